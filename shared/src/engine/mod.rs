@@ -1,0 +1,13 @@
+//! TensorRT engine info: what an engine's layers are, read from any dialect that TensorRT, `trtexec`, Torch-TensorRT
+//! and the engine explorer write.
+
+mod kind;
+mod layer;
+mod parse;
+mod tensor;
+mod work;
+
+pub use kind::{LayerKind, Table};
+pub use layer::{Bias, Engine, Layer, Spatial, Weights};
+pub use parse::{Diagnostic, EngineInfoError, parse, read};
+pub use tensor::{Precision, Tensor};

@@ -1,0 +1,108 @@
+//! Files: written whole or not at all, read up to a cap.
+
+use crate::failure::{Failure, Kind};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Writes a file so that a reader sees the old content or the new, never a part: a temporary file in the same folder,
+/// flushed to the disk, renamed over the target, and the folder flushed. Missing parent folders are created.
+///
+/// # Errors
+/// Whatever the file system says; the target is then as it was.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_atomic_with(path, |file| file.write_all(content))
+}
+
+/// As [`write_atomic`], with the content produced by a function, for what is better streamed than held.
+///
+/// # Errors
+/// Whatever the file system or the function says; the target is then as it was.
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    write_inner(path, write).map_err(|e| Failure::io(path, "write", &e))
+}
+
+fn write_inner(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+    {
+        let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+        write(&mut buffered)?;
+        buffered.flush()?;
+    }
+    set_ordinary_mode(temporary.as_file())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|e| e.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A temporary file is private; what a user asked for has the mode that an ordinary new file has.
+#[cfg(unix)]
+fn set_ordinary_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn set_ordinary_mode(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Reads a whole file of at most `limit` bytes. The size is checked before memory is taken, and again while reading,
+/// since a file may grow or be a pipe.
+///
+/// # Errors
+/// [`Kind::Io`] when it cannot be read, [`Kind::Data`] when it is larger than `limit`.
+pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let file = File::open(path).map_err(|e| Failure::io(path, "read", &e))?;
+    let metadata = file.metadata().map_err(|e| Failure::io(path, "read", &e))?;
+    if metadata.is_dir() {
+        return Err(Failure::new(Kind::Io, "is a folder, not a file").at(path));
+    }
+    if metadata.len() > limit {
+        return Err(too_large(path, limit));
+    }
+    let mut content = Vec::with_capacity(metadata.len() as usize);
+    file.take(limit + 1).read_to_end(&mut content).map_err(|e| Failure::io(path, "read", &e))?;
+    if content.len() as u64 > limit {
+        return Err(too_large(path, limit));
+    }
+    Ok(content)
+}
+
+fn too_large(path: &Path, limit: u64) -> Failure {
+    Failure::data(format!("is larger than the {} MiB that are read", limit >> 20)).at(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content_and_no_litter() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("a/b.txt");
+        write_atomic(&path, b"old").expect("first write");
+        let failed = write_atomic_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert_eq!(failed.expect_err("must fail").kind, Kind::Io);
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        assert_eq!(fs::read_dir(folder.path().join("a")).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_file_over_the_cap_is_refused() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("big");
+        fs::write(&path, vec![0_u8; 100]).expect("write");
+        assert_eq!(read_capped(&path, 99).expect_err("must fail").kind, Kind::Data);
+        assert_eq!(read_capped(&path, 100).expect("fits").len(), 100);
+        assert_eq!(read_capped(&folder.path().join("absent"), 1).expect_err("must fail").kind, Kind::Io);
+    }
+}

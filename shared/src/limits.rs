@@ -1,0 +1,18 @@
+//! Every cap on what is read from outside, in one place. They are checked before memory is taken.
+
+/// Largest engine-info file read, in bytes. A 1,000-layer engine with detailed verbosity is about 3 MB.
+pub const ENGINE_INFO_BYTES: u64 = 64 << 20;
+/// Deepest nesting of JSON followed in an engine info.
+pub const ENGINE_INFO_DEPTH: usize = 64;
+/// Most layers one engine may list.
+pub const ENGINE_LAYERS: usize = 100_000;
+/// Most tensors one layer may list on one side.
+pub const LAYER_TENSORS: usize = 4_096;
+/// Most dimensions of one tensor.
+pub const TENSOR_DIMENSIONS: usize = 16;
+/// Largest configuration, card, manifest or other small text file read, in bytes.
+pub const SMALL_FILE_BYTES: u64 = 16 << 20;
+/// Largest ONNX model loaded, in bytes.
+pub const ONNX_BYTES: u64 = 256 << 20;
+/// Largest training table read, in bytes.
+pub const TABLE_BYTES: u64 = 4 << 30;
