@@ -1,1 +1,6 @@
-//! host
+//! Everything `host-trainer` does, as functions and types that know nothing of a command line or a terminal.
+//!
+//! `cli` is the exception: it holds one module a command, each with the command's arguments and the function that runs
+//! it, and it is the only part that prints.
+
+pub mod cli;

@@ -1,1 +1,3 @@
+//! `jetson-agent`: measures what an engine costs on the board it runs on.
+
 fn main() {}

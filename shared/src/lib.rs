@@ -8,4 +8,5 @@ pub mod engine;
 pub mod failure;
 pub mod fs;
 pub mod limits;
+pub mod printer;
 pub mod units;

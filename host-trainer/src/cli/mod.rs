@@ -1,0 +1,61 @@
+//! The command line: one module a command.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::failure::Failure;
+use shared::printer::Printer;
+
+/// Trains predictors of what a CNN costs on a Jetson, layer by layer, and predicts with them.
+#[derive(Debug, Parser)]
+#[command(name = "host-trainer", version, about, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad data, 4 device, 5 I/O, 130 interrupted")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Say nothing but data, warnings and failures.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Draw no progress bars.
+    #[arg(long, global = true, env = "HOST_TRAINER_NO_PROGRESS", value_parser = clap::builder::FalseyValueParser::new())]
+    no_progress: bool,
+}
+
+/// How an answer that is data is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Human,
+    /// One JSON document.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+impl Global {
+    /// The printer these options ask for.
+    #[must_use]
+    pub fn printer(&self) -> Printer {
+        Printer { quiet: self.quiet, no_progress: self.no_progress }
+    }
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever keeps the command from doing what it was asked to.
+    pub fn run(self, _printer: &Printer) -> Result<(), Failure> {
+        match self.command {}
+    }
+}

@@ -1,0 +1,52 @@
+//! Data to stdout, talk to stderr: the only place that writes to either.
+
+use crate::failure::{Failure, Kind, printable};
+use std::io::{self, IsTerminal, Write};
+
+/// Where a command's output goes. Commands get one; nothing else prints.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Printer {
+    /// Silences talk; data and failures still come.
+    pub quiet: bool,
+    /// Switches progress bars off.
+    pub no_progress: bool,
+}
+
+impl Printer {
+    /// Writes data to stdout, as it is. A reader that went away (`| head`) is no failure of ours, but it ends the command.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when stdout cannot be written.
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}"))),
+        }
+    }
+
+    /// Says something to the person at the terminal.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            // Talk that nobody can read is not worth a failure.
+            let _ = writeln!(io::stderr().lock(), "{}", printable(text.as_ref()));
+        }
+    }
+
+    /// Warns the person at the terminal, quiet or not.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stderr().lock(), "warning: {}", printable(text.as_ref()));
+    }
+
+    /// Reports how a command failed.
+    pub fn fail(&self, failure: &Failure) {
+        let _ = writeln!(io::stderr().lock(), "{failure}");
+    }
+
+    /// Whether a progress bar may be drawn: stderr is a terminal and nobody asked for silence.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && !self.no_progress && io::stderr().is_terminal()
+    }
+}
