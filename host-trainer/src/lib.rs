@@ -4,3 +4,5 @@
 //! it, and it is the only part that prints.
 
 pub mod cli;
+pub mod features;
+pub mod training;

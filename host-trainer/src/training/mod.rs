@@ -1,0 +1,64 @@
+//! Training data: measured layers, one table a layer kind, and measured totals of whole networks.
+
+mod read;
+
+pub use read::read;
+
+use crate::features::columns::Shape;
+use shared::engine::Table;
+use shared::units::{Millijoules, Millis, Watts};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One measured layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The network it belongs to.
+    pub network: String,
+    /// Its name, as far as the data tell.
+    pub layer: String,
+    /// The device it ran on, where the data tell.
+    pub device: Option<String>,
+    /// What the layer is.
+    pub shape: Shape,
+    /// Mean power while it ran, where measured.
+    pub power: Option<Watts>,
+    /// Mean run time, where measured.
+    pub runtime: Option<Millis>,
+}
+
+/// Measured totals of one network at one batch size; any of the three may be absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkTotal {
+    /// The network, by the name its layers carry.
+    pub network: String,
+    /// Images an inference.
+    pub batch_size: f64,
+    /// Time of one inference.
+    pub runtime: Option<Millis>,
+    /// Mean power during inference.
+    pub power: Option<Watts>,
+    /// Energy of one inference.
+    pub energy: Option<Millijoules>,
+}
+
+/// All training data of a folder.
+#[derive(Debug, Clone, Default)]
+pub struct TrainingData {
+    /// Rows of each table, in the order of sorted paths and of lines within a file.
+    pub tables: BTreeMap<Table, Vec<Row>>,
+    /// Whole-network totals, when there is a `networks.csv`.
+    pub totals: Vec<NetworkTotal>,
+    /// SHA-256 over the names and contents of the files read, in hexadecimal.
+    pub hash: String,
+    /// What was odd but did not keep the data from being read.
+    pub notes: Vec<String>,
+}
+
+impl TrainingData {
+    /// Names of all networks, sorted.
+    #[must_use]
+    pub fn networks(&self) -> BTreeSet<&str> {
+        let of_rows = self.tables.values().flatten().map(|row| row.network.as_str());
+        of_rows.chain(self.totals.iter().map(|total| total.network.as_str())).collect()
+    }
+}
