@@ -9,4 +9,5 @@ pub mod failure;
 pub mod fs;
 pub mod limits;
 pub mod printer;
+pub mod run_folder;
 pub mod units;

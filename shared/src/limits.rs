@@ -16,3 +16,7 @@ pub const SMALL_FILE_BYTES: u64 = 16 << 20;
 pub const ONNX_BYTES: u64 = 256 << 20;
 /// Largest training table read, in bytes.
 pub const TABLE_BYTES: u64 = 4 << 30;
+/// Largest payload of one frame of a run's sample log, in bytes. A second of a 20 kHz meter takes 340 kB.
+pub const FRAME_BYTES: usize = 4 << 20;
+/// Largest layer-latency file read, in bytes. The reference's 30,000 cycles of 167 layers take about 250 MB.
+pub const LAYER_LATENCY_BYTES: u64 = 2 << 30;
