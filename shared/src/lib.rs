@@ -10,4 +10,5 @@ pub mod fs;
 pub mod limits;
 pub mod printer;
 pub mod run_folder;
+pub mod simulate;
 pub mod units;

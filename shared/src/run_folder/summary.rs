@@ -127,7 +127,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::print_stderr)]
     fn the_reference_files_are_read_when_they_are_at_hand() {
         let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
         if !data.is_dir() {
