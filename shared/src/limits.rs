@@ -6,6 +6,12 @@ pub const ENGINE_INFO_BYTES: u64 = 64 << 20;
 pub const ENGINE_INFO_DEPTH: usize = 64;
 /// Most layers one engine may list.
 pub const ENGINE_LAYERS: usize = 100_000;
+/// Largest description of one layer in an engine info, in bytes.
+pub const ENGINE_LAYER_BYTES: usize = 4 << 20;
+/// Most tensors all layers of an engine may list together.
+pub const ENGINE_TENSORS: usize = 1_000_000;
+/// Most diagnostics kept of one file; the rest are counted.
+pub const DIAGNOSTICS: usize = 1_000;
 /// Most tensors one layer may list on one side.
 pub const LAYER_TENSORS: usize = 4_096;
 /// Most dimensions of one tensor.

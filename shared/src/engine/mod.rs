@@ -1,6 +1,7 @@
 //! TensorRT engine info: what an engine's layers are, read from any dialect that TensorRT, `trtexec`, Torch-TensorRT
 //! and the engine explorer write.
 
+mod classify;
 mod kind;
 mod layer;
 mod parse;

@@ -22,6 +22,8 @@ pub enum Precision {
     Int32,
     /// 8-bit integer.
     Int8,
+    /// 8-bit integer without a sign; an engine's inputs and outputs only.
+    Uint8,
     /// 4-bit integer.
     Int4,
     /// Truth values, one byte each.
@@ -39,4 +41,56 @@ pub struct Tensor {
     pub format: String,
     /// The number format read from those words, where they tell it.
     pub precision: Option<Precision>,
+}
+
+impl Precision {
+    /// The number format in any of TensorRT's wordings: "Half", "Row major linear FP16 format", "Channel major FP16 format
+    /// where channel % 8 == 0", "Thirty-two wide channel vectorized row major Int8 format", "BFloat16", …
+    #[must_use]
+    pub fn from_words(words: &str) -> Option<Self> {
+        words.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| match word.to_ascii_lowercase().as_str() {
+            "float" | "fp32" | "float32" | "f32" | "tf32" => Some(Self::Fp32),
+            "half" | "fp16" | "float16" | "f16" => Some(Self::Fp16),
+            "bf16" | "bfloat16" | "bfloat" => Some(Self::Bf16),
+            "fp8" | "float8" | "e4m3" | "e5m2" | "fp8e4m3" | "fp8e5m2" => Some(Self::Fp8),
+            "fp4" | "float4" | "e2m1" | "fp4e2m1" => Some(Self::Fp4),
+            "int64" | "i64" => Some(Self::Int64),
+            "int32" | "i32" => Some(Self::Int32),
+            "int8" | "i8" => Some(Self::Int8),
+            "uint8" | "u8" => Some(Self::Uint8),
+            "int4" | "i4" => Some(Self::Int4),
+            "bool" | "boolean" => Some(Self::Bool),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wording_of_a_number_format_is_read() {
+        for (words, precision) in [
+            ("Float", Precision::Fp32),
+            ("Row major linear FP32", Precision::Fp32),
+            ("Half", Precision::Fp16),
+            ("Row major linear FP16 format", Precision::Fp16),
+            ("Channel major FP16 format where channel % 8 == 0", Precision::Fp16),
+            ("Two wide channel vectorized row major FP16 format", Precision::Fp16),
+            ("Thirty-two wide channel vectorized row major Int8 format", Precision::Int8),
+            ("Row major Int8 format", Precision::Int8),
+            ("Row major linear BFloat16 format", Precision::Bf16),
+            ("FP8", Precision::Fp8),
+            ("Int64", Precision::Int64),
+            ("Int32", Precision::Int32),
+            ("UInt8", Precision::Uint8),
+            ("Row major linear BOOL", Precision::Bool),
+            ("Int4", Precision::Int4),
+        ] {
+            assert_eq!(Precision::from_words(words), Some(precision), "{words}");
+        }
+        assert_eq!(Precision::from_words("N/A due to dynamic shapes"), None);
+        assert_eq!(Precision::from_words(""), None);
+    }
 }

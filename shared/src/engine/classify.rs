@@ -1,0 +1,230 @@
+//! What a layer computes, told from TensorRT's names for it.
+
+use super::{Layer, LayerKind};
+
+/// Which words in a layer's type tell what it does. The first that occurs wins, so narrower words stand first.
+/// Types seen in engines of TensorRT 8 to 10, and the operators of its network API.
+const WORDS: &[(&str, LayerKind)] = &[
+    ("noop", LayerKind::NoOp),
+    ("shape_call", LayerKind::NoOp),
+    ("trainstation", LayerKind::NoOp),
+    ("assert", LayerKind::NoOp),
+    ("myelinreformat", LayerKind::Reformat),
+    ("myelin", LayerKind::Foreign),
+    ("foreign", LayerKind::Foreign),
+    ("plugin", LayerKind::Plugin),
+    ("constant", LayerKind::Constant),
+    ("deconv", LayerKind::Deconvolution),
+    ("conv", LayerKind::Convolution),
+    ("pool", LayerKind::Pooling),
+    ("softmax", LayerKind::Softmax),
+    ("attention", LayerKind::Foreign),
+    ("mha", LayerKind::Foreign),
+    ("gemm", LayerKind::Dense),
+    ("matrixmultiply", LayerKind::Dense),
+    ("matrix_multiply", LayerKind::Dense),
+    ("matmul", LayerKind::Dense),
+    ("fullyconnected", LayerKind::Dense),
+    ("fully_connected", LayerKind::Dense),
+    ("cublas", LayerKind::Dense),
+    ("reduce", LayerKind::Reduce),
+    ("topk", LayerKind::Reduce),
+    ("argmax", LayerKind::Reduce),
+    ("argmin", LayerKind::Reduce),
+    ("reformat", LayerKind::Reformat),
+    ("shuffle", LayerKind::Reformat),
+    ("slice", LayerKind::Reformat),
+    ("padding", LayerKind::Reformat),
+    ("concat", LayerKind::Reformat),
+    ("gather", LayerKind::Reformat),
+    ("scatter", LayerKind::Reformat),
+    ("copy", LayerKind::Reformat),
+    ("resize", LayerKind::Reformat),
+    ("transpose", LayerKind::Reformat),
+    ("reshape", LayerKind::Reformat),
+    ("squeeze", LayerKind::Reformat),
+    ("flatten", LayerKind::Reformat),
+    ("identity", LayerKind::Reformat),
+    ("onehot", LayerKind::Reformat),
+    ("devicetoshape", LayerKind::Reformat),
+    ("shapehost", LayerKind::Reformat),
+    ("pointwise", LayerKind::Pointwise),
+    ("elementwise", LayerKind::Pointwise),
+    ("kgen", LayerKind::Pointwise),
+    ("scale", LayerKind::Pointwise),
+    ("activation", LayerKind::Pointwise),
+    ("unary", LayerKind::Pointwise),
+    ("select", LayerKind::Pointwise),
+    ("cast", LayerKind::Pointwise),
+    ("quantize", LayerKind::Pointwise),
+    ("relu", LayerKind::Pointwise),
+    ("fill", LayerKind::Pointwise),
+    ("normalization", LayerKind::Pointwise),
+    ("lrn", LayerKind::Pointwise),
+    ("fusion", LayerKind::Pointwise),
+];
+
+fn by_words(text: &str) -> Option<LayerKind> {
+    let text = text.to_ascii_lowercase();
+    match text.as_str() {
+        "dla" => Some(LayerKind::Foreign),
+        // Waits between streams.
+        "signal" | "wait" => Some(LayerKind::NoOp),
+        _ => WORDS.iter().find(|(word, _)| text.contains(word)).map(|&(_, kind)| kind),
+    }
+}
+
+impl LayerKind {
+    /// The kind of a layer whose other fields are read. What TensorRT runs it as (`LayerType`) goes before what it was
+    /// in the network (`ParameterType`, its name): a reduction run as a pooling is a pooling.
+    pub(super) fn of(layer: &Layer) -> Self {
+        let kind = by_words(&layer.layer_type)
+            .or_else(|| layer.parameter_type.as_deref().and_then(by_words))
+            .or_else(|| by_name(layer))
+            .unwrap_or(Self::Unknown);
+        match kind {
+            Self::Convolution => convolution(layer),
+            // Myelin calls both generated kernels and matrix products with their neighbours a `fusion`.
+            Self::Pointwise if layer.layer_type.eq_ignore_ascii_case("fusion") => fusion(layer),
+            other => other,
+        }
+    }
+}
+
+fn convolution(layer: &Layer) -> LayerKind {
+    let layer_type = layer.layer_type.to_ascii_lowercase();
+    let groups = u64::from(layer.groups.unwrap_or(1));
+    let channels = layer.inputs.first().and_then(|t| t.dims.get(1)).and_then(|&c| u64::try_from(c).ok());
+    let is_pointwise = layer.kernel.as_ref().is_none_or(|kernel| kernel.iter().all(|&extent| extent == 1));
+    let runs_as_gemm = layer_type.contains("gemm") || layer_type.contains("cublas");
+    if groups > 1 {
+        let by_channels = channels.map(|channels| channels == groups);
+        let is_depthwise = by_channels.unwrap_or_else(|| layer_type.contains("depthwise"));
+        if is_depthwise { LayerKind::DepthwiseConvolution } else { LayerKind::GroupedConvolution }
+    } else if layer.groups.is_none() && layer_type.contains("depthwise") {
+        LayerKind::DepthwiseConvolution
+    } else if runs_as_gemm && is_pointwise {
+        LayerKind::Dense
+    } else {
+        LayerKind::Convolution
+    }
+}
+
+fn fusion(layer: &Layer) -> LayerKind {
+    match layer.tactic.as_deref().and_then(by_words) {
+        Some(LayerKind::Dense) => LayerKind::Dense,
+        Some(LayerKind::Foreign | LayerKind::Convolution) => LayerKind::Foreign,
+        _ => LayerKind::Pointwise,
+    }
+}
+
+/// For layers whose type is not told: what TensorRT or Torch-TensorRT puts into the name.
+fn by_name(layer: &Layer) -> Option<LayerKind> {
+    if !layer.layer_type.is_empty() {
+        return None;
+    }
+    let name = layer.name.as_str();
+    if name.contains("{ForeignNode[") {
+        return Some(LayerKind::Foreign);
+    }
+    if name.starts_with("Reformatting CopyNode") {
+        return Some(LayerKind::Reformat);
+    }
+    if name.starts_with("PWN(") {
+        return Some(LayerKind::Pointwise);
+    }
+    // `[CONVOLUTION]-[aten_ops.convolution.default]-[/conv1]`
+    name.strip_prefix('[').and_then(|rest| rest.split_once(']')).and_then(|(operator, _)| by_words(operator))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::parse;
+
+    fn kind(fields: &str) -> LayerKind {
+        let text = format!(r#"{{"Layers": [{{"Name": "x", "Inputs": [], {fields}}}]}}"#);
+        parse(text.as_bytes()).expect("one layer").0.layers[0].kind
+    }
+
+    #[test]
+    fn every_layer_type_seen_has_its_kind() {
+        for (layer_type, expected) in [
+            ("CaskConvolution", LayerKind::Convolution),
+            ("FusedConvActConvolution", LayerKind::Convolution),
+            ("ConvActPool", LayerKind::Convolution),
+            ("CudaDepthwiseConvolution", LayerKind::DepthwiseConvolution),
+            ("CaskGemmConvolution", LayerKind::Dense),
+            ("CublasConvolution", LayerKind::Dense),
+            ("CaskDeconvolutionV2", LayerKind::Deconvolution),
+            ("CaskPooling", LayerKind::Pooling),
+            ("TiledPooling", LayerKind::Pooling),
+            ("CudaPooling", LayerKind::Pooling),
+            ("CudnnPooling", LayerKind::Pooling),
+            ("gemm", LayerKind::Dense),
+            ("CaskGemmMatrixMultiply", LayerKind::Dense),
+            ("kgen", LayerKind::Pointwise),
+            ("shape_call", LayerKind::NoOp),
+            ("Myelin", LayerKind::Foreign),
+            ("MyelinReformat", LayerKind::Reformat),
+            ("NoOp", LayerKind::NoOp),
+            ("TrainStation", LayerKind::NoOp),
+            ("Reformat", LayerKind::Reformat),
+            ("Scale", LayerKind::Pointwise),
+            ("PointWiseV2", LayerKind::Pointwise),
+            ("ElementWise", LayerKind::Pointwise),
+            ("Shuffle", LayerKind::Reformat),
+            ("Slice", LayerKind::Reformat),
+            ("Padding", LayerKind::Reformat),
+            ("CudaSoftMax", LayerKind::Softmax),
+            ("SoftMax", LayerKind::Softmax),
+            ("Constant", LayerKind::Constant),
+            ("PluginV2", LayerKind::Plugin),
+            ("PluginV3", LayerKind::Plugin),
+            ("CudnnReduce", LayerKind::Reduce),
+            ("Reduce", LayerKind::Reduce),
+            ("SomethingNew", LayerKind::Unknown),
+        ] {
+            assert_eq!(kind(&format!(r#""LayerType": "{layer_type}""#)), expected, "{layer_type}");
+        }
+    }
+
+    #[test]
+    fn groups_and_channels_tell_convolutions_apart() {
+        let convolution = |layer_type: &str, channels: u32, groups: u32, kernel: u32| {
+            kind(&format!(
+                r#""LayerType": "{layer_type}", "Kernel": [{kernel}, {kernel}], "Groups": {groups},
+                   "Outputs": [], "Inputs": [{{"Name": "i", "Dimensions": [1, {channels}, 8, 8]}}]"#
+            ))
+        };
+        assert_eq!(convolution("CaskConvolution", 32, 1, 3), LayerKind::Convolution);
+        assert_eq!(convolution("CaskConvolution", 32, 32, 3), LayerKind::DepthwiseConvolution);
+        assert_eq!(convolution("CaskConvolution", 32, 4, 3), LayerKind::GroupedConvolution);
+        assert_eq!(convolution("CaskConvolution", 1, 1, 5), LayerKind::Convolution);
+        assert_eq!(convolution("CaskConvolution", 32, 1, 1), LayerKind::Convolution);
+        assert_eq!(convolution("CaskGemmConvolution", 32, 1, 1), LayerKind::Dense);
+        assert_eq!(convolution("CaskGemmConvolution", 32, 1, 3), LayerKind::Convolution);
+        assert_eq!(convolution("CudaDepthwiseConvolution", 32, 32, 3), LayerKind::DepthwiseConvolution);
+    }
+
+    #[test]
+    fn a_fusion_is_what_its_kernel_is() {
+        let fusion = |tactic: &str| kind(&format!(r#""LayerType": "fusion", "TacticName": "{tactic}""#));
+        assert_eq!(fusion("sm80_xmma_gemm_i8i8_i8i32_f32_tn"), LayerKind::Dense);
+        assert_eq!(fusion("_gemm_mha_v2_0x12"), LayerKind::Foreign);
+        assert_eq!(fusion("__myl_MulAdd_0x12"), LayerKind::Pointwise);
+    }
+
+    #[test]
+    fn a_type_that_is_not_told_is_read_off_the_parameters_or_the_name() {
+        assert_eq!(kind(r#""ParameterType": "Convolution""#), LayerKind::Convolution);
+        assert_eq!(kind(r#""LayerType": "CaskNovelty", "ParameterType": "Pooling""#), LayerKind::Pooling);
+        let named = |name: &str| {
+            let text = format!(r#"{{"Layers": [{{"Name": "{name}", "Outputs": []}}]}}"#);
+            parse(text.as_bytes()).expect("one layer").0.layers[0].kind
+        };
+        assert_eq!(named("[REDUCE]-[aten_ops.mean.dim]-[/mean]"), LayerKind::Reduce);
+        assert_eq!(named("{ForeignNode[a...b]}"), LayerKind::Foreign);
+        assert_eq!(named("PWN(a, b)"), LayerKind::Pointwise);
+    }
+}

@@ -1,0 +1,188 @@
+//! A layer's fields, each read as the type it should have; one that is not is reported and left out.
+
+use super::notes::Notes;
+use crate::engine::{Precision, Spatial, Tensor, Weights};
+use crate::limits;
+use serde_json::{Map, Value};
+
+/// A layer's JSON object, with what is needed to say where a field is odd.
+pub(super) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    index: usize,
+    name: String,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(object: &'a Map<String, Value>, index: usize, notes: &mut Notes) -> Self {
+        let mut fields = Self { object, index, name: String::new() };
+        match fields.text("Name", notes) {
+            Some(name) => fields.name = name,
+            None if object.contains_key("Name") => {}
+            None => fields.note(notes, "Name", "is missing".into()),
+        }
+        fields
+    }
+
+    /// `Name`, as it stands; empty where there is none.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn note(&self, notes: &mut Notes, field: &str, message: String) {
+        notes.layer(self.index, &self.name, Some(field), message);
+    }
+
+    fn odd(&self, notes: &mut Notes, field: &str, value: &Value, expected: &str) {
+        self.note(notes, field, format!("is {}, not {expected}", describe(value)));
+    }
+
+    /// A member that is there and not null.
+    fn get(&self, field: &str) -> Option<&'a Value> {
+        self.object.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&self, field: &str, notes: &mut Notes) -> Option<String> {
+        match self.get(field)? {
+            Value::String(text) => Some(text.clone()),
+            other => {
+                self.odd(notes, field, other, "a text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(&self, field: &str, notes: &mut Notes) -> Option<u32> {
+        let value = self.get(field)?;
+        let number = whole(value).and_then(|n| u32::try_from(n).ok());
+        if number.is_none() {
+            self.odd(notes, field, value, "a whole number of 0 or more");
+        }
+        number
+    }
+
+    /// One extent a spatial axis, each at least `least`.
+    pub(super) fn spatial(&self, field: &str, least: u32, notes: &mut Notes) -> Option<Spatial> {
+        let value = self.get(field)?;
+        let extents = value.as_array().filter(|list| list.len() <= limits::TENSOR_DIMENSIONS).and_then(|list| {
+            list.iter().map(|e| whole(e).and_then(|n| u32::try_from(n).ok()).filter(|&n| n >= least)).collect()
+        });
+        if extents.is_none() {
+            self.odd(notes, field, value, &format!("a short list of whole numbers of {least} or more"));
+        }
+        extents.filter(|e: &Spatial| !e.is_empty())
+    }
+
+    /// `{"Type": "Half", "Count": 9408}`; none where the count is 0.
+    pub(super) fn weights(&self, field: &str, notes: &mut Notes) -> Option<Weights> {
+        let value = self.get(field)?;
+        let Some(count) = value.get("Count").and_then(whole).and_then(|n| u64::try_from(n).ok()) else {
+            self.odd(notes, field, value, "a `Type` and a `Count`");
+            return None;
+        };
+        let precision = value.get("Type").and_then(Value::as_str).and_then(Precision::from_words);
+        if precision.is_none() && count > 0 {
+            self.note(notes, field, format!("has the number format {}, which is not known", describe(&value["Type"])));
+        }
+        (count > 0).then_some(Weights { precision, count })
+    }
+
+    /// `Inputs` or `Outputs`.
+    pub(super) fn tensors(&self, field: &str, notes: &mut Notes) -> Vec<Tensor> {
+        let Some(value) = self.get(field) else { return Vec::new() };
+        let entries = match value {
+            Value::Array(list) => list.as_slice(),
+            Value::Object(_) => std::slice::from_ref(value),
+            other => {
+                self.odd(notes, field, other, "a list of tensors");
+                return Vec::new();
+            }
+        };
+        if entries.len() > limits::LAYER_TENSORS {
+            let message = format!("lists {} tensors; the first {} are read", entries.len(), limits::LAYER_TENSORS);
+            self.note(notes, field, message);
+        }
+        entries
+            .iter()
+            .take(limits::LAYER_TENSORS)
+            .enumerate()
+            .filter_map(|(position, entry)| self.tensor(&format!("{field}[{position}]"), entry, notes))
+            .collect()
+    }
+
+    fn tensor(&self, place: &str, entry: &Value, notes: &mut Notes) -> Option<Tensor> {
+        let object = match entry {
+            Value::Object(object) => object,
+            Value::String(name) => {
+                self.note(notes, place, "is only a name".into());
+                return Some(Tensor { name: name.clone(), dims: Vec::new(), format: String::new(), precision: None });
+            }
+            other => {
+                self.odd(notes, place, other, "a tensor");
+                return None;
+            }
+        };
+        let mut text = |field: &str| match object.get(field) {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => String::new(),
+            Some(other) => {
+                self.odd(notes, &format!("{place}.{field}"), other, "a text");
+                String::new()
+            }
+        };
+        let name = text("Name");
+        let format = text("Format/Datatype");
+        let dims = match object.get("Dimensions") {
+            Some(value) => dimensions(value).unwrap_or_else(|| {
+                self.odd(notes, &format!("{place}.Dimensions"), value, "a short list of whole numbers of -1 or more");
+                Vec::new()
+            }),
+            None => {
+                self.note(notes, place, "has no `Dimensions`".into());
+                Vec::new()
+            }
+        };
+        let precision = Precision::from_words(&format);
+        if precision.is_none() && !format.is_empty() && !format.starts_with("N/A") {
+            let message = format!("is \"{}\", a number format that is not known", clip(&format));
+            self.note(notes, &format!("{place}.Format/Datatype"), message);
+        }
+        Some(Tensor { name, dims, format, precision })
+    }
+}
+
+fn dimensions(value: &Value) -> Option<Vec<i64>> {
+    let list = value.as_array().filter(|list| list.len() <= limits::TENSOR_DIMENSIONS)?;
+    list.iter().map(|d| whole(d).filter(|&n| n >= -1)).collect()
+}
+
+/// A whole number, also where it is written with a point (`3.0`).
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let float = value.as_f64()?;
+        (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
+    })
+}
+
+/// A value in a few words.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("\"{}\"", clip(text)),
+        Value::Array(list) => {
+            let start: Vec<_> =
+                list.iter().take(4).map(|v| if v.is_array() { "[…]".into() } else { describe(v) }).collect();
+            format!("[{}{}]", start.join(", "), if list.len() > 4 { ", …" } else { "" })
+        }
+        Value::Object(_) => "an object".into(),
+    }
+}
+
+/// The start of a text, short enough for a message.
+pub(super) fn clip(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

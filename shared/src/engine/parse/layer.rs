@@ -1,0 +1,88 @@
+//! One layer, from its JSON object.
+
+use super::fields::Fields;
+use super::names;
+use super::notes::Notes;
+use crate::engine::{Layer, LayerKind};
+use serde_json::{Map, Value};
+
+/// A layer of which only the name is known.
+pub(super) fn named(index: usize, name: String) -> Layer {
+    let profile = names::profile(&name).1;
+    Layer {
+        index,
+        fused: names::fused(&name, ""),
+        name,
+        layer_type: String::new(),
+        parameter_type: None,
+        kind: LayerKind::Unknown,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        kernel: None,
+        stride: None,
+        padding_before: None,
+        padding_after: None,
+        dilation: None,
+        groups: None,
+        out_maps: None,
+        weights: None,
+        bias: None,
+        global: false,
+        activation: None,
+        tactic: None,
+        profile,
+    }
+}
+
+/// Whether an object says more of its layer than its name.
+pub(super) fn is_described(object: &Map<String, Value>) -> bool {
+    const DETAIL: [&str; 5] = ["LayerType", "ParameterType", "Inputs", "Outputs", "TacticValue"];
+    DETAIL.iter().any(|field| object.contains_key(*field))
+}
+
+/// Reads a layer's object. Every field that is not what it should be is left out and noted.
+pub(super) fn read(index: usize, object: &Map<String, Value>, notes: &mut Notes) -> Layer {
+    let fields = Fields::new(object, index, notes);
+    let mut layer = named(index, fields.name().to_owned());
+    layer.layer_type = fields.text("LayerType", notes).unwrap_or_default();
+    layer.parameter_type = fields.text("ParameterType", notes);
+    layer.inputs = fields.tensors("Inputs", notes);
+    layer.outputs = fields.tensors("Outputs", notes);
+
+    // A convolution fused with the pooling after it (`ConvActPool`) carries both sets of fields, prefixed.
+    let part = if object.contains_key("ConvKernel") { "Conv" } else { "" };
+    let field = |name: &str| format!("{part}{name}");
+    layer.kernel = match fields.spatial(&field("Kernel"), 1, notes) {
+        Some(kernel) => Some(kernel),
+        None => fields.spatial("WindowSize", 1, notes),
+    };
+    layer.stride = fields.spatial(&field("Stride"), 1, notes);
+    layer.padding_before = fields.spatial(&field("PrePadding"), 0, notes);
+    layer.padding_after = fields.spatial(&field("PostPadding"), 0, notes);
+    layer.dilation = fields.spatial(&field("Dilation"), 1, notes);
+    layer.groups = fields.number(&field("Groups"), notes).filter(|&groups| groups > 0);
+    layer.out_maps = fields.number(&field("OutMaps"), notes);
+    layer.weights = fields.weights(&field("Weights"), notes);
+    layer.bias = fields.weights(&field("Bias"), notes);
+    layer.activation = match fields.text(&field("Activation"), notes) {
+        Some(activation) => Some(activation).filter(|a| a != "NONE" && !a.is_empty()),
+        None => fields.number("HasReLU", notes).filter(|&has| has > 0).map(|_| "RELU".into()),
+    };
+    layer.tactic = fields
+        .text("TacticName", notes)
+        .filter(|tactic| !tactic.is_empty())
+        .or_else(|| fields.text("TacticValue", notes).filter(|tactic| !tactic.is_empty()));
+    layer.fused = names::fused(&layer.name, &fields.text("Metadata", notes).unwrap_or_default());
+
+    layer.kind = LayerKind::of(&layer);
+    layer.global = layer.kind == LayerKind::Pooling && layer.covers_its_input();
+    if layer.kind == LayerKind::Unknown {
+        let message = if layer.layer_type.is_empty() {
+            "is missing; what the layer does is not known".into()
+        } else {
+            format!("is \"{}\", a type that is not known", super::fields::clip(&layer.layer_type))
+        };
+        fields.note(notes, "LayerType", message);
+    }
+    layer
+}

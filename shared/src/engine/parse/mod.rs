@@ -1,0 +1,284 @@
+//! The total parser: whatever layers a file holds, and a list of what was odd about it.
+//!
+//! The text is walked before anything is built from it ([`document`], [`scan`]), so that size, depth and number of
+//! layers are refused before they cost memory; then each layer is read alone ([`layer`], [`fields`]), so that a broken
+//! one costs itself only.
+
+mod document;
+mod error;
+mod fields;
+mod layer;
+mod names;
+mod notes;
+mod repair;
+mod scan;
+
+pub use error::EngineInfoError;
+
+use super::{Engine, Layer, LayerKind, Weights};
+use crate::failure::Failure;
+use crate::fs::read_capped;
+use crate::limits;
+use notes::Notes;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+
+/// Something odd about an engine info that did not keep the rest from being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The layer it concerns: index and name (a long name's start).
+    pub layer: Option<(usize, String)>,
+    /// The field it concerns.
+    pub field: Option<String>,
+    /// What is odd.
+    pub message: String,
+}
+
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some((index, name)) = &self.layer {
+            write!(f, "layer {index} ({name}): ")?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, "`{field}` ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Parses an engine info of any dialect.
+///
+/// # Errors
+/// Only what holds no layer information at all; everything else becomes a diagnostic.
+pub fn parse(content: &[u8]) -> Result<(Engine, Vec<Diagnostic>), EngineInfoError> {
+    if content.len() as u64 > limits::ENGINE_INFO_BYTES {
+        return Err(EngineInfoError::TooLarge);
+    }
+    let mut notes = Notes::default();
+    let text = decode(content, &mut notes)?;
+    let document = document::find(&text)?;
+    let mut engine = read_engine(&text, &document, &mut notes)?;
+    if document.engines > 1 {
+        notes.file(format!("holds {} engines; their layers are listed one after the other", document.engines));
+    }
+    if let Some(offset) = document.broken {
+        let (line, column) = scan::line_and_column(text.as_bytes(), offset);
+        let read = engine.layers.len();
+        notes.file(format!("breaks off at line {line}, column {column}; the {read} layers before it are read"));
+    }
+    assign_profiles(&mut engine);
+    name_constant_operands(&mut engine);
+    note_repeated_names(&engine, &mut notes);
+    note_dynamic_dimensions(&engine, &mut notes);
+    Ok((engine, notes.finish()))
+}
+
+/// Reads and parses an engine-info file.
+///
+/// # Errors
+/// As [`parse`], with the file named, and whatever keeps the file from being read.
+pub fn read(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
+    let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+    parse(&content).map_err(|error| {
+        let failure = Failure::data(error.to_string()).at(path).help(error.help());
+        match error.place() {
+            Some(place) => failure.place(place),
+            None => failure,
+        }
+    })
+}
+
+/// The content as text: UTF-8, or UTF-16 as a shell on Windows redirects it.
+fn decode<'a>(content: &'a [u8], notes: &mut Notes) -> Result<Cow<'a, str>, EngineInfoError> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    let text = match content {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        bytes => {
+            refuse_binary(bytes)?;
+            String::from_utf8_lossy(bytes)
+        }
+    };
+    if text.contains(char::REPLACEMENT_CHARACTER) && std::str::from_utf8(content).is_err() {
+        notes.file("holds bytes that are not UTF-8; they are read as \u{fffd}".into());
+    }
+    if text.trim().is_empty() {
+        return Err(EngineInfoError::Empty);
+    }
+    // `json.dump` of what TensorRT returned, which is a string already, makes JSON in a JSON string.
+    if text.trim_start().starts_with('"')
+        && let Ok(inner) = serde_json::from_str::<String>(&text)
+    {
+        return Ok(Cow::Owned(inner));
+    }
+    Ok(text)
+}
+
+/// Refuses what is no text. A serialised engine starts with `ftrt` or `ptrt`, after a length and JSON in the files of
+/// one popular exporter; an ONNX model is a protobuf whose first field is its small IR version.
+fn refuse_binary(bytes: &[u8]) -> Result<(), EngineInfoError> {
+    let head = &bytes[..bytes.len().min(4096)];
+    let is_text = !head.iter().any(|&b| b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b | 0x1e | 0x1f));
+    if is_text {
+        return Ok(());
+    }
+    let has_engine = || head.windows(4).any(|window| window == b"ftrt" || window == b"ptrt");
+    Err(match head {
+        [0x08, 1..=30, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => EngineInfoError::OnnxModel,
+        [b'P', b'K', 3, 4, ..] => EngineInfoError::Binary { what: Some("a ZIP archive or PyTorch model") },
+        [0x1f, 0x8b, ..] => EngineInfoError::Binary { what: Some("gzip-compressed") },
+        _ if has_engine() => EngineInfoError::EngineBinary,
+        _ => EngineInfoError::Binary { what: None },
+    })
+}
+
+fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> Result<Engine, EngineInfoError> {
+    let mut engine = Engine::default();
+    let (mut named_only, mut tensors) = (0, 0);
+    for (index, range) in document.layers.iter().enumerate() {
+        let layer = match read_value(text, range, index, notes) {
+            Some(Value::Object(object)) => {
+                named_only += usize::from(!layer::is_described(&object) && object.contains_key("Name"));
+                layer::read(index, &object, notes)
+            }
+            Some(Value::String(name)) => {
+                named_only += 1;
+                notes.layer(index, &name, None, "is only a name; nothing else is known about this layer".into());
+                layer::named(index, name)
+            }
+            Some(_) => {
+                notes.layer(index, "", None, "is neither an object nor a name and is left out".into());
+                continue;
+            }
+            None => continue,
+        };
+        tensors += layer.inputs.len() + layer.outputs.len();
+        if tensors > limits::ENGINE_TENSORS {
+            return Err(EngineInfoError::TooManyTensors);
+        }
+        engine.layers.push(layer);
+    }
+    let layers = document.layers.len();
+    if engine.layers.is_empty() {
+        return Err(EngineInfoError::Unreadable { layers });
+    }
+    if named_only == engine.layers.len() {
+        return Err(EngineInfoError::NamesOnly { layers });
+    }
+    for range in &document.bindings {
+        read_bindings(&text[range.clone()], &mut engine.bindings, notes);
+    }
+    Ok(engine)
+}
+
+/// A layer's JSON; none, and a note, where it cannot be read.
+fn read_value(text: &str, range: &Range<usize>, index: usize, notes: &mut Notes) -> Option<Value> {
+    if range.len() > limits::ENGINE_LAYER_BYTES {
+        let message = format!("is larger than the {} MiB that are read of a layer", limits::ENGINE_LAYER_BYTES >> 20);
+        notes.layer(index, "", None, message);
+        return None;
+    }
+    let json = &text[range.clone()];
+    match serde_json::from_str(json).or_else(|error| serde_json::from_str(&repair::repair(json)).map_err(|_| error)) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            notes.layer(index, "", None, format!("is not valid JSON and is left out ({error})"));
+            None
+        }
+    }
+}
+
+fn read_bindings(json: &str, bindings: &mut Vec<String>, notes: &mut Notes) {
+    if json.len() > limits::ENGINE_LAYER_BYTES {
+        notes.file("has `Bindings` too long to be read".into());
+        return;
+    }
+    match serde_json::from_str::<Vec<Value>>(json) {
+        Ok(list) => {
+            for value in list {
+                match value {
+                    Value::String(name) => bindings.push(name),
+                    Value::Object(object) if object.get("Name").is_some_and(Value::is_string) => {
+                        bindings.extend(object["Name"].as_str().map(str::to_owned));
+                    }
+                    _ => notes.file("has a binding that is not a name".into()),
+                }
+            }
+        }
+        Err(error) => notes.file(format!("has `Bindings` that cannot be read ({error})")),
+    }
+}
+
+/// TensorRT suffixes the names of every profile but the first.
+fn assign_profiles(engine: &mut Engine) {
+    if engine.layers.iter().any(|layer| layer.profile.is_some()) {
+        for layer in &mut engine.layers {
+            layer.profile.get_or_insert(0);
+        }
+    }
+}
+
+/// Myelin lists the weights of a `gemm` among its inputs. An operand that no layer writes and that is no input of the
+/// engine is a constant.
+fn name_constant_operands(engine: &mut Engine) {
+    let needs = |layer: &Layer| layer.kind == LayerKind::Dense && layer.weights.is_none() && layer.inputs.len() > 1;
+    if !engine.layers.iter().any(needs) {
+        return;
+    }
+    let written: HashSet<&str> = engine.layers.iter().flat_map(|l| &l.outputs).map(|t| t.name.as_str()).collect();
+    let is_constant = |name: &str| !written.contains(name) && !engine.bindings.iter().any(|b| b == name);
+    let found: Vec<(usize, Option<Weights>, Option<Weights>)> = engine
+        .layers
+        .iter()
+        .enumerate()
+        .filter(|(_, layer)| needs(layer))
+        .map(|(position, layer)| {
+            let constant = |operand: Option<usize>| {
+                let tensor = &layer.inputs[operand?];
+                is_constant(&tensor.name).then(|| Weights { precision: tensor.precision, count: tensor.elements() })
+            };
+            let weights = constant(layer.second_operand());
+            (position, weights, weights.and_then(|_| constant(layer.addend())))
+        })
+        .collect();
+    for (position, weights, bias) in found {
+        engine.layers[position].weights = weights;
+        engine.layers[position].bias = engine.layers[position].bias.or(bias);
+    }
+}
+
+fn note_repeated_names(engine: &Engine, notes: &mut Notes) {
+    let mut seen: HashMap<&str, (usize, usize)> = HashMap::new();
+    for layer in &engine.layers {
+        seen.entry(&layer.name).and_modify(|(_, count)| *count += 1).or_insert((layer.index, 1));
+    }
+    let mut repeated: Vec<_> = seen.into_iter().filter(|(_, (_, count))| *count > 1).collect();
+    repeated.sort_unstable_by_key(|&(_, (first, _))| first);
+    for (name, (first, count)) in repeated {
+        notes.layer(
+            first,
+            name,
+            Some("Name"),
+            format!("is the name of {count} layers; only their places tell them apart"),
+        );
+    }
+}
+
+fn note_dynamic_dimensions(engine: &Engine, notes: &mut Notes) {
+    let is_dynamic = |layer: &&Layer| layer.inputs.iter().chain(&layer.outputs).any(|t| t.dims.contains(&-1));
+    let count = engine.layers.iter().filter(is_dynamic).count();
+    if let Some(first) = engine.layers.iter().find(is_dynamic) {
+        let message = format!(
+            "has dimensions known only at run time (-1), as {count} layers here have; each counts as 1, so work and \
+             bytes are too small (build with fixed shapes, or inspect the engine with an execution context)"
+        );
+        notes.layer(first.index, &first.name, Some("Dimensions"), message);
+    }
+}

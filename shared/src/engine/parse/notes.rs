@@ -1,0 +1,41 @@
+//! The list of what is odd, bounded.
+
+use super::Diagnostic;
+use super::fields::clip;
+use crate::limits;
+
+/// Collects diagnostics up to [`limits::DIAGNOSTICS`] and counts the rest.
+#[derive(Default)]
+pub(super) struct Notes {
+    list: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl Notes {
+    fn push(&mut self, diagnostic: impl FnOnce() -> Diagnostic) {
+        if self.list.len() < limits::DIAGNOSTICS {
+            self.list.push(diagnostic());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Something odd about a layer, or about one of its fields.
+    pub(super) fn layer(&mut self, index: usize, name: &str, field: Option<&str>, message: String) {
+        self.push(|| Diagnostic { layer: Some((index, clip(name))), field: field.map(str::to_owned), message });
+    }
+
+    /// Something odd about the file.
+    pub(super) fn file(&mut self, message: String) {
+        self.push(|| Diagnostic { layer: None, field: None, message });
+    }
+
+    /// The list, with a last entry that counts what did not fit.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        if self.more > 0 {
+            let message = format!("{} more oddities are not listed", self.more);
+            self.list.push(Diagnostic { layer: None, field: None, message });
+        }
+        self.list
+    }
+}
