@@ -5,4 +5,5 @@
 
 pub mod cli;
 pub mod features;
+pub mod fit;
 pub mod training;
