@@ -1,10 +1,11 @@
 //! Finds the layers in a text: where each stands, before anything is built from it.
 //!
 //! An engine info is an object with `Layers`, alone, wrapped in another object, or amid other text (a log); single
-//! layers may also stand one after the other, as `IEngineInspector::getLayerInformation` prints them.
+//! layers may also stand one after the other, as `IEngineInspector::getLayerInformation` prints them, or each on a line
+//! of its own ([`oneline`]).
 
-use super::EngineInfoError;
 use super::scan::{Stop, Walk, line_and_column};
+use super::{EngineInfoError, oneline};
 use crate::limits;
 use std::ops::Range;
 
@@ -25,6 +26,8 @@ pub(super) struct Document {
     pub(super) bindings: Vec<Range<usize>>,
     /// How many lists of layers there are.
     pub(super) engines: usize,
+    /// Whether each layer is a line of text, not JSON.
+    pub(super) oneline: bool,
     /// Where JSON that held layers broke off.
     pub(super) broken: Option<usize>,
     /// JSON values found.
@@ -71,7 +74,16 @@ pub(super) fn find(text: &str) -> Result<Document, EngineInfoError> {
             Err(Stop::TooManyLayers) => return Err(EngineInfoError::TooManyLayers),
         }
     }
-    if document.layers.is_empty() { Err(document.refusal(bytes)) } else { Ok(document) }
+    if !document.layers.is_empty() {
+        return Ok(document);
+    }
+    let refusal = document.refusal(bytes);
+    let is_other_json = !matches!(
+        refusal,
+        EngineInfoError::NotJson | EngineInfoError::Broken { .. } | EngineInfoError::NotAnEngineInfo { .. }
+    );
+    let layers = if is_other_json { Vec::new() } else { oneline::find(text)? };
+    if layers.is_empty() { Err(refusal) } else { Ok(Document { layers, oneline: true, ..Document::default() }) }
 }
 
 /// The next bracket that can start JSON of ours: an object with a key, or a list of objects, lists or strings. The
@@ -159,7 +171,7 @@ impl Document {
     /// What a text without layers is.
     fn refusal(self, bytes: &[u8]) -> EngineInfoError {
         let has = |names: &[&str]| self.keys.iter().any(|key| names.contains(&key.as_str()));
-        if self.engines > 0 {
+        if self.engines > 0 && self.false_start.is_none() {
             EngineInfoError::NoLayers
         } else if has(&["averageMs", "timeMs", "percentage"]) {
             EngineInfoError::Profile
@@ -177,7 +189,7 @@ impl Document {
             EngineInfoError::Metadata
         } else if self.nested_lists {
             EngineInfoError::Latencies
-        } else if self.values > 0 {
+        } else if self.values > 0 && self.engines == 0 {
             EngineInfoError::NotAnEngineInfo { keys: self.keys.into_iter().take(5).collect() }
         } else if let Some(offset) = self.false_start {
             let (line, column) = line_and_column(bytes, offset);

@@ -10,6 +10,7 @@ mod fields;
 mod layer;
 mod names;
 mod notes;
+mod oneline;
 mod repair;
 mod scan;
 
@@ -143,7 +144,7 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
     let mut engine = Engine::default();
     let (mut named_only, mut tensors) = (0, 0);
     for (index, range) in document.layers.iter().enumerate() {
-        let layer = match read_value(text, range, index, notes) {
+        let layer = match read_value(text, range, index, document.oneline, notes) {
             Some(Value::Object(object)) => {
                 named_only += usize::from(!layer::is_described(&object) && object.contains_key("Name"));
                 layer::read(index, &object, notes)
@@ -172,6 +173,9 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
     if named_only == engine.layers.len() {
         return Err(EngineInfoError::NamesOnly { layers });
     }
+    if document.oneline {
+        engine.bindings = oneline::bindings(text);
+    }
     for range in &document.bindings {
         read_bindings(&text[range.clone()], &mut engine.bindings, notes);
     }
@@ -179,13 +183,16 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
 }
 
 /// A layer's JSON; none, and a note, where it cannot be read.
-fn read_value(text: &str, range: &Range<usize>, index: usize, notes: &mut Notes) -> Option<Value> {
+fn read_value(text: &str, range: &Range<usize>, index: usize, oneline: bool, notes: &mut Notes) -> Option<Value> {
     if range.len() > limits::ENGINE_LAYER_BYTES {
         let message = format!("is larger than the {} MiB that are read of a layer", limits::ENGINE_LAYER_BYTES >> 20);
         notes.layer(index, "", None, message);
         return None;
     }
     let json = &text[range.clone()];
+    if oneline {
+        return Some(oneline::layer(json));
+    }
     match serde_json::from_str(json).or_else(|error| serde_json::from_str(&repair::repair(json)).map_err(|_| error)) {
         Ok(value) => Some(value),
         Err(error) => {
@@ -232,8 +239,9 @@ fn name_constant_operands(engine: &mut Engine) {
     if !engine.layers.iter().any(needs) {
         return;
     }
-    let written: HashSet<&str> = engine.layers.iter().flat_map(|l| &l.outputs).map(|t| t.name.as_str()).collect();
-    let is_constant = |name: &str| !written.contains(name) && !engine.bindings.iter().any(|b| b == name);
+    let written = engine.layers.iter().flat_map(|l| &l.outputs).map(|t| t.name.as_str());
+    let variable: HashSet<&str> = written.chain(engine.bindings.iter().map(String::as_str)).collect();
+    let is_constant = |name: &str| !variable.contains(name);
     let found: Vec<(usize, Option<Weights>, Option<Weights>)> = engine
         .layers
         .iter()

@@ -2,6 +2,8 @@
 
 /// Most operators kept of one layer.
 const FUSED: usize = 1_024;
+/// Deepest nest of pointwise operators taken apart; each level reads what is inside it once more.
+const NESTING: usize = 32;
 
 /// The optimisation profile that a name ends in (`conv1 [profile 1]`), and the name without it.
 pub(super) fn profile(name: &str) -> (&str, Option<usize>) {
@@ -36,18 +38,18 @@ fn from_name(name: &str) -> Vec<String> {
         return Vec::new();
     }
     let mut operators = Vec::new();
-    let mut pending = vec![without_myelin_suffix(name)];
-    while let Some(part) = pending.pop() {
+    let mut pending = vec![(without_myelin_suffix(name), 0)];
+    while let Some((part, nesting)) = pending.pop() {
         let part = part.trim();
         let pieces = split(part);
         if let [_] = pieces[..] {
             match wrapped(part) {
-                Some(inner) => pending.push(inner),
-                None if !part.is_empty() => operators.push(part.to_owned()),
-                None => {}
+                Some(inner) if nesting < NESTING => pending.push((inner, nesting + 1)),
+                _ if !part.is_empty() => operators.push(part.to_owned()),
+                _ => {}
             }
         } else {
-            pending.extend(pieces.into_iter().rev());
+            pending.extend(pieces.into_iter().rev().map(|piece| (piece, nesting)));
         }
         if operators.len() == FUSED {
             break;
