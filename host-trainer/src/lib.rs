@@ -4,6 +4,10 @@
 //! it, and it is the only part that prints.
 
 pub mod cli;
+pub mod evaluate;
 pub mod features;
 pub mod fit;
+pub mod model;
+pub mod onnx;
+pub mod predict;
 pub mod training;
