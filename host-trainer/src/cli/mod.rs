@@ -1,5 +1,10 @@
 //! The command line: one module a command.
 
+mod fit;
+mod predict;
+mod progress;
+mod table;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -40,7 +45,10 @@ pub enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Fit(fit::Fit),
+    Predict(predict::Predict),
+}
 
 impl Global {
     /// The printer these options ask for.
@@ -55,7 +63,10 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever keeps the command from doing what it was asked to.
-    pub fn run(self, _printer: &Printer) -> Result<(), Failure> {
-        match self.command {}
+    pub fn run(self, printer: &Printer) -> Result<(), Failure> {
+        match self.command {
+            Command::Fit(command) => command.run(printer),
+            Command::Predict(command) => command.run(printer),
+        }
     }
 }

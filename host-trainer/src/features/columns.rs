@@ -138,6 +138,24 @@ pub fn names(table: Table) -> Vec<&'static str> {
     names
 }
 
+/// The unit of a column, by its name.
+#[must_use]
+pub fn unit(name: &str) -> &'static str {
+    match name {
+        "batch_size" => "images",
+        "input_size_0" | "output_size_0" | "group_channels" => "channels",
+        "groups" => "groups",
+        "macs" => "multiply-accumulates",
+        "weights" => "weights",
+        "element_bytes" | "input_bytes" | "output_bytes" | "weight_bytes" => "bytes",
+        "depthwise" => "0 or 1",
+        "kernel_area" => "pixels²",
+        name if name.starts_with("input_size_") || name.starts_with("output_size_") => "pixels",
+        name if ["kernel_", "padding_", "stride_", "dilation_"].iter().any(|p| name.starts_with(p)) => "pixels",
+        _ => "elements",
+    }
+}
+
 fn stored_index(table: Table, name: &str) -> Option<usize> {
     let reference = reference_columns(table);
     reference

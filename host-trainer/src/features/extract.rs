@@ -1,10 +1,11 @@
 //! From a layer of an engine to a row of a training table.
 
 use super::columns::Shape;
+use serde::{Deserialize, Serialize};
 use shared::engine::{Layer, LayerKind, Table, Tensor};
 
 /// How layers are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 pub struct Extraction {
     /// Read layers as the reference does: by TensorRT's layer type alone, so that only `CaskConvolution`, `CaskPooling`
     /// and `CaskGemmConvolution` have a row, and with a pooling's window taken to be its whole input wherever no
@@ -126,7 +127,10 @@ fn images(input: [f64; 4], output: [f64; 4]) -> Vec<f64> {
 fn dense(layer: &Layer) -> Result<Vec<f64>, NoRow> {
     let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
     let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
-    let weights = layer.weights.map_or(f64::NAN, |w| w.count as f64);
+    let weights = match layer.weight_count() {
+        0 => f64::NAN,
+        count => count as f64,
+    };
     Ok(vec![batch(input), input.elements() as f64, output.elements() as f64, weights])
 }
 

@@ -3,6 +3,10 @@
 //! The order of a fit is `Design` (the columns) → [`terms`] (monomials of the columns) → [`scaler`] → [`lasso`].
 
 pub mod design;
+pub mod kinds;
 pub mod lasso;
+pub mod plan;
+mod roofline;
 pub mod scaler;
 pub mod terms;
+pub mod train;

@@ -1,0 +1,86 @@
+//! The figures by which a predictor is judged.
+
+use serde::{Deserialize, Serialize};
+
+/// Measured values closer to zero than this are left out of relative errors, and counted.
+const NEARLY_ZERO: f64 = 1e-9;
+
+/// Errors of predictions against measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Number of pairs.
+    pub n: usize,
+    /// Mean absolute percentage error.
+    pub mape_percent: Option<f64>,
+    /// Root of the mean squared percentage error.
+    pub rmspe_percent: Option<f64>,
+    /// Share of predictions within ±10 % of the measurement, in percent.
+    pub within_10_percent: Option<f64>,
+    /// Pairs left out of the three figures above, since the measurement is as good as zero.
+    pub excluded: usize,
+    /// Coefficient of determination; none for fewer than two pairs or equal measurements.
+    pub r2: Option<f64>,
+    /// Mean absolute error, in the target's unit.
+    pub mae: Option<f64>,
+    /// Root of the mean squared error, in the target's unit.
+    pub rmse: Option<f64>,
+    /// Predictions that are zero or less, or no number: nothing that is measured here can be.
+    pub non_positive: usize,
+}
+
+impl Metrics {
+    /// Compares predictions with measurements, pair by pair.
+    #[must_use]
+    pub fn of(measured: &[f64], predicted: &[f64]) -> Self {
+        let pairs = || measured.iter().copied().zip(predicted.iter().copied());
+        let n = pairs().count();
+        let relative: Vec<f64> =
+            pairs().filter(|(y, _)| y.abs() > NEARLY_ZERO).map(|(y, p)| ((p - y) / y).abs()).collect();
+        let mean = |values: &mut dyn Iterator<Item = f64>, count: usize| {
+            (count > 0).then(|| values.sum::<f64>() / count as f64)
+        };
+        let squares = mean(&mut pairs().map(|(y, p)| (p - y) * (p - y)), n);
+        let centre = mean(&mut measured.iter().copied(), n).unwrap_or(0.0);
+        let spread = measured.iter().map(|y| (y - centre) * (y - centre)).sum::<f64>();
+        Self {
+            n,
+            mape_percent: mean(&mut relative.iter().copied(), relative.len()).map(|m| 100.0 * m),
+            rmspe_percent: mean(&mut relative.iter().map(|e| e * e), relative.len()).map(|m| 100.0 * m.sqrt()),
+            within_10_percent: mean(&mut relative.iter().map(|e| f64::from(u8::from(*e <= 0.1))), relative.len())
+                .map(|m| 100.0 * m),
+            excluded: n - relative.len(),
+            r2: squares.filter(|_| n > 1 && spread > 0.0).map(|s| 1.0 - s * n as f64 / spread),
+            mae: mean(&mut pairs().map(|(y, p)| (p - y).abs()), n),
+            rmse: squares.map(f64::sqrt),
+            non_positive: predicted.iter().filter(|p| !p.is_finite() || **p <= 0.0).count(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_a_small_case_by_hand() {
+        let metrics = Metrics::of(&[1.0, 2.0, 4.0, 0.0], &[1.1, 1.0, 4.0, 0.5]);
+        assert_eq!((metrics.n, metrics.excluded, metrics.non_positive), (4, 1, 0));
+        let close = |a: Option<f64>, b: f64| (a.expect("a figure") - b).abs() < 1e-9;
+        assert!(close(metrics.mape_percent, 20.0));
+        assert!(close(metrics.rmspe_percent, 100.0 * ((0.01 + 0.25) / 3.0_f64).sqrt()));
+        assert!(close(metrics.within_10_percent, 200.0 / 3.0) || close(metrics.within_10_percent, 100.0 / 3.0));
+        assert!(close(metrics.mae, 1.6 / 4.0));
+        assert!(close(metrics.r2, 1.0 - 1.26 / 8.75));
+    }
+
+    #[test]
+    fn nothing_to_compare_gives_no_figures() {
+        let metrics = Metrics::of(&[], &[]);
+        assert_eq!((metrics.n, metrics.mape_percent, metrics.r2), (0, None, None));
+    }
+
+    #[test]
+    fn non_positive_predictions_are_counted() {
+        assert_eq!(Metrics::of(&[1.0; 3], &[-1.0, 0.0, f64::NAN]).non_positive, 3);
+    }
+}

@@ -1,0 +1,5 @@
+//! How good predictions are.
+
+mod metrics;
+
+pub use metrics::Metrics;

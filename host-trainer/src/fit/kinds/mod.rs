@@ -1,0 +1,5 @@
+//! The model kinds, each a [`Recipe`](crate::model::Recipe).
+
+mod lasso;
+
+pub use lasso::LassoRecipe;

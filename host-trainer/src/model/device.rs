@@ -1,0 +1,149 @@
+//! What is known of a device beside its models: the roofline that stands in for a missing model.
+
+use crate::features::columns::Shape;
+use serde::{Deserialize, Serialize};
+use shared::engine::Precision;
+use shared::failure::Failure;
+use shared::fs::{read_capped, write_atomic};
+use shared::limits;
+use shared::units::Millis;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Interval;
+
+/// The file of a device below its folder.
+pub const DEVICE_FILE: &str = "device.json";
+/// The file below a folder of models that names the device meant when none is named.
+const DEFAULT_DEVICE_FILE: &str = "default_device";
+
+/// What is known of a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// The roofline fitted from the training rows; none where no row has a run time.
+    pub roofline: Option<Roofline>,
+    /// Median power of the training rows, the fallback where no model predicts a layer's power.
+    pub median_power_w: Option<f64>,
+    /// Bounds for a whole network's run time over its prediction, from networks held out.
+    pub runtime_total: Option<Interval>,
+    /// Bounds for a whole network's energy over its prediction, from networks held out.
+    pub energy_total: Option<Interval>,
+    /// Networks behind all of it.
+    pub networks: Vec<String>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Run time as launch time plus work over rate: `t = launch + MACs / rate(precision) + bytes / bandwidth`, coefficients
+/// non-negative, fitted on relative error over the training rows of every layer kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Roofline {
+    /// Constant of every launch, in ms.
+    pub launch_ms: f64,
+    /// Milliseconds per 10⁹ MACs, by precision in bits.
+    pub ms_per_gmac: BTreeMap<u32, f64>,
+    /// Milliseconds per 10⁶ bytes moved.
+    pub ms_per_megabyte: f64,
+    /// Rows it was fitted on.
+    pub rows: usize,
+    /// Mean absolute percentage error on those rows.
+    pub mape_percent: f64,
+}
+
+impl Roofline {
+    /// The work terms of a layer: 10⁹ MACs, 10⁶ bytes moved, bits of its precision.
+    #[must_use]
+    pub fn work(shape: &Shape) -> (f64, f64, u32) {
+        let moved = shape.input_elements() + shape.output_elements() + shape.weights();
+        let bits = shape.precision.unwrap_or(crate::features::columns::ASSUMED_PRECISION).bits();
+        (shape.macs() * 1e-9, moved * shape.element_bytes() * 1e-6, bits)
+    }
+
+    /// The run time of some work. A precision that training did not see takes the rate of the nearest wider one seen,
+    /// which is the slower and so the safer guess, else the widest seen.
+    #[must_use]
+    pub fn runtime(&self, gmacs: f64, megabytes: f64, bits: u32) -> Millis {
+        let rate = self.ms_per_gmac.range(bits..).next().or_else(|| self.ms_per_gmac.iter().next_back());
+        Millis(self.launch_ms + gmacs * rate.map_or(0.0, |(_, r)| *r) + megabytes * self.ms_per_megabyte)
+    }
+
+    /// The bits of a precision.
+    #[must_use]
+    pub fn bits(precision: Option<Precision>) -> u32 {
+        precision.unwrap_or(crate::features::columns::ASSUMED_PRECISION).bits()
+    }
+}
+
+impl Device {
+    /// Writes the device's file.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn write(&self, models: &Path) -> Result<(), Failure> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()))?;
+        json.push(b'\n');
+        write_atomic(&models.join(&self.name).join(DEVICE_FILE), &json)
+    }
+
+    /// Reads the device's file.
+    ///
+    /// # Errors
+    /// A missing or damaged file.
+    pub fn read(models: &Path, device: &str) -> Result<Self, Failure> {
+        let path = models.join(device).join(DEVICE_FILE);
+        let json = read_capped(&path, limits::SMALL_FILE_BYTES)?;
+        serde_json::from_slice(&json).map_err(|e| {
+            Failure::data(format!("is no device description: {e}")).at(&path).help("fit again, or restore the file")
+        })
+    }
+}
+
+/// Names of the devices that a folder of models holds, sorted.
+///
+/// # Errors
+/// A folder that cannot be listed or holds no device.
+pub fn devices(models: &Path) -> Result<Vec<String>, Failure> {
+    let listing = std::fs::read_dir(models).map_err(|e| {
+        Failure::io(models, "read the models", &e)
+            .help("name a folder that `host-trainer fit --out` wrote, by --models")
+    })?;
+    let mut names: Vec<String> = listing
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().join(DEVICE_FILE).is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(Failure::data("holds no models").at(models).help("train some with `host-trainer fit`"));
+    }
+    Ok(names)
+}
+
+/// The device meant when none is named: the only one, or the first that was ever fitted into the folder.
+///
+/// # Errors
+/// Several devices and no default.
+pub fn default_device(models: &Path) -> Result<String, Failure> {
+    let names = devices(models)?;
+    if let [only] = names.as_slice() {
+        return Ok(only.clone());
+    }
+    let default = std::fs::read_to_string(models.join(DEFAULT_DEVICE_FILE)).unwrap_or_default();
+    match names.iter().find(|name| *name == default.trim()) {
+        Some(name) => Ok(name.clone()),
+        None => Err(Failure::usage(format!("there are models for {}", names.join(", ")))
+            .at(models)
+            .help("choose one by --device")),
+    }
+}
+
+/// Makes a device the default of a folder of models that has none yet.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn set_default_device(models: &Path, device: &str) -> Result<(), Failure> {
+    let path = models.join(DEFAULT_DEVICE_FILE);
+    if path.exists() { Ok(()) } else { write_atomic(&path, format!("{device}\n").as_bytes()) }
+}

@@ -1,0 +1,12 @@
+//! Trained models: the trait they share, the card that describes one, the folder that holds one.
+
+mod artefact;
+mod card;
+mod device;
+mod predictor;
+
+pub(crate) use artefact::hash as sha256;
+pub use artefact::{Artefact, CARD_FILE, ONNX_FILE, model_folder, replace_device};
+pub use card::{Card, FeatureRange, Interval, Program, Scores, SelfTest};
+pub use device::{DEVICE_FILE, Device, Roofline, default_device, devices, set_default_device};
+pub use predictor::{FitError, Predictor, Problem, Recipe, Target};
