@@ -13,11 +13,16 @@ pub(super) struct Notes {
 
 impl Notes {
     fn push(&mut self, diagnostic: impl FnOnce() -> Diagnostic) {
-        if self.list.len() < limits::DIAGNOSTICS {
-            self.list.push(diagnostic());
-        } else {
+        if self.is_full() {
             self.more += 1;
+        } else {
+            self.list.push(diagnostic());
         }
+    }
+
+    /// Whether a further one would only be counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= limits::DIAGNOSTICS
     }
 
     /// Something odd about a layer, or about one of its fields.

@@ -12,7 +12,7 @@ use std::ops::Range;
 const LONGEST_KEY: usize = 64;
 /// Longest list of numbers or pair of type and count, in bytes. What is longer is read as a text; without a limit, one
 /// that never closes would be searched to the line's end again for every field.
-const LONGEST_LIST: usize = 4_096;
+const LONGEST_LIST: usize = 512;
 
 /// Where the lines stand that describe layers, if the text is of this format.
 ///
