@@ -8,6 +8,9 @@ const EXPORT: &str = "build and export again with `trtexec --profilingVerbosity=
      `engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)`; \
      with Torch-TensorRT compile with `debug=True`, or in a `torch_tensorrt.dynamo.Debugger`";
 
+/// Which file to give, for every refusal of one that is something else.
+const GIVE: &str = "give the JSON that `trtexec --exportLayerInfo=FILE.json` or TensorRT's engine inspector wrote";
+
 /// Why a file holds no layer information at all. Its text completes "FILE …"; [`EngineInfoError::help`] names the next
 /// step and [`EngineInfoError::place`] where in the file it went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,10 +109,13 @@ impl EngineInfoError {
             Self::NamesOnly { .. } => {
                 format!("the engine was built without the option `--profilingVerbosity=detailed`: {EXPORT}")
             }
-            Self::NoLayers | Self::Unreadable { .. } | Self::NotAnEngineInfo { .. } | Self::NotJson | Self::Empty => {
-                EXPORT.into()
-            }
-            Self::Broken { .. } => format!("the file is cut off or damaged; copy it again, or {EXPORT}"),
+            Self::NoLayers => format!("the engine was built with `--profilingVerbosity=none`, or is empty: {EXPORT}"),
+            Self::Empty
+            | Self::NotJson
+            | Self::Unreadable { .. }
+            | Self::NotAnEngineInfo { .. }
+            | Self::Binary { .. } => GIVE.into(),
+            Self::Broken { .. } => "the file is cut off or damaged; copy or export it again".into(),
             Self::Profile => {
                 "give the file that `--exportLayerInfo` wrote; this one comes from `--exportProfile`".into()
             }
@@ -121,15 +127,15 @@ impl EngineInfoError {
                 "give the file that `--exportLayerInfo` wrote (the engine explorer names it `*.graph.json`)".into()
             }
             Self::Latencies => "give `trt_engine_info.json`, which lies beside it in the run folder".into(),
-            Self::OnnxModel => format!(
-                "build it first: `trtexec --onnx=MODEL.onnx --profilingVerbosity=detailed --exportLayerInfo=FILE.json`; {EXPORT}"
-            ),
+            Self::OnnxModel => {
+                "build it first: `trtexec --onnx=MODEL.onnx --profilingVerbosity=detailed --exportLayerInfo=FILE.json`"
+                    .into()
+            }
             Self::EngineBinary => {
                 "export its description: `trtexec --loadEngine=FILE.engine --exportLayerInfo=FILE.json --skipInference` \
                  (the engine must have been built with `--profilingVerbosity=detailed`)"
                     .into()
             }
-            Self::Binary { .. } => format!("give the JSON that describes an engine; {EXPORT}"),
             Self::TooLarge | Self::TooDeep { .. } | Self::TooManyLayers | Self::TooManyTensors => {
                 "no engine info of TensorRT comes near this; check that it is the right file".into()
             }
