@@ -1,0 +1,287 @@
+//! `host-trainer fit` and `predict` as a user meets them: the real binary, in folders of its own.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sample(name: &str) -> PathBuf {
+    root().join("sample_data").join(format!("{name}_trt_engine_info.json"))
+}
+
+fn run(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    for name in ["HOST_TRAINER_MODELS", "HOST_TRAINER_CONFIG", "HOST_TRAINER_ONNXRUNTIME"] {
+        command.env_remove(name);
+    }
+    for argument in arguments {
+        command.arg(argument.as_ref());
+    }
+    command.output().expect("the binary runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Training data of some networks whose run time follows a simple law of their work.
+fn training_data(folder: &Path) {
+    for (number, network) in ["alpha", "beta", "gamma", "delta", "lenet"].into_iter().enumerate() {
+        let mut convolutions = String::from(
+            "batch_size,input_size_0,input_size_1,input_size_2,output_size_0,output_size_1,output_size_2,kernel_0,kernel_1,\
+             padding_0,padding_1,stride_0,stride_1,power,runtime,layer_name,groups,precision\n",
+        );
+        let mut dense = String::from("batch_size,input_size,output_size,power,runtime,layer_name,precision\n");
+        for layer in 0..12 {
+            let (channels, size) = (8 * (layer + 1 + number), 64 >> (layer % 4));
+            let kernel = [1, 3, 5][(layer + number) % 3];
+            let macs = (channels * channels * 2 * size * size * kernel * kernel) as f64;
+            let runtime = 0.01 + macs * 2e-9;
+            let power = 4e6 + 1e6 * (macs / 1e9).min(3.0);
+            convolutions.push_str(&format!(
+                "1,{channels},{size},{size},{},{size},{size},{kernel},{kernel},{},{},1,1,{power},{runtime},c{layer},1,fp16\n",
+                2 * channels,
+                kernel - 1,
+                kernel - 1,
+            ));
+            let (input, output) = (64 * (layer + 1 + number), 10 * (layer + 1));
+            let runtime = 0.005 + (input * output) as f64 * 1e-7;
+            dense.push_str(&format!("1,{input},{output},5000000,{runtime},d{layer},fp16\n"));
+        }
+        let folder = folder.join(network);
+        fs::create_dir_all(&folder).expect("folder");
+        fs::write(folder.join("convolutional.csv"), convolutions).expect("file");
+        fs::write(folder.join("dense.csv"), dense).expect("file");
+    }
+}
+
+fn fit(data: &Path, models: &Path) -> Output {
+    run(&[&"fit", &"--data", &data, &"--out", &models, &"--device", &"test-board", &"--format", &"json"])
+}
+
+#[test]
+fn what_was_fitted_predicts() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models, csv) = (folder.path().join("data"), folder.path().join("models"), folder.path().join("out.csv"));
+    training_data(&data);
+    let output = fit(&data, &models);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let metrics: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let sets: Vec<&str> = metrics.as_array().expect("a list").iter().filter_map(|m| m["set"].as_str()).collect();
+    for set in ["training", "cross-validation by network", "test", "test: lenet"] {
+        assert_eq!(sets.iter().filter(|s| **s == set).count(), 4, "{set}: two kinds, two targets");
+    }
+    for kind in ["convolutional", "dense"] {
+        for target in ["power", "runtime"] {
+            let model = models.join("test-board").join(kind).join(target);
+            assert!(model.join("model.onnx").is_file() && model.join("card.json").is_file());
+        }
+    }
+
+    let output = run(&[
+        &"predict",
+        &"--trt-engine-path",
+        &sample("resnet18"),
+        &"--models",
+        &models,
+        &"--result-csv-path",
+        &csv,
+        &"--format",
+        &"json",
+    ]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let layers = answer["layers"].as_array().expect("layers");
+    let sum = |field: &str| layers.iter().filter_map(|layer| layer[field].as_f64()).sum::<f64>();
+    let total = |field: &str| answer["totals"][field].as_f64().expect("a total");
+    assert!((sum("runtime_prediction") / total("runtime_ms") - 1.0).abs() < 1e-9);
+    assert!((sum("energy_prediction") / total("energy_mj") - 1.0).abs() < 1e-9);
+    for layer in layers {
+        let (power, runtime) = (layer["power_prediction"].as_f64(), layer["runtime_prediction"].as_f64());
+        if let (Some(power), Some(runtime), Some(energy)) = (power, runtime, layer["energy_prediction"].as_f64()) {
+            assert!((power * runtime - energy).abs() < 1e-9 * energy.max(1.0));
+        }
+    }
+    assert!(total("runtime_modelled_percent") > 50.0);
+
+    let written = fs::read_to_string(&csv).expect("the CSV");
+    let mut lines = written.lines();
+    assert!(lines.next().expect("header").starts_with("layer_name,layer_type,power_prediction,runtime_prediction,"));
+    assert_eq!(lines.count(), layers.len());
+}
+
+#[test]
+fn a_fit_is_the_same_every_time() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let data = folder.path().join("data");
+    training_data(&data);
+    let card = |models: &Path| fs::read(models.join("test-board/convolutional/runtime/card.json")).expect("card");
+    let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+    assert_eq!(code(&fit(&data, &first)), 0);
+    assert_eq!(code(&fit(&data, &second)), 0);
+    assert_eq!(card(&first), card(&second));
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models) = (folder.path().join("data"), folder.path().join("models"));
+    training_data(&data);
+    let output = run(&[&"fit", &"--data", &data, &"--out", &models, &"--dry-run"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("group_channels"), "{}", stdout(&output));
+    assert!(!models.exists());
+}
+
+#[test]
+fn columns_can_be_chosen_for_one_model() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models) = (folder.path().join("data"), folder.path().join("models"));
+    training_data(&data);
+    let choice = "dense.runtime=macs,batch_size";
+    let output = run(&[&"fit", &"--data", &data, &"--out", &models, &"--device", &"b", &"--input-cols", &choice]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let card = |target: &str| -> Value {
+        let path = models.join("b/dense").join(target).join("card.json");
+        serde_json::from_slice(&fs::read(path).expect("card")).expect("JSON")
+    };
+    let names = |card: &Value| -> Vec<String> {
+        let features = card["features"].as_array().expect("features");
+        features.iter().filter_map(|f| f["name"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(&card("runtime")), ["macs", "batch_size"]);
+    assert_eq!(names(&card("power")).len(), 5);
+    let wrong = "dense.runtime=mcas";
+    let output = run(&[&"fit", &"--data", &data, &"--out", &models, &"--input-cols", &wrong]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("did you mean `macs`?"), "{}", stderr(&output));
+}
+
+#[test]
+fn several_files_and_folders_go_into_one_answer() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models, engines) =
+        (folder.path().join("data"), folder.path().join("models"), folder.path().join("engines"));
+    training_data(&data);
+    assert_eq!(code(&fit(&data, &models)), 0);
+    fs::create_dir(&engines).expect("folder");
+    fs::copy(sample("vgg16"), engines.join("b.json")).expect("copy");
+    fs::copy(sample("mobilenet_v2"), engines.join("a.json")).expect("copy");
+    let output = run(&[&"predict", &"--trt-engine-path", &engines, &"--models", &models, &"--format", &"json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&str> = answer.as_array().expect("a list").iter().filter_map(|a| a["engine"].as_str()).collect();
+    assert!(names[0].ends_with("a.json") && names[1].ends_with("b.json"), "{names:?}");
+
+    // One bad file among many is reported; the others are still answered, and the exit code says that not all was well.
+    fs::write(engines.join("c.json"), "{").expect("file");
+    let output = run(&[&"predict", &"--trt-engine-path", &engines, &"--models", &models, &"--format", &"csv"]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("c.json"));
+    let rows = stdout(&output);
+    assert!(rows.contains("a.json") && rows.contains("b.json"));
+}
+
+#[test]
+fn wrong_use_and_wrong_files_are_told_plainly() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models, csv) = (folder.path().join("data"), folder.path().join("models"), folder.path().join("out.csv"));
+    training_data(&data);
+    assert_eq!(code(&fit(&data, &models)), 0);
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("file");
+        path
+    };
+    let graph = fs::read(models.join("test-board/dense/runtime/model.onnx")).expect("graph");
+    let cases: [(PathBuf, i32, &str); 6] = [
+        (folder.path().join("absent.json"), 5, "absent.json"),
+        (file("text.json", b"hello"), 3, "JSON"),
+        (file("graph.json", &graph), 3, "ONNX"),
+        (file("names.json", br#"{"Layers": ["conv1", "conv2"], "Bindings": ["x"]}"#), 3, "profilingVerbosity=detailed"),
+        (file("empty.json", b""), 3, "empty"),
+        (file("profile.json", br#"[{"count": 3}, {"name": "c", "timeMs": 1, "averageMs": 1}]"#), 3, "profile"),
+    ];
+    for (path, expected, word) in cases {
+        let output =
+            run(&[&"predict", &"--trt-engine-path", &path, &"--models", &models, &"--result-csv-path", &csv]);
+        assert_eq!(code(&output), expected, "{path:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{path:?}: {}", stderr(&output));
+        assert!(stdout(&output).is_empty() && !csv.exists(), "{path:?}: nothing half-written");
+    }
+    let engine = sample("resnet18");
+    for (arguments, expected, word) in [
+        (vec!["--device", "nowhere"], 2, "test-board"),
+        (vec!["--no-such-flag"], 2, "--no-such-flag"),
+        (vec!["--profile", "7"], 0, "ms"),
+        (vec!["--onnxruntime", "absent.so"], 5, "absent.so"),
+    ] {
+        let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> =
+            vec![&"predict", &"--trt-engine-path", &engine, &"--models", &models];
+        all.extend(arguments.iter().map(|a| a as &dyn AsRef<std::ffi::OsStr>));
+        let output = run(&all);
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", stderr(&output));
+        assert!(format!("{}{}", stderr(&output), stdout(&output)).contains(word), "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_training_data_are_told_plainly_and_old_models_stay() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models) = (folder.path().join("data"), folder.path().join("models"));
+    training_data(&data);
+    assert_eq!(code(&fit(&data, &models)), 0);
+    let card = models.join("test-board/dense/runtime/card.json");
+    let before = fs::read(&card).expect("card");
+    let bad = folder.path().join("bad");
+    fs::create_dir_all(bad.join("a")).expect("folder");
+    for (content, word) in [
+        ("batch_size,output_size,power,runtime\n1,2,3,4\n", "`input_size` is missing"),
+        ("batch_size,input_size,output_size,power,runtime\n1,2,3,NaN,4\n", "line 2"),
+        ("batch_size,input_size,output_size,power,runtime\n", "no training rows"),
+    ] {
+        fs::write(bad.join("a/dense.csv"), content).expect("file");
+        let output = fit(&bad, &models);
+        assert_eq!(code(&output), 3, "{}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{}", stderr(&output));
+        assert_eq!(fs::read(&card).expect("card"), before);
+    }
+    fs::remove_file(bad.join("a/dense.csv")).expect("removed");
+    fs::write(bad.join("a/attention.csv"), "x\n1\n").expect("file");
+    let output = fit(&bad, &models);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("attention.csv"), "{}", stderr(&output));
+    let output = run(&[&"fit", &"--data", &data, &"--out", &models, &"--kind", &"oracle"]);
+    assert_eq!(code(&output), 2);
+    assert!(fs::read_dir(&models).expect("models").flatten().all(|e| !e.file_name().to_string_lossy().starts_with(".fit")));
+}
+
+#[test]
+fn a_damaged_model_is_named_and_never_used() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (data, models) = (folder.path().join("data"), folder.path().join("models"));
+    training_data(&data);
+    assert_eq!(code(&fit(&data, &models)), 0);
+    let graph = models.join("test-board/convolutional/runtime/model.onnx");
+    let mut bytes = fs::read(&graph).expect("graph");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&graph, bytes).expect("graph");
+    let engine = sample("resnet18");
+    let output = run(&[&"predict", &"--trt-engine-path", &engine, &"--models", &models]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("model.onnx") && stderr(&output).contains("SHA-256"), "{}", stderr(&output));
+    assert!(stdout(&output).is_empty());
+}
