@@ -1,0 +1,25 @@
+# Recipes for those who have `just`; each is a line that can be typed without it.
+
+# Predict a sample engine.
+predict engine="sample_data/resnet18_trt_engine_info.json":
+    cargo run --release -p host-trainer -- predict --trt-engine-path {{engine}} --result-csv-path prediction.csv
+
+# All tests.
+test:
+    cargo test --workspace
+
+# All that CI runs.
+ci:
+    .ci/run
+
+# Write the sample engine infos anew.
+sample-data:
+    cargo run -p shared --example sample_engines -- sample_data
+
+# Train the shipped models anew from the measurements beside the repository.
+models data="../shared/data":
+    scripts/train_shipped_models {{data}}
+
+# Fuzz one parser for some seconds.
+fuzz target="engine_info" seconds="60":
+    fuzz/run {{target}} {{seconds}}
