@@ -14,4 +14,4 @@ mod virtual_run;
 pub use load::{Cycle, CyclePlanner, Load, LoadLayer, Piece};
 pub use random::Random;
 pub use sensor::{PollModel, Poller, SensorFilter, SensorModel};
-pub use virtual_run::{LayerTruth, PassPlan, Truth, VirtualRun, simulate};
+pub use virtual_run::{LayerTruth, PassPlan, Truth, VirtualRun, simulate, stamp_layers};

@@ -224,7 +224,7 @@ pub fn simulate<E>(
 
 /// Stamps the layers of a cycle as a profiler would.
 #[must_use]
-pub(crate) fn stamp_layers(cycle: &super::Cycle, stamp: LayerStamp, random: &mut Random) -> Vec<LayerRun> {
+pub fn stamp_layers(cycle: &super::Cycle, stamp: LayerStamp, random: &mut Random) -> Vec<LayerRun> {
     // The callbacks come one after the other once the inference is done, 1 to 3 µs each.
     let mut callback_ns = cycle.end_ns;
     (0..cycle.layers.len())

@@ -1,0 +1,134 @@
+//! What board this is. Everything is optional: paths come from public code and documents, and differ between releases.
+
+use crate::power::Root;
+use shared::run_folder::Board;
+
+/// Probes the board; what cannot be found out is `None`.
+#[must_use]
+pub fn probe(root: &Root) -> Board {
+    let l4t = root.text("/etc/nv_tegra_release").and_then(|text| l4t_release(&text));
+    let (power_mode, power_mode_name) = power_mode(root);
+    Board {
+        model: root.text("/proc/device-tree/model").or_else(|| root.text("/sys/class/dmi/id/product_name")),
+        jetpack: l4t.as_deref().and_then(jetpack_of).map(str::to_owned),
+        l4t,
+        kernel: root.text("/proc/sys/kernel/osrelease"),
+        power_mode,
+        power_mode_name,
+        clocks_locked: clocks_locked(root),
+        fan_pwm: fan_pwm(root),
+        cpus: root.text("/sys/devices/system/cpu/online").map(|list| count_cpus(&list)),
+        memory_bytes: root.text("/proc/meminfo").and_then(|text| memory_bytes(&text)),
+    }
+}
+
+/// `# R36 (release), REVISION: 4.3, …` is 36.4.3.
+fn l4t_release(text: &str) -> Option<String> {
+    let major = text.split_once('R')?.1.split(|c: char| !c.is_ascii_digit()).next()?;
+    let revision = text.split_once("REVISION:")?.1.split(',').next()?.trim();
+    let sound = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit() || c == '.');
+    (sound(major) && sound(revision)).then(|| format!("{major}.{revision}"))
+}
+
+/// The JetPack release that an L4T release came with.
+fn jetpack_of(l4t: &str) -> Option<&'static str> {
+    let exact = [
+        ("36.5.0", "6.2.2"),
+        ("36.4.7", "6.2.1"),
+        ("36.4.4", "6.2.1"),
+        ("36.4.3", "6.2"),
+        ("36.4.0", "6.1"),
+        ("36.3.0", "6.0"),
+    ];
+    if let Some((_, jetpack)) = exact.iter().find(|(release, _)| *release == l4t) {
+        return Some(jetpack);
+    }
+    match l4t.split('.').next()? {
+        "32" => Some("4"),
+        "34" | "35" => Some("5"),
+        "36" => Some("6"),
+        "38" | "39" => Some("7"),
+        _ => None,
+    }
+}
+
+/// `/var/lib/nvpmodel/status` holds `pmode:0002`; the names are in `/etc/nvpmodel.conf` as `< POWER_MODEL ID=2 NAME=15W >`.
+fn power_mode(root: &Root) -> (Option<u32>, Option<String>) {
+    let mode = root.text("/var/lib/nvpmodel/status").and_then(|text| text.split_once(':')?.1.trim().parse().ok());
+    let name = mode.and_then(|mode: u32| {
+        root.text("/etc/nvpmodel.conf")?.lines().find_map(|line| {
+            let rest = line.split_once("POWER_MODEL")?.1;
+            let field = |key: &str| rest.split_whitespace().find_map(|word| word.strip_prefix(key));
+            let id: u32 = field("ID=")?.parse().ok()?;
+            (id == mode).then(|| field("NAME=").map(|name| name.trim_end_matches('>').to_owned()))?
+        })
+    });
+    (mode, name)
+}
+
+/// The GPU's devfreq folder: `17000000.gpu`, `17000000.ga10b`, `gpu-gpc-0`, …
+pub(super) fn gpu_devfreq(root: &Root) -> Option<std::path::PathBuf> {
+    root.entries("/sys/class/devfreq").into_iter().find(|folder| {
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        name.contains("gpu") || ["gv11b", "gp10b", "ga10b"].iter().any(|chip| name.ends_with(chip))
+    })
+}
+
+/// Locked clocks have their minimum at their maximum, GPU and CPUs alike.
+fn clocks_locked(root: &Root) -> Option<bool> {
+    let equal = |folder: std::path::PathBuf, low: &str, high: &str| {
+        let read = |name: &str| crate::power::read_text(&folder.join(name)).and_then(|t| t.parse::<u64>().ok());
+        Some(read(low)? == read(high)?)
+    };
+    let gpu = gpu_devfreq(root).and_then(|folder| equal(folder, "min_freq", "max_freq"));
+    let cpu = equal(root.path("/sys/devices/system/cpu/cpu0/cpufreq"), "scaling_min_freq", "scaling_max_freq");
+    match (gpu, cpu) {
+        (None, None) => None,
+        (gpu, cpu) => Some(gpu.unwrap_or(true) && cpu.unwrap_or(true)),
+    }
+}
+
+fn fan_pwm(root: &Root) -> Option<u32> {
+    root.entries("/sys/class/hwmon").into_iter().find_map(|folder| {
+        let name = crate::power::read_text(&folder.join("name"))?;
+        (name.contains("fan")).then(|| crate::power::read_text(&folder.join("pwm1"))?.parse().ok())?
+    })
+}
+
+/// `0-3,5` is five.
+fn count_cpus(list: &str) -> u32 {
+    list.split(',')
+        .filter_map(|part| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            Some(to.trim().parse::<u32>().ok()?.checked_sub(from.trim().parse().ok()?)? + 1)
+        })
+        .sum()
+}
+
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read_from_what_nvidia_writes() {
+        let text = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64";
+        assert_eq!(l4t_release(text).as_deref(), Some("36.4.3"));
+        assert_eq!(l4t_release("# R32 (release), REVISION: 7.1, GCID: 1").as_deref(), Some("32.7.1"));
+        assert_eq!(l4t_release("Debian"), None);
+        assert_eq!(jetpack_of("36.4.3"), Some("6.2"));
+        assert_eq!(jetpack_of("32.7.1"), Some("4"));
+        assert_eq!(jetpack_of("99.1"), None);
+    }
+
+    #[test]
+    fn cpu_lists_are_counted() {
+        assert_eq!(count_cpus("0-3,5"), 5);
+        assert_eq!(count_cpus("0"), 1);
+        assert_eq!(count_cpus("garbage"), 0);
+    }
+}

@@ -1,0 +1,156 @@
+//! The command line: one file a command, each with its clap type and its run function.
+
+mod doctor;
+mod experiment;
+mod idle;
+mod info;
+mod profile;
+mod progress;
+mod rails;
+mod recover;
+mod replay;
+mod restore;
+mod runner_args;
+mod source_args;
+mod values;
+mod verify;
+
+use crate::power::Root;
+use crate::session::Stop;
+use crate::sys;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::failure::{Failure, Kind};
+use shared::printer::Printer;
+use std::path::PathBuf;
+
+/// Runs TensorRT engines on a Jetson while it samples the power rails and the layer timings.
+///
+/// Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad data, 4 device, 5 input or output, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "jetson-agent", version)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// Say nothing but data and failures.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Draw no progress bars.
+    #[arg(long, global = true)]
+    no_progress: bool,
+    /// How data are written.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// A folder that imitates a board: /sys, /proc, /etc and /var are looked for below it.
+    #[arg(long, global = true, hide = true, env = "JETSON_AGENT_ROOT")]
+    root: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    /// The printer these options ask for.
+    #[must_use]
+    pub fn printer(&self) -> Printer {
+        Printer { quiet: self.quiet, no_progress: self.no_progress }
+    }
+
+    fn root(&self) -> Root {
+        Root::new(self.root.as_deref())
+    }
+}
+
+/// How data are written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the power rails that can be read, each with a reading, its rate and what keeps the others from being read.
+    Rails(rails::RailsArgs),
+    /// Measure what the board draws when nothing runs.
+    Idle(idle::IdleArgs),
+    /// Run an engine and measure power and layer times into a run folder.
+    Profile(Box<profile::ProfileArgs>),
+    /// Measure every model of a plan; the same command goes on where it was cut off.
+    Experiment(experiment::ExperimentArgs),
+    /// Check whether this board, as it stands, gives measurements that one can trust.
+    Doctor(doctor::DoctorArgs),
+    /// Seal a run that was cut off.
+    Recover(recover::RecoverArgs),
+    /// Write a recorded run's power readings to stdout, at the pace at which they were taken.
+    Replay(replay::ReplayArgs),
+    /// Say what a run folder holds.
+    Info(info::InfoArgs),
+    /// Check that a run folder is whole, and say what is missing if not.
+    Verify(verify::VerifyArgs),
+    /// Write sensor settings back when the session that changed them has ended. The agent starts it itself.
+    #[command(hide = true)]
+    RestoreSensor,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The failure that becomes the exit code.
+    pub fn run(self, printer: &Printer) -> Result<(), Failure> {
+        sys::ignore_file_size_signal();
+        let context = Context { printer: *printer, root: self.global.root(), format: self.global.format };
+        match self.command {
+            Command::Rails(args) => args.run(&context),
+            Command::Idle(args) => args.run(&context),
+            Command::Profile(args) => args.run(&context),
+            Command::Experiment(args) => args.run(&context),
+            Command::Doctor(args) => args.run(&context),
+            Command::Recover(args) => args.run(&context),
+            Command::Replay(args) => args.run(&context),
+            Command::Info(args) => args.run(&context),
+            Command::Verify(args) => args.run(&context),
+            Command::RestoreSensor => restore::run(),
+        }
+    }
+}
+
+/// What every command gets.
+struct Context {
+    printer: Printer,
+    root: Root,
+    format: Format,
+}
+
+impl Context {
+    /// Writes an answer: as one JSON document, or in words.
+    fn answer<T: serde::Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Human => human(value),
+            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::data(e.to_string()))? + "\n",
+        };
+        self.printer.data(&text)
+    }
+
+    /// Ends the session in good order on the first Ctrl-C or SIGTERM, at once on the second.
+    fn stop_on_signals(&self) -> Result<Stop, Failure> {
+        let stop = Stop::default();
+        let (handler, printer) = (stop.clone(), self.printer);
+        ctrlc::set_handler(move || {
+            if handler.is_interrupted() {
+                std::process::exit(Kind::Interrupted as i32);
+            }
+            handler.interrupt();
+            printer.say("ending the cycle and sealing the run; once more ends at once");
+        })
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")))?;
+        Ok(stop)
+    }
+}

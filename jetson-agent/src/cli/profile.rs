@@ -1,0 +1,204 @@
+//! `profile`.
+
+use super::Context;
+use super::progress::display;
+use super::runner_args::{RunnerArgs, RunnerKind, simulates_power};
+use super::source_args::SourceArgs;
+use super::values::shape;
+use crate::power::PowerSource;
+use crate::runner::{EngineRunner, Job};
+use crate::session::{ProfilePlan, Stop, profile, profile_virtually};
+use clap::Args;
+use shared::failure::Failure;
+use shared::run_folder::{Manifest, RunFolder};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Measure one model.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ProfileArgs {
+    /// A serialised engine, built for this board and this TensorRT.
+    #[arg(long, conflicts_with_all = ["onnx", "engine_info"])]
+    engine: Option<PathBuf>,
+    /// An ONNX model; the engine is built from it.
+    #[arg(long, conflicts_with = "engine_info")]
+    onnx: Option<PathBuf>,
+    /// An engine info, for the simulated runner.
+    #[arg(long)]
+    engine_info: Option<PathBuf>,
+    /// The model's name, which its run folder and files carry; else the input file's.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where the run folder goes.
+    #[arg(long, default_value = "raw_data")]
+    result_dir: PathBuf,
+    /// Cycles in which power is measured.
+    #[arg(long, default_value_t = 30_000)]
+    runs: u32,
+    /// Cycles before.
+    #[arg(long, default_value_t = 50)]
+    warmup: u32,
+    /// Cycles with the profiler, after.
+    #[arg(long, default_value_t = 1_000)]
+    profiled: u32,
+    /// An input's shape, such as input:1x3x224x224. Once an input.
+    #[arg(long = "shape", value_parser = shape)]
+    shapes: Vec<(String, Vec<i64>)>,
+    /// Batch size: the first extent of every --shape.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Number format to build for: fp32, fp16, int8 or best.
+    #[arg(long, default_value = "fp16", value_parser = ["fp32", "fp16", "int8", "best"])]
+    precision: String,
+    /// Idle time recorded before the first and after the last cycle.
+    #[arg(long, default_value = "3s", value_parser = super::values::duration)]
+    idle: Duration,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    runner: RunnerArgs,
+}
+
+/// What `experiment` sets for one model.
+pub(super) struct ModelChoice {
+    pub(super) name: String,
+    pub(super) engine: Option<PathBuf>,
+    pub(super) onnx: Option<PathBuf>,
+    pub(super) engine_info: Option<PathBuf>,
+    pub(super) shapes: Vec<(String, Vec<i64>)>,
+    pub(super) precision: Option<String>,
+    pub(super) cycles: (Option<u32>, Option<u32>, Option<u32>),
+}
+
+impl ProfileArgs {
+    /// These options for one model of a plan.
+    pub(super) fn for_model(&self, choice: ModelChoice) -> Self {
+        let (warmup, runs, profiled) = choice.cycles;
+        Self {
+            engine: choice.engine,
+            onnx: choice.onnx,
+            engine_info: choice.engine_info,
+            name: Some(choice.name),
+            shapes: choice.shapes,
+            precision: choice.precision.unwrap_or_else(|| self.precision.clone()),
+            warmup: warmup.unwrap_or(self.warmup),
+            runs: runs.unwrap_or(self.runs),
+            profiled: profiled.unwrap_or(self.profiled),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn source(&self) -> &SourceArgs {
+        &self.source
+    }
+
+    pub(super) fn source_mut(&mut self) -> &mut SourceArgs {
+        &mut self.source
+    }
+
+    pub(super) fn runner_mut(&mut self) -> &mut RunnerArgs {
+        &mut self.runner
+    }
+
+    fn model_name(&self) -> Result<String, Failure> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let input = self.engine.as_ref().or(self.onnx.as_ref()).or(self.engine_info.as_ref());
+        let input = input.or(self.runner.simulate_load.as_ref());
+        let stem = input.and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy().into_owned());
+        stem.ok_or_else(|| Failure::usage("there is nothing to run").help("give --engine, --onnx or --engine-info"))
+    }
+
+    pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
+        let stop = context.stop_on_signals()?;
+        let run = RunFolder::new(&self.result_dir, &self.model_name()?);
+        self.measure(context, &stop, &run)
+    }
+
+    /// Measures into a run folder and says what it holds.
+    pub(super) fn measure(&self, context: &Context, stop: &Stop, run: &RunFolder) -> Result<(), Failure> {
+        let job = Job {
+            engine: self.engine.clone(),
+            onnx: self.onnx.clone(),
+            shapes: self.shapes_with_batch(),
+            precision: self.precision.clone(),
+            warmup: self.warmup,
+            runs: self.runs,
+            profiled: if self.runner.layers_with_power { 0 } else { self.profiled },
+            work: run.path().join("trtexec"),
+        };
+        let rate = self.source.rate.0;
+        let simulated = match self.runner.runner {
+            RunnerKind::Simulated => Some(self.runner.simulation(self.engine_info.as_ref())?),
+            _ => None,
+        };
+        if let (Some(simulation), true) = (&simulated, self.runner.simulate_fast) {
+            if !simulates_power(self.runner.runner, &self.source.source) {
+                return Err(Failure::usage("--simulate-fast simulates power too").help("leave out --source"));
+            }
+            let cycles = (self.warmup, self.runs, job.profiled);
+            let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle);
+            let manifest = profile_virtually(run, &virtual_run, &job, simulation.engine_info(), &context.root)?;
+            return self.report(context, run, &manifest);
+        }
+        let averaging = self.source.set_averaging(context)?;
+        let checks = super::doctor::checks(context, &self.result_dir, self.runner.trtexec.as_deref());
+        let (mut runner, source): (Box<dyn EngineRunner>, Box<dyn PowerSource>) = match &simulated {
+            Some(simulation) => {
+                let (runner, source) = self.runner.simulated(simulation, rate);
+                if simulates_power(self.runner.runner, &self.source.source) {
+                    (Box::new(runner), Box::new(source))
+                } else {
+                    (Box::new(runner), self.source.open(context)?)
+                }
+            }
+            None => (self.runner.real()?, self.source.open(context)?),
+        };
+        let plan = ProfilePlan {
+            run: run.clone(),
+            job,
+            idle: self.idle,
+            sampling: self.source.sampling(),
+            checks,
+            root: context.root.clone(),
+        };
+        let progress = display(&context.printer, run.model(), u64::from(self.runs), Duration::ZERO);
+        let outcome = profile(&plan, source, runner.as_mut(), stop, progress)?;
+        drop(averaging);
+        self.report(context, run, &outcome.manifest)?;
+        outcome.failure.map_or(Ok(()), Err)
+    }
+
+    fn shapes_with_batch(&self) -> Vec<(String, Vec<i64>)> {
+        let mut shapes = self.shapes.clone();
+        if let Some(batch) = self.batch {
+            for first in shapes.iter_mut().filter_map(|(_, dims)| dims.first_mut()) {
+                *first = i64::from(batch);
+            }
+        }
+        shapes
+    }
+
+    fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+        let counts = manifest.counts;
+        context.printer.say(format!(
+            "{}: {:?}, {} samples, {} inferences for power, {} profiled",
+            run.path().display(),
+            manifest.status,
+            counts.samples,
+            counts.power_inferences,
+            counts.profiled_inferences
+        ));
+        context.answer(&Answer { schema_version: 1, folder: run.path(), manifest }, |answer| {
+            format!("{}\n", answer.folder.display())
+        })
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Answer<'a> {
+    schema_version: u32,
+    folder: &'a Path,
+    manifest: &'a Manifest,
+}

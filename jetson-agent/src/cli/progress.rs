@@ -1,0 +1,55 @@
+//! Progress on stderr: a bar on a terminal, a line now and then elsewhere.
+
+use crate::session::Tick;
+use indicatif::{ProgressBar, ProgressStyle};
+use shared::printer::Printer;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two lines where no bar is drawn.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A display of a session's ticks; `total` cycles, or none for a wait of `duration`.
+pub(super) fn display(
+    printer: &Printer,
+    what: &str,
+    total: u64,
+    duration: Duration,
+) -> Arc<dyn Fn(Tick) + Send + Sync> {
+    let started = Instant::now();
+    if printer.shows_progress() {
+        let length = if total > 0 { total } else { duration.as_secs() };
+        let bar = ProgressBar::new(length);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what.to_owned());
+        return Arc::new(move |tick| {
+            bar.set_position(if total > 0 { tick.done.min(total) } else { started.elapsed().as_secs().min(length) });
+            bar.set_message(describe(&tick));
+        });
+    }
+    let (printer, what) = (*printer, what.to_owned());
+    let last = Mutex::new(started);
+    let before = AtomicU64::new(0);
+    Arc::new(move |tick| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < LINE_EVERY {
+            return;
+        }
+        let rate = (tick.readings - before.swap(tick.readings, Ordering::Relaxed).min(tick.readings)) as f64
+            / last.elapsed().as_secs_f64();
+        *last = Instant::now();
+        let done = if total > 0 { format!("{}/{total}, ", tick.done) } else { String::new() };
+        printer.say(format!("{what}: {done}{}, {rate:.0} readings/s", describe(&tick)));
+    })
+}
+
+fn describe(tick: &Tick) -> String {
+    let watts = if tick.watts.is_nan() { "no reading yet".to_owned() } else { format!("{:.2} W", tick.watts) };
+    match tick.celsius {
+        Some(celsius) => format!("{watts}, {celsius:.0} °C"),
+        None => watts,
+    }
+}

@@ -1,0 +1,156 @@
+//! `rails`.
+
+use super::Context;
+use crate::power::{SamplerOptions, discover, sample_briefly};
+use clap::Args;
+use shared::failure::{Failure, Kind};
+use shared::run_folder::Total;
+use std::time::Duration;
+
+/// List power rails.
+#[derive(Debug, Args)]
+pub(super) struct RailsArgs {
+    /// How long to read each source.
+    #[arg(long, default_value = "500ms", value_parser = super::values::duration)]
+    duration: Duration,
+}
+
+#[derive(serde::Serialize)]
+struct Answer {
+    schema_version: u32,
+    sources: Vec<SourceAnswer>,
+}
+
+#[derive(serde::Serialize)]
+struct SourceAnswer {
+    kind: String,
+    place: String,
+    problem: Option<String>,
+    advice: Option<String>,
+    rails: Vec<RailAnswer>,
+    total: Option<String>,
+    total_watts: Option<f64>,
+    rate_hz: Option<f64>,
+    refresh_ms: Option<f64>,
+}
+
+#[derive(serde::Serialize)]
+struct RailAnswer {
+    label: String,
+    millivolts: Option<f64>,
+    milliamps: Option<f64>,
+    watts: Option<f64>,
+    total: bool,
+}
+
+impl RailsArgs {
+    pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
+        let sources: Vec<SourceAnswer> = discover(&context.root)
+            .into_iter()
+            .map(|candidate| {
+                let mut answer = SourceAnswer {
+                    kind: candidate.kind.into(),
+                    place: candidate.place,
+                    problem: None,
+                    advice: None,
+                    rails: Vec::new(),
+                    total: None,
+                    total_watts: None,
+                    rate_hz: None,
+                    refresh_ms: None,
+                };
+                match candidate.source {
+                    Ok(source) => self.read(source, &mut answer),
+                    Err(unusable) => {
+                        (answer.problem, answer.advice) = (Some(unusable.why), Some(unusable.advice));
+                    }
+                }
+                answer
+            })
+            .collect();
+        let usable = sources.iter().any(|source| source.problem.is_none());
+        let any = !sources.is_empty();
+        context.answer(&Answer { schema_version: 1, sources }, human)?;
+        if usable {
+            return Ok(());
+        }
+        let why = if any { "no power sensor can be read" } else { "no power sensor was found" };
+        Err(Failure::new(Kind::Device, why)
+            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"))
+    }
+
+    fn read(&self, source: Box<dyn crate::power::PowerSource>, answer: &mut SourceAnswer) {
+        // As fast as it answers, but no faster than 2 kHz: a rate beyond that is no sensor's.
+        let options = SamplerOptions { rate_hz: Some(2_000.0), realtime: false };
+        match sample_briefly(source, options, self.duration) {
+            Ok((samples, outcome, setup)) => {
+                let last = |rail: u8| samples.iter().rev().find(|s| s.rail == rail);
+                for (index, rail) in (0..).zip(&setup.rails) {
+                    let sample = last(index);
+                    answer.rails.push(RailAnswer {
+                        label: rail.label.clone(),
+                        millivolts: sample.filter(|_| rail.voltage_measured).map(|s| f64::from(s.mv)),
+                        milliamps: sample.filter(|_| rail.voltage_measured).map(|s| f64::from(s.ma)),
+                        watts: sample.map(|s| s.power().0),
+                        total: setup.total == Total::Rail(index),
+                    });
+                }
+                let watts = |rails: &[u8]| rails.iter().map(|r| last(*r).map(|s| s.power().0)).sum::<Option<f64>>();
+                let label = |rail: u8| setup.rails.get(usize::from(rail)).map_or("", |r| r.label.as_str());
+                (answer.total, answer.total_watts) = match &setup.total {
+                    Total::Unknown => (None, None),
+                    Total::Rail(rail) => (Some(label(*rail).to_owned()), watts(&[*rail])),
+                    Total::Sum(rails) => {
+                        let labels = rails.iter().map(|r| label(*r)).collect::<Vec<_>>().join(" + ");
+                        (Some(format!("sum of {labels}")), watts(rails))
+                    }
+                };
+                answer.rate_hz = Some(outcome.report.achieved_hz);
+                answer.refresh_ms = outcome.report.refresh_ms;
+            }
+            Err(error) => {
+                answer.problem = Some(error.to_string());
+                answer.advice = Some("check its permissions and the kernel's messages (dmesg)".into());
+            }
+        }
+    }
+}
+
+fn human(answer: &Answer) -> String {
+    let mut out = String::new();
+    for source in &answer.sources {
+        out += &format!("{} ({})\n", source.kind, source.place);
+        if let Some(problem) = &source.problem {
+            out += &format!("  cannot be read: {problem}\n");
+            if let Some(advice) = &source.advice {
+                out += &format!("  hint: {advice}\n");
+            }
+        }
+        for rail in &source.rails {
+            let number = |value: Option<f64>, unit: &str| value.map_or(String::new(), |v| format!("{v:.0} {unit}"));
+            let watts = rail.watts.map_or("no reading".into(), |w| format!("{w:.3} W"));
+            let total = if rail.total { "  total" } else { "" };
+            let row = format!(
+                "  {:<18} {:>9} {:>9} {:>10}{total}",
+                rail.label,
+                number(rail.millivolts, "mV"),
+                number(rail.milliamps, "mA"),
+                watts
+            );
+            out += row.trim_end();
+            out.push('\n');
+        }
+        if let (Some(total), Some(watts)) = (&source.total, source.total_watts) {
+            out += &format!("  total: {total}, {watts:.3} W\n");
+        } else if source.problem.is_none() {
+            out += "  total: not known\n";
+        }
+        if let Some(rate) = source.rate_hz {
+            let refresh = source.refresh_ms.map_or("the values did not change often enough to tell".to_owned(), |ms| {
+                format!("new values every {ms:.2} ms")
+            });
+            out += &format!("  read {rate:.0} times a second; {refresh}\n");
+        }
+    }
+    out
+}

@@ -1,0 +1,9 @@
+//! `restore-sensor`, which the agent starts itself.
+
+use crate::power::restore_from_stdin;
+use shared::failure::{Failure, Kind};
+
+pub(super) fn run() -> Result<(), Failure> {
+    restore_from_stdin(std::io::stdin().lock())
+        .map_err(|e| Failure::new(Kind::Device, format!("a sensor setting could not be restored: {e}")))
+}

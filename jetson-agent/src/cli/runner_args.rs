@@ -1,0 +1,204 @@
+//! Choosing a runner and what the simulated one simulates.
+
+use super::source_args::SourceSpec;
+use crate::power::{SimulatedBoard, SimulatedSource};
+use crate::runner::{EngineRunner, SimulatedRunner, SimulatedTiming, trtexec};
+use clap::{Args, ValueEnum};
+use shared::failure::Failure;
+use shared::fs::read_capped;
+use shared::limits;
+use shared::run_folder::LayerStamp;
+use shared::simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RunnerKind {
+    /// TensorRT's command-line program.
+    Trtexec,
+    /// A simulated engine.
+    Simulated,
+}
+
+/// What a simulated layer stamp marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StampKind {
+    /// The profiler's callback after the inference.
+    Callback,
+    /// The layer's end.
+    LayerEnd,
+}
+
+/// The runner and its options.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunnerArgs {
+    /// What runs the engine.
+    #[arg(long, value_enum, default_value_t = RunnerKind::Trtexec)]
+    pub(super) runner: RunnerKind,
+    /// Path of `trtexec`; else the search path and JetPack's place are looked at.
+    #[arg(long)]
+    pub(super) trtexec: Option<PathBuf>,
+    /// Longest time that building an engine may take.
+    #[arg(long, default_value = "1h", value_parser = super::values::duration)]
+    pub(super) build_timeout: Duration,
+    /// Longest time that one pass may take.
+    #[arg(long, default_value = "30m", value_parser = super::values::duration)]
+    pub(super) run_timeout: Duration,
+    /// Simulated: where all randomness comes from.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Simulated: a JSON file with the load (powers, durations, gaps); else it is made up from the engine info.
+    #[arg(long, value_name = "FILE")]
+    pub(super) simulate_load: Option<PathBuf>,
+    /// Simulated: the sensor (ideal, ina3221-fast, ina3221-boot) or a JSON file that describes one.
+    #[arg(long, value_name = "SENSOR", default_value = "ina3221-fast")]
+    pub(super) simulate_sensor: String,
+    /// Simulated: what layer stamps mark.
+    #[arg(long, value_enum, default_value_t = StampKind::LayerEnd)]
+    pub(super) layer_stamps: StampKind,
+    /// Simulated: report layers in the power pass, as the reference does, and leave the profiled pass out.
+    #[arg(long)]
+    pub(super) layers_with_power: bool,
+    /// Simulated: run in virtual time, without waiting.
+    #[arg(long)]
+    pub(super) simulate_fast: bool,
+    /// Simulated: the runner fails in this cycle of the power pass.
+    #[arg(long, hide = true)]
+    pub(super) simulate_failure_at: Option<u32>,
+    /// Simulated: the sensor vanishes after so many readings.
+    #[arg(long, hide = true)]
+    pub(super) simulate_sensor_loss_after: Option<u64>,
+}
+
+/// A simulated engine on a simulated board.
+pub(super) struct Simulation {
+    load: Load,
+    sensor: SensorModel,
+    engine_info: Option<Vec<u8>>,
+}
+
+impl RunnerArgs {
+    fn timing(&self) -> SimulatedTiming {
+        let stamp = match self.layer_stamps {
+            StampKind::Callback => LayerStamp::Callback,
+            StampKind::LayerEnd => LayerStamp::LayerEnd,
+        };
+        SimulatedTiming { stamp, with_power: self.layers_with_power }
+    }
+
+    /// Reads what is to be simulated.
+    pub(super) fn simulation(&self, engine_info: Option<&PathBuf>) -> Result<Simulation, Failure> {
+        let bytes = engine_info.map(|path| read_capped(path, limits::ENGINE_INFO_BYTES)).transpose()?;
+        let load = match (&self.simulate_load, engine_info) {
+            (Some(path), _) => {
+                let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
+                serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?
+            }
+            (None, Some(path)) => Load::of_engine(&shared::engine::read(path)?.0, self.seed),
+            (None, None) => {
+                return Err(Failure::usage("the simulated runner needs something to simulate")
+                    .help("give --engine-info or --simulate-load"));
+            }
+        };
+        load.check().map_err(Failure::usage)?;
+        let sensor = match SensorModel::named(&self.simulate_sensor) {
+            Some(sensor) => sensor,
+            None => {
+                let path = PathBuf::from(&self.simulate_sensor);
+                let content = read_capped(&path, limits::SMALL_FILE_BYTES)
+                    .map_err(|f| f.help("name ideal, ina3221-fast, ina3221-boot or a JSON file"))?;
+                serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?
+            }
+        };
+        Ok(Simulation { load, sensor, engine_info: bytes })
+    }
+
+    /// How the simulated sensor is read: a meter as it streams, a register at the rate asked for.
+    fn poll(&self, sensor: &SensorModel, rate_hz: Option<f64>) -> PollModel {
+        if sensor.refresh_ns < 500_000 {
+            return PollModel::streaming();
+        }
+        match rate_hz {
+            Some(hz) => PollModel { period_ns: ((1e9 / hz) as u64).max(1), ..PollModel::reference_loop() },
+            None => PollModel::reference_loop(),
+        }
+    }
+
+    /// The simulation as a run in virtual time.
+    pub(super) fn virtual_run(
+        &self,
+        simulation: &Simulation,
+        rate_hz: Option<f64>,
+        (warmup, runs, profiled): (u32, u32, u32),
+        idle: Duration,
+    ) -> VirtualRun {
+        let timing = self.timing();
+        VirtualRun {
+            load: simulation.load.clone(),
+            sensor: simulation.sensor,
+            poll: self.poll(&simulation.sensor, rate_hz),
+            passes: PassPlan {
+                warmup,
+                runs,
+                profiled,
+                with_power: timing.with_power,
+                stamp: timing.stamp,
+                idle_ns: crate::sys::ns(idle),
+            },
+            start_ns: 0,
+            seed: self.seed,
+        }
+    }
+
+    /// The simulation as runner and source in real time.
+    pub(super) fn simulated(
+        &self,
+        simulation: &Simulation,
+        rate_hz: Option<f64>,
+    ) -> (SimulatedRunner, SimulatedSource) {
+        let board = SimulatedBoard::new(simulation.sensor, simulation.load.idle.0, self.seed);
+        if let Some(readings) = self.simulate_sensor_loss_after {
+            board.lose_sensor_after(readings);
+        }
+        let source = SimulatedSource::new(board.clone(), self.poll(&simulation.sensor, rate_hz));
+        let mut runner = SimulatedRunner::new(
+            board,
+            simulation.load.clone(),
+            simulation.sensor,
+            self.timing(),
+            self.seed,
+            simulation.engine_info.clone(),
+        );
+        if let Some(cycle) = self.simulate_failure_at {
+            runner.fail_at(cycle);
+        }
+        (runner, source)
+    }
+
+    /// A runner of real engines.
+    pub(super) fn real(&self) -> Result<Box<dyn EngineRunner>, Failure> {
+        match self.runner {
+            RunnerKind::Trtexec => {
+                let program = trtexec::find(self.trtexec.as_deref()).map_err(|why| {
+                    Failure::device(why).help("install the package `libnvinfer-bin`, or give its path with --trtexec")
+                })?;
+                let timeouts = trtexec::Timeouts { build: self.build_timeout, run: self.run_timeout };
+                Ok(Box::new(trtexec::Trtexec::new(program, timeouts)))
+            }
+            RunnerKind::Simulated => Err(Failure::usage("the simulated runner is no real one")),
+        }
+    }
+}
+
+impl Simulation {
+    /// The engine info it was made from.
+    pub(super) fn engine_info(&self) -> Option<&[u8]> {
+        self.engine_info.as_deref()
+    }
+}
+
+/// Whether power is to come from the simulated board: asked for, or left open with the simulated runner.
+pub(super) fn simulates_power(runner: RunnerKind, source: &SourceSpec) -> bool {
+    runner == RunnerKind::Simulated && matches!(source, SourceSpec::Auto | SourceSpec::Simulated)
+}

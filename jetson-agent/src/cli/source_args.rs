@@ -1,0 +1,143 @@
+//! Choosing a power source.
+
+use super::Context;
+use super::values::{Rate, rate};
+use crate::power::{
+    AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, discover, find_nvml, serial,
+};
+use clap::Args;
+use shared::failure::Failure;
+use shared::run_folder::RunFolder;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What `--source` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SourceSpec {
+    /// The first that can be read.
+    Auto,
+    /// A kind that is discovered.
+    Kind(String),
+    /// NVML from a given library.
+    NvmlLibrary(PathBuf),
+    /// A serial meter.
+    Serial { port: String, protocol: serial::Protocol, baud: u32 },
+    /// A recorded run.
+    Replay(PathBuf),
+    /// The simulated board.
+    Simulated,
+}
+
+impl FromStr for SourceSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        match (kind, rest) {
+            ("auto", "") => Ok(Self::Auto),
+            ("simulated", "") => Ok(Self::Simulated),
+            ("hwmon" | "iio" | "ina238" | "nvml" | "powercap", "") => Ok(Self::Kind(kind.into())),
+            ("nvml", library) => Ok(Self::NvmlLibrary(library.into())),
+            ("replay", folder) if !folder.is_empty() => Ok(Self::Replay(folder.into())),
+            ("serial", rest) if !rest.is_empty() => {
+                let mut parts = rest.split(',');
+                let port = parts.next().unwrap_or_default().to_owned();
+                let protocol = match parts.next().unwrap_or("csv") {
+                    "csv" => serial::Protocol::CsvLines,
+                    "powersensor3" => serial::Protocol::PowerSensor3,
+                    other => return Err(format!("`{other}` is no protocol: csv or powersensor3")),
+                };
+                let baud = parts.next().unwrap_or("115200");
+                let baud = baud.parse().map_err(|_| format!("`{baud}` is no baud rate"))?;
+                Ok(Self::Serial { port, protocol, baud })
+            }
+            _ => Err(format!(
+                "`{text}` is no source: auto, hwmon, iio, ina238, nvml, powercap, simulated, serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER"
+            )),
+        }
+    }
+}
+
+/// How to sample.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SourceArgs {
+    /// Where power comes from: auto, hwmon, iio, ina238, nvml[:LIBRARY], powercap, simulated,
+    /// serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER.
+    #[arg(long, default_value = "auto")]
+    pub(super) source: SourceSpec,
+    /// Readings a second, or `max` to read back to back. A streaming meter sets its own rate.
+    #[arg(long, default_value = "1000", value_parser = rate)]
+    pub(super) rate: Rate,
+    /// Samples that the INA3221 averages, for this run: 1, 4, 16, … 1024. Restored afterwards. Needs root.
+    #[arg(long, value_name = "N")]
+    pub(super) sensor_averaging: Option<u32>,
+    /// Do not ask for real-time priority for the sampling thread.
+    #[arg(long)]
+    pub(super) no_realtime: bool,
+}
+
+impl SourceArgs {
+    pub(super) fn sampling(&self) -> SamplerOptions {
+        SamplerOptions { rate_hz: self.rate.0, realtime: !self.no_realtime }
+    }
+
+    /// Changes the sensor's averaging if asked to; the guard changes it back.
+    pub(super) fn set_averaging(&self, context: &Context) -> Result<Option<AveragingGuard>, Failure> {
+        self.sensor_averaging
+            .map(|samples| AveragingGuard::set(&context.root, samples))
+            .transpose()
+            .map_err(|e| Failure::device(e.to_string()).help("run with sudo, or leave out --sensor-averaging"))
+    }
+
+    /// Opens the source. The simulated one comes from the runner that draws on its board.
+    pub(super) fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
+        match &self.source {
+            SourceSpec::Auto => choose(discover(&context.root), None),
+            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind)),
+            SourceSpec::NvmlLibrary(path) => choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml")),
+            SourceSpec::Serial { port, protocol, baud } => {
+                serial::open(port, *protocol, *baud).map_err(|e| Failure::device(e.to_string()))
+            }
+            SourceSpec::Replay(folder) => Ok(Box::new(ReplaySource::open(&log_of(folder))?)),
+            SourceSpec::Simulated => {
+                Err(Failure::usage("the simulated source needs the simulated runner").help("add --runner simulated"))
+            }
+        }
+    }
+}
+
+/// A run folder's log, or the log itself.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    match RunFolder::at(path) {
+        Some(run) if path.is_dir() => run.sample_log(),
+        _ => path.to_owned(),
+    }
+}
+
+fn choose(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Box<dyn PowerSource>, Failure> {
+    let mut unusable = None;
+    for candidate in candidates.into_iter().filter(|c| kind.is_none_or(|kind| kind == c.kind)) {
+        match candidate.source {
+            // The proof is in the reading: a source that opens may still refuse it.
+            Ok(mut source) => match source.read(&mut Vec::new()) {
+                Ok(()) => return Ok(source),
+                Err(SourceError::Transient(why) | SourceError::Lost(why)) => {
+                    unusable.get_or_insert((
+                        candidate.place,
+                        why,
+                        "check its permissions with `jetson-agent rails`".to_owned(),
+                    ));
+                }
+                Err(SourceError::Ended) => {}
+            },
+            Err(problem) => {
+                unusable.get_or_insert((candidate.place, problem.why, problem.advice));
+            }
+        }
+    }
+    Err(match unusable {
+        Some((place, why, advice)) => Failure::device(why).at(place).help(advice),
+        None => Failure::device(kind.map_or("no power sensor was found".into(), |kind| format!("no `{kind}` source was found")))
+            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"),
+    })
+}

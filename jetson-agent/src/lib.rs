@@ -1,0 +1,10 @@
+//! `jetson-agent`'s parts: power sources, engine runners, the session that joins them, the board's state.
+//!
+//! `cli` holds the commands; everything else knows nothing of the command line or the terminal.
+
+pub mod board;
+pub mod cli;
+pub mod power;
+pub mod runner;
+pub mod session;
+pub mod sys;

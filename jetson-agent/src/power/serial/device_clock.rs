@@ -1,0 +1,91 @@
+//! A meter's own clock on ours.
+
+/// Maps a device's microseconds to monotonic nanoseconds.
+///
+/// Bytes arrive late by whatever the USB and the scheduler add, never early, so the smallest difference between arrival
+/// and device time seen is nearest to the truth. It may grow by 100 ppm, more than any crystal drifts. A difference that
+/// stays large means that data were lost or the device restarted, and the mapping begins anew. Stamps never go back.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceClock {
+    offset_ns: Option<i64>,
+    last_device_us: u64,
+    last_ns: u64,
+    restarts: u64,
+}
+
+/// Late by more than this is no delay but a gap.
+const GAP_NS: i64 = 250_000_000;
+
+impl DeviceClock {
+    /// The stamp of a reading that the device took at `device_us` and that arrived at `arrival_ns`.
+    pub fn stamp(&mut self, device_us: u64, arrival_ns: u64) -> u64 {
+        let difference = arrival_ns as i64 - (device_us as i64).saturating_mul(1_000);
+        let offset = match self.offset_ns {
+            Some(offset)
+                if difference >= offset && difference - offset < GAP_NS && device_us >= self.last_device_us =>
+            {
+                let drift = ((device_us - self.last_device_us) / 10) as i64;
+                offset + drift.min(difference - offset)
+            }
+            Some(offset) if difference < offset && offset - difference < GAP_NS => difference,
+            Some(_) => {
+                self.restarts += 1;
+                difference
+            }
+            None => difference,
+        };
+        self.offset_ns = Some(offset);
+        self.last_device_us = device_us;
+        let stamp = u64::try_from((device_us as i64).saturating_mul(1_000).saturating_add(offset)).unwrap_or(0);
+        self.last_ns = stamp.max(self.last_ns + 1);
+        self.last_ns
+    }
+
+    /// How often the mapping began anew.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_bytes_do_not_move_the_stamps() {
+        let mut clock = DeviceClock::default();
+        let mut worst = 0_i64;
+        for i in 0..20_000_u64 {
+            let device_us = i * 50;
+            // Delivered in blocks of 20 ms, with a fixed delay of 1 ms.
+            let arrival_ns = 5_000_000_000 + (device_us * 1_000).next_multiple_of(20_000_000) + 1_000_000;
+            let stamp = clock.stamp(device_us, arrival_ns);
+            let truth = 5_000_000_000 + device_us as i64 * 1_000;
+            if i > 1_000 {
+                worst = worst.max((stamp as i64 - truth - 1_000_000).abs());
+            }
+        }
+        // 100 ppm of the 20 ms between two prompt bytes is 2 µs.
+        assert!(worst <= 2_000, "{worst}");
+        assert_eq!(clock.restarts(), 0);
+    }
+
+    #[test]
+    fn a_restart_begins_anew_and_stamps_never_go_back() {
+        let mut clock = DeviceClock::default();
+        let mut last = 0;
+        for i in 0..100 {
+            let stamp = clock.stamp(1_000_000 + i * 50, 9_000_000_000 + i * 50_000);
+            assert!(stamp > last);
+            last = stamp;
+        }
+        for i in 0..100 {
+            let stamp = clock.stamp(i * 50, 10_000_000_000 + i * 50_000);
+            assert!(stamp > last);
+            last = stamp;
+        }
+        assert_eq!(clock.restarts(), 1);
+        assert!(last.abs_diff(10_000_000_000 + 99 * 50_000) < 100);
+    }
+}

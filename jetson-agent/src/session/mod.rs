@@ -1,0 +1,33 @@
+//! Sessions: a power source and an engine runner joined into a run folder, so that nothing measured is lost.
+//!
+//! One thread samples, one writes the log, one watches the board; the runner has the caller's thread. All of them put
+//! records into one channel, and only the log's writer touches the disk while a session runs. The reference's files are
+//! made from the log when the session ends, or by `recover` when it could not.
+
+mod experiment;
+mod export;
+mod idle;
+mod info;
+mod log;
+mod monitor;
+mod profile;
+mod recover;
+mod verify;
+mod virtual_session;
+
+pub use experiment::{ExperimentPlan, ModelPlan, Step, steps};
+pub use export::{total_readings, write_reference_files};
+pub use idle::{IdleOutcome, idle_files, measure_idle};
+pub use info::{RunInfo, describe};
+pub use log::{LogThread, RunLog};
+pub use monitor::{Stop, Tick};
+pub use profile::{ProfileOutcome, ProfilePlan, profile};
+pub use recover::{Recovered, recover};
+pub use verify::{Finding, verify};
+pub use virtual_session::profile_virtually;
+
+/// The program's name and version, as manifests carry it.
+#[must_use]
+pub fn program() -> String {
+    format!("jetson-agent {}", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,217 @@
+//! Measuring one model.
+
+use super::log::{LogThread, RunLog};
+use super::monitor::{Monitor, Stop, Tick};
+use super::{program, write_reference_files};
+use crate::board;
+use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions};
+use crate::runner::{EngineRunner, Job, Observer, RunnerError};
+use crate::sys;
+use shared::failure::{Failure, Kind};
+use shared::fs::write_atomic;
+use shared::run_folder::{Check, Clock, Event, Manifest, Pass, PassSpan, Record, RunFolder, Status, read_sample_log};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// What to measure and where to put it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfilePlan {
+    /// The run folder to make.
+    pub run: RunFolder,
+    /// What to run.
+    pub job: Job,
+    /// Idle time recorded before the first and after the last cycle.
+    pub idle: Duration,
+    /// How to sample.
+    pub sampling: SamplerOptions,
+    /// What the doctor found.
+    pub checks: Vec<Check>,
+    /// Where the board's files are.
+    pub root: Root,
+}
+
+/// What a session left.
+#[derive(Debug)]
+pub struct ProfileOutcome {
+    /// The manifest as it was sealed.
+    pub manifest: Manifest,
+    /// Why it ended early, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl From<RunnerError> for Failure {
+    fn from(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Input { message, help } => Failure::data(message).help(help),
+            RunnerError::Device { message, help } => Failure::device(message).help(help),
+        }
+    }
+}
+
+/// Measures one model: idle, warm-up, power pass, profiled pass, idle.
+///
+/// # Errors
+/// When nothing could be measured: the engine does not build, the folder cannot be written. A failure after the first
+/// sample seals the run and comes back in the outcome.
+pub fn profile(
+    plan: &ProfilePlan,
+    source: Box<dyn PowerSource>,
+    runner: &mut dyn EngineRunner,
+    stop: &Stop,
+    progress: Arc<dyn Fn(Tick) + Send + Sync>,
+) -> Result<ProfileOutcome, Failure> {
+    refuse_existing(&plan.run)?;
+    let prepared = runner.prepare(&plan.job, &stop.stop)?;
+    if stop.is_interrupted() {
+        return Err(Failure::new(Kind::Interrupted, "interrupted before anything was measured"));
+    }
+    let mut manifest = Manifest::new(plan.run.model(), &program());
+    let (offset, at) = sys::clock_offset();
+    manifest.clock = Clock { wall_minus_monotonic_ns: offset, measured_at_ns: at, drift_ns: None };
+    manifest.power = source.setup().clone();
+    manifest.power.requested_hz = plan.sampling.rate_hz;
+    manifest.runner = prepared.setup;
+    manifest.layer_times = prepared.layer_times;
+    manifest.layers = prepared.layers;
+    manifest.board = board::probe(&plan.root);
+    manifest.checks = plan.checks.clone();
+    let log = RunLog::create(&plan.run.sample_log(), &manifest)?;
+    manifest.write(&plan.run.manifest())?;
+    if let Some(engine_info) = &prepared.engine_info {
+        write_atomic(&plan.run.engine_info(), engine_info)?;
+    }
+
+    let (writer, records) = LogThread::start(log, Arc::clone(&stop.stop));
+    let sampler = Sampler::start(source, plan.sampling, records.clone());
+    let done = Arc::new(AtomicU64::new(0));
+    let monitor =
+        Monitor::start(plan.root.clone(), sampler.live(), Arc::clone(&done), stop.clone(), records.clone(), progress);
+    let observer = Observer::new(records, Arc::clone(&stop.stop), done);
+
+    let (passes, ran) = run_passes(plan, runner, stop, &observer);
+    // In this order: nobody sends any more when the log's writer is waited for.
+    let outcome = sampler.finish();
+    monitor.finish();
+    drop(observer);
+    let (mut log, written) = writer.finish()?;
+
+    manifest.passes = passes;
+    if manifest.layers.is_empty() {
+        manifest.layers = runner.layers();
+    }
+    manifest.counts = log.counts();
+    manifest.clock.drift_ns = Some(sys::clock_offset().0 - offset);
+    let lost = outcome.map(|outcome| note_sampling(&mut manifest, outcome));
+    let failure = judge(&plan.run, stop, ran, lost, written);
+    manifest.status = match &failure {
+        None => Status::Complete,
+        Some(failure) if failure.kind == Kind::Interrupted => Status::Interrupted,
+        Some(_) => Status::Failed,
+    };
+    manifest.failure = failure.as_ref().filter(|f| f.kind != Kind::Interrupted).map(|f| f.message.clone());
+    let sealed = seal(&plan.run, &mut log, &manifest, runner.truth());
+    Ok(ProfileOutcome { manifest, failure: failure.or(sealed.err()) })
+}
+
+/// Refuses a folder that holds a run.
+pub(super) fn refuse_existing(run: &RunFolder) -> Result<(), Failure> {
+    if !RunFolder::is_model_name(run.model()) {
+        return Err(Failure::usage(format!("`{}` cannot name a run folder", run.model())));
+    }
+    if !run.sample_log().exists() && !run.manifest().exists() {
+        return Ok(());
+    }
+    let sealed = Manifest::read(&run.manifest()).is_ok_and(|manifest| manifest.status != Status::Running);
+    let help = if sealed {
+        "choose another --name or --result-dir, or move the folder away"
+    } else {
+        "that run was cut off: seal it with `jetson-agent recover`, then choose another --name or move the folder away"
+    };
+    Err(Failure::usage("already holds a run").at(run.path()).help(help))
+}
+
+fn run_passes(
+    plan: &ProfilePlan,
+    runner: &mut dyn EngineRunner,
+    stop: &Stop,
+    observer: &Observer,
+) -> (Vec<PassSpan>, Result<(), RunnerError>) {
+    let idle_ns = sys::ns(plan.idle);
+    stop.sleep_until(sys::monotonic_ns() + idle_ns);
+    let mut passes = Vec::new();
+    for (pass, cycles) in
+        [(Pass::Warmup, plan.job.warmup), (Pass::Power, plan.job.runs), (Pass::Profiled, plan.job.profiled)]
+    {
+        if cycles == 0 || stop.is_set() {
+            continue;
+        }
+        observer.progress(0);
+        observer.event(sys::monotonic_ns(), "pass_started", format!("{pass:?}: {cycles} cycles"));
+        match runner.run(pass, cycles, observer) {
+            Ok(span) => passes.push(span),
+            Err(error) => {
+                observer.event(sys::monotonic_ns(), "runner_failed", error.to_string());
+                return (passes, Err(error));
+            }
+        }
+    }
+    stop.sleep_until(sys::monotonic_ns() + idle_ns);
+    (passes, Ok(()))
+}
+
+/// Puts how sampling went into the manifest; why it ended early, if it did.
+pub(super) fn note_sampling(manifest: &mut Manifest, outcome: Outcome) -> Option<crate::power::SourceError> {
+    for (rail, seen) in manifest.power.rails.iter_mut().zip(&outcome.refresh_ns) {
+        // What the driver or the configuration says stands; what was seen fills the gap.
+        if rail.sensor.refresh_ns.is_none() && seen.is_some() {
+            rail.sensor.refresh_ns = *seen;
+            rail.sensor.known_from = Some("measured".into());
+        }
+    }
+    manifest.sampling = Some(outcome.report);
+    outcome.lost
+}
+
+fn judge(
+    run: &RunFolder,
+    stop: &Stop,
+    ran: Result<(), RunnerError>,
+    lost: Result<Option<crate::power::SourceError>, crate::power::SourceError>,
+    written: Result<(), Failure>,
+) -> Option<Failure> {
+    let kept = format!("what was measured until then is kept in {}", run.path().display());
+    if let Err(failure) = written {
+        return Some(
+            failure.help(format!("free some space; then `jetson-agent recover {}` seals {kept}", run.path().display())),
+        );
+    }
+    if let Err(error) = ran {
+        let mut failure = Failure::from(error);
+        failure.help = Some(failure.help.map_or_else(|| kept.clone(), |help| format!("{help}; {kept}")));
+        return Some(failure);
+    }
+    match lost {
+        Ok(None | Some(crate::power::SourceError::Ended)) => {}
+        Ok(Some(error)) | Err(error) => {
+            return Some(Failure::device(format!("the power source was lost: {error}")).help(kept));
+        }
+    }
+    stop.is_interrupted().then(|| Failure::new(Kind::Interrupted, "interrupted").help(kept))
+}
+
+/// Seals the log and writes everything that is made from it.
+fn seal(run: &RunFolder, log: &mut RunLog, manifest: &Manifest, truth: Option<Vec<u8>>) -> Result<(), Failure> {
+    log.seal(manifest)?;
+    manifest.write(&run.manifest())?;
+    if let Some(truth) = truth {
+        write_atomic(&run.truth(), &truth)?;
+    }
+    write_reference_files(run, manifest, &read_sample_log(&run.sample_log())?)
+}
+
+/// An event at this moment.
+#[must_use]
+pub(super) fn event_now(kind: &str, message: String) -> Record {
+    Record::Event(Event { t_ns: sys::monotonic_ns(), kind: kind.into(), message })
+}
