@@ -73,20 +73,19 @@ impl ExperimentArgs {
             self.idle(context, &plan, &mut template, idle, &stop)?;
         }
         let all = plan.models.len() * plan.repeats as usize;
-        let mut done = all - todo.len();
-        if done > 0 {
-            context.printer.say(format!("{done} of {all} are measured already"));
+        let measured = all - todo.len();
+        if measured > 0 {
+            context.printer.say(format!("{measured} of {all} are measured already"));
         }
-        for step in todo {
+        for (number, step) in (measured + 1..).zip(todo) {
             if !self.options.simulate_fast {
                 stop.sleep_until(sys::monotonic_ns() + sys::ns(cool_down));
             }
             if stop.is_interrupted() {
                 return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
             }
-            context.printer.say(format!("{} of {all}: {}", done + 1, step.run.path().display()));
+            context.printer.say(format!("{number} of {all}: {}", step.run.path().display()));
             models[step.model].measure(context, &stop, &step.run)?;
-            done += 1;
         }
         Ok(())
     }

@@ -56,12 +56,11 @@ impl<P: Read> CsvLines<P> {
         self.garbage
     }
 
-    fn end_line(&mut self, now_ns: u64, out: &mut Vec<Sample>) {
+    fn end_line(&mut self, block: &mut Vec<(u64, f64, f64)>) {
         let reading = if self.overlong { None } else { parse(&self.line) };
         match reading {
-            Some((device_us, volts, amps)) => {
-                let t_ns = self.clock.stamp(device_us, now_ns);
-                out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
+            Some(reading) => {
+                block.push(reading);
                 self.readings += 1;
                 self.watch.heard();
             }
@@ -88,14 +87,22 @@ impl<P: Read + Send> PowerSource for CsvLines<P> {
             Ok(0) => return Err(SourceError::Lost(format!("{}: the port was closed", self.place))),
             Ok(length) => {
                 let now_ns = sys::monotonic_ns();
+                let mut block = Vec::new();
                 for &byte in &buffer[..length] {
                     if byte == b'\n' || byte == b'\r' {
-                        self.end_line(now_ns, out);
+                        self.end_line(&mut block);
                     } else if self.line.len() < LINE_BYTES {
                         self.line.push(byte);
                     } else {
                         self.overlong = true;
                     }
+                }
+                if let Some((device_us, ..)) = block.last() {
+                    self.clock.arrived(*device_us, now_ns);
+                }
+                for (device_us, volts, amps) in block {
+                    let t_ns = self.clock.stamp(device_us);
+                    out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
                 }
             }
             Err(e) => {

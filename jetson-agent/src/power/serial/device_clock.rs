@@ -4,7 +4,8 @@
 ///
 /// Bytes arrive late by whatever the USB and the scheduler add, never early, so the smallest difference between arrival
 /// and device time seen is nearest to the truth. It may grow by 100 ppm, more than any crystal drifts. A difference that
-/// stays large means that data were lost or the device restarted, and the mapping begins anew. Stamps never go back.
+/// stays large means that data were lost or the device restarted, and the mapping begins anew. Bytes come in blocks; the
+/// last reading of a block waited least, so it sets the mapping for the whole block. Stamps never go back.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceClock {
     offset_ns: Option<i64>,
@@ -17,8 +18,8 @@ pub struct DeviceClock {
 const GAP_NS: i64 = 250_000_000;
 
 impl DeviceClock {
-    /// The stamp of a reading that the device took at `device_us` and that arrived at `arrival_ns`.
-    pub fn stamp(&mut self, device_us: u64, arrival_ns: u64) -> u64 {
+    /// Takes note that a block arrived at `arrival_ns` whose last reading the device took at `device_us`.
+    pub fn arrived(&mut self, device_us: u64, arrival_ns: u64) {
         let difference = arrival_ns as i64 - (device_us as i64).saturating_mul(1_000);
         let offset = match self.offset_ns {
             Some(offset)
@@ -36,6 +37,11 @@ impl DeviceClock {
         };
         self.offset_ns = Some(offset);
         self.last_device_us = device_us;
+    }
+
+    /// The stamp of a reading that the device took at `device_us`, in a block of which note was taken.
+    pub fn stamp(&mut self, device_us: u64) -> u64 {
+        let offset = self.offset_ns.unwrap_or(0);
         let stamp = u64::try_from((device_us as i64).saturating_mul(1_000).saturating_add(offset)).unwrap_or(0);
         self.last_ns = stamp.max(self.last_ns + 1);
         self.last_ns
@@ -60,7 +66,8 @@ mod tests {
             let device_us = i * 50;
             // Delivered in blocks of 20 ms, with a fixed delay of 1 ms.
             let arrival_ns = 5_000_000_000 + (device_us * 1_000).next_multiple_of(20_000_000) + 1_000_000;
-            let stamp = clock.stamp(device_us, arrival_ns);
+            clock.arrived(device_us, arrival_ns);
+            let stamp = clock.stamp(device_us);
             let truth = 5_000_000_000 + device_us as i64 * 1_000;
             if i > 1_000 {
                 worst = worst.max((stamp as i64 - truth - 1_000_000).abs());
@@ -76,12 +83,14 @@ mod tests {
         let mut clock = DeviceClock::default();
         let mut last = 0;
         for i in 0..100 {
-            let stamp = clock.stamp(1_000_000 + i * 50, 9_000_000_000 + i * 50_000);
+            clock.arrived(1_000_000 + i * 50, 9_000_000_000 + i * 50_000);
+            let stamp = clock.stamp(1_000_000 + i * 50);
             assert!(stamp > last);
             last = stamp;
         }
         for i in 0..100 {
-            let stamp = clock.stamp(i * 50, 10_000_000_000 + i * 50_000);
+            clock.arrived(i * 50, 10_000_000_000 + i * 50_000);
+            let stamp = clock.stamp(i * 50);
             assert!(stamp > last);
             last = stamp;
         }

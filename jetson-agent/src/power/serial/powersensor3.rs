@@ -32,6 +32,9 @@ impl Channel {
     }
 }
 
+/// One level a channel, as far as they came.
+type Levels = [Option<u16>; CHANNELS];
+
 /// The source.
 #[derive(Debug)]
 pub struct PowerSensor3<P: Read + Write> {
@@ -41,7 +44,7 @@ pub struct PowerSensor3<P: Read + Write> {
     /// Pair of each rail.
     pairs: Vec<usize>,
     channels: [Channel; CHANNELS],
-    levels: [Option<u16>; CHANNELS],
+    levels: Levels,
     first_byte: Option<u8>,
     device_us: u64,
     last_stamp: Option<u16>,
@@ -122,12 +125,12 @@ impl<P: Read + Write> PowerSensor3<P> {
         self.garbage
     }
 
-    fn packet(&mut self, first: u8, second: u8, now_ns: u64, out: &mut Vec<Sample>) {
+    fn packet(&mut self, first: u8, second: u8, block: &mut Vec<(u64, Levels)>) {
         let channel = usize::from(first >> 4 & 7);
         let level = u16::from(first & 0xF) << 6 | u16::from(second & 0x3F);
         let marked = second & 0x40 != 0;
         if marked && channel == CHANNELS - 1 {
-            self.finish_set(now_ns, out);
+            self.finish_set(block);
             let step = self.last_stamp.map_or(0, |last| (level.wrapping_sub(last)) & 0x3FF);
             self.last_stamp = Some(level);
             self.device_us += u64::from(step);
@@ -137,21 +140,28 @@ impl<P: Read + Write> PowerSensor3<P> {
     }
 
     /// The levels between two times are one reading of every pair; a set with a byte lost is dropped.
-    fn finish_set(&mut self, now_ns: u64, out: &mut Vec<Sample>) {
+    fn finish_set(&mut self, block: &mut Vec<(u64, Levels)>) {
         let complete = self.pairs.iter().all(|&p| self.levels[2 * p].is_some() && self.levels[2 * p + 1].is_some());
         if complete && self.last_stamp.is_some() {
-            let t_ns = self.clock.stamp(self.device_us, now_ns);
+            block.push((self.device_us, self.levels));
+            self.watch.heard();
+        }
+        self.levels = [None; CHANNELS];
+    }
+
+    fn stamp_block(&mut self, block: Vec<(u64, Levels)>, now_ns: u64, out: &mut Vec<Sample>) {
+        if let Some((device_us, _)) = block.last() {
+            self.clock.arrived(*device_us, now_ns);
+        }
+        for (device_us, levels) in block {
+            let t_ns = self.clock.stamp(device_us);
             for (rail, &pair) in (0..).zip(&self.pairs) {
-                let (Some(current), Some(voltage)) = (self.levels[2 * pair], self.levels[2 * pair + 1]) else {
-                    continue;
-                };
+                let (Some(current), Some(voltage)) = (levels[2 * pair], levels[2 * pair + 1]) else { continue };
                 let amps = self.channels[2 * pair].value(current);
                 let volts = self.channels[2 * pair + 1].value(voltage);
                 out.push(Sample { t_ns, rail, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
             }
-            self.watch.heard();
         }
-        self.levels = [None; CHANNELS];
     }
 }
 
@@ -213,18 +223,24 @@ impl<P: Read + Write + Send> PowerSource for PowerSensor3<P> {
             Ok(0) => return Err(SourceError::Lost(format!("{}: the port was closed", self.place))),
             Ok(length) => {
                 let now_ns = sys::monotonic_ns();
+                let (mut block, mut stopped) = (Vec::new(), false);
                 for &byte in &buffer[..length] {
                     match (self.first_byte.take(), byte) {
                         (Some(0xFF), 0x3F) => {
-                            return Err(SourceError::Lost(format!("{}: the device stopped its stream", self.place)));
+                            stopped = true;
+                            break;
                         }
-                        (Some(first), second) if second & 0x80 == 0 => self.packet(first, second, now_ns, out),
+                        (Some(first), second) if second & 0x80 == 0 => self.packet(first, second, &mut block),
                         (first, second) => {
                             // Either a packet begins here, or a byte was lost and this one may begin the next.
                             self.garbage += u64::from(first.is_some() || second & 0x80 == 0);
                             self.first_byte = (second & 0x80 != 0).then_some(second);
                         }
                     }
+                }
+                self.stamp_block(block, now_ns, out);
+                if stopped {
+                    return Err(SourceError::Lost(format!("{}: the device stopped its stream", self.place)));
                 }
             }
             Err(e) => {
@@ -252,6 +268,7 @@ mod tests {
     use std::io;
 
     /// A device in memory: answers `R` and `S`, and streams `sets` of levels.
+    #[derive(Debug)]
     struct Device {
         out: VecDeque<u8>,
         stream: Vec<u8>,
@@ -275,7 +292,7 @@ mod tests {
             if self.out.is_empty() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let length = buffer.len().min(self.out.len()).min(7);
+            let length = buffer.len().min(self.out.len());
             for slot in &mut buffer[..length] {
                 *slot = self.out.pop_front().unwrap_or_default();
             }
@@ -351,6 +368,7 @@ mod tests {
     #[test]
     fn what_does_not_answer_as_one_is_named() {
         let silent = Device { out: VecDeque::new(), stream: Vec::new() };
+        #[derive(Debug)]
         struct Wrong(Device);
         impl Read for Wrong {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -198,9 +198,18 @@ mod tests {
         );
         assert_eq!(result, Err(ProcessError::TimedOut(Duration::from_millis(300))));
         assert!(grandchild > 0);
-        // It is a zombie at most until the reaper of orphans takes it.
-        let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z ") || stat.contains(") X "), "{stat}");
+        // Dead, or a zombie until the reaper of orphans takes it. The signal takes effect when the kernel gets to it.
+        let ended = || {
+            let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
+        };
+        for _ in 0..1_000 {
+            if ended() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{grandchild} is still there");
     }
 
     #[test]
