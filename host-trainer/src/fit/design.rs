@@ -145,6 +145,19 @@ impl Design {
         Self { rows: indices.len(), columns: self.columns, values }
     }
 
+    /// The columns at these indices, in this order.
+    ///
+    /// # Panics
+    /// Where an index is not below [`Design::columns`].
+    #[must_use]
+    pub fn select_columns(&self, indices: &[usize]) -> Self {
+        let mut values = Vec::with_capacity(indices.len() * self.rows);
+        for &index in indices {
+            values.extend_from_slice(self.column(index));
+        }
+        Self { rows: self.rows, columns: indices.len(), values }
+    }
+
     /// Row and column of the first value that is NaN or infinite.
     #[must_use]
     pub fn first_not_finite(&self) -> Option<(usize, usize)> {

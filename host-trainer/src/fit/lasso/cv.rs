@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::descent::{Descent, Outcome, Rules};
+use super::distinct::Distinct;
 use super::kernels::{add_scaled, dot};
 use super::moments::{Data, Moments, merge};
 use super::{Folds, LassoCvValidParams, LassoError};
@@ -89,10 +90,12 @@ impl LassoCvValidParams {
         folds: &Folds,
         weights: Option<&[f64]>,
     ) -> Result<LassoCv, LassoError> {
-        let data = self.data(design, target, weights)?;
+        self.validate(design, target, weights)?;
         if folds.rows() != design.rows() {
             return Err(LassoError::Length { what: "the fold assignment", found: folds.rows(), rows: design.rows() });
         }
+        let distinct = Distinct::new(design, self.0.fit_intercept);
+        let data = Data { design: &distinct.design, target, weights, centred: self.0.fit_intercept };
         let held_out: Vec<Vec<usize>> = (0..folds.count()).map(|fold| folds.held_out(fold)).collect();
         for (fold, rows) in held_out.iter().enumerate() {
             let weight = |rows: &mut dyn Iterator<Item = usize>| rows.map(|row| data.weight(row)).sum::<f64>();
@@ -101,7 +104,7 @@ impl LassoCvValidParams {
                 return Err(LassoError::NoWeight { what: format!("fold {fold} or the rest") });
             }
         }
-        let merged = design.columns().pow(2).saturating_mul(folds.count()) <= MERGED_ENTRIES;
+        let merged = data.design.columns().pow(2).saturating_mul(folds.count()) <= MERGED_ENTRIES;
         let parts: Vec<Moments> =
             if merged { held_out.par_iter().map(|rows| data.moments(rows)).collect() } else { Vec::new() };
         let whole = if merged {
@@ -124,7 +127,7 @@ impl LassoCvValidParams {
                 } else {
                     data.moments(&folds.training(fold))
                 };
-                self.path(&data, training.normalised(), &held_out[fold], fold, &alphas)
+                self.path(&data, &distinct.classes, training.normalised(), (fold, &held_out[fold]), &alphas)
             })
             .collect();
         let mse_path: Vec<Vec<f64>> =
@@ -132,7 +135,7 @@ impl LassoCvValidParams {
         let means: Vec<f64> = mse_path.iter().map(|folds| folds.iter().sum::<f64>() / folds.len() as f64).collect();
         let alpha_index = (1..means.len()).fold(0, |best, index| if means[index] < means[best] { index } else { best });
         let mut not_converged: Vec<NotConverged> = paths.into_iter().flat_map(|path| path.not_converged).collect();
-        let (fit, outcome) = self.refit(whole, alphas[alpha_index]);
+        let (fit, outcome) = self.refit(whole, alphas[alpha_index], &distinct, design.columns());
         not_converged.extend(report(None, fit.alpha, outcome));
         Ok(LassoCv { fit, alpha_index, alphas, mse_path, not_converged })
     }
@@ -151,20 +154,17 @@ impl LassoCvValidParams {
         if !(alpha > 0.0 && alpha.is_finite()) {
             return Err(LassoError::Parameter { name: "alpha", rule: "above 0", found: alpha.to_string() });
         }
-        let data = self.data(design, target, weights)?;
+        self.validate(design, target, weights)?;
+        let distinct = Distinct::new(design, self.0.fit_intercept);
+        let data = Data { design: &distinct.design, target, weights, centred: self.0.fit_intercept };
         let whole = data.moments(&(0..design.rows()).collect::<Vec<_>>());
         if !whole.is_finite() {
             return Err(LassoError::Overflow);
         }
-        Ok(self.refit(whole, alpha).0)
+        Ok(self.refit(whole, alpha, &distinct, design.columns()).0)
     }
 
-    fn data<'a>(
-        &self,
-        design: &'a Design,
-        target: &'a [f64],
-        weights: Option<&'a [f64]>,
-    ) -> Result<Data<'a>, LassoError> {
+    fn validate(&self, design: &Design, target: &[f64], weights: Option<&[f64]>) -> Result<(), LassoError> {
         let (rows, columns) = (design.rows(), design.columns());
         if rows == 0 || columns == 0 {
             return Err(LassoError::Empty { rows, columns });
@@ -189,7 +189,7 @@ impl LassoCvValidParams {
                 return Err(LassoError::NoWeight { what: "the data".into() });
             }
         }
-        Ok(Data { design, target, weights, centred: self.0.fit_intercept })
+        Ok(())
     }
 
     fn rules(&self) -> Rules {
@@ -212,9 +212,16 @@ impl LassoCvValidParams {
         (0..self.0.n_alphas).map(|step| largest * self.0.eps.powf(step as f64 / steps)).collect()
     }
 
-    fn path(&self, data: &Data<'_>, training: Moments, held_out: &[usize], fold: usize, alphas: &[f64]) -> FoldPath {
+    fn path(
+        &self,
+        data: &Data<'_>,
+        classes: &[usize],
+        training: Moments,
+        (fold, held_out): (usize, &[usize]),
+        alphas: &[f64],
+    ) -> FoldPath {
         let scorer = Scorer::new(data, &training, held_out);
-        let mut descent = Descent::new(&training, self.rules());
+        let mut descent = Descent::new(&training, classes, self.rules());
         let mut errors = Vec::with_capacity(alphas.len());
         let mut not_converged = Vec::new();
         for &alpha in alphas {
@@ -223,18 +230,22 @@ impl LassoCvValidParams {
             errors.push(match errors.last() {
                 // Nothing moved, and equal coefficients must give equal errors to the last bit: ties decide the penalty.
                 Some(&error) if outcome.sweeps == 0 => error,
-                _ => scorer.error(descent.coefficients()),
+                _ => scorer.error(descent.class_sums()),
             });
         }
         FoldPath { errors, not_converged }
     }
 
-    fn refit(&self, whole: Moments, alpha: f64) -> (LassoFit, Outcome) {
+    fn refit(&self, whole: Moments, alpha: f64, distinct: &Distinct, columns: usize) -> (LassoFit, Outcome) {
         let whole = whole.normalised();
-        let mut descent = Descent::new(&whole, self.rules());
+        let mut descent = Descent::new(&whole, &distinct.classes, self.rules());
         let outcome = descent.descend(alpha * whole.rows as f64);
-        let coefficients = descent.coefficients().to_vec();
-        let intercept = if self.0.fit_intercept { whole.target_mean - dot(&whole.mean, &coefficients) } else { 0.0 };
+        let intercept =
+            if self.0.fit_intercept { whole.target_mean - dot(&whole.mean, descent.class_sums()) } else { 0.0 };
+        let mut coefficients = vec![0.0; columns];
+        for (&column, &coefficient) in distinct.columns.iter().zip(descent.coefficients()) {
+            coefficients[column] = coefficient;
+        }
         let fit = LassoFit {
             coefficients,
             intercept,

@@ -1,8 +1,22 @@
-//! The two vector loops everything rests on. Sums run in a fixed number of lanes, so that the result does not depend on how
+//! The vector loops everything rests on. Sums run in a fixed number of lanes, so that the result does not depend on how
 //! wide the machine's vectors are.
 
 /// Lanes of a sum.
 const LANES: usize = 8;
+
+/// Folds a slice lane by lane, then the lanes and the rest.
+#[inline(always)]
+fn fold_lanes(values: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut lanes = [start; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder().iter().fold(start, |sum, &x| step(sum, x));
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = step(lanes[lane], chunk[lane]);
+        }
+    }
+    lanes.iter().fold(rest, |sum, &lane| join(sum, lane))
+}
 
 /// The scalar product of two slices of equal length.
 #[inline(always)]
@@ -19,11 +33,94 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
+/// Sum of the absolute values.
+#[inline(always)]
+pub(super) fn sum_of_sizes(values: &[f64]) -> f64 {
+    fold_lanes(values, 0.0, |sum, x| sum + x.abs(), |a, b| a + b)
+}
+
+/// Largest absolute value; 0 of nothing.
+#[inline(always)]
+pub(super) fn largest_size(values: &[f64]) -> f64 {
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    fold_lanes(values, 0.0, |max, x| larger(max, x.abs()), larger)
+}
+
+/// Largest value; negative infinity of nothing.
+#[inline(always)]
+pub(super) fn largest(values: &[f64]) -> f64 {
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    fold_lanes(values, f64::NEG_INFINITY, larger, larger)
+}
+
 /// `target += factor * source`, for slices of equal length.
 #[inline(always)]
 pub(super) fn add_scaled(target: &mut [f64], factor: f64, source: &[f64]) {
     debug_assert_eq!(target.len(), source.len());
     for (t, s) in target.iter_mut().zip(source) {
         *t += factor * s;
+    }
+}
+
+/// Work that gains from wide vectors. `run` must be `#[inline(always)]`, as must what it calls: only what is inlined is
+/// compiled for them.
+pub(super) trait Work {
+    /// What it leaves.
+    type Output;
+    /// Does it.
+    fn run(self) -> Self::Output;
+}
+
+/// Does work with this machine's wide vectors where it has them. No operation is fused or reordered, so the numbers are
+/// the same without.
+pub(super) fn wide<W: Work>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2<W: Work>(work: W) -> W::Output {
+            work.run()
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the one feature the function is compiled for.
+            return unsafe { with_avx2(work) };
+        }
+    }
+    work.run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_vectors_give_the_same_bits() {
+        let a: Vec<f64> = (0..37).map(|i| (f64::from(i) * 0.37).sin()).collect();
+        let b: Vec<f64> = (0..37).map(|i| (f64::from(i) * 1.91).cos()).collect();
+        struct Both(Vec<f64>, Vec<f64>);
+        impl Work for Both {
+            type Output = (f64, Vec<f64>);
+            #[inline(always)]
+            fn run(mut self) -> Self::Output {
+                let product = dot(&self.0, &self.1);
+                add_scaled(&mut self.0, product, &self.1);
+                (largest_size(&self.0) + sum_of_sizes(&self.0) + largest(&self.0), self.0)
+            }
+        }
+        assert_eq!(wide(Both(a.clone(), b.clone())), Both(a, b).run());
+    }
+
+    #[test]
+    fn reductions_see_every_element() {
+        for length in [0, 1, 7, 8, 9, 31] {
+            for place in 0..length {
+                let mut values = vec![-1.0; length];
+                values[place] = -3.0;
+                assert_eq!(largest_size(&values), 3.0);
+                assert_eq!(sum_of_sizes(&values), length as f64 + 2.0);
+                values[place] = 2.0;
+                assert_eq!(largest(&values), 2.0);
+            }
+        }
+        assert_eq!(largest(&[]), f64::NEG_INFINITY);
     }
 }

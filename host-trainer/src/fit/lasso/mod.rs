@@ -19,10 +19,12 @@
 
 mod cv;
 mod descent;
+mod distinct;
 mod folds;
 mod kernels;
 mod moments;
 mod params;
+mod working_set;
 
 pub use cv::{LassoCv, LassoFit, NotConverged};
 pub use folds::Folds;
