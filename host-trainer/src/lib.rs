@@ -3,6 +3,7 @@
 //! `cli` is the exception: it holds one module a command, each with the command's arguments and the function that runs
 //! it, and it is the only part that prints.
 
+pub mod align;
 pub mod cli;
 pub mod evaluate;
 pub mod features;
