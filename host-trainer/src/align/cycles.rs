@@ -226,12 +226,18 @@ pub fn sort_by_execution<S: ReadAt + ?Sized>(
         }
         heads.push(stamps);
     }
-    // Typical offset of a layer within an inference: the median over inferences of its stamp less the earliest one.
+    // Positions in the lists at which all layers belong to one inference are those that span least time; behind a
+    // missing measurement they no longer do.
     let longest = heads.iter().map(Vec::len).max().unwrap_or(0);
-    let first: Vec<i64> =
-        (0..longest).map(|c| heads.iter().filter_map(|h| h.get(c)).copied().min().unwrap_or(0)).collect();
+    let span = |c: usize| -> Option<(i64, i64)> {
+        let stamps = heads.iter().filter_map(|h| h.get(c)).copied();
+        Some((stamps.clone().min()?, stamps.max()?))
+    };
+    let spans: Vec<(i64, i64)> = (0..longest).filter_map(span).collect();
+    let least = spans.iter().map(|s| s.1.saturating_sub(s.0)).min().unwrap_or(0);
     let offset = |stamps: &[i64]| -> i64 {
-        let mut offsets: Vec<i64> = stamps.iter().zip(&first).map(|(&s, &f)| s.saturating_sub(f)).collect();
+        let whole = stamps.iter().zip(&spans).filter(|(_, s)| s.1.saturating_sub(s.0) <= least.saturating_mul(2));
+        let mut offsets: Vec<i64> = whole.map(|(&at, s)| at.saturating_sub(s.0)).collect();
         offsets.sort_unstable();
         offsets.get(offsets.len() / 2).copied().unwrap_or(i64::MAX)
     };
@@ -244,6 +250,13 @@ pub fn sort_by_execution<S: ReadAt + ?Sized>(
         })
         .collect();
     keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
+    // A log that starts in the middle of an inference sees the first layers last. The engine knows where it begins.
+    let place = |i: usize| keyed[i].0.1;
+    if let Some(start) = (0..keyed.len()).min_by_key(|&i| place(i))
+        && (1..keyed.len()).all(|i| place((start + i - 1) % keyed.len()) <= place((start + i) % keyed.len()))
+    {
+        keyed.rotate_left(start);
+    }
     layers.extend(keyed.into_iter().map(|(_, series)| series));
     Ok(())
 }

@@ -1,5 +1,12 @@
 //! From a run's logs to per-layer power and energy, each with its uncertainty.
 
+pub mod cycles;
+pub mod design;
 pub mod latency;
+pub mod linalg;
 pub mod power;
+pub mod refresh;
+pub mod sensor;
+pub mod solve;
 pub mod stamp;
+pub mod step;
