@@ -58,6 +58,8 @@ pub struct Sums {
     pub total: f64,
     /// Readings that saw a component at all.
     pub seen: Vec<u64>,
+    /// Blocks, and the sums of their means and of the squares of these.
+    blocks: (f64, f64, f64),
     block: Block,
 }
 
@@ -83,6 +85,7 @@ impl Sums {
             weights: vec![0.0; components],
             total: 0.0,
             seen: vec![0; components],
+            blocks: (0.0, 0.0, 0.0),
             block: Block {
                 count: 0.0,
                 rows: vec![0.0; components],
@@ -136,6 +139,8 @@ impl Sums {
             }
             self.squares -= block.total * block.total / block.count;
             self.freedom += block.count - 1.0;
+            let mean = block.total / block.count;
+            self.blocks = (self.blocks.0 + 1.0, self.blocks.1 + mean, self.blocks.2 + mean * mean);
         }
         block.count = 0.0;
         block.total = 0.0;
@@ -162,6 +167,16 @@ impl Sums {
         self.freedom += other.freedom;
         self.count += other.count;
         self.total += other.total;
+        self.blocks =
+            (self.blocks.0 + other.blocks.0, self.blocks.1 + other.blocks.1, self.blocks.2 + other.blocks.2);
+    }
+
+    /// Standard error of the mean reading, from the scatter of block means, so that slow drift counts. `None` with fewer
+    /// than four blocks.
+    #[must_use]
+    pub fn mean_error(&self) -> Option<f64> {
+        let (n, sum, squares) = self.blocks;
+        (n >= 4.0).then(|| ((squares / n - (sum / n).powi(2)).max(0.0) / (n - 1.0)).sqrt())
     }
 
     /// Closes the last block: to be called before the sums are used.

@@ -1,5 +1,6 @@
 //! From a run's logs to per-layer power and energy, each with its uncertainty.
 
+pub mod attribute;
 pub mod cycles;
 pub mod design;
 pub mod latency;
@@ -7,6 +8,9 @@ pub mod linalg;
 pub mod power;
 pub mod refresh;
 pub mod sensor;
+pub mod share;
 pub mod solve;
 pub mod stamp;
 pub mod step;
+pub mod timeline;
+mod tune;

@@ -1,0 +1,316 @@
+//! From inferences and readings to the power of each layer.
+
+use super::cycles::{BATCH, Batch, Counts, Cycles, Stamps};
+use super::design::{Response, Rows, Sample, Sums};
+use super::latency::{ReadAt, Series};
+use super::power::Oddities;
+use super::sensor::{Fresh, New, Survey};
+use super::solve::{self, NINETY, Solution};
+use super::timeline::{LayerTimes, Timeline};
+use super::tune;
+use rayon::prelude::*;
+use std::io::{self, Read};
+
+/// Inferences whose readings are kept to estimate response and noise.
+const KEPT_CYCLES: u64 = 4 * BATCH as u64;
+/// Readings kept for the same.
+pub(super) const KEPT_READINGS: usize = 8192;
+
+/// What is to be attributed.
+pub struct Input<'a, S: ?Sized> {
+    /// The latency file.
+    pub latency: &'a S,
+    /// Its layers in execution order.
+    pub layers: &'a [Series],
+    /// What the stamps mark.
+    pub stamps: Stamps,
+    /// The usual time between inferences, in microseconds.
+    pub period_us: f64,
+    /// What the power log told.
+    pub survey: &'a Survey,
+    /// Opens the power log anew.
+    pub power: &'a (dyn Fn() -> io::Result<Box<dyn Read + Send>> + Sync),
+}
+
+/// Everything that inferences and readings together tell.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// What was found in the latency file.
+    pub counts: Counts,
+    /// Measurements that could not be read.
+    pub oddities: Oddities,
+    /// Durations and time outside the layers.
+    pub times: LayerTimes,
+    /// The sensor's response that was used.
+    pub response: Response,
+    /// Readings that were new and saw nothing but inferences.
+    pub samples: u64,
+    /// Readings that each component was seen in; independent ones.
+    pub independent: Vec<f64>,
+    /// Raw readings that fell into each component's time.
+    pub readings: Vec<u64>,
+    /// Mean power over inferences and the time between them, in watts, as the readings have it.
+    pub mean_watts: Option<f64>,
+    /// Standard error of that.
+    pub mean_error_watts: f64,
+    /// The fit; absent where no reading saw whole inferences.
+    pub solution: Option<Solution>,
+    /// How many readings count as one independent one, from the correlation of residuals.
+    pub inflation: f64,
+    /// Each component's share of an inference's time.
+    pub shares: Vec<f64>,
+    /// Mean time from one inference to the next, in ms.
+    pub period_ms: f64,
+    /// The pieces of some inferences with the readings in them, for a picture.
+    pub picture: Picture,
+}
+
+/// Some inferences and readings in full.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// Where the pieces begin, in microseconds of the run's clock.
+    pub start_us: f64,
+    /// Pieces: end and component.
+    pub pieces: Vec<(f64, u32)>,
+    /// Readings: moment and watts.
+    pub samples: Vec<(f64, f64)>,
+}
+
+/// Readings in order, a block at a time, kept until the timeline has reached them.
+struct Readings<'a> {
+    fresh: Option<Fresh<Box<dyn Read + Send>>>,
+    pending: Vec<New>,
+    raw: Vec<f64>,
+    spacing_us: f64,
+    last_us: f64,
+    open: &'a Survey,
+}
+
+impl<'a> Readings<'a> {
+    fn new(source: Box<dyn Read + Send>, survey: &'a Survey, spacing_us: f64) -> Self {
+        Self {
+            fresh: Some(Fresh::new(source, survey)),
+            pending: Vec::new(),
+            raw: Vec::new(),
+            spacing_us,
+            last_us: f64::NEG_INFINITY,
+            open: survey,
+        }
+    }
+
+    /// Takes the readings before `end_us`, those before `start_us` dropped.
+    fn take(&mut self, start_us: f64, end_us: f64, out: &mut Vec<Sample>, raw: &mut Vec<f64>) -> io::Result<()> {
+        debug_assert!(self.open.origin_us >= 0);
+        while let Some(fresh) = &mut self.fresh {
+            if self.pending.last().is_some_and(|n| n.at_us > end_us) && self.raw.last().is_some_and(|r| *r > end_us) {
+                break;
+            }
+            if !fresh.next_block(&mut self.pending, &mut self.raw)? {
+                self.fresh = None;
+            }
+        }
+        let count = self.pending.partition_point(|n| n.at_us <= end_us);
+        for new in self.pending.drain(..count) {
+            if new.at_us >= start_us && new.at_us >= self.last_us + self.spacing_us {
+                self.last_us = new.at_us;
+                out.push(Sample { at_us: new.at_us, watts: new.watts });
+            }
+        }
+        let count = self.raw.partition_point(|r| *r <= end_us);
+        raw.extend(self.raw.drain(..count).filter(|r| *r >= start_us));
+        Ok(())
+    }
+}
+
+/// Works through a run.
+///
+/// # Errors
+/// Whatever the files say.
+pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence> {
+    let components = input.layers.len() + 1;
+    let sample_us = input.survey.sensor.refresh_ms.unwrap_or(0.0).max(input.survey.sensor.read_period_ms) * 1e3;
+    let lag_us = input.survey.sensor.lag_ms.unwrap_or(0.0) * 1e3;
+    // A lag far longer than the readings' spacing makes neighbours tell the same: some of them do.
+    let spacing_us = if lag_us > 40.0 * sample_us { lag_us / 40.0 } else { 0.0 };
+    let timeline =
+        || Timeline::new(input.stamps, input.survey.origin_us, &input.survey.stretches, input.layers.len(), input.period_us);
+    let kept = keep(input, timeline(), spacing_us)?;
+    let response = tune::response(&input.survey.sensor, &kept, components, sample_us);
+    let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period_us);
+
+    let mut cycles = Cycles::new(input.latency, input.layers, false);
+    let mut timeline = timeline();
+    let mut readings = Readings::new((input.power)()?, input.survey, spacing_us);
+    let mut batch = Batch::default();
+    let threads = if response.lag_us > 0.0 { 1 } else { rayon::current_num_threads().max(1) };
+    let mut parts: Vec<(Rows, Sums)> =
+        (0..threads).map(|_| (Rows::new(components, response), Sums::new(components, block_us))).collect();
+    let mut counts = vec![0_u64; components];
+    let (mut samples, mut raw) = (Vec::new(), Vec::new());
+    loop {
+        cycles.next_batch(&mut batch)?;
+        if batch.is_empty() {
+            break;
+        }
+        timeline.push(&batch);
+        let end = timeline.end_us();
+        samples.clear();
+        raw.clear();
+        readings.take(timeline.start_us, end + response.delay_us, &mut samples, &mut raw)?;
+        count_readings(&timeline, &raw, &mut counts);
+        let (start, pieces) = (timeline.start_us, &timeline.pieces);
+        let length = samples.len().div_ceil(threads).max(1);
+        parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|((rows, sums), part)| {
+            rows.each(start, pieces, part, |sample, row, touched| sums.add(sample, row, touched));
+        });
+        timeline.forget(end - response.delay_us - response.window_us - 2e4 - sample_us);
+    }
+    let mut parts = parts.into_iter().map(|(_, sums)| sums);
+    let mut sums = parts.next().unwrap_or_else(|| Sums::new(components, block_us));
+    for part in parts {
+        sums.merge(part);
+    }
+    sums.finish();
+    Ok(conclude(input, cycles.counts, cycles.oddities(), timeline.times, response, &sums, counts, &kept))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the end of one pass, not an interface")]
+fn conclude<S: ?Sized>(
+    input: &Input<'_, S>,
+    counts: Counts,
+    oddities: Oddities,
+    times: LayerTimes,
+    response: Response,
+    sums: &Sums,
+    readings: Vec<u64>,
+    kept: &Kept,
+) -> Evidence {
+    let layers = input.layers.len();
+    let mut durations: Vec<f64> = (0..layers).map(|l| times.mean_ms(l)).collect();
+    durations.push(times.mean_outside_ms());
+    let period_ms: f64 = durations.iter().sum();
+    let shares: Vec<f64> = durations.iter().map(|d| d / period_ms.max(f64::MIN_POSITIVE)).collect();
+    let span_us = times.span_us.map_or(0.0, |(a, b)| b - a);
+    let memory_us = response.window_us.max(2.0 * response.lag_us);
+    let spacing_us = span_us / sums.count.max(1) as f64;
+    let thinning = if memory_us > 0.0 { (spacing_us / memory_us).min(1.0) } else { 1.0 };
+    let independent = sums.seen.iter().map(|&n| n as f64 * thinning).collect();
+    let (mut mean_watts, mut error, mut inflation, mut solution) = (None, f64::INFINITY, 1.0, None);
+    if sums.count > 0 {
+        let seen = sums.total / sums.count as f64;
+        let seen_shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
+        if let Some(first) = solve::solve(sums, &shares, seen, 1.0) {
+            inflation = tune::inflation(kept, &first.watts, response);
+            // Readings that by chance saw some phases more often than others saw another mean than the run had.
+            let corrected = |s: &Solution| {
+                seen + shares.iter().zip(&seen_shares).zip(&s.watts).map(|((w, a), p)| (w - a) * p).sum::<f64>()
+            };
+            let second = solve::solve(sums, &shares, corrected(&first), inflation).unwrap_or(first);
+            let mean = corrected(&second);
+            solution = solve::solve(sums, &shares, mean, inflation);
+            mean_watts = Some(mean);
+            error = sums.mean_error().unwrap_or(second.noise_watts * (inflation / sums.count as f64).sqrt());
+        } else {
+            mean_watts = Some(seen);
+        }
+    } else if let Some((mean, deviation)) = kept.plain_mean(response.lag_us) {
+        mean_watts = Some(mean);
+        error = deviation;
+    }
+    Evidence {
+        counts,
+        oddities,
+        times,
+        response,
+        samples: sums.count,
+        independent,
+        readings,
+        mean_watts,
+        mean_error_watts: error,
+        solution,
+        inflation,
+        shares,
+        period_ms,
+        picture: kept.picture(),
+    }
+}
+
+fn count_readings(timeline: &Timeline, raw: &[f64], counts: &mut [u64]) {
+    let mut at = 0;
+    for &moment in raw {
+        while at < timeline.pieces.len() && timeline.pieces[at].end_us < moment {
+            at += 1;
+        }
+        let Some(piece) = timeline.pieces.get(at) else { return };
+        if let Some(count) = counts.get_mut(piece.component as usize) {
+            *count += 1;
+        }
+    }
+}
+
+/// The beginning of a run, in full.
+pub(super) struct Kept {
+    pub(super) start_us: f64,
+    pub(super) pieces: Vec<super::design::Piece>,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Kept {
+    /// Mean of the readings, corrected for what a lag had not shown yet: the mean power over a stretch is the mean
+    /// reading plus lag times the reading's rise over it. With its standard error.
+    fn plain_mean(&self, lag_us: f64) -> Option<(f64, f64)> {
+        let (first, last) = (self.samples.first()?, self.samples.last()?);
+        let n = self.samples.len() as f64;
+        let mean = self.samples.iter().map(|s| s.watts).sum::<f64>() / n;
+        let variance = self.samples.iter().map(|s| (s.watts - mean).powi(2)).sum::<f64>() / n;
+        let span = last.at_us - first.at_us;
+        if span <= 0.0 || lag_us <= 0.0 {
+            return Some((mean, (variance / n).sqrt()));
+        }
+        // The rise as the slope of a straight line: ends alone would carry the quantum's full error.
+        let middle = self.samples.iter().map(|s| s.at_us).sum::<f64>() / n;
+        let spread: f64 = self.samples.iter().map(|s| (s.at_us - middle).powi(2)).sum();
+        let slope = self.samples.iter().map(|s| (s.at_us - middle) * (s.watts - mean)).sum::<f64>() / spread;
+        let residual: f64 =
+            self.samples.iter().map(|s| (s.watts - mean - slope * (s.at_us - middle)).powi(2)).sum::<f64>() / n;
+        let error = (residual / n + residual / spread * lag_us * lag_us).sqrt();
+        Some((mean + lag_us * slope, error))
+    }
+
+    fn picture(&self) -> Picture {
+        // Eight inferences' worth of pieces and no more than some hundreds of readings.
+        let pieces: Vec<(f64, u32)> = self.pieces.iter().take(4000).map(|p| (p.end_us, p.component)).collect();
+        let end = pieces.last().map_or(self.start_us, |p| p.0);
+        let samples = self.samples.iter().filter(|s| s.at_us >= self.start_us && s.at_us <= end);
+        Picture { start_us: self.start_us, samples: samples.take(600).map(|s| (s.at_us, s.watts)).collect(), pieces }
+    }
+}
+
+fn keep<S: ReadAt + ?Sized>(input: &Input<'_, S>, mut timeline: Timeline, spacing_us: f64) -> io::Result<Kept> {
+    let mut cycles = Cycles::new(input.latency, input.layers, false);
+    let mut batch = Batch::default();
+    let mut readings = Readings::new((input.power)()?, input.survey, spacing_us);
+    let (mut samples, mut raw) = (Vec::new(), Vec::new());
+    while cycles.counts.cycles < KEPT_CYCLES && samples.len() < KEPT_READINGS {
+        cycles.next_batch(&mut batch)?;
+        if batch.is_empty() {
+            break;
+        }
+        timeline.push(&batch);
+        raw.clear();
+        readings.take(timeline.start_us, timeline.end_us(), &mut samples, &mut raw)?;
+    }
+    samples.truncate(KEPT_READINGS);
+    if let Some(last) = samples.last() {
+        // One piece behind the last reading is enough.
+        let count = timeline.pieces.partition_point(|p| p.end_us <= last.at_us + 2e4) + 1;
+        timeline.pieces.truncate(count.max(4000));
+    }
+    Ok(Kept { start_us: timeline.start_us, pieces: timeline.pieces, samples })
+}
+
+/// Half of a layer's 90 % interval, in watts.
+#[must_use]
+pub fn half_width(deviation: f64) -> f64 {
+    NINETY * deviation
+}
