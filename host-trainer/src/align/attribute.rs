@@ -16,6 +16,11 @@ const KEPT_CYCLES: u64 = 4 * BATCH as u64;
 /// Readings kept for the same.
 pub(super) const KEPT_READINGS: usize = 8192;
 
+/// Share of the readings' scatter that has to be predictable from when layers ran before a fit is believed.
+const PREDICTABLE: f64 = 0.05;
+/// Sums that are made side by side.
+const PARTS: usize = 4;
+
 /// What is to be attributed.
 pub struct Input<'a, S: ?Sized> {
     /// The latency file.
@@ -57,6 +62,8 @@ pub struct Evidence {
     pub solution: Option<Solution>,
     /// How many readings count as one independent one, from the correlation of residuals.
     pub inflation: f64,
+    /// Share of the readings' scatter that a fit to other readings predicts.
+    pub predicted: Option<f64>,
     /// Each component's share of an inference's time.
     pub shares: Vec<f64>,
     /// Mean time from one inference to the next, in ms.
@@ -132,19 +139,25 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
     let lag_us = input.survey.sensor.lag_ms.unwrap_or(0.0) * 1e3;
     // A lag far longer than the readings' spacing makes neighbours tell the same: some of them do.
     let spacing_us = if lag_us > 40.0 * sample_us { lag_us / 40.0 } else { 0.0 };
-    let timeline =
-        || Timeline::new(input.stamps, input.survey.origin_us, &input.survey.stretches, input.layers.len(), input.period_us);
-    let kept = keep(input, timeline(), spacing_us)?;
-    let response = tune::response(&input.survey.sensor, &kept, components, sample_us);
+    let empty = Timeline::new(
+        input.stamps,
+        input.survey.origin_us,
+        &input.survey.stretches,
+        input.layers.len(),
+        input.period_us,
+    );
+    let mut kept = keep(input, empty.clone(), spacing_us)?;
+    let response = tune::response(&input.survey.sensor, &mut kept, components, sample_us);
     let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period_us);
 
     let mut cycles = Cycles::new(input.latency, input.layers, false);
-    let mut timeline = timeline();
+    let mut timeline = empty.with_gap(response.gap_us);
     let mut readings = Readings::new((input.power)()?, input.survey, spacing_us);
     let mut batch = Batch::default();
-    let threads = if response.lag_us > 0.0 { 1 } else { rayon::current_num_threads().max(1) };
+    // A fixed number of parts, so that the sums do not depend on the machine; a lag has to be followed in order.
+    let count = if response.lag_us > 0.0 { 1 } else { PARTS };
     let mut parts: Vec<(Rows, Sums)> =
-        (0..threads).map(|_| (Rows::new(components, response), Sums::new(components, block_us))).collect();
+        (0..count).map(|_| (Rows::new(components, response), Sums::new(components, block_us))).collect();
     let mut counts = vec![0_u64; components];
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -159,7 +172,7 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
         readings.take(timeline.start_us, end + response.delay_us, &mut samples, &mut raw)?;
         count_readings(&timeline, &raw, &mut counts);
         let (start, pieces) = (timeline.start_us, &timeline.pieces);
-        let length = samples.len().div_ceil(threads).max(1);
+        let length = samples.len().div_ceil(count).max(1);
         parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|((rows, sums), part)| {
             rows.each(start, pieces, part, |sample, row, touched| sums.add(sample, row, touched));
         });
@@ -195,7 +208,9 @@ fn conclude<S: ?Sized>(
     let spacing_us = span_us / sums.count.max(1) as f64;
     let thinning = if memory_us > 0.0 { (spacing_us / memory_us).min(1.0) } else { 1.0 };
     let independent = sums.seen.iter().map(|&n| n as f64 * thinning).collect();
-    let (mut mean_watts, mut error, mut inflation, mut solution) = (None, f64::INFINITY, 1.0, None);
+    let (mut mean_watts, mut error, mut inflation, mut solution, mut predicted) =
+        (None, f64::INFINITY, 1.0, None, None);
+    let predictability = tune::predictability(kept, layers + 1, response);
     if sums.count > 0 {
         let seen = sums.total / sums.count as f64;
         let seen_shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
@@ -207,12 +222,19 @@ fn conclude<S: ?Sized>(
             };
             let second = solve::solve(sums, &shares, corrected(&first), inflation).unwrap_or(first);
             let mean = corrected(&second);
-            solution = solve::solve(sums, &shares, mean, inflation);
             mean_watts = Some(mean);
+            solution = if predictability < PREDICTABLE {
+                // What readings do not depend on, they cannot tell; a fit would only dress up noise.
+                mean_watts = Some(seen);
+                Some(solve::ignorant(shares.len(), &shares, seen, second.noise_watts))
+            } else {
+                solve::solve(sums, &shares, mean, inflation).map(|s| with_timing(s, &durations, response.gap_us))
+            };
             error = sums.mean_error().unwrap_or(second.noise_watts * (inflation / sums.count as f64).sqrt());
         } else {
             mean_watts = Some(seen);
         }
+        predicted = Some(predictability);
     } else if let Some((mean, deviation)) = kept.plain_mean(response.lag_us) {
         mean_watts = Some(mean);
         error = deviation;
@@ -229,10 +251,30 @@ fn conclude<S: ?Sized>(
         mean_error_watts: error,
         solution,
         inflation,
+        predicted,
         shares,
         period_ms,
         picture: kept.picture(),
     }
+}
+
+/// Adds what the timeline's own error does to each layer: a boundary that is off by `t` moves `t·(difference of power)`
+/// from one layer to its neighbour. Stamps are whole microseconds; gaps between layers, where they had to be found, are
+/// one number for all.
+fn with_timing(mut solution: Solution, durations: &[f64], gap_us: f64) -> Solution {
+    const STAMP_US: f64 = 0.3;
+    let layers = durations.len() - 1;
+    let boundary_ms = (STAMP_US.powi(2) + (0.2 * gap_us).powi(2) * layers as f64).sqrt() * 1e-3;
+    let watts = solution.watts.clone();
+    for layer in 0..layers {
+        let before = watts[if layer == 0 { layers } else { layer - 1 }];
+        let after = watts[layer + 1];
+        let steps = ((watts[layer] - before).powi(2) + (watts[layer] - after).powi(2)).sqrt();
+        let error = boundary_ms / durations[layer].max(boundary_ms) * steps;
+        let variance = solution.deviation[layer].powi(2) + error * error;
+        solution.deviation[layer] = variance.sqrt().min(solution.prior_deviation[layer].max(solution.deviation[layer]));
+    }
+    solution
 }
 
 fn count_readings(timeline: &Timeline, raw: &[f64], counts: &mut [u64]) {
@@ -250,6 +292,9 @@ fn count_readings(timeline: &Timeline, raw: &[f64], counts: &mut [u64]) {
 
 /// The beginning of a run, in full.
 pub(super) struct Kept {
+    empty: Timeline,
+    cycles: Batch,
+    pub(super) stamps: Stamps,
     pub(super) start_us: f64,
     pub(super) pieces: Vec<super::design::Piece>,
     pub(super) samples: Vec<Sample>,
@@ -277,6 +322,23 @@ impl Kept {
         Some((mean + lag_us * slope, error))
     }
 
+    /// Lays the inferences out with another gap between layers: where the first piece begins, and the pieces.
+    pub(super) fn lay_out(&self, gap_us: f64) -> (f64, Vec<super::design::Piece>) {
+        let mut timeline = self.empty.clone().with_gap(gap_us);
+        timeline.push(&self.cycles);
+        (timeline.start_us, timeline.pieces)
+    }
+
+    /// Longest gap between layers that leaves the inferences room.
+    pub(super) fn longest_gap_us(&self) -> f64 {
+        let count = self.cycles.layers.max(2) as f64 - 1.0;
+        let times = |outside: &super::design::Piece| outside.component == self.cycles.layers as u32;
+        let mut free: Vec<f64> =
+            self.pieces.windows(2).filter(|w| times(&w[1])).map(|w| w[1].end_us - w[0].end_us).collect();
+        free.sort_by(f64::total_cmp);
+        free.get(free.len() / 4).map_or(0.0, |f| 0.9 * f / count)
+    }
+
     fn picture(&self) -> Picture {
         // Eight inferences' worth of pieces and no more than some hundreds of readings.
         let pieces: Vec<(f64, u32)> = self.pieces.iter().take(4000).map(|p| (p.end_us, p.component)).collect();
@@ -286,9 +348,10 @@ impl Kept {
     }
 }
 
-fn keep<S: ReadAt + ?Sized>(input: &Input<'_, S>, mut timeline: Timeline, spacing_us: f64) -> io::Result<Kept> {
+fn keep<S: ReadAt + ?Sized>(input: &Input<'_, S>, empty: Timeline, spacing_us: f64) -> io::Result<Kept> {
     let mut cycles = Cycles::new(input.latency, input.layers, false);
-    let mut batch = Batch::default();
+    let mut timeline = empty.clone();
+    let (mut batch, mut all) = (Batch::default(), Batch::default());
     let mut readings = Readings::new((input.power)()?, input.survey, spacing_us);
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     while cycles.counts.cycles < KEPT_CYCLES && samples.len() < KEPT_READINGS {
@@ -297,16 +360,13 @@ fn keep<S: ReadAt + ?Sized>(input: &Input<'_, S>, mut timeline: Timeline, spacin
             break;
         }
         timeline.push(&batch);
+        all.append(&batch);
         raw.clear();
         readings.take(timeline.start_us, timeline.end_us(), &mut samples, &mut raw)?;
     }
     samples.truncate(KEPT_READINGS);
-    if let Some(last) = samples.last() {
-        // One piece behind the last reading is enough.
-        let count = timeline.pieces.partition_point(|p| p.end_us <= last.at_us + 2e4) + 1;
-        timeline.pieces.truncate(count.max(4000));
-    }
-    Ok(Kept { start_us: timeline.start_us, pieces: timeline.pieces, samples })
+    let Timeline { start_us, pieces, .. } = timeline;
+    Ok(Kept { empty, cycles: all, stamps: input.stamps, start_us, pieces, samples })
 }
 
 /// Half of a layer's 90 % interval, in watts.

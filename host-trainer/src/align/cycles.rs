@@ -52,6 +52,13 @@ impl Batch {
         self.len() == 0
     }
 
+    /// Appends the inferences of another batch.
+    pub fn append(&mut self, other: &Self) {
+        self.layers = other.layers;
+        self.ms.extend_from_slice(&other.ms);
+        self.at_us.extend_from_slice(&other.at_us);
+    }
+
     /// Durations and stamps of one inference.
     #[must_use]
     pub fn cycle(&self, i: usize) -> (&[f64], &[i64]) {
@@ -289,9 +296,16 @@ pub fn classify(batch: &Batch) -> Stamps {
 /// When each layer of an inference ran: start and end in microseconds, NaN where it is missing.
 ///
 /// Layers run one after the other. Callback stamps only tell when the inference had ended, just before the first of
-/// them; the layers are laid out backwards from there by order and duration. What an inference needs besides its layers
-/// is unknown in that case and comes to lie before the first.
-pub fn lay_out(stamps: Stamps, ms: &[f64], at_us: &[i64], origin_us: i64, windows: &mut Vec<(f64, f64)>) {
+/// them; the layers are laid out backwards from there by order and duration, with `gap_us` between one and the next. What
+/// an inference needs besides is unknown in that case and comes to lie before the first.
+pub fn lay_out(
+    stamps: Stamps,
+    gap_us: f64,
+    ms: &[f64],
+    at_us: &[i64],
+    origin_us: i64,
+    windows: &mut Vec<(f64, f64)>,
+) {
     windows.clear();
     let relative = |at: i64| (at - origin_us) as f64;
     match stamps {
@@ -314,7 +328,7 @@ pub fn lay_out(stamps: Stamps, ms: &[f64], at_us: &[i64], origin_us: i64, window
             for (window, &ms) in windows.iter_mut().zip(ms).rev() {
                 if !ms.is_nan() {
                     *window = (end - ms * 1e3, end);
-                    end = window.0;
+                    end = window.0 - gap_us;
                 }
             }
         }
@@ -407,7 +421,7 @@ mod tests {
             let (_, batch, _) = read(&file(&lists));
             assert_eq!(classify(&batch), expected);
             let mut windows = Vec::new();
-            lay_out(expected, batch.cycle(0).0, batch.cycle(0).1, T0, &mut windows);
+            lay_out(expected, 0.0, batch.cycle(0).0, batch.cycle(0).1, T0, &mut windows);
             assert_eq!(windows, [(0.0, 500.0), (500.0, 1500.0), (1500.0, 1700.0)]);
         }
     }

@@ -15,6 +15,8 @@ pub struct Response {
     pub lag_us: f64,
     /// How long before the moment of the reading the window ends.
     pub delay_us: f64,
+    /// Time between one layer and the next where stamps do not tell it. It is the timeline's, found with the rest.
+    pub gap_us: f64,
 }
 
 /// Component number of time that belongs to no inference: readings that saw it are left out.
@@ -293,6 +295,13 @@ impl Rows {
             self.touched = (0..self.row.len() as u32).collect();
         }
         let state = &mut self.lagged;
+        if state.at_us < start_us {
+            // Nobody knows any more what happened between.
+            let keep = (-(start_us - state.at_us) / self.response.lag_us).exp();
+            state.scale *= keep;
+            state.excluded = state.excluded * keep + 1.0 - keep;
+            state.at_us = start_us;
+        }
         *first += pieces[*first..].partition_point(|p| p.end_us <= state.at_us);
         while state.at_us < end {
             let Some(piece) = pieces.get(*first) else { return false };
@@ -349,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_window_sees_what_it_covers() {
-        let response = Response { window_us: 20.0, lag_us: 0.0, delay_us: 0.0 };
+        let response = Response { window_us: 20.0, lag_us: 0.0, delay_us: 0.0, gap_us: 0.0 };
         assert_eq!(rows(response, &[5.0, 25.0, 45.0, 80.0]), [[0.75, 0.0, 0.25], [0.25, 0.5, 0.25]]);
         let delayed = Response { delay_us: 20.0, ..response };
         assert_eq!(rows(delayed, &[45.0]), [[0.75, 0.0, 0.25]]);
@@ -359,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_lag_sees_everything_less_and_less() {
-        let response = Response { window_us: 0.0, lag_us: 5.0, delay_us: 0.0 };
+        let response = Response { window_us: 0.0, lag_us: 5.0, delay_us: 0.0, gap_us: 0.0 };
         let rows = rows(response, &[10.0, 40.0]);
         // After the first ten microseconds, what came before had not faded: that reading is left out.
         assert_eq!(rows.len(), 1);
@@ -376,7 +385,7 @@ mod tests {
         timeline[2].component = EXCLUDED;
         let mut count = 0;
         let samples = [Sample { at_us: 28.0, watts: 1.0 }, Sample { at_us: 35.0, watts: 1.0 }];
-        let response = Response { window_us: 10.0, lag_us: 0.0, delay_us: 0.0 };
+        let response = Response { window_us: 10.0, lag_us: 0.0, delay_us: 0.0, gap_us: 0.0 };
         Rows::new(3, response).each(0.0, &timeline, &samples, |_, _, _| count += 1);
         assert_eq!(count, 1);
     }
@@ -384,7 +393,7 @@ mod tests {
     proptest! {
         #[test]
         fn weights_add_up_to_one(at in 0.0_f64..80.0, window in 0.0_f64..30.0) {
-            for row in rows(Response { window_us: window, lag_us: 0.0, delay_us: 0.0 }, &[at]) {
+            for row in rows(Response { window_us: window, lag_us: 0.0, delay_us: 0.0, gap_us: 0.0 }, &[at]) {
                 prop_assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             }
         }

@@ -12,5 +12,7 @@ pub mod share;
 pub mod solve;
 pub mod stamp;
 pub mod step;
+pub mod study;
 pub mod timeline;
+pub mod window;
 mod tune;

@@ -149,8 +149,69 @@ pub fn find(readings: &[Reading], origin_us: i64) -> Option<Lattice> {
 pub fn lock(readings: &[Reading], origin_us: i64, period_us: f64) -> Option<Lattice> {
     let (changes, _) = changes(readings, origin_us);
     let (phase, met) = best_phase(&changes, period_us);
-    let enough = changes.len() >= 8 && met as f64 >= (MET - 0.02) * changes.len() as f64;
-    enough.then_some(Lattice { period_us, phase_us: phase })
+    if changes.len() < 8 || (met as f64) < (MET - 0.02) * changes.len() as f64 {
+        return None;
+    }
+    let mut lattice = Lattice { period_us, phase_us: refine(&changes, period_us, phase) };
+    // If the halves disagree about the phase, the period is a little off.
+    let (first, second) = changes.split_at(changes.len() / 2);
+    let middle = |part: &[(f64, f64)]| (part[0].0 + part[part.len() - 1].1) / 2.0;
+    for _ in 0..3 {
+        let Lattice { period_us: period, phase_us: phase } = lattice;
+        let off = |part: &[(f64, f64)]| {
+            let here = refine(part, period, phase);
+            (here - phase + period / 2.0).rem_euclid(period) - period / 2.0
+        };
+        let renewals = (middle(second) - middle(first)) / period;
+        let (early, late) = (off(first), off(second));
+        if renewals < 1.0 || (late - early).abs() < 0.1 {
+            break;
+        }
+        let change = (late - early) / renewals;
+        // The phase is that of renewal 0, far before this block: it moves along so that the block's middle stays.
+        let turns = ((middle(first) + middle(second)) / 2.0 - phase) / period;
+        let phase = phase + (early + late) / 2.0 - change * turns;
+        lattice = Lattice { period_us: period + change, phase_us: phase.rem_euclid(period + change) };
+    }
+    Some(lattice)
+}
+
+/// The middle of the phases that meet most changes, to the microsecond: bins are too coarse for layers that short.
+fn refine(changes: &[(f64, f64)], period: f64, phase: f64) -> f64 {
+    let reach = 2.0 * period / BINS as f64;
+    // Where, relative to `phase`, a change begins and ceases to be met; only what lies within reach matters.
+    let mut events: Vec<(f64, i32)> = Vec::new();
+    let mut depth = 0;
+    for &(before, after) in changes {
+        let low = (before - phase + period / 2.0).rem_euclid(period) - period / 2.0;
+        let high = low + (after - before);
+        for (low, high) in [(low, high), (low - period, high - period)] {
+            if high <= -reach || low >= reach {
+                continue;
+            }
+            if low <= -reach { depth += 1 } else { events.push((low, 1)) }
+            if high < reach {
+                events.push((high, -1));
+            }
+        }
+    }
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut most, mut best, mut from) = (depth, (-reach, reach), -reach);
+    let mut open = true;
+    for &(at, change) in &events {
+        if open && depth == most {
+            best = (from, at);
+            open = false;
+        }
+        depth += change;
+        if depth > most || (depth == most && change > 0 && at - from > best.1 - best.0) {
+            (most, from, open) = (depth, at, true);
+        }
+    }
+    if open {
+        best = (from, reach);
+    }
+    (phase + (best.0 + best.1) / 2.0).rem_euclid(period)
 }
 
 #[cfg(test)]
@@ -181,7 +242,7 @@ mod tests {
             assert!((lattice.period_us / refresh - 1.0).abs() < 2e-4, "{refresh} {lattice:?}");
             let off = (lattice.phase_us - phase + refresh / 2.0).rem_euclid(refresh) - refresh / 2.0;
             let at_end = off + (lattice.period_us - refresh) * (readings[BLOCK - 1].at_us as f64 / refresh);
-            assert!(off.abs() < 120.0 && at_end.abs() < 120.0, "{refresh}: {off} {at_end}");
+            assert!(off.abs() < 12.0 && at_end.abs() < 12.0, "{refresh}: {off} {at_end}");
         }
     }
 

@@ -196,15 +196,37 @@ fn projected_variance(covariance: &Symmetric, share: &[f64]) -> Vec<f64> {
     (0..covariance.size).map(|i| (covariance.at(i, i) - 2.0 * weighted[i] + total).max(0.0)).collect()
 }
 
-/// How well a response explains the readings: the squares it explains in a ridge fit, as a share of all.
+/// The share of the scatter of some readings that a fit to others predicts: 1 is all of it, 0 none.
 #[must_use]
-pub fn explained(sums: &Sums, mean_watts: f64) -> f64 {
-    let noise = (sums.squares / sums.freedom.max(1.0) * 0.3).max((mean_watts * 1e-6).powi(2));
-    let precision = prior_precision(sums.gram.size, SPREAD.0 * mean_watts, mean_watts);
-    let Some(cholesky) = sums.gram.cholesky(1.0 / noise, &precision) else { return 0.0 };
-    let scaled: Vec<f64> = sums.joint.iter().map(|b| b / noise).collect();
+pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
+    let mean = fitted.total / fitted.count.max(1) as f64;
+    if mean <= 0.0 {
+        return 0.0;
+    }
+    let noise = (fitted.squares / fitted.freedom.max(1.0) * 0.1).max((mean * 1e-6).powi(2));
+    let precision = prior_precision(fitted.gram.size, SPREAD.0 * mean, mean);
+    let Some(cholesky) = fitted.gram.cholesky(1.0 / noise, &precision) else { return 0.0 };
+    let scaled: Vec<f64> = fitted.joint.iter().map(|b| b / noise).collect();
     let e = cholesky.solve(&scaled);
-    e.iter().zip(&sums.joint).map(|(e, b)| e * b).sum::<f64>() / sums.squares.max(f64::MIN_POSITIVE)
+    let linear: f64 = e.iter().zip(&held_out.joint).map(|(e, b)| e * b).sum();
+    let quadratic: f64 = e.iter().zip(held_out.gram.times(&e)).map(|(e, g)| e * g).sum();
+    (2.0 * linear - quadratic) / held_out.squares.max(f64::MIN_POSITIVE)
+}
+
+/// The solution when readings tell nothing: the mean for every component, with the prior's deviation.
+#[must_use]
+pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -> Solution {
+    let spread = SPREAD.0 * (SPREAD.1 * SPREAD.1 / 2.0).exp() * mean_watts;
+    let before = projected_variance(&diagonal(&prior_precision(size, spread, mean_watts)), share);
+    let deviation: Vec<f64> = before.into_iter().map(f64::sqrt).collect();
+    Solution {
+        watts: vec![mean_watts; size],
+        prior_deviation: deviation.clone(),
+        deviation,
+        noise_watts,
+        spread_watts: spread,
+        level_watts: mean_watts,
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ impl LayerTimes {
 #[derive(Debug, Clone)]
 pub struct Timeline {
     stamps: Stamps,
+    gap_us: f64,
     origin_us: i64,
     clock: LayerClock,
     layers: usize,
@@ -114,6 +115,7 @@ impl Timeline {
     pub fn new(stamps: Stamps, origin_us: i64, stretches: &[Stretch], layers: usize, period_us: f64) -> Self {
         Self {
             stamps,
+            gap_us: 0.0,
             origin_us,
             clock: LayerClock::new(stretches),
             layers,
@@ -131,6 +133,13 @@ impl Timeline {
         }
     }
 
+    /// The same timeline with time between one layer and the next, where the stamps do not tell it.
+    #[must_use]
+    pub fn with_gap(mut self, gap_us: f64) -> Self {
+        self.gap_us = gap_us;
+        self
+    }
+
     /// Appends the inferences of a batch.
     pub fn push(&mut self, batch: &Batch) {
         for i in 0..batch.len() {
@@ -143,7 +152,7 @@ impl Timeline {
         let Some(first) = at_us.iter().zip(ms).filter(|(_, ms)| !ms.is_nan()).map(|(&at, _)| at).min() else { return };
         let origin = self.origin_us - self.clock.offset(first);
         let mut windows = std::mem::take(&mut self.windows);
-        cycles::lay_out(self.stamps, ms, at_us, origin, &mut windows);
+        cycles::lay_out(self.stamps, self.gap_us, ms, at_us, origin, &mut windows);
         let whole = ms.iter().all(|ms| !ms.is_nan());
         let outside = self.layers as u32;
         let start = windows.iter().map(|w| w.0).filter(|w| !w.is_nan()).fold(f64::INFINITY, f64::min);

@@ -1,88 +1,174 @@
-//! The parts of the sensor's response that the log itself has to tell: averaging window, and phase between readings and
-//! inferences.
+//! The parts of the sensor's response that the log itself has to tell: averaging window, phase between readings and
+//! inferences, and time between layers where the stamps hide it.
+//!
+//! Each is searched for where a fit to one half of some readings best predicts the other half.
 
 use super::attribute::Kept;
-use super::design::{Response, Rows, Sample, Sums};
+use super::cycles::Stamps;
+use super::design::{Piece, Response, Rows, Sample, Sums};
 use super::linalg::dot;
 use super::sensor::Sensor;
 use super::solve;
 use rayon::prelude::*;
 
 /// Readings used while searching.
-const SEARCH: usize = 1500;
+const SEARCH: usize = 2000;
 /// Readings used at the end of the search.
-const REFINE: usize = 6000;
+const REFINE: usize = 8000;
 
 /// The response to use: what is known of the sensor, and for the rest what explains the readings best.
-pub(super) fn response(sensor: &Sensor, kept: &Kept, components: usize, sample_us: f64) -> Response {
+pub(super) fn response(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64) -> Response {
     let lag_us = sensor.lag_ms.unwrap_or(0.0) * 1e3;
     let known_window = sensor.window_ms.map(|ms| ms * 1e3);
-    let mut best = Response { window_us: known_window.unwrap_or(0.5 * sample_us), lag_us, delay_us: 0.0 };
+    let window_us = if lag_us > 0.0 { 0.0 } else { known_window.unwrap_or(0.5 * sample_us) };
+    let start = Response { window_us, lag_us, delay_us: 0.0, gap_us: 0.0 };
     // A slow lag averages whole inferences: a delay of a fraction of one changes nothing.
-    if lag_us > 10.0 * sample_us || kept.samples.len() < 32 || sample_us <= 0.0 {
-        return Response { window_us: if lag_us > 0.0 { 0.0 } else { best.window_us }, ..best };
+    if lag_us > 10.0 * sample_us || kept.samples.len() < 64 || sample_us <= 0.0 {
+        return start;
     }
-    if lag_us > 0.0 {
-        best.window_us = 0.0;
-    }
-    let search = window_unknown(known_window, lag_us);
+    // Where readings come slower than renewals, a reading's window lay anywhere within a renewal before it.
+    let widest = if sensor.refresh_ms.is_some() { 1.2 } else { 2.5 } * sample_us;
+    let mut search = Search { kept, components, best: start, count: SEARCH };
+    let window_open = known_window.is_none() && lag_us <= 0.0;
     let reach = (1.5 * sample_us).max(300.0);
-    let step = (sample_us / 8.0).max(reach / 40.0);
-    let steps = (reach / step).round() as i32;
-    best = choose(kept, components, SEARCH, (-steps..=steps).map(|k| Response { delay_us: f64::from(k) * step, ..best }), best);
-    let mut step = step;
-    for round in 0..3 {
-        let count = if round < 2 { SEARCH } else { REFINE };
-        if search {
-            let widths = if round == 0 {
-                (1..=8).map(|k| f64::from(k) * sample_us / 8.0).collect::<Vec<_>>()
+    let mut step = (sample_us / 8.0).max(reach / 40.0);
+    search.delays((reach / step).round() as i32, step);
+    for round in 0..5 {
+        if round >= 2 {
+            search.count = REFINE;
+        }
+        if window_open {
+            let fine = sample_us / 8.0 / 3_f64.powi(round.min(3));
+            let widths: Vec<f64> = if round == 0 {
+                (1..).map(|k| f64::from(k) * fine).take_while(|w| *w <= widest).collect()
             } else {
-                let fine = sample_us / 8.0 / 3_f64.powi(round);
-                (-2..=2).map(|k| (best.window_us + f64::from(k) * fine).clamp(sample_us * 0.02, 1.2 * sample_us)).collect()
+                (-2..=2).map(|k| search.best.window_us + f64::from(k) * fine).collect()
             };
-            // The middle of the window stays where it is.
-            let middle = best.delay_us + best.window_us / 2.0;
-            let candidates =
-                widths.into_iter().map(|w| Response { window_us: w, delay_us: middle - w / 2.0, ..best });
-            best = choose(kept, components, count, candidates, best);
+            search.windows(widths.into_iter().map(|w| w.clamp(0.02 * sample_us, widest)));
+        }
+        // Gaps between layers show only once the rest is about right.
+        if round >= 2 && search.kept.stamps == Stamps::Callback {
+            search.gaps(round - 2);
         }
         step /= 3.0;
-        let around = (-3..=3).map(|k| Response { delay_us: best.delay_us + f64::from(k) * step, ..best });
-        best = choose(kept, components, count, around, best);
+        search.delays(3, step);
     }
+    search.sharpen(step);
+    search.sharpen(step / 2.0);
+    let best = search.best;
+    (kept.start_us, kept.pieces) = kept.lay_out(best.gap_us);
     best
 }
 
-fn window_unknown(known: Option<f64>, lag_us: f64) -> bool {
-    known.is_none() && lag_us <= 0.0
-}
-
-fn choose(
-    kept: &Kept,
+struct Search<'a> {
+    kept: &'a mut Kept,
     components: usize,
+    best: Response,
     count: usize,
-    candidates: impl Iterator<Item = Response>,
-    fallback: Response,
-) -> Response {
-    let samples = &kept.samples[..count.min(kept.samples.len())];
-    let scored: Vec<(f64, Response)> = candidates
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|response| (score(kept, samples, components, response), response))
-        .collect();
-    scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map_or(fallback, |s| s.1)
 }
 
-fn score(kept: &Kept, samples: &[Sample], components: usize, response: Response) -> f64 {
-    let mut sums = Sums::new(components, 1e6);
-    Rows::new(components, response).each(kept.start_us, &kept.pieces, samples, |s, row, touched| {
-        sums.add(s, row, touched);
-    });
-    sums.finish();
-    if sums.count < 16 {
+impl Search<'_> {
+    fn score(&self, start_us: f64, pieces: &[Piece], response: Response) -> f64 {
+        let samples = &self.kept.samples[..self.count.min(self.kept.samples.len())];
+        let (first, second) = samples.split_at(samples.len() / 2);
+        let sums = |part: &[Sample]| {
+            let mut sums = Sums::new(self.components, 1e6);
+            Rows::new(self.components, response).each(start_us, pieces, part, |s, row, touched| {
+                sums.add(s, row, touched);
+            });
+            sums.finish();
+            sums
+        };
+        let (first, second) = (sums(first), sums(second));
+        if first.count < 16 || second.count < 16 {
+            return 0.0;
+        }
+        solve::predicted(&first, &second) + solve::predicted(&second, &first)
+    }
+
+    /// Takes the best of some responses on the timeline as it is laid out.
+    fn choose(&mut self, candidates: Vec<Response>) {
+        let scored: Vec<(f64, Response)> = candidates
+            .into_par_iter()
+            .map(|response| (self.score(self.kept.start_us, &self.kept.pieces, response), response))
+            .collect();
+        if let Some(best) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+            self.best = best.1;
+        }
+    }
+
+    fn delays(&mut self, count: i32, step: f64) {
+        let best = self.best;
+        self.choose(
+            (-count..=count).map(|k| Response { delay_us: best.delay_us + f64::from(k) * step, ..best }).collect(),
+        );
+    }
+
+    /// Tries window lengths; the window's middle stays where it is.
+    fn windows(&mut self, widths: impl Iterator<Item = f64>) {
+        let best = self.best;
+        let middle = best.delay_us + best.window_us / 2.0;
+        self.choose(widths.map(|w| Response { window_us: w, delay_us: middle - w / 2.0, ..best }).collect());
+    }
+
+    /// Tries gaps between layers; the middle of the inference stays where it is.
+    fn gaps(&mut self, round: i32) {
+        let (best, layers) = (self.best, self.components as f64 - 1.0);
+        let longest = self.kept.longest_gap_us() + best.gap_us;
+        let mut gaps: Vec<f64> = if round == 0 {
+            (0..40).map(|k| 0.25 * 1.6_f64.powi(k)).take_while(|g| *g < longest).collect()
+        } else {
+            let width = 0.6 / 2_f64.powi(round);
+            (-2..=2).map(|k| (best.gap_us * (1.0 + f64::from(k) * width / 2.0)).min(longest).max(0.0)).collect()
+        };
+        gaps.push(0.0);
+        let scored: Vec<(f64, Response, (f64, Vec<Piece>))> = gaps
+            .into_par_iter()
+            .map(|gap_us| {
+                let laid = self.kept.lay_out(gap_us);
+                let delay_us = best.delay_us + (gap_us - best.gap_us) * (layers - 1.0) / 2.0;
+                let response = Response { gap_us, delay_us, ..best };
+                (self.score(laid.0, &laid.1, response), response, laid)
+            })
+            .collect();
+        if let Some((_, response, laid)) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+            self.best = response;
+            (self.kept.start_us, self.kept.pieces) = laid;
+        }
+    }
+
+    /// The top of a parabola through the scores at three delays: a few microseconds matter to a short layer.
+    fn sharpen(&mut self, step: f64) {
+        let best = self.best;
+        let at = |k: f64| Response { delay_us: best.delay_us + k * step, ..best };
+        let scores: Vec<f64> = [-1.0, 0.0, 1.0]
+            .into_par_iter()
+            .map(|k| self.score(self.kept.start_us, &self.kept.pieces, at(k)))
+            .collect();
+        let bend = scores[0] - 2.0 * scores[1] + scores[2];
+        if bend < 0.0 {
+            self.best = at((0.5 * (scores[0] - scores[2]) / bend).clamp(-1.0, 1.0));
+        }
+    }
+}
+
+/// How much of the second half's scatter a fit to the first half predicts, and the other way round: the mean of both
+/// shares. At most 1; about 0 or below where readings have nothing to do with when layers ran.
+pub(super) fn predictability(kept: &Kept, components: usize, response: Response) -> f64 {
+    let samples = kept.samples.len();
+    let sums = |part: &[Sample]| {
+        let mut sums = Sums::new(components, (20.0 * response.lag_us).max(1e6));
+        Rows::new(components, response).each(kept.start_us, &kept.pieces, part, |s, row, touched| {
+            sums.add(s, row, touched);
+        });
+        sums.finish();
+        sums
+    };
+    let (first, second) = (sums(&kept.samples[..samples / 2]), sums(&kept.samples[samples / 2..]));
+    if first.count < 16 || second.count < 16 {
         return 0.0;
     }
-    solve::explained(&sums, sums.total / sums.count as f64)
+    (solve::predicted(&first, &second) + solve::predicted(&second, &first)) / 2.0
 }
 
 /// How many readings count as one independent one: one plus twice the sum of the residuals' correlations, as far as
