@@ -48,7 +48,7 @@ fn main() {
                         c.energy_error * 1e2, c.closure.abs(), c.identified * 1e2, c.inflation, start.elapsed().as_secs_f64()
                     );
                     if std::env::var_os("DETAIL").is_some() {
-                        println!("   {:?} samples {} sigma {:?} s {:?} sensor {:?}", (evidence.response, evidence.predicted), evidence.samples, evidence.solution.as_ref().map(|s| s.noise_watts), evidence.solution.as_ref().map(|s| s.spread_watts), survey.sensor);
+                        println!("   {:?} samples {} sigma {:?} s {:?} sensor {:?}", (evidence.response, evidence.predicted, evidence.solution.as_ref().map(|s| s.nuisances.clone())), evidence.samples, evidence.solution.as_ref().map(|s| s.noise_watts), evidence.solution.as_ref().map(|s| s.spread_watts), survey.sensor);
                     }
                 }
             }

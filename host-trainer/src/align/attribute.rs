@@ -5,6 +5,7 @@ use super::design::{Response, Rows, Sample, Sums};
 use super::latency::{ReadAt, Series};
 use super::power::Oddities;
 use super::sensor::{Fresh, New, Survey};
+use super::side::Side;
 use super::solve::{self, NINETY, Solution};
 use super::timeline::{LayerTimes, Timeline};
 use super::tune;
@@ -150,14 +151,19 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
     let response = tune::response(&input.survey.sensor, &mut kept, components, sample_us);
     let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period_us);
 
+    let side = Side::of(input, &kept, response, components, sample_us);
+    let columns = components + side.len();
+
     let mut cycles = Cycles::new(input.latency, input.layers, false);
-    let mut timeline = empty.with_gap(response.gap_us);
+    let mut timeline = empty.clone().with_gap(response.gap_us);
+    let mut others: Vec<Timeline> = side.gaps().iter().map(|&gap| empty.clone().with_gap(gap)).collect();
     let mut readings = Readings::new((input.power)()?, input.survey, spacing_us);
     let mut batch = Batch::default();
     // A fixed number of parts, so that the sums do not depend on the machine; a lag has to be followed in order.
     let count = if response.lag_us > 0.0 { 1 } else { PARTS };
-    let mut parts: Vec<(Rows, Sums)> =
-        (0..count).map(|_| (Rows::new(components, response), Sums::new(components, block_us))).collect();
+    let mut parts: Vec<(Rows, Side, Sums)> = (0..count)
+        .map(|_| (Rows::new(components, response), side.clone(), Sums::new(columns, block_us)))
+        .collect();
     let mut counts = vec![0_u64; components];
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -166,20 +172,29 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
             break;
         }
         timeline.push(&batch);
+        others.par_iter_mut().for_each(|other| other.push(&batch));
         let end = timeline.end_us();
         samples.clear();
         raw.clear();
         readings.take(timeline.start_us, end + response.delay_us, &mut samples, &mut raw)?;
         count_readings(&timeline, &raw, &mut counts);
-        let (start, pieces) = (timeline.start_us, &timeline.pieces);
         let length = samples.len().div_ceil(count).max(1);
-        parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|((rows, sums), part)| {
-            rows.each(start, pieces, part, |sample, row, touched| sums.add(sample, row, touched));
+        parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|((rows, side, sums), part)| {
+            for &sample in part {
+                if rows.weigh(timeline.start_us, &timeline.pieces, sample.at_us)
+                    && side.weigh(&timeline, &others, sample.at_us)
+                {
+                    let (row, touched) = rows.weights();
+                    sums.add_with(sample, row, touched, &side.values);
+                }
+            }
         });
-        timeline.forget(end - response.delay_us - response.window_us - 2e4 - sample_us);
+        let before = end - response.delay_us - response.window_us - 2e4 - sample_us;
+        timeline.forget(before);
+        others.iter_mut().for_each(|other| other.forget(before));
     }
-    let mut parts = parts.into_iter().map(|(_, sums)| sums);
-    let mut sums = parts.next().unwrap_or_else(|| Sums::new(components, block_us));
+    let mut parts = parts.into_iter().map(|(.., sums)| sums);
+    let mut sums = parts.next().unwrap_or_else(|| Sums::new(columns, block_us));
     for part in parts {
         sums.merge(part);
     }
@@ -207,7 +222,7 @@ fn conclude<S: ?Sized>(
     let memory_us = response.window_us.max(2.0 * response.lag_us);
     let spacing_us = span_us / sums.count.max(1) as f64;
     let thinning = if memory_us > 0.0 { (spacing_us / memory_us).min(1.0) } else { 1.0 };
-    let independent = sums.seen.iter().map(|&n| n as f64 * thinning).collect();
+    let independent = sums.seen.iter().take(layers + 1).map(|&n| n as f64 * thinning).collect();
     let (mut mean_watts, mut error, mut inflation, mut solution, mut predicted) =
         (None, f64::INFINITY, 1.0, None, None);
     let predictability = tune::predictability(kept, layers + 1, response);

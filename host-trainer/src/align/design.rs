@@ -100,6 +100,11 @@ impl Sums {
 
     /// Adds a reading whose weights are `row` at `touched`, zero elsewhere.
     pub fn add(&mut self, sample: Sample, row: &[f64], touched: &[u32]) {
+        self.add_with(sample, row, touched, &[]);
+    }
+
+    /// As [`add`](Self::add), with further columns behind the weights.
+    pub fn add_with(&mut self, sample: Sample, row: &[f64], touched: &[u32], further: &[f64]) {
         if sample.at_us > self.block.end_us {
             self.close_block();
             self.block.end_us = sample.at_us + self.block.length_us;
@@ -115,6 +120,19 @@ impl Sums {
             self.block.rows[i as usize] += weight;
             self.weights[i as usize] += weight;
             self.seen[i as usize] += u64::from(weight > 0.0);
+        }
+        let behind = size - further.len();
+        for (k, &value) in further.iter().enumerate() {
+            for &j in touched {
+                let product = value * row[j as usize];
+                self.gram.elements[(behind + k) * size + j as usize] += product;
+                self.gram.elements[j as usize * size + behind + k] += product;
+            }
+            for (m, other) in further.iter().enumerate() {
+                self.gram.elements[(behind + k) * size + behind + m] += value * other;
+            }
+            self.joint[behind + k] += value * sample.watts;
+            self.block.rows[behind + k] += value;
         }
         self.squares += sample.watts * sample.watts;
         self.block.count += 1.0;
@@ -228,23 +246,32 @@ impl Rows {
         samples: &[Sample],
         mut take: impl FnMut(Sample, &[f64], &[u32]),
     ) {
-        let Some(earliest) = samples.first().map(|s| self.reach(s.at_us)) else { return };
-        let mut first = if self.response.lag_us > 0.0 { 0 } else { pieces.partition_point(|p| p.end_us <= earliest) };
-        first = first.min(pieces.len().saturating_sub(1));
         for &sample in samples {
-            let end = sample.at_us - self.response.delay_us;
-            let whole = if self.response.lag_us > 0.0 {
-                self.lag(start_us, pieces, &mut first, end)
-            } else {
-                self.window(start_us, pieces, &mut first, end)
-            };
-            if whole {
+            if self.weigh(start_us, pieces, sample.at_us) {
                 take(sample, &self.row, &self.touched);
             }
         }
     }
 
-    fn window(&mut self, start_us: f64, pieces: &[Piece], first: &mut usize, end: f64) -> bool {
+    /// Works out the weights of a reading; false when it has to be skipped. With a lag, readings have to come in order.
+    pub fn weigh(&mut self, start_us: f64, pieces: &[Piece], at_us: f64) -> bool {
+        let end = at_us - self.response.delay_us;
+        if self.response.lag_us > 0.0 { self.lag(start_us, pieces, end) } else { self.window(start_us, pieces, end) }
+    }
+
+    /// The weights last worked out, and the components for which they are not zero.
+    #[must_use]
+    pub fn weights(&self) -> (&[f64], &[u32]) {
+        (&self.row, &self.touched)
+    }
+
+    /// What a reading with the weights last worked out shows of given powers.
+    #[must_use]
+    pub fn shows(&self, watts: &[f64]) -> f64 {
+        self.touched.iter().map(|&i| self.row[i as usize] * watts[i as usize]).sum()
+    }
+
+    fn window(&mut self, start_us: f64, pieces: &[Piece], end: f64) -> bool {
         for &i in &self.touched {
             self.row[i as usize] = 0.0;
         }
@@ -253,13 +280,7 @@ impl Rows {
         if start < start_us || pieces.last().is_none_or(|p| p.end_us < end) {
             return false;
         }
-        while *first > 0 && pieces[*first - 1].end_us > start {
-            *first -= 1;
-        }
-        while pieces[*first].end_us <= start && *first + 1 < pieces.len() {
-            *first += 1;
-        }
-        let mut at = *first;
+        let mut at = pieces.partition_point(|p| p.end_us <= start).min(pieces.len() - 1);
         let mut from = start;
         loop {
             let piece = pieces[at];
@@ -288,7 +309,7 @@ impl Rows {
 
     /// The lag remembers everything: its weights are carried along. What it saw before the timeline began, or in
     /// excluded time, has to fade first.
-    fn lag(&mut self, start_us: f64, pieces: &[Piece], first: &mut usize, end: f64) -> bool {
+    fn lag(&mut self, start_us: f64, pieces: &[Piece], end: f64) -> bool {
         const FADED: f64 = 0.01;
         if self.lagged.weights.is_empty() {
             self.lagged = Lagged { at_us: start_us, scale: 1.0, weights: vec![0.0; self.row.len()], excluded: 1.0 };
@@ -302,9 +323,9 @@ impl Rows {
             state.excluded = state.excluded * keep + 1.0 - keep;
             state.at_us = start_us;
         }
-        *first += pieces[*first..].partition_point(|p| p.end_us <= state.at_us);
+        let mut at = pieces.partition_point(|p| p.end_us <= state.at_us);
         while state.at_us < end {
-            let Some(piece) = pieces.get(*first) else { return false };
+            let Some(piece) = pieces.get(at) else { return false };
             let until = piece.end_us.min(end);
             let keep = (-(until - state.at_us) / self.response.lag_us).exp();
             state.excluded *= keep;
@@ -321,9 +342,7 @@ impl Rows {
                 state.weights[piece.component as usize] += (1.0 - keep) / state.scale;
             }
             state.at_us = until;
-            if piece.end_us <= until {
-                *first += 1;
-            }
+            at += usize::from(piece.end_us <= until);
         }
         if state.excluded >= FADED {
             return false;

@@ -29,6 +29,13 @@ impl Symmetric {
         self.elements[row * self.size + column]
     }
 
+    /// The first `size` rows and columns.
+    #[must_use]
+    pub fn leading(&self, size: usize) -> Self {
+        let rows = self.elements.chunks(self.size.max(1)).take(size);
+        Self { size, elements: rows.flat_map(|row| &row[..size]).copied().collect() }
+    }
+
     /// The product with a vector.
     #[must_use]
     pub fn times(&self, vector: &[f64]) -> Vec<f64> {

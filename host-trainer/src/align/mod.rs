@@ -9,6 +9,7 @@ pub mod power;
 pub mod refresh;
 pub mod sensor;
 pub mod share;
+mod side;
 pub mod solve;
 pub mod stamp;
 pub mod step;

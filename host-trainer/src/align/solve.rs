@@ -6,6 +6,10 @@
 //! s of the layers from the marginal likelihood, averaged over a grid with a prior of its own, so that an interval is as
 //! wide as the ignorance is. μ follows from the measured mean power, which makes the energies add up exactly.
 //! Powers below zero are set to zero and the others solved again.
+//!
+//! Behind the powers, the sums may hold columns of nuisances: how a reading would change with the sensor's delay, with
+//! its window, with the gaps between layers. They are fitted along, so that not knowing them exactly widens the
+//! intervals by as much as it should.
 
 use super::design::Sums;
 use super::linalg::Symmetric;
@@ -30,25 +34,26 @@ pub struct Solution {
     pub noise_watts: f64,
     /// Spread of the layers' powers around their mean, in watts.
     pub spread_watts: f64,
-    /// The mean that the deviations are taken from, in watts.
-    pub level_watts: f64,
+    /// Nuisances, in the unit of their columns' step.
+    pub nuisances: Vec<f64>,
 }
 
 /// Solves for component powers.
 ///
 /// `share` is each component's share of time, `mean_watts` the mean power over that time: `Σ share·watts = mean_watts`
-/// holds exactly. `inflation` is how many readings count as one independent reading. `None` without any reading.
+/// holds exactly. Columns of the sums beyond `share` are nuisances. `inflation` is how many readings count as one independent reading. `None` without any reading.
 #[must_use]
 pub fn solve(sums: &Sums, share: &[f64], mean_watts: f64, inflation: f64) -> Option<Solution> {
-    let size = sums.gram.size;
+    let size = share.len();
     if size < 2 || sums.freedom < 1.0 || mean_watts <= 0.0 {
         return None;
     }
-    let noise = noise_variance(sums, mean_watts)? * inflation.max(1.0);
+    let noise = noise_variance(sums, size, mean_watts)? * inflation.max(1.0);
+    let nuisances = sums.gram.size - size;
     let mut grid: Vec<(f64, f64, Vec<f64>, Symmetric)> = Vec::new();
     for step in 0..14 {
         let relative = 0.01 * 1.45_f64.powi(step);
-        let precision = prior_precision(size, relative * mean_watts, mean_watts);
+        let precision = prior_precision(size, nuisances, relative * mean_watts, mean_watts);
         let Some(cholesky) = sums.gram.cholesky(1.0 / noise, &precision) else { continue };
         let scaled: Vec<f64> = sums.joint.iter().map(|b| b / noise).collect();
         let e = cholesky.solve(&scaled);
@@ -56,7 +61,7 @@ pub fn solve(sums: &Sums, share: &[f64], mean_watts: f64, inflation: f64) -> Opt
         let log_prior: f64 = precision.iter().map(|p| p.ln()).sum();
         let hyper = ((relative / SPREAD.0).ln() / SPREAD.1).powi(2);
         let evidence = 0.5 * (explained + log_prior - cholesky.log_determinant() - hyper);
-        grid.push((evidence, relative, e, cholesky.inverse()));
+        grid.push((evidence, relative, e, cholesky.inverse().leading(size)));
     }
     let best = grid.iter().map(|g| g.0).fold(f64::NEG_INFINITY, f64::max);
     // Points that the data rule out are left out, so that the weights of the others add up to one.
@@ -66,14 +71,18 @@ pub fn solve(sums: &Sums, share: &[f64], mean_watts: f64, inflation: f64) -> Opt
         return None;
     }
     let (mut mean, mut second, mut prior, mut spread) = (vec![0.0; size], vec![0.0; size], vec![0.0; size], 0.0);
+    let mut side = vec![0.0; nuisances];
     for ((_, relative, e, covariance), weight) in grid.iter().zip(&weights) {
         let weight = weight / sum;
         if weight == 0.0 {
             continue;
         }
-        let constrained = constrain(e, share, mean_watts, covariance);
+        for (side, e) in side.iter_mut().zip(&e[size..]) {
+            *side += weight * e;
+        }
+        let constrained = constrain(&e[..size], share, mean_watts, covariance);
         let variance = projected_variance(covariance, share);
-        let before = projected_variance(&diagonal(&prior_precision(size, relative * mean_watts, mean_watts)), share);
+        let before = projected_variance(&diagonal(&prior_precision(size, 0, relative * mean_watts, mean_watts)), share);
         for i in 0..size {
             mean[i] += weight * constrained[i];
             second[i] += weight * (variance[i] + constrained[i] * constrained[i]);
@@ -82,20 +91,21 @@ pub fn solve(sums: &Sums, share: &[f64], mean_watts: f64, inflation: f64) -> Opt
         spread += weight * relative * mean_watts;
     }
     let deviation = mean.iter().zip(&second).map(|(m, s)| (s - m * m).max(0.0).sqrt()).collect();
-    let level = mean_watts;
     Some(Solution {
         watts: mean,
         deviation,
         prior_deviation: prior.into_iter().map(f64::sqrt).collect(),
         noise_watts: noise.sqrt(),
         spread_watts: spread,
-        level_watts: level,
+        nuisances: side,
     })
 }
 
-fn prior_precision(size: usize, spread: f64, mean: f64) -> Vec<f64> {
+/// Inverse prior variances: layers, the time outside them, then nuisances. A nuisance is within some tens of its step.
+fn prior_precision(size: usize, nuisances: usize, spread: f64, mean: f64) -> Vec<f64> {
     let mut precision = vec![spread.powi(-2); size];
     precision[size - 1] = (OUTSIDE_SPREAD * mean).powi(-2);
+    precision.extend(std::iter::repeat_n(30.0_f64.powi(-2), nuisances));
     precision
 }
 
@@ -109,11 +119,11 @@ fn diagonal(precision: &[f64]) -> Symmetric {
 
 /// Variance of a reading's noise: residual squares over what the fit left free, found by iteration since the fit's
 /// stiffness depends on it.
-fn noise_variance(sums: &Sums, mean: f64) -> Option<f64> {
+fn noise_variance(sums: &Sums, powers: usize, mean: f64) -> Option<f64> {
     let floor = (mean * 1e-6).powi(2);
     let mut noise = (sums.squares / sums.freedom).max(floor);
     for _ in 0..6 {
-        let precision = prior_precision(sums.gram.size, SPREAD.0 * mean, mean);
+        let precision = prior_precision(powers, sums.gram.size - powers, SPREAD.0 * mean, mean);
         let cholesky = sums.gram.cholesky(1.0 / noise, &precision)?;
         let scaled: Vec<f64> = sums.joint.iter().map(|b| b / noise).collect();
         let e = cholesky.solve(&scaled);
@@ -204,7 +214,7 @@ pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
         return 0.0;
     }
     let noise = (fitted.squares / fitted.freedom.max(1.0) * 0.1).max((mean * 1e-6).powi(2));
-    let precision = prior_precision(fitted.gram.size, SPREAD.0 * mean, mean);
+    let precision = prior_precision(fitted.gram.size, 0, SPREAD.0 * mean, mean);
     let Some(cholesky) = fitted.gram.cholesky(1.0 / noise, &precision) else { return 0.0 };
     let scaled: Vec<f64> = fitted.joint.iter().map(|b| b / noise).collect();
     let e = cholesky.solve(&scaled);
@@ -217,7 +227,7 @@ pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
 #[must_use]
 pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -> Solution {
     let spread = SPREAD.0 * (SPREAD.1 * SPREAD.1 / 2.0).exp() * mean_watts;
-    let before = projected_variance(&diagonal(&prior_precision(size, spread, mean_watts)), share);
+    let before = projected_variance(&diagonal(&prior_precision(size, 0, spread, mean_watts)), share);
     let deviation: Vec<f64> = before.into_iter().map(f64::sqrt).collect();
     Solution {
         watts: vec![mean_watts; size],
@@ -225,7 +235,7 @@ pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -
         deviation,
         noise_watts,
         spread_watts: spread,
-        level_watts: mean_watts,
+        nuisances: Vec::new(),
     }
 }
 

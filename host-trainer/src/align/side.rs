@@ -1,0 +1,93 @@
+//! How readings change with what is known of the sensor only approximately: its delay, its window, the time between
+//! layers. Each makes a column of the fit, the change of the expected reading for one step.
+
+use super::attribute::{Input, Kept};
+use super::cycles::Stamps;
+use super::design::{Response, Rows, Sums};
+use super::latency::ReadAt;
+use super::solve;
+use super::timeline::Timeline;
+
+/// What is varied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Varied {
+    Delay,
+    Window,
+    Gap,
+}
+
+/// Columns of nuisances.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    varied: Vec<(Varied, Rows, Rows)>,
+    gaps: Vec<f64>,
+    watts: Vec<f64>,
+    /// The columns of the reading last weighed.
+    pub(super) values: Vec<f64>,
+}
+
+impl Side {
+    /// The columns that a run needs, with powers from its beginning. None where a slow lag hides them all.
+    pub(super) fn of<S: ReadAt + ?Sized>(
+        input: &Input<'_, S>,
+        kept: &Kept,
+        response: Response,
+        components: usize,
+        sample_us: f64,
+    ) -> Self {
+        let none = Self { varied: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() };
+        let mut sums = Sums::new(components, 1e6);
+        Rows::new(components, response)
+            .each(kept.start_us, &kept.pieces, &kept.samples, |s, row, touched| sums.add(s, row, touched));
+        sums.finish();
+        if response.lag_us > 0.0 || sums.count < 64 || response.window_us <= 0.0 {
+            return none;
+        }
+        let mean = sums.total / sums.count as f64;
+        let shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
+        let Some(first) = solve::solve(&sums, &shares, mean, 1.0) else { return none };
+        let step = (sample_us / 1000.0).max(0.2);
+        let rows = |response: Response| Rows::new(components, response);
+        let mut varied = vec![(
+            Varied::Delay,
+            rows(Response { delay_us: response.delay_us + step, ..response }),
+            rows(Response { delay_us: response.delay_us - step, ..response }),
+        )];
+        if input.survey.sensor.window_ms.is_none() {
+            varied.push((
+                Varied::Window,
+                rows(Response { window_us: response.window_us + step, ..response }),
+                rows(Response { window_us: (response.window_us - step).max(step), ..response }),
+            ));
+        }
+        let mut gaps = Vec::new();
+        if input.stamps == Stamps::Callback {
+            varied.push((Varied::Gap, rows(response), rows(response)));
+            let step = 0.05_f64.max(response.gap_us * 0.02);
+            gaps = vec![response.gap_us + step, response.gap_us - step];
+        }
+        Self { values: vec![0.0; varied.len()], varied, gaps, watts: first.watts }
+    }
+
+    /// Number of columns.
+    pub(super) fn len(&self) -> usize {
+        self.varied.len()
+    }
+
+    /// The gaps whose timelines [`weigh`](Self::weigh) needs.
+    pub(super) fn gaps(&self) -> &[f64] {
+        &self.gaps
+    }
+
+    /// Works out the columns of a reading; false when it lies too close to an end of the timeline.
+    pub(super) fn weigh(&mut self, timeline: &Timeline, others: &[Timeline], at_us: f64) -> bool {
+        for ((varied, up, down), value) in self.varied.iter_mut().zip(&mut self.values) {
+            let (one, other) = if *varied == Varied::Gap { (&others[0], &others[1]) } else { (timeline, timeline) };
+            if !up.weigh(one.start_us, &one.pieces, at_us) || !down.weigh(other.start_us, &other.pieces, at_us) {
+                return false;
+            }
+            *value = (up.shows(&self.watts) - down.shows(&self.watts)) / 2.0;
+        }
+        true
+    }
+}
