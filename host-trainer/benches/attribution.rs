@@ -22,8 +22,26 @@ fn network(layers: usize, seed: u64) -> Load {
 fn main() {
     let counts: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![3_000, 30_000] } else { counts };
-    let fast_poll = PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
-    println!("{:<22} {:>6} {:>5} {:>4} | {:>7} {:>8} {:>7} {:>7} | {:>6} {:>6} {:>8} {:>8} {:>6} {:>5} {:>6}", "sensor", "cycles", "layers", "stmp", "window", "constant", "share", "deconv", "cover", "half", "energy", "closure", "ident", "infl", "s");
+    let fast_poll =
+        PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
+    println!(
+        "{:<22} {:>6} {:>5} {:>4} | {:>7} {:>8} {:>7} {:>7} | {:>6} {:>6} {:>8} {:>8} {:>6} {:>5} {:>6}",
+        "sensor",
+        "cycles",
+        "layers",
+        "stmp",
+        "window",
+        "constant",
+        "share",
+        "deconv",
+        "cover",
+        "half",
+        "energy",
+        "closure",
+        "ident",
+        "infl",
+        "s"
+    );
     for &cycles in &counts {
         for layers in [26, 60] {
             let only = std::env::var("ONLY").unwrap_or_default();
@@ -44,11 +62,31 @@ fn main() {
                     println!(
                         "{name:<22} {cycles:>6} {layers:>5} {:>4} | {:>6.2}% {:>7.2}% {:>6.2}% {:>6.2}% | {:>5.0}% {:>5.1}% {:>7.3}% {:>8.0e} {:>5.0}% {:>5.1} {:>6.2}",
                         if callback { "cb" } else { "end" },
-                        c.window * 1e2, c.constant * 1e2, c.share * 1e2, c.deconvolve * 1e2, c.coverage * 1e2, c.half_width * 1e2,
-                        c.energy_error * 1e2, c.closure.abs(), c.identified * 1e2, c.inflation, start.elapsed().as_secs_f64()
+                        c.window * 1e2,
+                        c.constant * 1e2,
+                        c.share * 1e2,
+                        c.deconvolve * 1e2,
+                        c.coverage * 1e2,
+                        c.half_width * 1e2,
+                        c.energy_error * 1e2,
+                        c.closure.abs(),
+                        c.identified * 1e2,
+                        c.inflation,
+                        start.elapsed().as_secs_f64()
                     );
                     if std::env::var_os("DETAIL").is_some() {
-                        println!("   {:?} samples {} sigma {:?} s {:?} sensor {:?}", (evidence.response, evidence.predicted, evidence.solution.as_ref().map(|s| s.nuisances.clone())), evidence.samples, evidence.solution.as_ref().map(|s| s.noise_watts), evidence.solution.as_ref().map(|s| s.spread_watts), survey.sensor);
+                        println!(
+                            "   {:?} samples {} sigma {:?} s {:?} sensor {:?}",
+                            (
+                                evidence.response,
+                                evidence.predicted,
+                                evidence.solution.as_ref().map(|s| s.nuisances.clone())
+                            ),
+                            evidence.samples,
+                            evidence.solution.as_ref().map(|s| s.noise_watts),
+                            evidence.solution.as_ref().map(|s| s.spread_watts),
+                            survey.sensor
+                        );
                     }
                 }
             }

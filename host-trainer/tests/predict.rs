@@ -215,8 +215,7 @@ fn wrong_use_and_wrong_files_are_told_plainly() {
         (file("profile.json", br#"[{"count": 3}, {"name": "c", "timeMs": 1, "averageMs": 1}]"#), 3, "profile"),
     ];
     for (path, expected, word) in cases {
-        let output =
-            run(&[&"predict", &"--trt-engine-path", &path, &"--models", &models, &"--result-csv-path", &csv]);
+        let output = run(&[&"predict", &"--trt-engine-path", &path, &"--models", &models, &"--result-csv-path", &csv]);
         assert_eq!(code(&output), expected, "{path:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(word), "{path:?}: {}", stderr(&output));
         assert!(stdout(&output).is_empty() && !csv.exists(), "{path:?}: nothing half-written");
@@ -265,7 +264,9 @@ fn wrong_training_data_are_told_plainly_and_old_models_stay() {
     assert!(stderr(&output).contains("attention.csv"), "{}", stderr(&output));
     let output = run(&[&"fit", &"--data", &data, &"--out", &models, &"--kind", &"oracle"]);
     assert_eq!(code(&output), 2);
-    assert!(fs::read_dir(&models).expect("models").flatten().all(|e| !e.file_name().to_string_lossy().starts_with(".fit")));
+    assert!(
+        fs::read_dir(&models).expect("models").flatten().all(|e| !e.file_name().to_string_lossy().starts_with(".fit"))
+    );
 }
 
 #[test]

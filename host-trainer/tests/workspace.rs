@@ -10,7 +10,18 @@ fn root() -> PathBuf {
 /// Packages that a package depends on, itself included, by `cargo tree`.
 fn tree(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none", "--format", "{p}", "--package", package])
+        .args([
+            "tree",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--package",
+            package,
+        ])
         .current_dir(root())
         .output()
         .expect("cargo runs");

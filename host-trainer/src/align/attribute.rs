@@ -151,7 +151,9 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
     let response = tune::response(&input.survey.sensor, &mut kept, components, sample_us);
     let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period_us);
 
-    let side = Side::of(input, &kept, response, components, sample_us);
+    let window_known = input.survey.sensor.window_ms.is_some();
+    let response = polish(&mut kept, response, components, window_known, sample_us);
+    let side = Side::of(&kept, response, components, window_known, sample_us);
     let columns = components + side.len();
 
     let mut cycles = Cycles::new(input.latency, input.layers, false);
@@ -161,9 +163,8 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
     let mut batch = Batch::default();
     // A fixed number of parts, so that the sums do not depend on the machine; a lag has to be followed in order.
     let count = if response.lag_us > 0.0 { 1 } else { PARTS };
-    let mut parts: Vec<(Rows, Side, Sums)> = (0..count)
-        .map(|_| (Rows::new(components, response), side.clone(), Sums::new(columns, block_us)))
-        .collect();
+    let mut parts: Vec<(Rows, Side, Sums)> =
+        (0..count).map(|_| (Rows::new(components, response), side.clone(), Sums::new(columns, block_us))).collect();
     let mut counts = vec![0_u64; components];
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -200,6 +201,41 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
     }
     sums.finish();
     Ok(conclude(input, cycles.counts, cycles.oddities(), timeline.times, response, &sums, counts, &kept))
+}
+
+/// Steps of delay, window and gap together to where the kept readings fit best: Gauss and Newton's method, which the
+/// search one by one leaves close enough to.
+fn polish(kept: &mut Kept, mut response: Response, components: usize, window_known: bool, sample_us: f64) -> Response {
+    let mut fit = f64::INFINITY;
+    for _ in 0..6 {
+        let mut side = Side::of(kept, response, components, window_known, sample_us);
+        if side.len() == 0 {
+            break;
+        }
+        let timelines: Vec<Timeline> = side.gaps().iter().map(|&gap| kept.timeline(gap)).collect();
+        let timeline = kept.timeline(response.gap_us);
+        let mut rows = Rows::new(components, response);
+        let mut sums = Sums::new(components + side.len(), 1e6);
+        for &sample in &kept.samples {
+            if rows.weigh(timeline.start_us, &timeline.pieces, sample.at_us)
+                && side.weigh(&timeline, &timelines, sample.at_us)
+            {
+                let (row, touched) = rows.weights();
+                sums.add_with(sample, row, touched, &side.values);
+            }
+        }
+        sums.finish();
+        let shares: Vec<f64> = sums.weights[..components].iter().map(|w| w / sums.count.max(1) as f64).collect();
+        let mean = sums.total / sums.count.max(1) as f64;
+        let Some(solution) = solve::solve(&sums, &shares, mean, 1.0) else { break };
+        if solution.noise_watts > 0.999 * fit {
+            break;
+        }
+        fit = solution.noise_watts;
+        response = side.corrected(response, &solution.nuisances);
+        (kept.start_us, kept.pieces) = kept.lay_out(response.gap_us);
+    }
+    response
 }
 
 #[expect(clippy::too_many_arguments, reason = "the end of one pass, not an interface")]
@@ -339,9 +375,14 @@ impl Kept {
 
     /// Lays the inferences out with another gap between layers: where the first piece begins, and the pieces.
     pub(super) fn lay_out(&self, gap_us: f64) -> (f64, Vec<super::design::Piece>) {
+        let timeline = self.timeline(gap_us);
+        (timeline.start_us, timeline.pieces)
+    }
+
+    fn timeline(&self, gap_us: f64) -> Timeline {
         let mut timeline = self.empty.clone().with_gap(gap_us);
         timeline.push(&self.cycles);
-        (timeline.start_us, timeline.pieces)
+        timeline
     }
 
     /// Longest gap between layers that leaves the inferences room.

@@ -43,7 +43,7 @@ impl Batch {
     /// Number of inferences.
     #[must_use]
     pub fn len(&self) -> usize {
-        if self.layers == 0 { 0 } else { self.ms.len() / self.layers }
+        self.ms.len().checked_div(self.layers).unwrap_or(0)
     }
 
     /// Whether there are none.
@@ -298,14 +298,7 @@ pub fn classify(batch: &Batch) -> Stamps {
 /// Layers run one after the other. Callback stamps only tell when the inference had ended, just before the first of
 /// them; the layers are laid out backwards from there by order and duration, with `gap_us` between one and the next. What
 /// an inference needs besides is unknown in that case and comes to lie before the first.
-pub fn lay_out(
-    stamps: Stamps,
-    gap_us: f64,
-    ms: &[f64],
-    at_us: &[i64],
-    origin_us: i64,
-    windows: &mut Vec<(f64, f64)>,
-) {
+pub fn lay_out(stamps: Stamps, gap_us: f64, ms: &[f64], at_us: &[i64], origin_us: i64, windows: &mut Vec<(f64, f64)>) {
     windows.clear();
     let relative = |at: i64| (at - origin_us) as f64;
     match stamps {

@@ -187,8 +187,7 @@ impl Sums {
         self.freedom += other.freedom;
         self.count += other.count;
         self.total += other.total;
-        self.blocks =
-            (self.blocks.0 + other.blocks.0, self.blocks.1 + other.blocks.1, self.blocks.2 + other.blocks.2);
+        self.blocks = (self.blocks.0 + other.blocks.0, self.blocks.1 + other.blocks.1, self.blocks.2 + other.blocks.2);
     }
 
     /// Standard error of the mean reading, from the scatter of block means, so that slow drift counts. `None` with fewer

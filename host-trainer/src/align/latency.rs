@@ -186,7 +186,7 @@ impl<S: ReadAt + ?Sized> Scan<'_, S> {
     /// Stamps hold no brackets, so they need not be looked into: this is what makes the pass run at memory speed.
     fn skip_entries(&mut self) -> io::Result<(u64, bool)> {
         let mut entries = 0;
-        if !self.to_entry_or_end()? {
+        if !self.enter_list()? {
             return Ok((0, self.at > 0 && self.buffer[self.at - 1] == b']'));
         }
         loop {
@@ -208,7 +208,7 @@ impl<S: ReadAt + ?Sized> Scan<'_, S> {
     }
 
     /// Moves behind the first `[`; false when the array ends first (then behind its `]`) or the file does.
-    fn to_entry_or_end(&mut self) -> io::Result<bool> {
+    fn enter_list(&mut self) -> io::Result<bool> {
         loop {
             match self.byte()? {
                 Some(b'[') => return Ok(true),
@@ -303,10 +303,10 @@ impl<'a, S: ReadAt + ?Sized> Cursor<'a, S> {
     /// # Errors
     /// Whatever the source says.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        Ok(self.next_with(|stamps, number, stamp| {
+        self.next_with(|stamps, number, stamp| {
             let ms = std::str::from_utf8(number).ok()?.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0)?;
             Some(Entry { ms, at_us: stamps.parse(stamp)? })
-        })?)
+        })
     }
 
     /// As [`next_entry`](Self::next_entry), with the duration's text as the file has it appended to `text`.

@@ -15,5 +15,5 @@ pub mod stamp;
 pub mod step;
 pub mod study;
 pub mod timeline;
-pub mod window;
 mod tune;
+pub mod window;

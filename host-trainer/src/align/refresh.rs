@@ -78,7 +78,13 @@ fn best_phase(changes: &[(f64, f64)], period: f64) -> (f64, usize) {
         }
     }
     let mut running = 0;
-    let covered: Vec<i32> = depth[..BINS].iter().map(|d| { running += d; running }).collect();
+    let covered: Vec<i32> = depth[..BINS]
+        .iter()
+        .map(|d| {
+            running += d;
+            running
+        })
+        .collect();
     let most = covered.iter().copied().max().unwrap_or(0);
     // The middle of the longest run of best bins, around the circle.
     let (mut best, mut length) = (0, 0);
@@ -189,7 +195,11 @@ fn refine(changes: &[(f64, f64)], period: f64, phase: f64) -> f64 {
             if high <= -reach || low >= reach {
                 continue;
             }
-            if low <= -reach { depth += 1 } else { events.push((low, 1)) }
+            if low <= -reach {
+                depth += 1
+            } else {
+                events.push((low, 1))
+            }
             if high < reach {
                 events.push((high, -1));
             }

@@ -18,18 +18,11 @@ const BY_ACTIVITY: f64 = 0.5;
 /// arithmetic. `None` where the engine info does not tell the layer's work.
 #[must_use]
 pub fn activity(layer: &Layer, mean_ms: f64, launch_ms: f64) -> Option<f64> {
-    if layer.inputs.is_empty() && layer.outputs.is_empty() {
+    let bytes = layer.bytes_moved() as f64;
+    if bytes <= 0.0 {
         return None;
     }
-    let outputs: f64 = layer.outputs.iter().map(|t| t.elements() as f64).sum();
-    let inputs: f64 = layer.inputs.iter().map(|t| t.elements() as f64).sum();
-    let weights = layer.weights.map_or(0.0, |w| w.count as f64);
-    let window: f64 = layer.kernel.iter().flatten().map(|&k| f64::from(k)).product();
-    let channels = layer.inputs.first().and_then(|t| t.dims.get(1)).map_or(1.0, |&c| c.max(1) as f64);
-    let groups = f64::from(layer.groups.unwrap_or(1).max(1));
-    let macs = if weights > 0.0 { outputs * window * (channels / groups).max(1.0) } else { 0.0 };
-    let element_bytes = layer.precision().map_or(2.0, |p| f64::from(p.bits()) / 8.0);
-    let bytes = (inputs + outputs + weights) * element_bytes;
+    let macs = layer.macs().unwrap_or(0) as f64;
     let arithmetic = macs / BALANCE;
     let bound = arithmetic / (arithmetic + bytes).max(f64::MIN_POSITIVE);
     let busy = (1.0 - launch_ms / mean_ms.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);

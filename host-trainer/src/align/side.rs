@@ -1,10 +1,9 @@
 //! How readings change with what is known of the sensor only approximately: its delay, its window, the time between
 //! layers. Each makes a column of the fit, the change of the expected reading for one step.
 
-use super::attribute::{Input, Kept};
+use super::attribute::Kept;
 use super::cycles::Stamps;
 use super::design::{Response, Rows, Sums};
-use super::latency::ReadAt;
 use super::solve;
 use super::timeline::Timeline;
 
@@ -20,6 +19,7 @@ enum Varied {
 #[derive(Debug, Clone)]
 pub(super) struct Side {
     varied: Vec<(Varied, Rows, Rows)>,
+    steps: Vec<f64>,
     gaps: Vec<f64>,
     watts: Vec<f64>,
     /// The columns of the reading last weighed.
@@ -28,14 +28,9 @@ pub(super) struct Side {
 
 impl Side {
     /// The columns that a run needs, with powers from its beginning. None where a slow lag hides them all.
-    pub(super) fn of<S: ReadAt + ?Sized>(
-        input: &Input<'_, S>,
-        kept: &Kept,
-        response: Response,
-        components: usize,
-        sample_us: f64,
-    ) -> Self {
-        let none = Self { varied: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() };
+    pub(super) fn of(kept: &Kept, response: Response, components: usize, window_known: bool, sample_us: f64) -> Self {
+        let none =
+            Self { steps: Vec::new(), varied: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() };
         let mut sums = Sums::new(components, 1e6);
         Rows::new(components, response)
             .each(kept.start_us, &kept.pieces, &kept.samples, |s, row, touched| sums.add(s, row, touched));
@@ -53,20 +48,36 @@ impl Side {
             rows(Response { delay_us: response.delay_us + step, ..response }),
             rows(Response { delay_us: response.delay_us - step, ..response }),
         )];
-        if input.survey.sensor.window_ms.is_none() {
+        if !window_known {
             varied.push((
                 Varied::Window,
                 rows(Response { window_us: response.window_us + step, ..response }),
                 rows(Response { window_us: (response.window_us - step).max(step), ..response }),
             ));
         }
+        let mut steps = vec![step; varied.len()];
         let mut gaps = Vec::new();
-        if input.stamps == Stamps::Callback {
+        if kept.stamps == Stamps::Callback {
             varied.push((Varied::Gap, rows(response), rows(response)));
             let step = 0.05_f64.max(response.gap_us * 0.02);
+            steps.push(step);
             gaps = vec![response.gap_us + step, response.gap_us - step];
         }
-        Self { values: vec![0.0; varied.len()], varied, gaps, watts: first.watts }
+        Self { values: vec![0.0; varied.len()], varied, steps, gaps, watts: first.watts }
+    }
+
+    /// The response with the nuisances that a fit found taken in.
+    pub(super) fn corrected(&self, response: Response, nuisances: &[f64]) -> Response {
+        let mut better = response;
+        for (((varied, ..), step), found) in self.varied.iter().zip(&self.steps).zip(nuisances) {
+            let change = step * found;
+            match varied {
+                Varied::Delay => better.delay_us += change,
+                Varied::Window => better.window_us = (better.window_us + change).max(*step),
+                Varied::Gap => better.gap_us = (better.gap_us + change).max(0.0),
+            }
+        }
+        better
     }
 
     /// Number of columns.

@@ -226,7 +226,7 @@ pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
 /// The solution when readings tell nothing: the mean for every component, with the prior's deviation.
 #[must_use]
 pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -> Solution {
-    let spread = SPREAD.0 * (SPREAD.1 * SPREAD.1 / 2.0).exp() * mean_watts;
+    let spread = SPREAD.0 * mean_watts;
     let before = projected_variance(&diagonal(&prior_precision(size, 0, spread, mean_watts)), share);
     let deviation: Vec<f64> = before.into_iter().map(f64::sqrt).collect();
     Solution {

@@ -83,8 +83,7 @@ fn line(basis: &[f64], values: &[f64]) -> Option<Line> {
 pub(super) fn minimise(low: f64, high: f64, f: impl Fn(f64) -> f64) -> Option<f64> {
     const GRID: usize = 40;
     let at = |i: usize| low + (high - low) * i as f64 / GRID as f64;
-    let (best, value) =
-        (0..=GRID).map(|i| (i, f(at(i)))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (best, value) = (0..=GRID).map(|i| (i, f(at(i)))).min_by(|a, b| a.1.total_cmp(&b.1))?;
     if !value.is_finite() {
         return None;
     }
@@ -129,9 +128,7 @@ pub fn answer(times: &[f64], values: &[f64]) -> Option<Answer> {
         };
         let cost = |log_length: f64| {
             let length = log_length.exp();
-            best_start(length)
-                .and_then(|start| shape(start, length, lag))
-                .map_or(f64::INFINITY, |l| l.squares)
+            best_start(length).and_then(|start| shape(start, length, lag)).map_or(f64::INFINITY, |l| l.squares)
         };
         let best = coarse_minimum((spacing / 4.0).ln(), 2e6_f64.ln(), cost)?;
         Some((best.0.exp(), best.1))

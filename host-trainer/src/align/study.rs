@@ -154,11 +154,8 @@ pub fn compare(logs: &Logs, known: Known, activities: &[Option<f64>]) -> io::Res
             (count > 0).then(|| sum / count as f64)
         })
         .collect();
-    let inside = truth
-        .iter()
-        .enumerate()
-        .filter(|(i, t)| (fitted(*i) - t.power_w).abs() <= NINETY * deviation(*i))
-        .count();
+    let inside =
+        truth.iter().enumerate().filter(|(i, t)| (fitted(*i) - t.power_w).abs() <= NINETY * deviation(*i)).count();
     let true_energy = logs.truth.energy_mj / f64::from(logs.truth.cycles);
     let parts = solution.map_or(f64::NAN, |s| s.watts.iter().zip(&evidence.shares).map(|(p, w)| p * w).sum());
     let comparison = Comparison {
@@ -169,7 +166,11 @@ pub fn compare(logs: &Logs, known: Known, activities: &[Option<f64>]) -> io::Res
         share: error(&|i| shared[i]),
         deconvolve: error(&fitted),
         coverage: inside as f64 / truth.len() as f64,
-        half_width: truth.iter().enumerate().map(|(i, t)| NINETY * deviation(i) / t.power_w * t.duration_ms).sum::<f64>()
+        half_width: truth
+            .iter()
+            .enumerate()
+            .map(|(i, t)| NINETY * deviation(i) / t.power_w * t.duration_ms)
+            .sum::<f64>()
             / time,
         energy_error: mean * evidence.period_ms / true_energy - 1.0,
         closure: parts / mean - 1.0,
