@@ -74,7 +74,10 @@ impl Watch {
     fn check(&self, place: &str) -> Result<(), SourceError> {
         let silent_ns = sys::monotonic_ns().saturating_sub(self.last_ns);
         if silent_ns > SILENCE_NS {
-            Err(SourceError::Lost(format!("{place}: silent for {:.1} s", silent_ns as f64 * 1e-9)))
+            Err(SourceError::Lost(format!(
+                "{place}: silent for {:.1} s; was the cable pulled out?",
+                silent_ns as f64 * 1e-9
+            )))
         } else {
             Ok(())
         }

@@ -1,0 +1,234 @@
+//! Imitated boards: the right rails, the right total, the right advice.
+
+use crate::support::{agent, code, ina3221, json, orin_nano, run, stderr, tree};
+use serde_json::Value;
+use std::path::Path;
+
+fn ask(root: &Path, command: &str) -> (Value, i32, String) {
+    let output = run(agent(root).args(["--root", root.to_str().expect("UTF-8"), "--format", "json", command]));
+    let value = if output.stdout.is_empty() { Value::Null } else { json(&output) };
+    (value, code(&output), stderr(&output))
+}
+
+fn labels(source: &Value) -> Vec<String> {
+    let rails = source["rails"].as_array().expect("rails");
+    rails.iter().map(|rail| rail["label"].as_str().expect("label").to_owned()).collect()
+}
+
+fn board() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary folder")
+}
+
+fn check<'a>(doctor: &'a Value, name: &str) -> &'a Value {
+    let checks = doctor["checks"].as_array().expect("checks");
+    checks.iter().find(|c| c["name"].as_str().is_some_and(|n| n.starts_with(name))).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn orin_nano_has_a_total_rail() {
+    let root = board();
+    orin_nano(root.path());
+    let (rails, code, _) = ask(root.path(), "rails");
+    assert_eq!(code, 0);
+    let source = &rails["sources"][0];
+    assert_eq!(source["kind"], "hwmon");
+    assert_eq!(labels(source), ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"]);
+    assert_eq!(source["total"], "VDD_IN");
+    assert!((source["total_watts"].as_f64().expect("watts") - 5.488_768).abs() < 1e-4);
+    let (doctor, code, _) = ask(root.path(), "doctor");
+    assert_eq!(code, 0);
+    assert_eq!(check(&doctor, "board")["message"], "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super");
+    assert_eq!(check(&doctor, "jetpack")["message"], "L4T 36.4.3, JetPack 6.2");
+    assert_eq!(check(&doctor, "power mode")["message"], "2 (MAXN_SUPER)");
+    assert_eq!(check(&doctor, "clocks")["verdict"], "PASS");
+    assert_eq!(check(&doctor, "temperature")["message"], "cpu-thermal has 48.1 °C");
+    // The boot script's averaging makes readings lag.
+    assert_eq!(check(&doctor, "power rails")["verdict"], "WARN");
+    assert!(check(&doctor, "power rails")["advice"].as_str().expect("advice").contains("--sensor-averaging"));
+}
+
+#[test]
+fn agx_orin_has_none_and_the_sum_counts_nothing_twice() {
+    let root = board();
+    ina3221(
+        root.path(),
+        4,
+        "1",
+        &[
+            ("VDD_GPU_SOC", "19000", "100", "2000"),
+            ("VDD_CPU_CV", "19000", "50", "2000"),
+            ("VIN_SYS_5V0", "5000", "1000", "2000"),
+        ],
+    );
+    ina3221(
+        root.path(),
+        5,
+        "1",
+        &[("NC", "0", "0", "2000"), ("VDDQ_VDD2_1V8AO", "5000", "400", "2000"), ("NC", "0", "0", "1")],
+    );
+    let (rails, code, _) = ask(root.path(), "rails");
+    assert_eq!(code, 0);
+    let source = &rails["sources"][0];
+    assert_eq!(labels(source), ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO"]);
+    assert_eq!(source["total"], "sum of VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0");
+    assert!((source["total_watts"].as_f64().expect("watts") - 7.85).abs() < 1e-4);
+    let (doctor, _, _) = ask(root.path(), "doctor");
+    assert!(check(&doctor, "power rails")["message"].as_str().expect("message").contains("sum of rails"));
+}
+
+#[test]
+fn xavier_nx_and_a_nano_with_jetpack_4_are_read_through_iio() {
+    for (model, labels_in, total) in [
+        ("NVIDIA Jetson Nano Developer Kit", ["POM_5V_IN", "POM_5V_GPU", "POM_5V_CPU"], "POM_5V_IN"),
+        ("NVIDIA Jetson Xavier NX Developer Kit", ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"], "VDD_IN"),
+    ] {
+        let root = board();
+        tree(
+            root.path(),
+            &[
+                ("proc/device-tree/model", model),
+                (
+                    "etc/nv_tegra_release",
+                    "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64",
+                ),
+                ("sys/bus/iio/devices/iio:device0/name", "ina3221x"),
+                ("sys/bus/iio/devices/iio:device1/name", "another"),
+            ],
+        );
+        for (index, label) in labels_in.iter().enumerate() {
+            let folder = "sys/bus/iio/devices/iio:device0";
+            tree(
+                root.path(),
+                &[
+                    (&format!("{folder}/rail_name_{index}"), label),
+                    (&format!("{folder}/in_voltage{index}_input"), "5000"),
+                    (&format!("{folder}/in_current{index}_input"), "400"),
+                ],
+            );
+        }
+        let (rails, code, _) = ask(root.path(), "rails");
+        assert_eq!(code, 0, "{model}");
+        let source = &rails["sources"][0];
+        assert_eq!(source["kind"], "iio");
+        assert_eq!(labels(source), labels_in);
+        assert_eq!(source["total"], total);
+        assert!((source["total_watts"].as_f64().expect("watts") - 2.0).abs() < 1e-6);
+        let (doctor, _, _) = ask(root.path(), "doctor");
+        assert_eq!(check(&doctor, "jetpack")["message"], "L4T 32.7.1, JetPack 4");
+    }
+}
+
+#[test]
+fn xavier_nx_with_jetpack_5_is_read_through_hwmon() {
+    let root = board();
+    let rails = [
+        ("VDD_IN", "5000", "1200", "5000"),
+        ("VDD_CPU_GPU_CV", "5000", "300", "5000"),
+        ("VDD_SOC", "5000", "300", "5000"),
+    ];
+    ina3221(root.path(), 0, "1", &rails);
+    let (answer, _, _) = ask(root.path(), "rails");
+    assert_eq!(answer["sources"][0]["total"], "VDD_IN");
+}
+
+#[test]
+fn thor_adds_the_input_of_an_ina238() {
+    let root = board();
+    ina3221(
+        root.path(),
+        2,
+        "1",
+        &[
+            ("VDD_GPU", "19000", "700", "2000"),
+            ("VDD_CPU_SOC_MSS", "19000", "300", "2000"),
+            ("VIN_SYS_5V0", "5000", "900", "2000"),
+        ],
+    );
+    tree(
+        root.path(),
+        &[
+            ("sys/class/hwmon/hwmon3/name", "ina238"),
+            ("sys/class/hwmon/hwmon3/in0_input", "4"),
+            ("sys/class/hwmon/hwmon3/in1_input", "19050"),
+            ("sys/class/hwmon/hwmon3/curr1_input", "1800"),
+            // The USB-C controller's supply is no rail of the board.
+            ("sys/class/hwmon/hwmon6/name", "ucsi_source_psy_1"),
+            ("sys/class/hwmon/hwmon6/in0_input", "20000"),
+            ("sys/class/hwmon/hwmon6/curr1_input", "5000"),
+        ],
+    );
+    let (rails, _, _) = ask(root.path(), "rails");
+    let source = &rails["sources"][0];
+    assert_eq!(labels(source), ["VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0", "VIN"]);
+    assert_eq!(source["total"], "VIN");
+    assert!((source["total_watts"].as_f64().expect("watts") - 34.29).abs() < 1e-3);
+}
+
+#[test]
+fn a_desktop_without_sensors_gets_advice_and_one_with_counters_is_read() {
+    let root = board();
+    tree(root.path(), &[("sys/class/dmi/id/product_name", "Desktop"), ("sys/class/hwmon/hwmon0/name", "coretemp")]);
+    let (rails, code, said) = ask(root.path(), "rails");
+    assert_eq!((code, rails["sources"].as_array().map(Vec::len)), (4, Some(0)));
+    assert!(said.contains("--source serial"), "{said}");
+    let (doctor, code, _) = ask(root.path(), "doctor");
+    assert_eq!(code, 1);
+    assert_eq!(check(&doctor, "power rails")["verdict"], "FAIL");
+    tree(
+        root.path(),
+        &[
+            ("sys/class/powercap/intel-rapl:0/name", "package-0"),
+            ("sys/class/powercap/intel-rapl:0/energy_uj", "1000000"),
+            ("sys/class/powercap/intel-rapl:0/max_energy_range_uj", "262143328850"),
+            ("sys/class/powercap/intel-rapl:0:0/name", "core"),
+            ("sys/class/powercap/intel-rapl:0:0/energy_uj", "500000"),
+        ],
+    );
+    let (rails, code, _) = ask(root.path(), "rails");
+    assert_eq!(code, 0);
+    assert_eq!(labels(&rails["sources"][0]), ["package-0"]);
+    assert_eq!(rails["sources"][0]["total_watts"], 0.0);
+}
+
+#[test]
+fn averaging_is_set_for_the_run_and_restored() {
+    let root = board();
+    orin_nano(root.path());
+    let samples = root.path().join("sys/class/hwmon/hwmon1/samples");
+    let interval = root.path().join("sys/class/hwmon/hwmon1/update_interval");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("reads").trim().to_owned();
+    let mut child =
+        crate::support::profile(root.path(), &["--source", "hwmon", "--sensor-averaging", "1", "--runs", "1000000"])
+            .args(["--root", root.path().to_str().expect("UTF-8")])
+            .spawn()
+            .expect("starts");
+    let log = root.path().join("raw_data/tiny/samples.eplog");
+    while !log.exists() {
+        assert!(child.try_wait().expect("waits").is_none(), "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(read(&samples), "1");
+    // Even `kill -9` leaves the sensor as it was.
+    child.kill().expect("kills");
+    child.wait().expect("waits");
+    for _ in 0..2_000 {
+        if read(&samples) == "512" && read(&interval) == "430" {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("samples {}, update_interval {}", read(&samples), read(&interval));
+}
+
+#[test]
+fn a_number_of_samples_that_the_chip_has_not_is_refused() {
+    let root = board();
+    orin_nano(root.path());
+    let root_text = root.path().to_str().expect("UTF-8");
+    let output = run(&mut crate::support::profile(
+        root.path(),
+        &["--source", "hwmon", "--sensor-averaging", "3", "--root", root_text],
+    ));
+    assert_eq!(code(&output), 4);
+    assert!(stderr(&output).contains("512"), "{}", stderr(&output));
+}

@@ -1,0 +1,13 @@
+//! Runs the real binary, and every implementation of the two traits through one suite each.
+
+#![allow(clippy::print_stderr)]
+
+mod boards;
+mod conformance;
+mod crash;
+mod experiment;
+mod faults;
+mod meters;
+mod sessions;
+mod support;
+mod trtexec;
