@@ -7,6 +7,8 @@ use std::io::{self, Read};
 
 /// Readings of the log's beginning that are searched for a step.
 const HEAD: usize = 1 << 16;
+/// Readings of the same value, where renewals are unknown, of which one counts as new.
+const REPEATS: u32 = 16;
 /// Most points of the trace that is kept of the whole log.
 const TRACE: usize = 2048;
 
@@ -133,6 +135,58 @@ pub struct Survey {
     pub origin_us: i64,
     /// Moment of the last, unwrapped.
     pub end_us: i64,
+    /// What the log says of the span that was asked about.
+    pub span: Span,
+}
+
+/// Readings within a span of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Span {
+    bounds_us: Option<(i64, i64)>,
+    sum: f64,
+    count: u64,
+    first: Vec<f64>,
+    last: std::collections::VecDeque<f64>,
+}
+
+impl Span {
+    /// Readings averaged at either end.
+    const END: usize = 64;
+
+    fn add(&mut self, raw_us: i64, watts: f64) {
+        if self.bounds_us.is_none_or(|(a, b)| raw_us < a || raw_us > b) {
+            return;
+        }
+        self.sum += watts;
+        self.count += 1;
+        if self.first.len() < Self::END {
+            self.first.push(watts);
+        }
+        if self.last.len() == Self::END {
+            self.last.pop_front();
+        }
+        self.last.push_back(watts);
+    }
+
+    /// Length of the span in ms.
+    #[must_use]
+    pub fn length_ms(&self) -> Option<f64> {
+        self.bounds_us.map(|(start, end)| (end - start) as f64 * 1e-3)
+    }
+
+    /// Mean power over the span in watts. Through a lag, the mean power is the mean reading plus lag times the
+    /// reading's rise over the span.
+    #[must_use]
+    pub fn mean_watts(&self, lag_us: f64) -> Option<f64> {
+        let (start, end) = self.bounds_us?;
+        if self.count < 2 || end <= start {
+            return None;
+        }
+        let mean = |values: &mut dyn Iterator<Item = f64>, n: usize| values.sum::<f64>() / n as f64;
+        let rise = mean(&mut self.last.iter().copied(), self.last.len())
+            - mean(&mut self.first.iter().copied(), self.first.len());
+        Some(self.sum / self.count as f64 + lag_us * rise / (end - start) as f64)
+    }
 }
 
 /// Reads a power log once and finds out what it tells about its sensor.
@@ -140,10 +194,18 @@ pub struct Survey {
 /// # Errors
 /// Whatever the source says.
 pub fn survey(source: impl Read, known: Known) -> io::Result<Survey> {
+    survey_span(source, known, None)
+}
+
+/// As [`survey`], and looks at a span of the log's own stamps besides.
+///
+/// # Errors
+/// Whatever the source says.
+pub fn survey_span(source: impl Read, known: Known, bounds_us: Option<(i64, i64)>) -> io::Result<Survey> {
     let mut log = PowerLog::new(source);
     let mut unwrap = Unwrap::default();
     let mut head: Vec<Reading> = Vec::new();
-    let mut survey = Survey::default();
+    let mut survey = Survey { span: Span { bounds_us, ..Span::default() }, ..Survey::default() };
     let mut chunk = Vec::new();
     let mut last: Option<Reading> = None;
     loop {
@@ -152,6 +214,7 @@ pub fn survey(source: impl Read, known: Known) -> io::Result<Survey> {
             break;
         }
         for reading in &chunk {
+            survey.span.add(reading.at_us, reading.power_uw * 1e-6);
             let reading = unwrap.reading(*reading);
             if survey.sensor.readings == 0 {
                 survey.origin_us = reading.at_us;
@@ -233,6 +296,7 @@ pub struct Fresh<R> {
     block: Vec<Reading>,
     last_us: f64,
     last_value: f64,
+    repeats: u32,
     ended: bool,
     /// Blocks in which the lattice of renewals was found again, and blocks in which it was not.
     pub locked: (u64, u64),
@@ -263,6 +327,7 @@ impl<R: Read> Fresh<R> {
             block: Vec::new(),
             last_us: f64::NEG_INFINITY,
             last_value: f64::NAN,
+            repeats: 0,
             ended: false,
             locked: (0, 0),
         }
@@ -294,8 +359,11 @@ impl<R: Read> Fresh<R> {
         } else {
             self.locked.1 += u64::from(self.period_us.is_some());
             for reading in &block {
-                if self.all_new || reading.power_uw != self.last_value {
+                self.repeats += 1;
+                // A value that stays for long is not one reading: a steady load looks the same each time.
+                if self.all_new || reading.power_uw != self.last_value || self.repeats >= REPEATS {
                     self.last_value = reading.power_uw;
+                    self.repeats = 0;
                     let at_us = (reading.at_us - self.origin_us) as f64;
                     if at_us > self.last_us {
                         self.last_us = at_us;

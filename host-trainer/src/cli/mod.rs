@@ -1,5 +1,6 @@
 //! The command line: one module a command.
 
+mod align;
 mod fit;
 mod predict;
 mod progress;
@@ -46,6 +47,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Align(align::Align),
     Fit(fit::Fit),
     Predict(predict::Predict),
 }
@@ -65,6 +67,7 @@ impl Cli {
     /// Whatever keeps the command from doing what it was asked to.
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
+            Command::Align(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
         }

@@ -1,0 +1,99 @@
+//! The quality report in a few lines.
+
+use super::cycles::Stamps;
+use super::quality::{Quality, Verdict};
+
+/// What was found and its value, in the order in which people want to know.
+#[must_use]
+pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let energy = &quality.energy;
+    if let (Some(power), Some(mj)) = (energy.power_w, energy.energy_mj) {
+        let error = energy.power_error_w.map_or(String::new(), |e| format!(" ± {e:.3}"));
+        lines.push(("power", format!("{power:.3}{error} W while inferring back to back")));
+        let net = energy.net_energy_mj.map_or(String::new(), |net| format!(", {net:.3} mJ above idle"));
+        lines.push(("energy per inference", format!("{mj:.3} mJ in {:.3} ms{net}", energy.period_ms)));
+    } else if quality.window.is_none() {
+        lines.push(("power", "no reading lies within the inferences".into()));
+    }
+    if let Some((power, ms, mj)) = energy.unprofiled {
+        lines.push(("without the profiler", format!("{mj:.3} mJ in {ms:.3} ms, {power:.3} W")));
+    }
+    if let (Some(layers), Some(outside)) = (energy.layers_mj, energy.outside_mj) {
+        let closure = energy.closure.unwrap_or(0.0);
+        lines.push((
+            "energy adds up",
+            format!("{layers:.3} mJ in layers + {outside:.3} mJ outside them, {closure:.0e} from the whole"),
+        ));
+    }
+    if !quality.layers.is_empty() {
+        let count = |v: Verdict| quality.layers.iter().filter(|l| l.verdict == v).count();
+        lines.push((
+            "layers",
+            format!(
+                "{} measured, {} attributed, {} not identifiable",
+                count(Verdict::Measured),
+                count(Verdict::Attributed),
+                count(Verdict::NotIdentifiable)
+            ),
+        ));
+    }
+    if let Some(window) = &quality.window {
+        let share = window.empty as f64 / window.rows.max(1) as f64 * 100.0;
+        lines.push((
+            "rows",
+            format!(
+                "{}, {share:.1} % of them without a reading; {} measurements lost at the log's end",
+                window.rows, window.dropped
+            ),
+        ));
+    }
+    lines.push(("sensor", sensor(quality)));
+    lines.push(("inferences", timeline(quality)));
+    lines
+}
+
+fn sensor(quality: &Quality) -> String {
+    let sensor = &quality.sensor;
+    let mut text = format!("{} readings, one every {:.3} ms", sensor.readings, sensor.read_period_ms);
+    match sensor.refresh_ms {
+        Some(ms) => text += &format!(", renewed every {ms:.3} ms"),
+        None if sensor.repeated > 0 => text += &format!(", {} of them repeated", sensor.repeated),
+        None => {}
+    }
+    if let Some(quantum) = sensor.quantum_ma {
+        text += &format!(", steps of {quantum} mA");
+    }
+    match (sensor.lag_ms, quality.response) {
+        (Some(lag), _) if lag > 0.0 => text += &format!(", lag {lag:.1} ms"),
+        (_, Some(response)) if quality.predicted.is_some_and(|p| p > 0.05) => {
+            text += &format!(", averaging over {:.3} ms", response.window_us / 1e3);
+        }
+        _ => {}
+    }
+    text + &format!(" ({})", sensor.known_from)
+}
+
+fn timeline(quality: &Quality) -> String {
+    let timeline = &quality.timeline;
+    let mut text = format!(
+        "{}, stamps {}",
+        timeline.counts.cycles,
+        match timeline.stamps {
+            Stamps::Callback => "taken in the callback",
+            Stamps::LayerEnds => "at layer ends",
+        }
+    );
+    let mut count = |n: u64, what: &str| {
+        if n > 0 {
+            text += &format!(", {n} {what}");
+        }
+    };
+    count(timeline.counts.incomplete, "without some layer");
+    count(timeline.counts.clock_backwards, "times the clock went back");
+    count(timeline.pauses, "pauses");
+    count(timeline.overlapping, "overlapping");
+    count(timeline.shared_names as u64, "layers by a shared name");
+    count(timeline.unmeasured_layers as u64, "engine layers without measurement");
+    text
+}

@@ -1,0 +1,264 @@
+//! `host-trainer align` through the real binary.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
+
+use host_trainer::align::latency;
+use host_trainer::align::power::Oddities;
+use host_trainer::align::stamp;
+use host_trainer::align::study::simulate_logs;
+use serde_json::Value;
+use shared::simulate::{Load, LoadLayer, PollModel, Random, SensorModel};
+use shared::units::{Millis, Watts};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn align(raw: &Path, results: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+        .args(["align", "--raw-data-dir"])
+        .arg(raw)
+        .arg("--result-dir")
+        .arg(results)
+        .args(options)
+        .output()
+        .unwrap()
+}
+
+fn quality(raw: &Path, options: &[&str]) -> Value {
+    let results = tempfile::tempdir().unwrap();
+    let output = align(raw, results.path(), &[options, &["--format", "json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].clone()
+}
+
+fn data(path: &str) -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(path);
+    if !path.exists() {
+        eprintln!("skipped: no {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn write_run(root: &Path, model: &str, power: &[u8], latency: &[u8], idle_w: f64) -> PathBuf {
+    let folder = root.join(model);
+    fs::create_dir_all(folder.join("trt_profiling")).unwrap();
+    fs::write(folder.join(format!("{model}_power_log.log")), power).unwrap();
+    fs::write(folder.join("trt_profiling/trt_layer_latency.json"), latency).unwrap();
+    let idle = format!("{{\"timestamp\": \"20250128-133619\", \"avg_idle_power\": {}}}", idle_w * 1e6);
+    fs::write(root.join("idling_power.json"), idle).unwrap();
+    folder
+}
+
+fn network(layers: u32, constant: Option<f64>) -> Load {
+    let mut random = Random::new(7);
+    let layers = (0..layers)
+        .map(|i| LoadLayer {
+            name: format!("layer, \"{i}\""),
+            duration: Millis(0.03 + 0.15 * random.uniform()),
+            power: Watts(constant.unwrap_or(5.0 + 4.0 * random.uniform())),
+        })
+        .collect();
+    let mut load = Load::of_layers(layers);
+    if let Some(watts) = constant {
+        load.host = Watts(watts);
+        load.idle = Watts(watts);
+    }
+    load
+}
+
+const READ_FAST: PollModel =
+    PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
+
+#[test]
+fn the_references_examples_come_out_to_the_digit() {
+    let Some(raw) = data("reference_examples/example_raw_data") else { return };
+    let results = tempfile::tempdir().unwrap();
+    let output = align(&raw, results.path(), &["--method", "window"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for model in ["simple", "multiple_readings", "multiple_layers"] {
+        let expected: Value =
+            serde_json::from_slice(&fs::read(raw.join(model).join("expected_metrics_by_cycle.json")).unwrap()).unwrap();
+        let folder = results.path().join(model);
+        let mut reader = csv::Reader::from_path(folder.join("power_runtime_mapping_layerwise.csv")).unwrap();
+        let header = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), expected.as_array().unwrap().len());
+        for (row, expected) in rows.iter().zip(expected.as_array().unwrap()) {
+            // The reference's columns come first, in its order, with the text that pandas writes.
+            for (column, (key, value)) in expected.as_object().unwrap().iter().enumerate() {
+                assert_eq!(&header[column], key);
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                assert_eq!(row[column], text, "{model} {key}");
+            }
+        }
+        let copy = fs::read(folder.join("trt_engine_info.json")).unwrap();
+        assert_eq!(copy, fs::read(raw.join(model).join("trt_profiling/trt_engine_info.json")).unwrap());
+    }
+}
+
+#[test]
+fn a_simulated_run_is_attributed_reported_and_adds_up() {
+    let root = tempfile::tempdir().unwrap();
+    let load = network(12, None);
+    let logs = simulate_logs(&load, SensorModel::ina3221_fast(), READ_FAST, 1500, true, 3);
+    write_run(root.path(), "net", &logs.power, &logs.latency, 4.2);
+    let results = tempfile::tempdir().unwrap();
+    let output = align(root.path(), results.path(), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = results.path().join("net");
+    let report: Value = serde_json::from_slice(&fs::read(folder.join("alignment_quality.json")).unwrap()).unwrap();
+    assert_eq!(report["method"], "deconvolve");
+    assert_eq!(report["timeline"]["stamps"], "callback");
+    assert!((report["sensor"]["refresh_ms"].as_f64().unwrap() - 2.2).abs() < 1e-3);
+    for (layer, truth) in report["layers"].as_array().unwrap().iter().zip(&logs.truth.layers) {
+        assert_eq!(layer["name"].as_str(), Some(truth.name.as_str()));
+        let power = layer["power_w"].as_f64().unwrap();
+        assert!((power / truth.power_w - 1.0).abs() < 0.06, "{power} {}", truth.power_w);
+    }
+    assert!(report["energy"]["closure"].as_f64().unwrap().abs() < 1e-9);
+    let energy = report["energy"]["energy_mj"].as_f64().unwrap();
+    assert!((energy / (logs.truth.energy_mj / 1500.0) - 1.0).abs() < 2e-3);
+    let made_from = report["made_from"].as_array().unwrap();
+    assert!(made_from.len() == 3 && made_from.iter().all(|f| f[1].as_str().unwrap().len() == 64));
+    // Every inference has a row for every layer, with the layer's power.
+    let mut reader = csv::Reader::from_path(folder.join("power_runtime_mapping_layerwise.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1500 * 12);
+    assert_eq!((&rows[12 * 700 + 5][0], &rows[12 * 700 + 5][1]), ("701", "layer, \"5\""));
+    let html = fs::read_to_string(folder.join("alignment_quality.html")).unwrap();
+    assert!(html.contains("layer, &quot;5&quot;") && !html.contains("<script") && !html.contains("src="));
+    assert!(html.matches("<svg").count() == 3);
+}
+
+#[test]
+fn a_slow_sensor_is_found_out_and_no_layer_claimed() {
+    let root = tempfile::tempdir().unwrap();
+    let load = network(10, None);
+    let logs = simulate_logs(&load, SensorModel::ina3221_boot(), READ_FAST, 2500, true, 3);
+    write_run(root.path(), "net", &logs.power, &logs.latency, 4.2);
+    let report = quality(root.path(), &[]);
+    assert_eq!(report["method"], "share");
+    let lag = report["sensor"]["lag_ms"].as_f64().unwrap();
+    assert!((lag / 410.0 - 1.0).abs() < 0.05, "{lag}");
+    assert!(report["layers"].as_array().unwrap().iter().all(|l| l["verdict"] == "not_identifiable"));
+    let energy = report["energy"]["energy_mj"].as_f64().unwrap();
+    assert!((energy / (logs.truth.energy_mj / 2500.0) - 1.0).abs() < 0.01, "{energy}");
+    let layers = report["layers"].as_array().unwrap();
+    let held = layers.iter().zip(&logs.truth.layers).filter(|(layer, truth)| {
+        let end = |key: &str| layer[key].as_f64().unwrap();
+        end("power_low_w") < truth.power_w && truth.power_w < end("power_high_w")
+    });
+    assert!(held.count() >= 8, "{layers:?}");
+}
+
+#[test]
+fn a_constant_load_gives_that_constant() {
+    let root = tempfile::tempdir().unwrap();
+    let load = network(8, Some(6.5));
+    let logs =
+        simulate_logs(&load, SensorModel { noise_ma: 0.0, ..SensorModel::ideal_meter() }, READ_FAST, 300, false, 1);
+    write_run(root.path(), "net", &logs.power, &logs.latency, 4.0);
+    for method in ["auto", "deconvolve", "share"] {
+        let report = quality(root.path(), &["--method", method]);
+        for layer in report["layers"].as_array().unwrap() {
+            assert!((layer["power_w"].as_f64().unwrap() / 6.5 - 1.0).abs() < 1e-6, "{method}: {layer}");
+        }
+    }
+}
+
+#[test]
+fn order_of_layers_means_nothing_and_any_prefix_is_accepted() {
+    let root = tempfile::tempdir().unwrap();
+    let load = network(6, None);
+    let logs = simulate_logs(&load, SensorModel::ina3221_fast(), READ_FAST, 400, false, 5);
+    write_run(root.path(), "net", &logs.power, &logs.latency, 4.2);
+    let whole = quality(root.path(), &[]);
+    // The same lists, last one first.
+    let lists = latency::index(logs.latency.as_slice(), &mut Oddities::default()).unwrap();
+    let mut reversed = String::from("{");
+    for (i, list) in lists.iter().rev().enumerate() {
+        let name = Value::from(list.name.as_str());
+        let entries = &logs.latency[list.bytes.start as usize..list.bytes.end as usize];
+        let entries = String::from_utf8_lossy(entries);
+        write!(reversed, "{}{name}: [{entries}]", if i > 0 { ",\n" } else { "" }).unwrap();
+    }
+    reversed.push('}');
+    write_run(root.path(), "net", &logs.power, reversed.as_bytes(), 4.2);
+    let other = quality(root.path(), &[]);
+    assert_eq!(whole["layers"], other["layers"]);
+    assert_eq!(whole["energy"], other["energy"]);
+    let results = tempfile::tempdir().unwrap();
+    for part in [0.001, 0.1, 0.37, 0.8, 0.999] {
+        let cut = |bytes: &[u8]| bytes[..(bytes.len() as f64 * part) as usize].to_vec();
+        write_run(root.path(), "net", &cut(&logs.power), &logs.latency, 4.2);
+        let report = quality(root.path(), &[]);
+        assert!(report["energy"]["closure"].as_f64().is_none_or(|c| c.abs() < 1e-9));
+        write_run(root.path(), "net", &logs.power, &cut(&logs.latency), 4.2);
+        let output = align(root.path(), results.path(), &[]);
+        // A latency file may be cut before its first measurement; that is bad data, said so, and no crash.
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_real_lenet_excerpt_gives_its_energy_and_claims_no_layer() {
+    let Some(folder) = data("orin_lenet_alignment") else { return };
+    let root = tempfile::tempdir().unwrap();
+    // The excerpt has start times; our format has ends.
+    let cycles: Vec<serde_json::Map<String, Value>> =
+        serde_json::from_slice(&fs::read(folder.join("lenet_layerwise_latency.excerpt.json")).unwrap()).unwrap();
+    let mut lists: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
+    for cycle in &cycles {
+        for (layer, run) in cycle {
+            let ms = run["elapsed_time"].as_f64().unwrap();
+            let end_us = (run["start_time"].as_f64().unwrap() * 1e6 + ms * 1e3) as i64;
+            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", stamp::format(end_us)));
+        }
+    }
+    let lists: Vec<String> =
+        lists.iter().map(|(name, l)| format!("{}:[{}]", Value::from(name.as_str()), l.join(","))).collect();
+    let power = fs::read(folder.join("lenet_power_log.excerpt.log")).unwrap();
+    write_run(root.path(), "lenet", &power, format!("{{{}}}", lists.join(",")).as_bytes(), 4.182_323_8);
+    let report = quality(root.path(), &["--sensor-lag-ms", "412"]);
+    assert_eq!(report["sensor"]["quantum_ma"].as_f64(), Some(8.0));
+    assert!(report["layers"].as_array().unwrap().iter().all(|l| l["verdict"] == "not_identifiable"));
+    // 20 inferences in 86.3 ms; the reading falls by 64 mA over the 0.13 s of the excerpt, so that the load has already
+    // dropped to where the step response ends: about 1,490 mA at 5.008 V.
+    let energy = &report["energy"];
+    assert!((energy["period_ms"].as_f64().unwrap() - 4.3).abs() < 0.3, "{energy}");
+    assert!((energy["power_w"].as_f64().unwrap() / (1.49 * 5.008) - 1.0).abs() < 0.06, "{energy}");
+}
+
+#[test]
+fn real_callback_stamps_are_told_from_layer_ends() {
+    let Some(folder) = data("orin_evpe") else { return };
+    let root = tempfile::tempdir().unwrap();
+    let latency = fs::read(folder.join("mobilenet_v2_trt_layer_latency_5cycles.json")).unwrap();
+    let run = write_run(root.path(), "mobilenet_v2", b"", &latency, 4.66);
+    fs::copy(folder.join("mobilenet_v2_trt_engine_info.json"), run.join("trt_profiling/trt_engine_info.json")).unwrap();
+    fs::copy(folder.join("mobilenet_v2_tensorrt_5000runs.json"), run.join("mobilenet_v2_tensorrt.json")).unwrap();
+    let report = quality(root.path(), &[]);
+    assert_eq!(report["timeline"]["stamps"], "callback");
+    assert_eq!((report["timeline"]["cycles"].as_u64(), report["timeline"]["incomplete"].as_u64()), (Some(5), Some(0)));
+    assert_eq!(report["layers"].as_array().unwrap().len(), 167);
+    // That file holds its JSON document as a JSON string.
+    assert!((report["energy"]["latency_ms"].as_f64().unwrap() - 4.39).abs() < 0.01);
+    assert!(report["energy"]["power_w"].is_null());
+}
+
+#[test]
+fn failures_name_file_and_next_step() {
+    let root = tempfile::tempdir().unwrap();
+    let output = align(&root.path().join("absent"), root.path(), &[]);
+    assert_eq!(output.status.code(), Some(5));
+    fs::create_dir_all(root.path().join("raw/net")).unwrap();
+    let output = align(&root.path().join("raw"), root.path(), &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("power_log"));
+    write_run(&root.path().join("raw"), "net", b"", b"[]", 4.0);
+    let output = align(&root.path().join("raw"), root.path(), &[]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("trt_layer_latency.json"));
+    assert_eq!(align(root.path(), root.path(), &["--sensor-lag-ms", "-1"]).status.code(), Some(2));
+}
