@@ -1,4 +1,5 @@
-//! The operating system's calls that Rust's library does not wrap; all `unsafe` of the plain agent is in this file.
+//! The operating system's calls that Rust's library does not wrap. `unsafe` stands here, and where a foreign library is
+//! opened.
 
 use std::io;
 use std::path::Path;

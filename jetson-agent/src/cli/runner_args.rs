@@ -2,6 +2,7 @@
 
 use super::source_args::SourceSpec;
 use crate::power::{SimulatedBoard, SimulatedSource};
+use crate::runner::onnxruntime::OnnxRuntime;
 use crate::runner::{EngineRunner, SimulatedRunner, SimulatedTiming, trtexec};
 use clap::{Args, ValueEnum};
 use shared::failure::Failure;
@@ -17,6 +18,8 @@ use std::time::Duration;
 pub(super) enum RunnerKind {
     /// TensorRT's command-line program.
     Trtexec,
+    /// ONNX Runtime on the CPU.
+    Onnxruntime,
     /// A simulated engine.
     Simulated,
 }
@@ -39,6 +42,9 @@ pub(super) struct RunnerArgs {
     /// Path of `trtexec`; else the search path and JetPack's place are looked at.
     #[arg(long)]
     pub(super) trtexec: Option<PathBuf>,
+    /// ONNX Runtime's library; else the system's `libonnxruntime.so`.
+    #[arg(long, value_name = "FILE", env = "JETSON_AGENT_ONNXRUNTIME")]
+    pub(super) onnxruntime: Option<PathBuf>,
     /// Longest time that building an engine may take.
     #[arg(long, default_value = "1h", value_parser = super::values::duration)]
     pub(super) build_timeout: Duration,
@@ -186,6 +192,7 @@ impl RunnerArgs {
                 let timeouts = trtexec::Timeouts { build: self.build_timeout, run: self.run_timeout };
                 Ok(Box::new(trtexec::Trtexec::new(program, timeouts)))
             }
+            RunnerKind::Onnxruntime => Ok(Box::new(OnnxRuntime::open(self.onnxruntime.as_deref())?)),
             RunnerKind::Simulated => Err(Failure::usage("the simulated runner is no real one")),
         }
     }

@@ -1,5 +1,6 @@
 //! Engine runners: anything that runs an engine and says how long its layers took.
 
+pub mod onnxruntime;
 mod simulated;
 pub mod trtexec;
 

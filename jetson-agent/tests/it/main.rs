@@ -8,6 +8,7 @@ mod crash;
 mod experiment;
 mod faults;
 mod meters;
+mod onnxruntime;
 mod sessions;
 mod support;
 mod trtexec;

@@ -1,0 +1,141 @@
+//! ONNX Runtime, with the real library when `JETSON_AGENT_ONNXRUNTIME` names one.
+
+use crate::support::{agent, code, orin_nano, run, stderr};
+use shared::run_folder::{Manifest, Pass, RunFolder, Status, read_sample_log};
+use std::path::Path;
+
+/// A protobuf field: a number, or bytes with their length.
+fn number(field: u64, value: u64) -> Vec<u8> {
+    [varint(field << 3), varint(value)].concat()
+}
+
+fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
+    [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+    out
+}
+
+/// An ONNX `ValueInfoProto` of floats.
+fn value(name: &str, dims: &[u64]) -> Vec<u8> {
+    let shape: Vec<u8> = dims.iter().flat_map(|dim| bytes(1, &number(1, *dim))).collect();
+    let tensor = [number(1, 1), bytes(2, &shape)].concat();
+    [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
+}
+
+fn initializer(name: &str, dims: &[u64]) -> Vec<u8> {
+    let count = dims.iter().product::<u64>();
+    let data: Vec<u8> = (0..count).flat_map(|i| ((i % 7) as f32 * 0.01).to_le_bytes()).collect();
+    let dims: Vec<u8> = dims.iter().flat_map(|dim| number(1, *dim)).collect();
+    [dims, number(2, 1), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
+}
+
+fn integers(name: &str, values: &[u64]) -> Vec<u8> {
+    let list: Vec<u8> = values.iter().flat_map(|v| number(8, *v)).collect();
+    bytes(5, &[bytes(1, name.as_bytes()), list, number(20, 7)].concat())
+}
+
+fn node(operator: &str, name: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|input| bytes(1, input.as_bytes())).collect();
+    let node = [
+        inputs,
+        bytes(2, output.as_bytes()),
+        bytes(3, name.as_bytes()),
+        bytes(4, operator.as_bytes()),
+        attributes.concat(),
+    ];
+    bytes(1, &node.concat())
+}
+
+/// A convolution of 16 filters (the library pads to its block of 8 or 16) with stride 2, a maximum pool, a flattening and a matrix product, for 3×32×32 inputs.
+fn small_model() -> Vec<u8> {
+    let graph = [
+        node("Conv", "conv", &["x", "w"], "c", &[integers("strides", &[2, 2]), integers("pads", &[1, 1, 1, 1])]),
+        node("MaxPool", "pool", &["c"], "p", &[integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])]),
+        node("Flatten", "flat", &["p"], "f", &[]),
+        node("Gemm", "fc", &["f", "m"], "y", &[]),
+        bytes(2, b"small"),
+        bytes(5, &initializer("w", &[16, 3, 3, 3])),
+        bytes(5, &initializer("m", &[1024, 10])),
+        bytes(11, &value("x", &[1, 3, 32, 32])),
+        bytes(12, &value("y", &[1, 10])),
+    ];
+    [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph.concat())].concat()
+}
+
+fn profile(home: &Path, library: &str) -> std::process::Output {
+    orin_nano(home);
+    std::fs::write(home.join("small.onnx"), small_model()).expect("writes");
+    run(agent(home)
+        .args(["--root", home.to_str().expect("UTF-8"), "profile", "--runner", "onnxruntime", "--onnxruntime", library])
+        .args([
+            "--onnx",
+            "small.onnx",
+            "--source",
+            "hwmon",
+            "--idle",
+            "20ms",
+            "--runs",
+            "300",
+            "--warmup",
+            "5",
+            "--profiled",
+            "20",
+        ]))
+}
+
+#[test]
+fn a_model_runs_on_the_cpu_with_real_node_times() {
+    let Ok(library) = std::env::var("JETSON_AGENT_ONNXRUNTIME") else {
+        eprintln!("skipped: JETSON_AGENT_ONNXRUNTIME names no libonnxruntime.so");
+        return;
+    };
+    let home = tempfile::tempdir().expect("temporary folder");
+    let output = profile(home.path(), &library);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let run_folder = RunFolder::new(&home.path().join("raw_data"), "small");
+    let manifest = Manifest::read(&run_folder.manifest()).expect("reads");
+    assert_eq!((manifest.status, manifest.runner.runner.as_str()), (Status::Complete, "onnxruntime"));
+    assert_eq!(manifest.runner.shapes["x"], [1, 3, 32, 32]);
+    let content = read_sample_log(&run_folder.sample_log()).expect("reads");
+    let spans: Vec<_> = content.inferences_of(Pass::Power).collect();
+    assert_eq!(spans.len(), 300);
+    assert!(spans.windows(2).all(|pair| pair[0].end_ns <= pair[1].start_ns));
+    assert_eq!(content.layers.len(), 20);
+    let profiled: Vec<_> = content.inferences_of(Pass::Profiled).collect();
+    for ((cycle, runs), span) in content.layers.iter().zip(&profiled) {
+        assert_eq!((*cycle, runs.len()), (span.cycle, manifest.layers.len()));
+        let layers: f64 = runs.iter().map(|run| f64::from(run.ms)).sum();
+        // The profile counts whole microseconds, a node each.
+        assert!(layers <= (span.end_ns - span.start_ns) as f64 * 1e-6 + runs.len() as f64 * 1e-3, "cycle {cycle}");
+        assert!(runs.windows(2).all(|pair| pair[0].stamp_ns <= pair[1].stamp_ns));
+    }
+    let (engine, _) = shared::engine::read(&run_folder.engine_info()).expect("reads");
+    // The library renames what it fuses and reorders; the convolution comes first whatever its name.
+    let conv = &engine.layers[0];
+    assert_eq!(conv.kind, shared::engine::LayerKind::Convolution, "{conv:?}");
+    assert_eq!((&conv.kernel, &conv.stride, conv.out_maps), (&Some(vec![3, 3]), &Some(vec![2, 2]), Some(16)));
+    assert_eq!(code(&run(agent(home.path()).args(["verify", "raw_data/small"]))), 0);
+}
+
+#[test]
+fn a_missing_library_and_a_broken_model_are_named() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let output = profile(home.path(), "/nonexistent/libonnxruntime.so");
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("--onnxruntime"), "{}", stderr(&output));
+    let Ok(library) = std::env::var("JETSON_AGENT_ONNXRUNTIME") else { return };
+    std::fs::write(home.path().join("broken.onnx"), "no model").expect("writes");
+    let output = run(agent(home.path())
+        .args(["--root", home.path().to_str().expect("UTF-8"), "profile", "--runner", "onnxruntime"])
+        .args(["--onnxruntime", &library, "--onnx", "broken.onnx", "--source", "hwmon"]));
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(!home.path().join("raw_data/broken/manifest.json").exists());
+}
