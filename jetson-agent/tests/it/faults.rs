@@ -112,3 +112,83 @@ fn what_may_not_be_read_or_written_is_named() {
     let name = run(&mut profile(home.path(), &["--name", "../x"]));
     assert_ne!(code(&name), 0);
 }
+
+/// Builds a C file into a library; none where there is no C compiler.
+fn library(folder: &Path, source: &str) -> Option<std::path::PathBuf> {
+    let library = folder.join("preloaded.so");
+    match Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status() {
+        Ok(status) => {
+            assert!(status.success(), "{source} does not compile");
+            Some(library)
+        }
+        Err(e) => {
+            eprintln!("skipped: no C compiler ({e})");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_jump_of_the_wall_clock_is_recorded_and_moves_no_stamp() {
+    let home = home();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/clock_jump.c");
+    let Some(preloaded) = library(home.path(), source) else { return };
+    let jump = home.path().join("jump");
+    let mut child = profile(home.path(), &["--runs", "5000", "--profiled", "5"])
+        .env("LD_PRELOAD", preloaded)
+        .env("CLOCK_JUMP_FILE", &jump)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    while !tiny(home.path()).manifest().exists() {
+        assert!(child.try_wait().expect("waits").is_none(), "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::fs::write(&jump, "").expect("writes");
+    let output = child.wait_with_output().expect("waits");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let manifest = Manifest::read(&tiny(home.path()).manifest()).expect("reads");
+    let drift = manifest.clock.drift_ns.expect("a drift");
+    assert!((drift - 3_600_000_000_000).abs() < 1_000_000_000, "{drift}");
+    let content = read_sample_log(&tiny(home.path()).sample_log()).expect("reads");
+    assert!(
+        content.events.iter().any(|e| e.kind == "clock_jump" && e.message.contains("+3600.")),
+        "{:?}",
+        content.events
+    );
+    assert!(content.samples.windows(2).all(|pair| pair[1].t_ns - pair[0].t_ns < 60_000_000_000));
+    // The reference's log keeps one offset, so its stamps do not jump either.
+    let log = std::io::BufReader::new(std::fs::File::open(tiny(home.path()).power_log()).expect("opens"));
+    let stamps: Vec<i64> = shared::run_folder::PowerLogReader::new(log)
+        .map(|line| line.expect("reads").expect("a sample").wall_ns)
+        .collect();
+    assert!(stamps.windows(2).all(|pair| (0..60_000_000_000).contains(&(pair[1] - pair[0]))));
+}
+
+#[test]
+fn a_sensor_that_may_not_be_read_is_named_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let home = home();
+    orin_nano(home.path());
+    let current = home.path().join("sys/class/hwmon/hwmon1/curr1_input");
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
+    mode(home.path(), 0o755);
+    mode(&current, 0o000);
+    // Root may read everything, so the agent runs as nobody, from a place that nobody can reach.
+    let binary = home.path().join("agent");
+    std::fs::copy(env!("CARGO_BIN_EXE_jetson-agent"), &binary).expect("copies");
+    mode(&binary, 0o755);
+    let mut command = Command::new(&binary);
+    command.current_dir(home.path()).args(["--root", home.path().to_str().expect("UTF-8"), "rails"]);
+    // SAFETY: geteuid takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } == 0 {
+        command.uid(65_534).gid(65_534);
+    }
+    let output = run(&mut command);
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("permission denied") && said.contains("udev rule"), "{said}");
+}
