@@ -18,6 +18,9 @@ use std::time::Duration;
 pub(super) enum RunnerKind {
     /// TensorRT's command-line program.
     Trtexec,
+    /// TensorRT in this process.
+    #[cfg(feature = "tensorrt")]
+    Tensorrt,
     /// ONNX Runtime on the CPU.
     Onnxruntime,
     /// A simulated engine.
@@ -45,6 +48,14 @@ pub(super) struct RunnerArgs {
     /// ONNX Runtime's library; else the system's `libonnxruntime.so`.
     #[arg(long, value_name = "FILE", env = "JETSON_AGENT_ONNXRUNTIME")]
     pub(super) onnxruntime: Option<PathBuf>,
+    /// TensorRT's library; else the system's.
+    #[cfg(feature = "tensorrt")]
+    #[arg(long, value_name = "FILE", env = "JETSON_AGENT_TENSORRT")]
+    pub(super) tensorrt_library: Option<PathBuf>,
+    /// CUDA's driver library; else the system's.
+    #[cfg(feature = "tensorrt")]
+    #[arg(long, value_name = "FILE", env = "JETSON_AGENT_CUDA")]
+    pub(super) cuda_library: Option<PathBuf>,
     /// Longest time that building an engine may take.
     #[arg(long, default_value = "1h", value_parser = super::values::duration)]
     pub(super) build_timeout: Duration,
@@ -191,6 +202,10 @@ impl RunnerArgs {
                 })?;
                 let timeouts = trtexec::Timeouts { build: self.build_timeout, run: self.run_timeout };
                 Ok(Box::new(trtexec::Trtexec::new(program, timeouts)))
+            }
+            #[cfg(feature = "tensorrt")]
+            RunnerKind::Tensorrt => {
+                Ok(Box::new(crate::runner::TensorRt::new(self.tensorrt_library.clone(), self.cuda_library.clone())))
             }
             RunnerKind::Onnxruntime => Ok(Box::new(OnnxRuntime::open(self.onnxruntime.as_deref())?)),
             RunnerKind::Simulated => Err(Failure::usage("the simulated runner is no real one")),

@@ -2,10 +2,14 @@
 
 pub mod onnxruntime;
 mod simulated;
+#[cfg(feature = "tensorrt")]
+mod tensorrt;
 pub mod trtexec;
 
 pub(crate) use simulated::describe as describe_simulated;
 pub use simulated::{SimulatedRunner, SimulatedTiming};
+#[cfg(feature = "tensorrt")]
+pub use tensorrt::TensorRt;
 
 use shared::run_folder::{Event, InferenceSpan, LayerRun, LayerTimes, Pass, PassSpan, Record, RunnerSetup};
 use std::path::PathBuf;
@@ -146,9 +150,19 @@ pub trait EngineRunner {
 /// # Errors
 /// A sentence.
 pub fn tensorrt_version() -> Result<String, String> {
+    tensorrt_version_of(None)
+}
+
+/// As [`tensorrt_version`], of a given library.
+///
+/// # Errors
+/// A sentence.
+pub fn tensorrt_version_of(library: Option<&std::path::Path>) -> Result<String, String> {
+    let usual = ["libnvinfer.so.11", "libnvinfer.so.10", "libnvinfer.so.8", "libnvinfer.so"].map(std::path::Path::new);
+    let names: Vec<&std::path::Path> = library.map_or_else(|| usual.to_vec(), |path| vec![path]);
     // SAFETY: TensorRT's libraries run only their own C++ initialisers when opened, which start no CUDA.
-    let library = ["libnvinfer.so.10", "libnvinfer.so.8", "libnvinfer.so"]
-        .iter()
+    let library = names
+        .into_iter()
         .find_map(|name| unsafe { libloading::Library::new(name) }.ok())
         .ok_or_else(|| "libnvinfer.so cannot be opened".to_owned())?;
     // SAFETY: the function takes nothing and returns an int in every version (NvInferRuntimeBase.h).

@@ -11,4 +11,6 @@ mod meters;
 mod onnxruntime;
 mod sessions;
 mod support;
+#[cfg(feature = "tensorrt")]
+mod tensorrt;
 mod trtexec;
