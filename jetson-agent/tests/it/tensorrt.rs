@@ -79,8 +79,9 @@ fn an_engine_is_run_with_deferred_profiling() {
 
 #[test]
 fn what_cannot_run_is_told_and_nothing_broken_is_used() {
+    type Environment = &'static [(&'static str, &'static str)];
     // Engine, arguments, environment, exit code, what is said.
-    let cases: [(&str, &[&str], &[(&str, &str)], i32, &str); 7] = [
+    let cases: [(&str, &[&str], Environment, i32, &str); 7] = [
         ("no engine", &SHAPE, &[], 3, "magicTag"),
         ("STAND-IN engine", &[], &[], 3, "--shape x:"),
         ("STAND-IN engine", &["--shape", "x:1x3"], &[], 3, "does not take the shape"),
