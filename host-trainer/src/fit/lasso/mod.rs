@@ -24,6 +24,8 @@ mod folds;
 mod kernels;
 mod moments;
 mod params;
+#[cfg(test)]
+mod tests;
 mod working_set;
 
 pub use cv::{LassoCv, LassoFit, NotConverged};

@@ -99,7 +99,7 @@ impl Data<'_> {
 fn gram(panel: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     let mut gram = vec![0.0; columns * columns];
     let Ok(panel) = ArrayView2::from_shape((rows, columns).f(), panel) else { unreachable!("the panel is full") };
-    gram.par_chunks_mut(BLOCK * columns).enumerate().for_each(|(block, out)| {
+    gram.par_chunks_mut(BLOCK * columns.max(1)).enumerate().for_each(|(block, out)| {
         let first = block * BLOCK;
         let last = (first + BLOCK).min(columns);
         let Ok(mut out) = ArrayViewMut2::from_shape((last - first, columns), out) else {
