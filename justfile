@@ -23,3 +23,11 @@ models data="../shared/data":
 # Fuzz one parser for some seconds.
 fuzz target="engine_info" seconds="60":
     fuzz/run {{target}} {{seconds}}
+
+# Time the Lasso beside scikit-learn; `python` is one that has host-trainer/tests/golden/lasso/requirements.txt.
+bench-lasso python="python3":
+    {{python}} host-trainer/benches/lasso_vs_sklearn.py
+
+# Write the Lasso's golden file anew, with the same Python.
+golden-lasso python="python3":
+    {{python}} host-trainer/tests/golden/lasso/generate.py
