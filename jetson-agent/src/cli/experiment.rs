@@ -77,6 +77,7 @@ impl ExperimentArgs {
         if measured > 0 {
             context.printer.say(format!("{measured} of {all} are measured already"));
         }
+        let mut first_failure = None;
         for (number, step) in (measured + 1..).zip(todo) {
             if !self.options.simulate_fast {
                 stop.sleep_until(sys::monotonic_ns() + sys::ns(cool_down));
@@ -85,9 +86,24 @@ impl ExperimentArgs {
                 return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
             }
             context.printer.say(format!("{number} of {all}: {}", step.run.path().display()));
-            models[step.model].measure(context, &stop, &step.run)?;
+            match models[step.model].measure(context, &stop, &step.run) {
+                Ok(()) => {}
+                // The next model would meet the same disk, and the user has had enough.
+                Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Io) => return Err(failure),
+                // One model that does not run must not keep the others from being measured.
+                Err(failure) => {
+                    context.printer.fail(&failure);
+                    first_failure.get_or_insert(failure);
+                    if stop.is_set() {
+                        break;
+                    }
+                }
+            }
         }
-        Ok(())
+        first_failure.map_or(Ok(()), |failure| {
+            let message = format!("not every model was measured; the first failure: {}", failure.message);
+            Err(Failure { message, help: Some("the same command tries those again".into()), ..failure })
+        })
     }
 
     fn idle(

@@ -21,7 +21,8 @@ pub(super) fn display(
     if printer.shows_progress() {
         let length = if total > 0 { total } else { duration.as_secs() };
         let bar = ProgressBar::new(length);
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} ({per_sec}) {msg} {eta} left")
+        {
             bar.set_style(style);
         }
         bar.set_prefix(what.to_owned());

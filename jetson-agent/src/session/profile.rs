@@ -4,12 +4,14 @@ use super::log::{LogThread, RunLog};
 use super::monitor::{Monitor, Stop, Tick};
 use super::{program, write_reference_files};
 use crate::board;
-use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions};
+use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions, SourceError};
 use crate::runner::{EngineRunner, Job, Observer, RunnerError};
 use crate::sys;
+use sha2::{Digest, Sha256};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::run_folder::{Check, Clock, Event, Manifest, Pass, PassSpan, Record, RunFolder, Status, read_sample_log};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -62,16 +64,18 @@ pub fn profile(
     progress: Arc<dyn Fn(Tick) + Send + Sync>,
 ) -> Result<ProfileOutcome, Failure> {
     refuse_existing(&plan.run)?;
-    let prepared = runner.prepare(&plan.job, &stop.stop)?;
+    let prepared = runner.prepare(&plan.job, &stop.stop);
     if stop.is_interrupted() {
         return Err(Failure::new(Kind::Interrupted, "interrupted before anything was measured"));
     }
+    let prepared = prepared?;
     let mut manifest = Manifest::new(plan.run.model(), &program());
     let (offset, at) = sys::clock_offset();
     manifest.clock = Clock { wall_minus_monotonic_ns: offset, measured_at_ns: at, drift_ns: None };
     manifest.power = source.setup().clone();
     manifest.power.requested_hz = plan.sampling.rate_hz;
     manifest.runner = prepared.setup;
+    manifest.runner.source_sha256 = plan.job.engine.as_ref().or(plan.job.onnx.as_ref()).and_then(|path| sha256(path));
     manifest.layer_times = prepared.layer_times;
     manifest.layers = prepared.layers;
     manifest.board = board::probe(&plan.root);
@@ -103,7 +107,9 @@ pub fn profile(
     manifest.counts = log.counts();
     manifest.clock.drift_ns = Some(sys::clock_offset().0 - offset);
     let lost = outcome.map(|outcome| note_sampling(&mut manifest, outcome));
-    let failure = judge(&plan.run, stop, ran, lost, written);
+    let done = |pass| manifest.passes.iter().filter(|p| p.pass == pass).map(|p| p.cycles).sum::<u32>();
+    let all_done = done(Pass::Power) >= plan.job.runs && (plan.job.profiled == 0 || done(Pass::Profiled) > 0);
+    let failure = judge(&plan.run, stop, ran, lost, written, all_done);
     manifest.status = match &failure {
         None => Status::Complete,
         Some(failure) if failure.kind == Kind::Interrupted => Status::Interrupted,
@@ -161,7 +167,7 @@ fn run_passes(
 }
 
 /// Puts how sampling went into the manifest; why it ended early, if it did.
-pub(super) fn note_sampling(manifest: &mut Manifest, outcome: Outcome) -> Option<crate::power::SourceError> {
+pub(super) fn note_sampling(manifest: &mut Manifest, outcome: Outcome) -> Option<SourceError> {
     for (rail, seen) in manifest.power.rails.iter_mut().zip(&outcome.refresh_ns) {
         // What the driver or the configuration says stands; what was seen fills the gap.
         if rail.sensor.refresh_ns.is_none() && seen.is_some() {
@@ -173,31 +179,46 @@ pub(super) fn note_sampling(manifest: &mut Manifest, outcome: Outcome) -> Option
     outcome.lost
 }
 
+/// Why a session ended early, if it did. One fault brings others with it: a full disk and a lost sensor stop the runner,
+/// and so does the user, so the first cause is looked for first.
 fn judge(
     run: &RunFolder,
     stop: &Stop,
     ran: Result<(), RunnerError>,
-    lost: Result<Option<crate::power::SourceError>, crate::power::SourceError>,
+    lost: Result<Option<SourceError>, SourceError>,
     written: Result<(), Failure>,
+    all_done: bool,
 ) -> Option<Failure> {
-    let kept = format!("what was measured until then is kept in {}", run.path().display());
+    let folder = run.path().display();
+    let kept = format!("what was measured until then is kept in {folder}");
     if let Err(failure) = written {
-        return Some(
-            failure.help(format!("free some space; then `jetson-agent recover {}` seals {kept}", run.path().display())),
-        );
-    }
-    if let Err(error) = ran {
-        let mut failure = Failure::from(error);
-        failure.help = Some(failure.help.map_or_else(|| kept.clone(), |help| format!("{help}; {kept}")));
-        return Some(failure);
+        return Some(failure.help(format!("free some space; then `jetson-agent recover {folder}` seals {kept}")));
     }
     match lost {
-        Ok(None | Some(crate::power::SourceError::Ended)) => {}
+        Ok(None) => {}
+        Ok(Some(SourceError::Ended)) if all_done => {}
+        Ok(Some(SourceError::Ended)) => {
+            return Some(Failure::data("the recording of power ended before the run did").help(kept));
+        }
         Ok(Some(error)) | Err(error) => {
             return Some(Failure::device(format!("the power source was lost: {error}")).help(kept));
         }
     }
-    stop.is_interrupted().then(|| Failure::new(Kind::Interrupted, "interrupted").help(kept))
+    if stop.is_interrupted() {
+        return Some(Failure::new(Kind::Interrupted, "interrupted").help(kept));
+    }
+    ran.err().map(|error| {
+        let mut failure = Failure::from(error);
+        failure.help = Some(failure.help.map_or_else(|| kept.clone(), |help| format!("{help}; {kept}")));
+        failure
+    })
+}
+
+/// A file's SHA-256 in hexadecimal, so that a run says which engine it ran. A file that cannot be read has none.
+fn sha256(path: &Path) -> Option<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut std::fs::File::open(path).ok()?, &mut hasher).ok()?;
+    Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Seals the log and writes everything that is made from it.

@@ -56,3 +56,18 @@ fn a_wrong_plan_is_a_usage_error_with_its_line() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("line 4") && stderr(&output).contains("onx"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_model_that_does_not_run_keeps_no_other_from_being_measured() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    write_plan(home.path());
+    let plan = std::fs::read_to_string(home.path().join("plan.toml")).expect("reads");
+    std::fs::write(home.path().join("broken.json"), "{}").expect("writes");
+    let broken = plan.replacen("name = 'a'\nengine_info = '", "name = 'a'\nengine_info = 'broken.json' # '", 1);
+    std::fs::write(home.path().join("plan.toml"), broken.replace("repeats = 2", "repeats = 1")).expect("writes");
+    let output = run(agent(home.path()).args(["experiment", "plan.toml", "--simulate-fast"]));
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stderr(&output).contains("not every model"), "{}", stderr(&output));
+    let manifest = Manifest::read(&home.path().join("raw/b/manifest.json")).expect("reads");
+    assert_eq!(manifest.status, Status::Complete);
+}

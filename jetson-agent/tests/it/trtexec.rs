@@ -73,6 +73,34 @@ fn an_onnx_model_is_built_run_for_power_and_profiled() {
 }
 
 #[test]
+fn an_older_trtexec_is_asked_in_its_own_words() {
+    let home = home();
+    let output = run(&mut profile(home.path(), "old", &["--onnx", "model.onnx"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let manifest = Manifest::read(&net(home.path()).manifest()).expect("reads");
+    // `printf 'a model' | sha256sum`
+    let hash = "97ff8a35544dcf40ad84047074439dd6aa3a0be469ea578a1b1c017d939ec61c";
+    assert_eq!(manifest.runner.source_sha256.as_deref(), Some(hash));
+}
+
+#[test]
+fn ctrl_c_ends_the_engine_and_seals_the_run() {
+    let home = home();
+    std::fs::write(home.path().join("net.engine"), "an engine").expect("writes");
+    let mut child = profile(home.path(), "hang", &["--engine", "net.engine"]).spawn().expect("starts");
+    let log = net(home.path()).path().join("trtexec/trtexec_power.log");
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("Starting inference")) {
+        assert!(child.try_wait().expect("waits").is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: the child is ours and has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    assert_eq!(child.wait().expect("waits").code(), Some(130));
+    let manifest = Manifest::read(&net(home.path()).manifest()).expect("reads");
+    assert_eq!(manifest.status, Status::Interrupted);
+}
+
+#[test]
 fn every_fault_is_told_with_its_code_and_what_was_measured_kept() {
     // Fault, exit code, what is said, whether a run was begun before it came.
     let cases = [

@@ -135,6 +135,24 @@ impl Trtexec {
         run_child(&mut command, Some(&log), timeout, &self.stop, on_line).map_err(|error| explain(&error, name, &log))
     }
 
+    /// As [`Trtexec::call`], for a call that only builds or loads. What asks for that was named otherwise until
+    /// TensorRT 8.5.
+    fn call_without_inference(
+        &self,
+        name: &str,
+        arguments: &[String],
+        timeout: Duration,
+        on_line: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), RunnerError> {
+        let with = |flag: &str| [arguments, &[flag.to_owned()]].concat();
+        match self.call(name, &with("--skipInference"), timeout, on_line) {
+            Err(RunnerError::Device { message, .. }) if message.contains("--skipInference") => {
+                self.call(name, &with("--buildOnly"), timeout, on_line)
+            }
+            other => other,
+        }
+    }
+
     fn load_arguments(&self) -> Vec<String> {
         let mut arguments = vec![format!("--loadEngine={}", self.engine.display())];
         arguments.extend(self.shapes.clone());
@@ -223,11 +241,10 @@ impl EngineRunner for Trtexec {
                     format!("--onnx={}", onnx.display()),
                     format!("--saveEngine={}", self.engine.display()),
                     "--profilingVerbosity=detailed".into(),
-                    "--skipInference".into(),
                 ];
                 arguments.extend(self.shapes.clone());
                 arguments.extend(precision_arguments(&job.precision)?);
-                self.call("build", &arguments, self.timeouts.build, &mut |line, _| {
+                self.call_without_inference("build", &arguments, self.timeouts.build, &mut |line, _| {
                     version = version.take().or_else(|| version_of(line));
                 })?;
                 command.extend(arguments);
@@ -241,12 +258,8 @@ impl EngineRunner for Trtexec {
         }
         let exported = self.work.join("layer_info.json");
         let mut arguments = self.load_arguments();
-        arguments.extend([
-            "--profilingVerbosity=detailed".into(),
-            format!("--exportLayerInfo={}", exported.display()),
-            "--skipInference".into(),
-        ]);
-        self.call("layers", &arguments, self.timeouts.run, &mut |line, _| {
+        arguments.extend(["--profilingVerbosity=detailed".into(), format!("--exportLayerInfo={}", exported.display())]);
+        self.call_without_inference("layers", &arguments, self.timeouts.run, &mut |line, _| {
             version = version.take().or_else(|| version_of(line));
         })?;
         if job.onnx.is_none() {
