@@ -5,9 +5,11 @@
 
 pub mod align;
 pub mod cli;
+pub mod dataset;
 pub mod evaluate;
 pub mod features;
 pub mod fit;
+pub mod ingest;
 pub mod model;
 pub mod onnx;
 pub mod predict;

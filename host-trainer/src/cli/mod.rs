@@ -1,7 +1,9 @@
 //! The command line: one module a command.
 
 mod align;
+mod dataset;
 mod fit;
+mod ingest;
 mod predict;
 mod progress;
 mod table;
@@ -48,7 +50,9 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Dataset(dataset::Dataset),
     Fit(fit::Fit),
+    Ingest(ingest::Ingest),
     Predict(predict::Predict),
 }
 
@@ -68,7 +72,9 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Dataset(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
+            Command::Ingest(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
         }
     }

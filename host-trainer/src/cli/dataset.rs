@@ -1,0 +1,95 @@
+//! `host-trainer dataset`: preprocessed runs in, training tables out.
+
+use super::progress;
+use crate::dataset::{self, Options, PowerKind, totals};
+use clap::{Args, ValueEnum};
+use shared::failure::Failure;
+use shared::fs::write_atomic;
+use shared::printer::Printer;
+use std::path::PathBuf;
+
+/// Make training tables from what `align` wrote.
+#[derive(Debug, Args)]
+pub(super) struct Dataset {
+    /// Folder that holds a preprocessed folder a model.
+    #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
+    preprocessed_data_dir: PathBuf,
+    /// Folder that receives a folder of tables a model.
+    #[arg(long, value_name = "DIR", default_value = "training_data")]
+    result_dir: PathBuf,
+    /// Fewest measurements of power and of run time that a layer needs.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    per_layer_measurements: u64,
+    /// Which power the tables hold.
+    #[arg(long, value_enum, default_value_t)]
+    power: PowerName,
+    /// Read layers with the reference's faults: three layer types, a pooling's window taken to be its input.
+    #[arg(long)]
+    reference_compatible: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum PowerName {
+    /// Less idle power.
+    #[default]
+    Net,
+    /// With idle power.
+    Total,
+}
+
+impl Dataset {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let folders = dataset::networks(&self.preprocessed_data_dir)?;
+        let options = Options {
+            per_layer_measurements: self.per_layer_measurements,
+            power: if self.power == PowerName::Net { PowerKind::Net } else { PowerKind::Total },
+            reference_compatible: self.reference_compatible,
+        };
+        let bar = progress::bar(printer, folders.len() as u64, "networks");
+        let (mut totals, mut failures, mut rows) = (Vec::new(), Vec::new(), 0);
+        for folder in &folders {
+            match dataset::convert(folder, &self.result_dir, &options) {
+                Ok((outcome, total)) => {
+                    bar.suspend(|| say(printer, &outcome));
+                    rows += outcome.rows.values().sum::<usize>();
+                    totals.push(total);
+                }
+                Err(failure) if folders.len() == 1 => return Err(failure),
+                Err(failure) => failures.push(failure),
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        if !totals.is_empty() {
+            write_atomic(&self.result_dir.join("networks.csv"), totals::render(&totals).as_bytes())?;
+        }
+        for failure in &failures {
+            printer.fail(failure);
+        }
+        if !failures.is_empty() {
+            return Err(Failure::data(format!("{} of {} networks were not converted", failures.len(), folders.len())));
+        }
+        if rows == 0 {
+            return Err(Failure::data("no layer has enough measurements").at(&self.preprocessed_data_dir).help(
+                "lower --per-layer-measurements, or align with another method than `window`: it leaves most rows empty",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn say(printer: &Printer, outcome: &dataset::Outcome) {
+    let tables: Vec<String> = outcome.rows.iter().map(|(table, n)| format!("{n} {table}")).collect();
+    let rows = if tables.is_empty() { "no row".to_owned() } else { tables.join(", ") };
+    printer.say(format!("{}: {rows}", outcome.model));
+    for note in &outcome.notes {
+        printer.warn(format!("{}: {note}", outcome.model));
+    }
+    for left in outcome.left_out.iter().filter(|l| l.thin) {
+        printer.warn(format!("{}: `{}` is left out: it {}", outcome.model, left.layer, left.why));
+    }
+    let others = outcome.left_out.iter().filter(|l| !l.thin).count();
+    if others > 0 {
+        printer.say(format!("  {others} further layers are in no table; provenance.json says why"));
+    }
+}

@@ -1,0 +1,128 @@
+//! `host-trainer ingest`: other tools' files in, a run folder out.
+
+use crate::ingest::{self, Import, tables, tegrastats, trtexec};
+use clap::Args;
+use shared::failure::Failure;
+use shared::fs::read_capped;
+use shared::limits;
+use shared::printer::Printer;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// Import trtexec exports, tegrastats logs and flat CSV files into a run folder.
+#[derive(Debug, Args)]
+pub(super) struct Ingest {
+    /// Name of the model; its run folder carries it.
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// Folder that receives the run folder.
+    #[arg(long, value_name = "DIR", default_value = "raw_data")]
+    result_dir: PathBuf,
+    /// What trtexec wrote with --exportLayerInfo (and --profilingVerbosity=detailed).
+    #[arg(long, value_name = "FILE")]
+    layer_info: Option<PathBuf>,
+    /// What trtexec wrote with --exportProfile.
+    #[arg(long, value_name = "FILE", conflicts_with = "layers_csv")]
+    profile: Option<PathBuf>,
+    /// What trtexec wrote with --exportTimes.
+    #[arg(long, value_name = "FILE")]
+    times: Option<PathBuf>,
+    /// Log of tegrastats, taken while inferences ran back to back.
+    #[arg(long, value_name = "FILE", conflicts_with = "power_csv")]
+    tegrastats: Option<PathBuf>,
+    /// Rail of the tegrastats log to read [default: the board's total].
+    #[arg(long, value_name = "NAME", requires = "tegrastats")]
+    rail: Option<String>,
+    /// Interval of the tegrastats log.
+    #[arg(long, value_name = "MS", default_value_t = 1000.0)]
+    interval_ms: f64,
+    /// CSV file of power by time: `timestamp` or `t_us`, and `mv,ma`, `v,a`, `mw` or `w`.
+    #[arg(long, value_name = "FILE")]
+    power_csv: Option<PathBuf>,
+    /// CSV file of layers: `layer_name`, `runtime_ms` and, where known, the end as `timestamp` or `t_us`.
+    #[arg(long, value_name = "FILE")]
+    layers_csv: Option<PathBuf>,
+    /// Idle power of the board; written to idling_power.json.
+    #[arg(long, value_name = "W")]
+    idle_power_w: Option<f64>,
+}
+
+impl Ingest {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let mut import = Import { idle_watts: self.idle_power_w, ..Import::default() };
+        if self.interval_ms.is_nan() || self.interval_ms <= 0.0 {
+            return Err(Failure::usage("--interval-ms must be more than zero"));
+        }
+        if self.idle_power_w.is_some_and(|w| w.is_nan() || w < 0.0) {
+            return Err(Failure::usage("--idle-power-w must be zero or more"));
+        }
+        if let Some(path) = &self.layer_info {
+            // Parsed first: a file that holds no layers should fail here and not in `align`.
+            let (_, diagnostics) = shared::engine::read(path)?;
+            if !diagnostics.is_empty() {
+                printer.warn(format!("{}: {} oddities in the engine info", path.display(), diagnostics.len()));
+            }
+            import.engine_info = Some(read_capped(path, limits::ENGINE_INFO_BYTES)?);
+        }
+        if let Some(path) = &self.profile {
+            let (layers, count) = parsed(path, trtexec::profile)?;
+            import.layers = layers;
+            import.averaged_over = Some(count.max(1));
+        }
+        if let Some(path) = &self.layers_csv {
+            let (layers, oddities) = parsed(path, tables::layers)?;
+            import.layers = layers;
+            import.oddities.merge(&oddities);
+        }
+        if let Some(path) = &self.times {
+            import.latencies = parsed(path, trtexec::times)?;
+        }
+        if let Some(path) = &self.power_csv {
+            let (power, oddities) = parsed(path, tables::power)?;
+            import.power = power;
+            import.power_source = Some(("csv".into(), "power".into()));
+            import.oddities.merge(&oddities);
+        }
+        if let Some(path) = &self.tegrastats {
+            self.read_tegrastats(path, &mut import)?;
+        }
+        let written = ingest::write(&self.result_dir, &self.model, &import)?;
+        if import.oddities.bad > 0 {
+            printer.warn(format!("{} rows were not read: {}", import.oddities.bad, import.oddities.named.join("; ")));
+        }
+        for name in written {
+            printer.say(format!("wrote {}", self.result_dir.join(name).display()));
+        }
+        if import.averaged_over.is_some() {
+            printer.say(
+                "a trtexec profile holds one mean a layer: give `host-trainer dataset` --per-layer-measurements 1",
+            );
+        }
+        Ok(())
+    }
+
+    fn read_tegrastats(&self, path: &Path, import: &mut Import) -> Result<(), Failure> {
+        let file = File::open(path).map_err(|e| Failure::io(path, "read", &e))?;
+        let log = tegrastats::read(BufReader::new(file), self.rail.as_deref(), self.interval_ms)
+            .map_err(|e| Failure::io(path, "read", &e))?;
+        if log.power.is_empty() {
+            let rails: Vec<&str> = log.rails.iter().map(String::as_str).collect();
+            let failure = Failure::data("names no rail that stands for the whole board").at(path);
+            return Err(if rails.is_empty() {
+                failure.help("is it a log of tegrastats?")
+            } else {
+                failure.help(format!("choose one with --rail: {}", rails.join(", ")))
+            });
+        }
+        import.power = log.power;
+        import.power_source = Some(("tegrastats".into(), log.rail.unwrap_or_default()));
+        import.oddities.merge(&log.oddities);
+        Ok(())
+    }
+}
+
+fn parsed<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
+    let content = read_capped(path, limits::TABLE_BYTES)?;
+    parse(&content).map_err(|why| Failure::data(why).at(path))
+}
