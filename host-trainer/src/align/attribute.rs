@@ -361,7 +361,8 @@ impl Kept {
         let variance = self.samples.iter().map(|s| (s.watts - mean).powi(2)).sum::<f64>() / n;
         let span = last.at_us - first.at_us;
         if span <= 0.0 || lag_us <= 0.0 {
-            return Some((mean, (variance / n).sqrt()));
+            let error = if n < 8.0 { f64::INFINITY } else { (variance / n).sqrt() };
+            return Some((mean, error));
         }
         // The rise as the slope of a straight line: ends alone would carry the quantum's full error.
         let middle = self.samples.iter().map(|s| s.at_us).sum::<f64>() / n;

@@ -3,7 +3,7 @@
 //! The latency file has one list a layer. An inference is found by the stamps, not by the position in the lists, so a
 //! measurement that is missing in one list does not shift all that follow it.
 
-use super::latency::{Cursor, Entry, ReadAt, Series};
+use super::latency::{Cursor, Entry, ReadAt, Series, Text};
 use super::power::Oddities;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ pub struct Batch {
     /// Stamps in microseconds since 1970, inference by inference.
     pub at_us: Vec<i64>,
     /// The durations' texts as the file has them, if asked for.
-    pub texts: Vec<Vec<u8>>,
+    pub texts: Vec<Text>,
 }
 
 impl Batch {
@@ -82,7 +82,7 @@ pub struct Counts {
 
 struct Layer<'a, S: ?Sized> {
     cursor: Cursor<'a, S>,
-    queue: VecDeque<(Entry, Vec<u8>)>,
+    queue: VecDeque<(Entry, Text)>,
     ended: bool,
 }
 
@@ -165,7 +165,7 @@ impl<'a, S: ReadAt + ?Sized> Cycles<'a, S> {
         for (layer, &present) in self.layers.iter_mut().zip(present) {
             let head = if present { layer.queue.pop_front() } else { None };
             missing += u64::from(head.is_none());
-            let (entry, text) = head.unwrap_or((Entry { ms: f64::NAN, at_us: i64::MIN }, Vec::new()));
+            let (entry, text) = head.unwrap_or((Entry { ms: f64::NAN, at_us: i64::MIN }, Text::default()));
             if entry.at_us != i64::MIN {
                 first = first.min(entry.at_us);
             }
@@ -199,10 +199,13 @@ fn mark<S: ?Sized>(layers: &[Layer<'_, S>], present: &mut [bool], next: i64) -> 
 impl<S: ReadAt + ?Sized> Layer<'_, S> {
     fn fill(&mut self, want: usize, with_text: bool) -> io::Result<()> {
         while self.queue.len() < want && !self.ended {
-            let mut text = Vec::new();
-            let entry = if with_text { self.cursor.next_with_text(&mut text)? } else { self.cursor.next_entry()? };
+            let entry = if with_text {
+                self.cursor.next_with_text()?
+            } else {
+                self.cursor.next_entry()?.map(|entry| (entry, Text::default()))
+            };
             match entry {
-                Some(entry) => self.queue.push_back((entry, text)),
+                Some(entry) => self.queue.push_back(entry),
                 None => self.ended = true,
             }
         }

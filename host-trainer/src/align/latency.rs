@@ -252,6 +252,35 @@ pub fn split_shared_names(layers: &mut Vec<Series>) -> usize {
     layers.len() - before
 }
 
+/// The text of a number as the file has it, without memory of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Text {
+    bytes: [u8; 31],
+    length: u8,
+}
+
+impl Text {
+    /// Takes a number's text; one that is too long to keep is written anew.
+    fn of(text: &[u8], value: f64) -> Self {
+        let anew;
+        let text = if text.len() <= 31 {
+            text
+        } else {
+            anew = format!("{value:?}");
+            &anew.as_bytes()[..anew.len().min(31)]
+        };
+        let mut bytes = [0; 31];
+        bytes[..text.len()].copy_from_slice(text);
+        Self { bytes, length: text.len() as u8 }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
 /// One measurement of one layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
@@ -309,16 +338,14 @@ impl<'a, S: ReadAt + ?Sized> Cursor<'a, S> {
         })
     }
 
-    /// As [`next_entry`](Self::next_entry), with the duration's text as the file has it appended to `text`.
+    /// As [`next_entry`](Self::next_entry), with the duration's text as the file has it.
     ///
     /// # Errors
     /// Whatever the source says.
-    pub fn next_with_text(&mut self, text: &mut Vec<u8>) -> io::Result<Option<Entry>> {
+    pub fn next_with_text(&mut self) -> io::Result<Option<(Entry, Text)>> {
         self.next_with(|stamps, number, stamp| {
             let ms = std::str::from_utf8(number).ok()?.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0)?;
-            let at_us = stamps.parse(stamp)?;
-            text.extend_from_slice(number);
-            Some(Entry { ms, at_us })
+            Some((Entry { ms, at_us: stamps.parse(stamp)? }, Text::of(number, ms)))
         })
     }
 
@@ -435,6 +462,15 @@ mod tests {
         let (layers, _) = read(text);
         let of: Vec<_> = layers.iter().map(|l| l.1.iter().map(|e| e.ms).collect::<Vec<_>>()).collect();
         assert_eq!(of, [vec![1.0, 2.0], vec![3.0, 5.0], vec![4.0, 6.0], vec![1.0, 2.0]]);
+    }
+
+    #[test]
+    fn a_number_of_any_length_keeps_its_value() {
+        let long = "0.1250000000000000000000000000000000000000";
+        for (text, value) in [("0.5", 0.5), (long, 0.125), ("1e-3", 1e-3)] {
+            let kept = Text::of(text.as_bytes(), value);
+            assert_eq!(std::str::from_utf8(kept.as_bytes()).expect("UTF-8").parse(), Ok(value));
+        }
     }
 
     #[test]

@@ -249,7 +249,11 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
         survey: &survey,
         power: &power,
     };
-    let found = evidence(&input).map_err(reading(&run.files.latency))?;
+    let mut found = evidence(&input).map_err(reading(&run.files.latency))?;
+    if manifest.is_some_and(|m| m.layer_times.stamp == LayerStamp::PassAverage) {
+        // Such stamps do not say when a layer ran: what readings happen to lie there means nothing.
+        (found.samples, found.mean_watts, found.solution) = (0, None, None);
+    }
     run.take(found, &survey, pass.map(|p| p.1), facts.model_run.as_ref(), options);
     Ok(run)
 }
@@ -517,7 +521,7 @@ fn write_attributed(run: &Run, latency: &(impl ReadAt + ?Sized), out: &mut dyn W
                 for i in part * ROWS..((part + 1) * ROWS).min(batch.len()) {
                     let cycle = batch.first + i as u64 + 1;
                     for (l, layer) in texts.iter().enumerate() {
-                        let run_time = &batch.texts[i * batch.layers + l];
+                        let run_time = batch.texts[i * batch.layers + l].as_bytes();
                         if !run_time.is_empty() {
                             layer.row(cycle, run_time, &mut text);
                         }

@@ -5,7 +5,7 @@
 //! so that a window that begins before the one before it ended misses what that one took; once the log has ended no
 //! further row comes; and a power of zero has no idle power taken off.
 
-use super::latency::{Cursor, Entry, ReadAt, Series};
+use super::latency::{Cursor, Entry, ReadAt, Series, Text};
 use super::power::{Oddities, PowerLog, Reading};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -72,7 +72,7 @@ pub fn apply<S: ReadAt + ?Sized>(
 ) -> io::Result<Counts> {
     let mut forward = Forward { log: PowerLog::new(power), chunk: Vec::new(), at: 0 };
     let mut queues: Vec<_> =
-        layers.iter().map(|l| (Cursor::new(latency, l), VecDeque::<(Entry, Vec<u8>)>::new())).collect();
+        layers.iter().map(|l| (Cursor::new(latency, l), VecDeque::<(Entry, Text)>::new())).collect();
     let mut counts = Counts::default();
     let mut cycle = 0;
     let mut ended = false;
@@ -93,7 +93,7 @@ pub fn apply<S: ReadAt + ?Sized>(
                 let power_uw = (readings > 0).then(|| sum / readings as f64);
                 counts.rows += 1;
                 counts.empty += u64::from(readings == 0);
-                row(Row { cycle, layer, power_uw, readings, ms: entry.ms, text: &text })?;
+                row(Row { cycle, layer, power_uw, readings, ms: entry.ms, text: text.as_bytes() })?;
             }
         }
     }
@@ -104,11 +104,10 @@ pub fn apply<S: ReadAt + ?Sized>(
     Ok(counts)
 }
 
-fn fill<S: ReadAt + ?Sized>(cursor: &mut Cursor<'_, S>, queue: &mut VecDeque<(Entry, Vec<u8>)>) -> io::Result<()> {
+fn fill<S: ReadAt + ?Sized>(cursor: &mut Cursor<'_, S>, queue: &mut VecDeque<(Entry, Text)>) -> io::Result<()> {
     while queue.len() < AHEAD {
-        let mut text = Vec::new();
-        let Some(entry) = cursor.next_with_text(&mut text)? else { break };
-        queue.push_back((entry, text));
+        let Some(entry) = cursor.next_with_text()? else { break };
+        queue.push_back(entry);
     }
     Ok(())
 }

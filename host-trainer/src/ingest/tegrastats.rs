@@ -5,7 +5,7 @@ use crate::align::power::Oddities;
 use shared::run_folder::{PowerReading, stamp};
 use shared::units::{Milliamps, Millivolts};
 use std::collections::BTreeSet;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// Rails that stand for the whole board, in the order in which they are looked for.
 const TOTALS: [&str; 5] = ["VDD_IN", "POM_5V_IN", "VIN_SYS_5V0", "5V_IN", "SYS_VIN_TOTAL"];
@@ -38,7 +38,7 @@ pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: f64) -> io::R
     let mut number = 0_u64;
     loop {
         line.clear();
-        if io::Read::by_ref(&mut source).take(1 << 16).read_until(b'\n', &mut line)? == 0 {
+        if source.by_ref().take(1 << 16).read_until(b'\n', &mut line)? == 0 {
             return Ok(log);
         }
         number += 1;
