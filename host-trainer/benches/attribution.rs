@@ -1,13 +1,17 @@
-//! Table of attribution errors on simulated runs. `cargo bench -p host-trainer --bench attribution [-- CYCLES…]`
+//! Table of attribution errors on simulated runs with known truth.
+//!
+//! `cargo bench -p host-trainer --bench attribution [-- CYCLES…]`, 3,000 and 30,000 by default.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
 use host_trainer::align::sensor::Known;
-use host_trainer::align::study::{compare, simulate_logs};
+use host_trainer::align::study::{Comparison, compare, simulate_logs};
+use shared::engine::{self, Engine};
 use shared::simulate::{Load, LoadLayer, PollModel, Random, SensorModel};
 use shared::units::{Millis, Watts};
-use std::time::Instant;
+use std::path::Path;
 
-fn network(layers: usize, seed: u64) -> Load {
+/// Layers of random length and power, with nothing for a model to know.
+fn random(layers: usize, seed: u64) -> Load {
     let mut random = Random::new(seed);
     let layers = (0..layers)
         .map(|i| LoadLayer {
@@ -19,77 +23,80 @@ fn network(layers: usize, seed: u64) -> Load {
     Load::of_layers(layers)
 }
 
+fn sample(model: &str) -> Engine {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample_data");
+    engine::read(&folder.join(format!("{model}_trt_engine_info.json"))).unwrap().0
+}
+
 fn main() {
     let counts: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![3_000, 30_000] } else { counts };
-    let fast_poll =
-        PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
+    let (resnet, mobilenet) = (sample("resnet18"), sample("mobilenet_v2"));
+    let mut jittery = random(26, 4);
+    (jittery.host_gap, jittery.host_gap_deviation) = (Millis(1.5), 0.5);
+    (jittery.duration_deviation, jittery.layer_gap) = (0.05, Millis(0.005));
+    let loads: Vec<(&str, Load, Option<&Engine>)> = vec![
+        ("random 26", random(26, 4), None),
+        ("random 60", random(60, 5), None),
+        ("gaps, jitter 26", jittery, None),
+        ("resnet18", Load::of_engine(&resnet, 1), Some(&resnet)),
+        ("mobilenet_v2", Load::of_engine(&mobilenet, 1), Some(&mobilenet)),
+    ];
+    let fast = PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
+    let sensors = [
+        ("meter 20 kHz", SensorModel::ideal_meter(), PollModel::streaming()),
+        ("2.2 ms/1.1 ms", SensorModel::ina3221_fast(), fast),
+        ("2.2 ms read at 2.29", SensorModel::ina3221_fast(), PollModel::reference_loop()),
+        ("lag 0.41 s", SensorModel::ina3221_boot(), fast),
+    ];
     println!(
-        "{:<22} {:>6} {:>5} {:>4} | {:>7} {:>8} {:>7} {:>7} | {:>6} {:>6} {:>8} {:>8} {:>6} {:>5} {:>6}",
+        "{:<20} {:<16} {:>6} {:<8} | {:>7} {:>8} {:>7} {:>10} | {:>8} {:>10} {:>8} {:>8}",
         "sensor",
+        "load",
         "cycles",
-        "layers",
-        "stmp",
+        "stamps",
         "window",
         "constant",
         "share",
-        "deconv",
-        "cover",
-        "half",
+        "deconvolve",
+        "coverage",
+        "half-width",
         "energy",
-        "closure",
-        "ident",
-        "infl",
-        "s"
+        "closure"
     );
     for &cycles in &counts {
-        for layers in [26, 60] {
-            let only = std::env::var("ONLY").unwrap_or_default();
-            for (name, sensor, poll) in [
-                ("20 kHz meter", SensorModel::ideal_meter(), PollModel::streaming()),
-                ("2.2 ms, window 1.1 ms", SensorModel::ina3221_fast(), fast_poll),
-                ("same, read at 2.29 ms", SensorModel::ina3221_fast(), PollModel::reference_loop()),
-                ("lag 0.41 s", SensorModel::ina3221_boot(), fast_poll),
-            ] {
-                if !name.contains(&only) {
-                    continue;
-                }
+        for (sensor_name, sensor, poll) in sensors {
+            let mut inside = (0.0, 0.0);
+            for (load_name, load, engine) in &loads {
                 for callback in [false, true] {
-                    let load = network(layers, 4);
-                    let logs = simulate_logs(&load, sensor, poll, cycles, callback, 9);
-                    let start = Instant::now();
-                    let (c, evidence, survey) = compare(&logs, Known::default(), &vec![None; layers]).unwrap();
-                    println!(
-                        "{name:<22} {cycles:>6} {layers:>5} {:>4} | {:>6.2}% {:>7.2}% {:>6.2}% {:>6.2}% | {:>5.0}% {:>5.1}% {:>7.3}% {:>8.0e} {:>5.0}% {:>5.1} {:>6.2}",
-                        if callback { "cb" } else { "end" },
-                        c.window * 1e2,
-                        c.constant * 1e2,
-                        c.share * 1e2,
-                        c.deconvolve * 1e2,
-                        c.coverage * 1e2,
-                        c.half_width * 1e2,
-                        c.energy_error * 1e2,
-                        c.closure.abs(),
-                        c.identified * 1e2,
-                        c.inflation,
-                        start.elapsed().as_secs_f64()
-                    );
-                    if std::env::var_os("DETAIL").is_some() {
-                        println!(
-                            "   {:?} samples {} sigma {:?} s {:?} sensor {:?}",
-                            (
-                                evidence.response,
-                                evidence.predicted,
-                                evidence.solution.as_ref().map(|s| s.nuisances.clone())
-                            ),
-                            evidence.samples,
-                            evidence.solution.as_ref().map(|s| s.noise_watts),
-                            evidence.solution.as_ref().map(|s| s.spread_watts),
-                            survey.sensor
-                        );
-                    }
+                    let logs = simulate_logs(load, sensor, poll, cycles, callback, 9);
+                    let (c, ..) = compare(&logs, Known::default(), *engine).unwrap();
+                    let layers = load.layers.len() as f64;
+                    inside = (inside.0 + c.coverage * layers, inside.1 + layers);
+                    row(sensor_name, load_name, cycles, callback, &c);
                 }
             }
+            println!(
+                "{sensor_name:<20} all loads: coverage {:.0}% of {} intervals",
+                inside.0 / inside.1 * 1e2,
+                inside.1
+            );
         }
     }
+}
+
+fn row(sensor: &str, load: &str, cycles: u32, callback: bool, c: &Comparison) {
+    let percent = |v: f64| format!("{:.2}%", v * 1e2);
+    println!(
+        "{sensor:<20} {load:<16} {cycles:>6} {:<8} | {:>7} {:>8} {:>7} {:>10} | {:>7.0}% {:>10} {:>7.3}% {:>8.0e}",
+        if callback { "callback" } else { "ends" },
+        percent(c.window),
+        percent(c.constant),
+        percent(c.share),
+        percent(c.deconvolve),
+        c.coverage * 1e2,
+        percent(c.half_width),
+        c.energy_error * 1e2,
+        c.closure.abs()
+    );
 }

@@ -104,7 +104,7 @@ pub fn answer(times: &[f64], values: &[f64]) -> Option<Answer> {
     let spacing = (times[times.len() - 1] - times[0]) / (times.len() - 1) as f64;
     // Before the step half a second, after it three: enough for five time constants of the slowest sensor known.
     let from = times.partition_point(|&t| t < at - 0.5e6);
-    let to = times.partition_point(|&t| t < at + 3e6);
+    let to = settled_until(times, values, at, height);
     let (times, values) = (&times[from..to], &values[from..to]);
     let stride = times.len().div_ceil(3000).max(1);
     let times: Vec<f64> = times.iter().step_by(stride).copied().collect();
@@ -144,6 +144,24 @@ pub fn answer(times: &[f64], values: &[f64]) -> Option<Answer> {
         (false, true) => Answer::Lag(length),
         (false, false) => Answer::Ramp(length),
     })
+}
+
+/// Until where the load stays after a step at `at`: three seconds, or until the reading goes back by a tenth of the step.
+fn settled_until(times: &[f64], values: &[f64], at: f64, height: f64) -> usize {
+    const STRETCH_US: f64 = 0.1e6;
+    let mut from = times.partition_point(|&t| t < at);
+    let mut furthest = f64::NEG_INFINITY;
+    while from < times.len() && times[from] < at + 3e6 {
+        let to = times.partition_point(|&t| t < times[from] + STRETCH_US);
+        let mean = values[from..to].iter().sum::<f64>() / (to - from) as f64;
+        let moved = mean * height.signum();
+        if moved < furthest - 0.1 * height.abs() {
+            return from;
+        }
+        furthest = furthest.max(moved);
+        from = to;
+    }
+    from
 }
 
 /// As [`minimise`], with fewer evaluations of a costly function; returns place and value.
@@ -230,6 +248,15 @@ mod tests {
         assert!((length / 0.3e6 - 1.0).abs() < 0.03, "{length}");
         let (t, v) = readings(|s| if s < 0.0 { 0.0 } else { 1.0 });
         assert_eq!(answer(&t, &v), Some(Answer::AtOnce));
+    }
+
+    #[test]
+    fn a_load_that_ends_soon_does_not_mislead() {
+        // On at 2.1 s, off again 1.2 s later.
+        let rise = |s: f64| if s < 0.0 { 0.0 } else { 1.0 - (-s / 0.3).exp() };
+        let (t, v) = readings(|s| rise(s) - rise(s - 1.2));
+        let Some(Answer::Lag(lag)) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
+        assert!((lag / 0.3e6 - 1.0).abs() < 0.06, "{lag}");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Holding attribution against the truth of simulated runs.
 
 use super::attribute::{Evidence, Input, evidence};
-use super::cycles::{self, Batch, Cycles, SAMPLE, Stamps};
+use super::cycles::{self, Batch, Cycles, Stamps};
 use super::latency;
 use super::power::Oddities;
 use super::sensor::{self, Known, Survey};
 use super::solve::NINETY;
 use super::{stamp, timeline, window};
+use shared::engine::Engine;
 use shared::run_folder::{LayerStamp, Record};
 use shared::simulate::{self, Load, PassPlan, PollModel, SensorModel, Truth, VirtualRun};
 use std::convert::Infallible;
@@ -98,11 +99,12 @@ pub struct Comparison {
     pub inflation: f64,
 }
 
-/// Attributes a simulated run and compares. `activities` are those of [`super::share::activity`], if an engine is known.
+/// Attributes a simulated run and compares. With the engine that the load was made for, energy is shared out by activity
+/// too, else by run time alone.
 ///
 /// # Errors
 /// Never in practice: the logs are in memory.
-pub fn compare(logs: &Logs, known: Known, activities: &[Option<f64>]) -> io::Result<(Comparison, Evidence, Survey)> {
+pub fn compare(logs: &Logs, known: Known, engine: Option<&Engine>) -> io::Result<(Comparison, Evidence, Survey)> {
     let survey = sensor::survey(logs.power.as_slice(), known)?;
     let mut layers = latency::index(logs.latency.as_slice(), &mut Oddities::default())?;
     let file_order = layers.clone();
@@ -110,7 +112,6 @@ pub fn compare(logs: &Logs, known: Known, activities: &[Option<f64>]) -> io::Res
     let mut batch = Batch::default();
     Cycles::new(logs.latency.as_slice(), &layers, false).next_batch(&mut batch)?;
     let stamps: Stamps = cycles::classify(&batch);
-    debug_assert!(batch.len() >= SAMPLE.min(batch.len()));
     let power = logs.power.clone();
     let open = move || -> io::Result<Box<dyn io::Read + Send>> { Ok(Box::new(io::Cursor::new(power.clone()))) };
     let input = Input {
@@ -145,7 +146,13 @@ pub fn compare(logs: &Logs, known: Known, activities: &[Option<f64>]) -> io::Res
     let deviation = |i: usize| solution.map_or(f64::INFINITY, |s| s.deviation[order[i]]);
     let level = truth.iter().enumerate().map(|(i, t)| fitted(i) * t.duration_ms).sum::<f64>() / time;
     let durations: Vec<f64> = truth.iter().map(|t| t.duration_ms).collect();
-    let shared = super::share::share(&durations, activities, level, logs.truth.idle_w);
+    let shortest = durations.iter().copied().filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min);
+    let activities: Vec<Option<f64>> = durations
+        .iter()
+        .enumerate()
+        .map(|(i, &ms)| engine.and_then(|e| e.layers.get(i)).and_then(|l| super::share::activity(l, ms, shortest)))
+        .collect();
+    let shared = super::share::share(&durations, &activities, level, logs.truth.idle_w);
     let file_index = |name: &str| file_order.iter().position(|l| l.name == name).unwrap_or(0);
     let rule: Vec<Option<f64>> = truth
         .iter()
