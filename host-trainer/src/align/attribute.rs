@@ -279,7 +279,8 @@ fn conclude<S: ?Sized>(
                 mean_watts = Some(seen);
                 Some(solve::ignorant(shares.len(), &shares, seen, second.noise_watts))
             } else {
-                solve::solve(sums, &shares, mean, inflation).map(|s| with_timing(s, &durations, response.gap_us))
+                solve::solve(sums, &shares, mean, inflation)
+                    .map(|s| with_model_error(s, &durations, response.gap_us, predictability))
             };
             error = sums.mean_error().unwrap_or(second.noise_watts * (inflation / sums.count as f64).sqrt());
         } else {
@@ -311,9 +312,11 @@ fn conclude<S: ?Sized>(
 
 /// Adds what the timeline's own error does to each layer: a boundary that is off by `t` moves `t·(difference of power)`
 /// from one layer to its neighbour. Stamps are whole microseconds; gaps between layers, where they had to be found, are
-/// one number for all.
-fn with_timing(mut solution: Solution, durations: &[f64], gap_us: f64) -> Solution {
+/// one number for all. And what a fit does not predict may be the response's fault rather than noise: half of the usual
+/// spread of layer powers, times that share, is added for it.
+fn with_model_error(mut solution: Solution, durations: &[f64], gap_us: f64, predicted: f64) -> Solution {
     const STAMP_US: f64 = 0.3;
+    let misfit = 0.5 * solve::usual_spread(solution.watts[durations.len() - 1]) * (1.0 - predicted).clamp(0.0, 1.0);
     let layers = durations.len() - 1;
     let boundary_ms = (STAMP_US.powi(2) + (0.2 * gap_us).powi(2) * layers as f64).sqrt() * 1e-3;
     let watts = solution.watts.clone();
@@ -322,7 +325,7 @@ fn with_timing(mut solution: Solution, durations: &[f64], gap_us: f64) -> Soluti
         let after = watts[layer + 1];
         let steps = ((watts[layer] - before).powi(2) + (watts[layer] - after).powi(2)).sqrt();
         let error = boundary_ms / durations[layer].max(boundary_ms) * steps;
-        let variance = solution.deviation[layer].powi(2) + error * error;
+        let variance = solution.deviation[layer].powi(2) + error * error + misfit * misfit;
         solution.deviation[layer] = variance.sqrt().min(solution.prior_deviation[layer].max(solution.deviation[layer]));
     }
     solution

@@ -223,6 +223,12 @@ pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
     (2.0 * linear - quadratic) / held_out.squares.max(f64::MIN_POSITIVE)
 }
 
+/// Spread of layer powers around a mean that is expected before anything is measured, in watts.
+#[must_use]
+pub fn usual_spread(mean_watts: f64) -> f64 {
+    SPREAD.0 * mean_watts
+}
+
 /// The solution when readings tell nothing: the mean for every component, with the prior's deviation.
 #[must_use]
 pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -> Solution {
