@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Measured values closer to zero than this are left out of relative errors, and counted.
-const NEARLY_ZERO: f64 = 1e-9;
+pub const NEARLY_ZERO: f64 = 1e-9;
 
 /// Errors of predictions against measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

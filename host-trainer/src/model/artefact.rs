@@ -98,7 +98,7 @@ impl Artefact {
 }
 
 /// Writes all models of a device in place of those it had. They are written beside the old ones and swapped in by
-/// renaming, so that a fit which fails half-way leaves the old models as they were.
+/// one rename, so that a reader sees the old models or the new, and a fit that fails half-way leaves the old.
 ///
 /// # Errors
 /// Whatever the file system says.
@@ -111,11 +111,26 @@ pub fn replace_device(models: &Path, device: &Device, artefacts: &[Artefact]) ->
     }
     device.write(staging.path())?;
     let (fresh, target) = (staging.path().join(&device.name), models.join(&device.name));
-    let old = staging.path().join("replaced");
-    if target.exists() {
-        std::fs::rename(&target, &old).map_err(io("replace the old models"))?;
+    // The old models, if any, change places with the new and go with the staging folder.
+    swap(&fresh, &target).map_err(io("put the models in place"))
+}
+
+/// Puts `fresh` where `target` is; what was there ends up at `fresh`'s place or beside it.
+fn swap(fresh: &Path, target: &Path) -> std::io::Result<()> {
+    if !target.exists() {
+        return std::fs::rename(fresh, target);
     }
-    std::fs::rename(&fresh, &target).map_err(io("put the models in place"))
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE) {
+            // Some file systems cannot exchange; two renames are the next best.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+            done => return done.map_err(Into::into),
+        }
+    }
+    std::fs::rename(target, fresh.with_extension("replaced"))?;
+    std::fs::rename(fresh, target)
 }
 
 /// SHA-256 in hexadecimal.

@@ -1,5 +1,6 @@
 //! The reference's model kind: a polynomial of the layer's sizes, thinned by the Lasso.
 
+use crate::evaluate::NEARLY_ZERO;
 use crate::fit::design::Design;
 use crate::fit::lasso::{Folds, LassoCvParams};
 use crate::fit::plan::{LassoSettings, Plan, Weighting};
@@ -77,8 +78,9 @@ impl Recipe for LassoRecipe {
         let design = scaler.transform(design);
         let weights: Option<Vec<f64>> = match self.plan.lasso.weighting {
             Weighting::Equal => None,
+            // A measurement of nothing has no relative error; it is left out.
             Weighting::Relative => {
-                Some(problem.measured.iter().map(|y| 1.0 / (y * y).max(f64::MIN_POSITIVE)).collect())
+                Some(problem.measured.iter().map(|y| if *y > NEARLY_ZERO { 1.0 / (y * y) } else { 0.0 }).collect())
             }
         };
         let params = LassoCvParams {

@@ -1,0 +1,111 @@
+//! Every command that the README shows is run, in a folder that holds what a fresh clone holds and what the text assumes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Commands that are not run here: the tests themselves, and TensorRT's own tool, which no test machine has.
+const NOT_RUN: [&str; 2] = ["cargo test --workspace", "trtexec "];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Lines of the README's `sh` blocks, continued lines joined, comments cut off.
+fn commands() -> Vec<String> {
+    let text = fs::read_to_string(root().join("README.md")).expect("the README");
+    let (mut commands, mut inside) = (Vec::new(), false);
+    for line in text.replace("\\\n", " ").lines() {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+        } else if inside && !line.trim().is_empty() && !line.trim_start().starts_with('#') {
+            commands.push(line.split(" # ").next().unwrap_or(line).trim().to_owned());
+        }
+    }
+    commands
+}
+
+/// The program a command names, as built for this test run, and its arguments.
+fn resolve(command: &str) -> Option<(PathBuf, Vec<String>)> {
+    let host = PathBuf::from(env!("CARGO_BIN_EXE_host-trainer"));
+    // The agent belongs to another package; cargo builds it into the same folder.
+    let agent = host.with_file_name("jetson-agent");
+    for (prefix, program) in [
+        ("cargo run --release -p host-trainer -- ", &host),
+        ("host-trainer ", &host),
+        ("cargo run --release -p jetson-agent -- ", &agent),
+        ("jetson-agent ", &agent),
+    ] {
+        if let Some(arguments) = command.strip_prefix(prefix) {
+            return Some((program.clone(), arguments.split_whitespace().map(str::to_owned).collect()));
+        }
+    }
+    None
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folder");
+    for entry in fs::read_dir(from).expect("folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copy");
+        }
+    }
+}
+
+/// A training table of three networks, enough for one kind.
+fn training_data(folder: &Path) {
+    let mut text = String::from("model,batch_size,input_size,output_size,power,runtime,layer_name\n");
+    for (number, network) in ["one", "two", "three"].into_iter().enumerate() {
+        for layer in 1..=8 {
+            let (input, output) = (64 * layer * (number + 1), 32 * layer);
+            text.push_str(&format!(
+                "{network},1,{input},{output},5000000,{},d{layer}\n",
+                0.01 + (input * output) as f64 * 1e-7
+            ));
+        }
+    }
+    fs::create_dir_all(folder).expect("folder");
+    fs::write(folder.join("dense.csv"), text).expect("file");
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for name in ["sample_data", "trained_models"] {
+        copy_tree(&root().join(name), &folder.path().join(name));
+    }
+    fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.path().join("engine.json"))
+        .expect("copy");
+    training_data(&folder.path().join("training_data"));
+    let commands = commands();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        if NOT_RUN.iter().any(|prefix| command.starts_with(prefix)) {
+            continue;
+        }
+        let (program, arguments) = resolve(&command).unwrap_or_else(|| panic!("nothing runs `{command}`"));
+        if !program.exists() {
+            println!("skipped: `{command}`, its program was not built in this run");
+            continue;
+        }
+        let output = Command::new(program).args(arguments).current_dir(folder.path()).output().expect("runs");
+        assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_picture_is_what_the_first_command_prints() {
+    let text = fs::read_to_string(root().join("README.md")).expect("the README");
+    let first = commands().into_iter().next().expect("a command");
+    let (program, arguments) = resolve(&first).expect("host-trainer");
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for name in ["sample_data", "trained_models"] {
+        copy_tree(&root().join(name), &folder.path().join(name));
+    }
+    let output = Command::new(program).args(arguments).current_dir(folder.path()).output().expect("runs");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains(printed.trim()), "the README shows something else than:\n{printed}");
+}
