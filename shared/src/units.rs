@@ -33,7 +33,7 @@ macro_rules! quantity {
             fn div(self, divisor: f64) -> Self { Self(self.0 / divisor) }
         }
         impl Sum for $name {
-            fn sum<I: Iterator<Item = Self>>(values: I) -> Self { Self(values.map(|v| v.0).sum()) }
+            fn sum<I: Iterator<Item = Self>>(values: I) -> Self { values.fold(Self(0.0), |sum, value| sum + value) }
         }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
