@@ -25,6 +25,16 @@ pub enum PowerKind {
     Total,
 }
 
+impl PowerKind {
+    /// The measurements of a layer that are of this kind.
+    fn of(self, layer: &stats::Measured) -> &stats::Values {
+        match self {
+            Self::Net => &layer.net,
+            Self::Total => &layer.total,
+        }
+    }
+}
+
 /// What may be asked of a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -115,8 +125,12 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     if !diagnostics.is_empty() {
         outcome.notes.push(format!("the engine info has {} oddities", diagnostics.len()));
     }
-    if measured.iter().all(|l| l.net.count() == 0) && measured.iter().any(|l| l.total.count() > 0) {
-        outcome.notes.push("there is no power less idle power, for idle power is unknown: see --power total".into());
+    if measured.iter().all(|l| options.power.of(l).count() == 0) {
+        outcome.notes.push(if measured.iter().any(|l| l.total.count() > 0) {
+            "idle power is unknown, so that the rows have no power less idle power: see --power total".into()
+        } else {
+            "no power was measured; the rows have run times only".to_owned()
+        });
     }
     let device = report.as_ref().and_then(|r| r.device.clone()).unwrap_or_default();
     let (written_tables, left_out) = tables::rows(&measured, &engine, &device, options);

@@ -190,11 +190,7 @@ pub fn reference_table(layers: &[Measured], power: bool, kind: PowerKind) -> Str
     layers.sort_by(|a, b| (&a.name, a.turn).cmp(&(&b.name, b.turn)));
     let mut text = String::from("layer_name,count,mean,std,min,25%,50%,75%,max\n");
     for layer in layers {
-        let values = match (power, kind) {
-            (true, PowerKind::Net) => &layer.net,
-            (true, PowerKind::Total) => &layer.total,
-            (false, _) => &layer.runtime,
-        };
+        let values = if power { kind.of(layer) } else { &layer.runtime };
         let _ = writeln!(
             text,
             "{},{:?},{},{},{},{},{},{},{}",

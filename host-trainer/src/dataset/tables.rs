@@ -1,7 +1,7 @@
 //! Rows of the training tables.
 
 use super::stats::{Measured, Values};
-use super::{LeftOut, Options, PowerKind};
+use super::{LeftOut, Options};
 use crate::align::rows::field;
 use crate::features::columns::{Shape, csv_header, extra_columns, reference_columns};
 use crate::features::{Extraction, extract};
@@ -9,7 +9,8 @@ use shared::engine::{Engine, Layer, Table};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-/// Renders every table that has a row, and lists the layers that have none.
+/// Renders every table that has a row, and lists the layers that have none. A layer needs enough measurements of run time,
+/// and of power too where the run has any of that power: a run that was only timed makes rows without power.
 #[must_use]
 pub fn rows(
     measured: &[Measured],
@@ -23,9 +24,10 @@ pub fn rows(
     }
     let mut texts: BTreeMap<Table, String> = BTreeMap::new();
     let mut left_out = Vec::new();
+    let has_power = measured.iter().any(|layer| options.power.of(layer).count() > 0);
     for layer in measured {
         let mut leave = |why: String, thin: bool| left_out.push(LeftOut { layer: layer.name.clone(), why, thin });
-        let power: &Values = if options.power == PowerKind::Net { &layer.net } else { &layer.total };
+        let power: &Values = options.power.of(layer);
         let Some(engine_layer) = by_name.get(layer.name.as_str()).and_then(|all| all.get(layer.turn).or(all.first()))
         else {
             leave("the engine info does not list it".into(), false);
@@ -40,7 +42,7 @@ pub fn rows(
             }
         };
         let needed = options.per_layer_measurements;
-        if layer.runtime.count() < needed || power.count() < needed {
+        if layer.runtime.count() < needed || (has_power && power.count() < needed) {
             leave(
                 format!(
                     "has {} measurements of power and {} of run time, and {needed} are needed",
