@@ -370,9 +370,9 @@ fn notes(problem: &Problem, networks: &BTreeSet<&str>, has_interval: bool) -> Ve
         let widest = spread.fold(0.0, f64::max);
         if widest < CONSTANT_POWER {
             notes.push(format!(
-                "power varies by {:.2} % within a network at most: it is one constant a network, not a measurement of \
+                "power varies by less than {:.0} % within each network: it is one constant a network, not a measurement of \
                  its layers",
-                100.0 * widest
+                (100.0 * widest).floor() + 1.0
             ));
         }
     }
