@@ -90,6 +90,18 @@ impl LassoCvValidParams {
         folds: &Folds,
         weights: Option<&[f64]>,
     ) -> Result<LassoCv, LassoError> {
+        self.fit_within(MERGED_ENTRIES, design, target, folds, weights)
+    }
+
+    /// [`LassoCvValidParams::fit`], keeping the folds' Gram matrices if they have at most `entries` entries together.
+    pub(super) fn fit_within(
+        &self,
+        entries: usize,
+        design: &Design,
+        target: &[f64],
+        folds: &Folds,
+        weights: Option<&[f64]>,
+    ) -> Result<LassoCv, LassoError> {
         self.validate(design, target, weights)?;
         if folds.rows() != design.rows() {
             return Err(LassoError::Length { what: "the fold assignment", found: folds.rows(), rows: design.rows() });
@@ -104,7 +116,7 @@ impl LassoCvValidParams {
                 return Err(LassoError::NoWeight { what: format!("fold {fold} or the rest") });
             }
         }
-        let merged = data.design.columns().pow(2).saturating_mul(folds.count()) <= MERGED_ENTRIES;
+        let merged = data.design.columns().pow(2).saturating_mul(folds.count()) <= entries;
         let parts: Vec<Moments> =
             if merged { held_out.par_iter().map(|rows| data.moments(rows)).collect() } else { Vec::new() };
         let whole = if merged {

@@ -15,7 +15,11 @@
 //! What differs is where the work goes. scikit-learn sweeps over the rows where a fold has no more rows than columns and in
 //! its refit, and over the Gram matrix elsewhere; the iterates are the same up to rounding, so here all is done on Gram
 //! matrices (`moments`), computed once a fold and merged for the other folds' training sets.
-//! `descent` says how most of a sweep is saved without changing its result.
+//! `working_set` says how most of a sweep is saved without changing its result, `distinct` what copies of columns save.
+//!
+//! Where the penalty is not determined: once no fold moves any more, penalties share one error exactly, and the
+//! larger one is taken. scikit-learn evaluates the same coefficients in blocks of columns whose kernels round differently, so
+//! its choice among such ties depends on the processor's BLAS kernel.
 
 mod cv;
 mod descent;

@@ -80,6 +80,24 @@ proptest! {
 }
 
 #[test]
+fn folds_too_large_to_keep_are_multiplied_out_anew() {
+    let rows: Vec<[f64; 3]> = (0..40).map(|i| [f64::from(i % 7), f64::from(i % 5), f64::from(i * i % 11)]).collect();
+    let target: Vec<f64> = rows.iter().enumerate().map(|(i, x)| x[0] - 2.0 * x[2] + (i % 3) as f64).collect();
+    let weights: Vec<f64> = (0..40).map(|i| 1.0 + f64::from(i % 2)).collect();
+    let (design, folds) = (Design::from_rows(&rows).expect("equal rows"), Folds::contiguous(40, 4).expect("four"));
+    let params = params(false).check().expect("in range");
+    let fit = |entries| params.fit_within(entries, &design, &target, &folds, Some(&weights)).expect("finite");
+    let (kept, anew) = (fit(usize::MAX), fit(0));
+    assert_eq!(kept.alpha_index, anew.alpha_index);
+    for (a, b) in kept.mse_path.iter().flatten().zip(anew.mse_path.iter().flatten()) {
+        assert!((a - b).abs() <= 1e-9 * a, "{a} {b}");
+    }
+    for (a, b) in kept.fit.coefficients.iter().zip(&anew.fit.coefficients) {
+        assert!((a - b).abs() <= 1e-9 * a.abs(), "{a} {b}");
+    }
+}
+
+#[test]
 fn a_constant_column_gets_no_weight_and_a_constant_target_no_coefficient() {
     let design =
         Design::from_columns(&[(0..12).map(f64::from).collect::<Vec<_>>(), vec![0.1; 12]]).expect("two columns");
