@@ -13,7 +13,7 @@ pub(super) const SCHEMA_VERSION: u32 = 1;
 /// Everything about a model that its ONNX file does not say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
-    /// [`SCHEMA_VERSION`].
+    /// `SCHEMA_VERSION`.
     pub schema_version: u32,
     /// What fitted it.
     pub program: Program,
