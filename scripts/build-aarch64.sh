@@ -2,7 +2,9 @@
 # Cross-compiles jetson-agent for aarch64 without docker, from Debian packages.
 #
 #   scripts/build-aarch64.sh --install   fetch what is missing first (root, Debian or Ubuntu with `rustc-web`)
-#   scripts/build-aarch64.sh             build
+#   scripts/build-aarch64.sh             build for JetPack 6 and later
+#   scripts/build-aarch64.sh --glibc 2.27  build for older ones too (JetPack 5 has 2.31, JetPack 4 has 2.27); links with zig,
+#                                        which pip fetches
 #
 # Debian's rustc is used because it comes with the standard library for arm64 as a package; cargo stays yours. The binary
 # lands in target-aarch64/aarch64-unknown-linux-gnu/release/jetson-agent (or below $AARCH64_TARGET_DIR).
@@ -10,7 +12,11 @@ set -eu
 cd "$(dirname "$0")/.."
 target=aarch64-unknown-linux-gnu
 
-if [ "${1:-}" = --install ]; then
+# JetPack 6's.
+newest_glibc=2.35
+if [ "${1:-}" = --glibc ]; then
+    newest_glibc=${2:?--glibc needs a version such as 2.27}
+elif [ "${1:-}" = --install ]; then
     dpkg --add-architecture arm64
     apt-get update -q
     apt-get install -q -y --no-install-recommends gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
@@ -32,10 +38,18 @@ export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++
 folder=${AARCH64_TARGET_DIR:-target-aarch64}
+if [ "${1:-}" = --glibc ]; then
+    folder="$folder/glibc-$newest_glibc"
+    mkdir -p "$folder"
+    [ -x "$folder/zig/bin/python" ] || python3 -m venv "$folder/zig"
+    "$folder/zig/bin/pip" install --quiet --disable-pip-version-check ziglang==0.13.0
+    case $folder in /*) ZIG_PYTHON="$folder/zig/bin/python" ;; *) ZIG_PYTHON="$PWD/$folder/zig/bin/python" ;; esac
+    export ZIG_PYTHON TARGET_GLIBC="$newest_glibc"
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$PWD/scripts/link-old-glibc"
+fi
 cargo build --release --locked --package jetson-agent --target "$target" --target-dir "$folder"
 binary="$folder/$target/release/jetson-agent"
 glibc=$(aarch64-linux-gnu-objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1)
 echo "$binary: $(wc -c <"$binary") bytes, needs $glibc"
-# JetPack 6 has 2.35.
-newest=$(printf '%s\nGLIBC_2.35\n' "$glibc" | sort -V | tail -n 1)
-[ "$newest" = GLIBC_2.35 ] || { echo "error: $glibc is newer than JetPack 6's GLIBC_2.35" >&2; exit 1; }
+newest=$(printf '%s\nGLIBC_%s\n' "$glibc" "$newest_glibc" | sort -V | tail -n 1)
+[ "$newest" = "GLIBC_$newest_glibc" ] || { echo "error: $glibc is newer than $newest_glibc" >&2; exit 1; }
