@@ -134,7 +134,7 @@ fn a_jump_of_the_wall_clock_is_recorded_and_moves_no_stamp() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/clock_jump.c");
     let Some(preloaded) = library(home.path(), source) else { return };
     let jump = home.path().join("jump");
-    let mut child = profile(home.path(), &["--runs", "5000", "--profiled", "5"])
+    let mut child = profile(home.path(), &["--runs", "10000", "--profiled", "5"])
         .env("LD_PRELOAD", preloaded)
         .env("CLOCK_JUMP_FILE", &jump)
         .stdout(Stdio::null())

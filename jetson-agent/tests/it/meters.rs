@@ -233,7 +233,7 @@ fn nvml_offers_instant_average_and_counter_and_takes_the_instant_one() {
     // The counter of ours runs at 70 W; single differences jitter with the readings' times.
     let counter: Vec<f64> = content.samples.iter().filter(|s| s.rail == 2).map(|s| s.power().0).collect();
     let mean = counter[counter.len() / 4..].iter().sum::<f64>() / (counter.len() - counter.len() / 4) as f64;
-    assert!((60.0..80.0).contains(&mean), "{mean}");
+    assert!((50.0..90.0).contains(&mean), "{mean}");
 }
 
 /// As on a Jetson: NVML starts, finds a device, and supports no reading.
