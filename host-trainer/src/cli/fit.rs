@@ -4,7 +4,7 @@ use super::table::{figure, render};
 use super::{Format, progress};
 use crate::evaluate::Metrics;
 use crate::features::Extraction;
-use crate::fit::kinds::LassoRecipe;
+use crate::fit::kinds::{HybridRecipe, LassoRecipe, PhysicsRecipe};
 use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
 use crate::fit::train::{Order, Outcome, train};
 use crate::model::{FitError, Recipe, Target, set_default_device};
@@ -58,6 +58,10 @@ enum Kind {
     /// Polynomial of the layer's sizes, thinned by the Lasso; the reference's.
     #[default]
     Lasso,
+    /// Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both.
+    Physics,
+    /// Physics times a small boosted residual; learns from the same.
+    Hybrid,
 }
 
 /// One line of the metrics.
@@ -86,6 +90,8 @@ impl Fit {
         }
         let recipe: Box<dyn Recipe> = match self.kind {
             Kind::Lasso => Box::new(LassoRecipe::new(plan.clone())),
+            Kind::Physics => Box::new(PhysicsRecipe),
+            Kind::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
         };
         let order = Order {
             data: &data,

@@ -2,6 +2,7 @@
 
 mod align;
 mod dataset;
+mod evaluate;
 mod fit;
 mod ingest;
 mod predict;
@@ -51,6 +52,7 @@ pub enum Format {
 enum Command {
     Align(align::Align),
     Dataset(dataset::Dataset),
+    Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
     Predict(predict::Predict),
@@ -73,6 +75,7 @@ impl Cli {
         match self.command {
             Command::Align(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
+            Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),

@@ -26,6 +26,8 @@ pub struct Plan {
     pub reference_faults: ReferenceFaults,
     /// The Lasso.
     pub lasso: LassoPlan,
+    /// The residual of the hybrid kind.
+    pub hybrid: HybridPlan,
 }
 
 impl Default for Plan {
@@ -35,6 +37,7 @@ impl Default for Plan {
             evaluation: Evaluation::default(),
             reference_faults: ReferenceFaults::default(),
             lasso: LassoPlan::default(),
+            hybrid: HybridPlan::default(),
         }
     }
 }
@@ -133,6 +136,33 @@ impl Default for LassoPlan {
     }
 }
 
+/// Options of the boosted residual that the hybrid kind multiplies its physical model by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HybridPlan {
+    /// Trees; chosen by inner folds where the data are few, and `most_rounds` where they are many, unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<usize>,
+    /// Trees at most.
+    pub most_rounds: usize,
+    /// Share of each tree's step that is taken.
+    pub learning_rate: f64,
+    /// Leaves a tree at most.
+    pub leaves: usize,
+    /// Rows a leaf at least.
+    pub leaf_rows: usize,
+    /// What pulls leaves of few rows to zero, in rows.
+    pub ridge: f64,
+    /// Where thresholds lie within the gaps between training values.
+    pub seed: u64,
+}
+
+impl Default for HybridPlan {
+    fn default() -> Self {
+        Self { rounds: None, most_rounds: 400, learning_rate: 0.1, leaves: 24, leaf_rows: 10, ridge: 1.0, seed: 0 }
+    }
+}
+
 /// Options of one Lasso model; what is absent keeps the default of its layer kind and target.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -207,6 +237,14 @@ impl Plan {
         within("lasso.eps", self.lasso.eps > 0.0 && self.lasso.eps < 1.0, "between 0 and 1")?;
         within("lasso.tol", self.lasso.tol > 0.0, "positive")?;
         within("lasso.max_iter", self.lasso.max_iter >= 1, "at least 1")?;
+        let hybrid = &self.hybrid;
+        within("hybrid.rounds", hybrid.rounds.is_none_or(|rounds| rounds <= 10_000), "at most 10,000")?;
+        within("hybrid.most_rounds", (1..=10_000).contains(&hybrid.most_rounds), "1 to 10,000")?;
+        let rate = hybrid.learning_rate;
+        within("hybrid.learning_rate", rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
+        within("hybrid.leaves", (2..=1024).contains(&hybrid.leaves), "2 to 1,024")?;
+        within("hybrid.leaf_rows", hybrid.leaf_rows >= 1, "at least 1")?;
+        within("hybrid.ridge", hybrid.ridge > 0.0, "positive")?;
         for (table, targets) in &self.lasso.models {
             for (target, model) in targets {
                 let name = format!("lasso.models.{}.{}", table.name(), target.name());

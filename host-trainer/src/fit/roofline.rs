@@ -1,16 +1,14 @@
 //! Fits the roofline of a device: run time as launch plus work over rate, non-negative, on relative error.
 
+use super::nnls;
 use crate::evaluate::Metrics;
 use crate::model::Roofline;
 use crate::training::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sweeps over the few coefficients; each is exact in its coordinate, so that this many always suffice.
-const SWEEPS: usize = 10_000;
-
 /// Fits a roofline to the rows that have a run time; none where there is no such row.
 #[must_use]
-pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> Option<Roofline> {
+pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Roofline> {
     let samples: Vec<((f64, f64, u32), f64)> = rows
         .filter_map(|row| row.runtime.map(|t| (Roofline::work(&row.shape), t.0)))
         .filter(|(_, t)| *t > 0.0)
@@ -28,7 +26,7 @@ pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> Option<Rooflin
         .collect();
     columns.push(samples.iter().map(|((_, megabytes, _), t)| megabytes / t).collect());
     columns.push(samples.iter().map(|(_, t)| 1.0 / t).collect());
-    let coefficients = non_negative_least_squares(&columns, &vec![1.0; samples.len()]);
+    let coefficients = nnls::solve(&columns, &vec![1.0; samples.len()]);
     let (rates, rest) = coefficients.split_at(precisions.len());
     let mut roofline = Roofline {
         launch_ms: rest[1],
@@ -41,32 +39,6 @@ pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a &'a Row>) -> Option<Rooflin
     let predicted: Vec<f64> = samples.iter().map(|((g, m, b), _)| roofline.runtime(*g, *m, *b).0).collect();
     roofline.mape_percent = Metrics::of(&measured, &predicted).mape_percent.unwrap_or(f64::NAN);
     Some(roofline)
-}
-
-/// min ‖A·x − y‖² over x ≥ 0, by cyclic coordinate descent on columns scaled to unit length.
-fn non_negative_least_squares(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let norms: Vec<f64> = columns.iter().map(|column| dot(column, column).sqrt()).collect();
-    let mut x = vec![0.0; columns.len()];
-    let mut residual = y.to_vec();
-    for _ in 0..SWEEPS {
-        let mut largest = 0.0_f64;
-        for (j, column) in columns.iter().enumerate() {
-            if norms[j] == 0.0 {
-                continue;
-            }
-            let step = (x[j] + dot(column, &residual) / (norms[j] * norms[j])).max(0.0) - x[j];
-            if step != 0.0 {
-                x[j] += step;
-                residual.iter_mut().zip(column).for_each(|(r, c)| *r -= step * c);
-                largest = largest.max((step * norms[j]).abs());
-            }
-        }
-        if largest < 1e-12 * (y.len() as f64).sqrt() {
-            break;
-        }
-    }
-    x
 }
 
 #[cfg(test)]
@@ -107,17 +79,9 @@ mod tests {
                 }
             }
         }
-        let rows: Vec<&Row> = rows.iter().collect();
         let roofline = fit(rows.iter()).expect("a roofline");
         assert!(roofline.mape_percent < 0.5, "{roofline:?}");
         assert!((roofline.launch_ms - 0.005).abs() < 2e-4, "{roofline:?}");
-    }
-
-    #[test]
-    fn coefficients_are_never_negative() {
-        let x = non_negative_least_squares(&[vec![1.0, 1.0], vec![1.0, 2.0]], &[3.0, 1.0]);
-        assert!(x.iter().all(|c| *c >= 0.0));
-        assert!((x[0] - 2.0).abs() < 1e-9 && x[1] == 0.0, "{x:?}");
     }
 
     #[test]

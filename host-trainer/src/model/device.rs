@@ -30,6 +30,9 @@ pub struct Device {
     pub runtime_total: Option<Interval>,
     /// Bounds for a whole network's energy over its prediction, from networks held out.
     pub energy_total: Option<Interval>,
+    /// Bounds for a whole network's mean power over its prediction, from networks held out.
+    #[serde(default)]
+    pub power_total: Option<Interval>,
     /// Networks behind all of it.
     pub networks: Vec<String>,
     /// What a user should know.

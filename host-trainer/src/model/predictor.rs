@@ -1,5 +1,6 @@
 //! What every model kind is: a recipe that fits a problem and gives a predictor that can be written as ONNX.
 
+use super::Sums;
 use crate::onnx::{GraphBuilder, Value};
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
@@ -134,6 +135,13 @@ pub trait Recipe: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the problem cannot be fitted.
     fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError>;
+
+    /// Fits the models of all tables at once from measurements that are sums over layers; one predictor a part, in order.
+    /// None where the model kind cannot learn from sums.
+    fn fit_sums(&self, sums: &Sums) -> Option<Result<Vec<Box<dyn Predictor>>, FitError>> {
+        let _ = sums;
+        None
+    }
 
     /// The options of one model, for its card.
     fn configuration(&self, table: Table, target: Target) -> serde_json::Value;

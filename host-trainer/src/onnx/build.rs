@@ -76,7 +76,7 @@ impl GraphBuilder {
         self.apply_in_domain("", operator, inputs, attributes)
     }
 
-    /// Applies an operator of any domain; `finish` imports the domains used.
+    /// Applies an operator of any domain and returns its single output; `finish` imports the domains used.
     pub fn apply_in_domain(
         &mut self,
         domain: &str,
@@ -84,13 +84,28 @@ impl GraphBuilder {
         inputs: &[&Value],
         attributes: Vec<AttributeProto>,
     ) -> Value {
-        let output = format!("v{}", self.nodes.len());
+        self.apply_for_output(domain, operator, inputs, attributes, 0)
+    }
+
+    /// Applies an operator of several outputs and returns the one at `position`; those behind it are left out.
+    pub fn apply_for_output(
+        &mut self,
+        domain: &str,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: Vec<AttributeProto>,
+        position: usize,
+    ) -> Value {
+        let number = self.nodes.len();
+        let mut outputs: Vec<String> = (0..position).map(|i| format!("v{number}_{i}")).collect();
+        let output = format!("v{number}");
+        outputs.push(output.clone());
         self.nodes.push(NodeProto {
-            name: format!("{operator}_{}", self.nodes.len()),
+            name: format!("{operator}_{number}"),
             op_type: operator.to_owned(),
             domain: domain.to_owned(),
             input: inputs.iter().map(|value| value.0.clone()).collect(),
-            output: vec![output.clone()],
+            output: outputs,
             attribute: attributes,
             ..Default::default()
         });

@@ -2,6 +2,8 @@
 
 mod layers;
 mod models;
+mod shapes;
 
 pub use layers::{Bounds, LayerPrediction, Prediction, Source, Totals};
 pub use models::Models;
+pub use shapes::ShapePrediction;

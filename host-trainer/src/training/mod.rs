@@ -1,8 +1,10 @@
 //! Training data: measured layers, one table a layer kind, and measured totals of whole networks.
 
 mod read;
+mod totals;
 
 pub use read::read;
+pub use totals::Total;
 
 use crate::features::columns::Shape;
 use shared::engine::Table;
@@ -26,11 +28,21 @@ pub struct Row {
     pub runtime: Option<Millis>,
 }
 
+impl Row {
+    /// Whether it was measured on a device; a row that names none belongs to every device.
+    #[must_use]
+    pub fn is_of(&self, device: &str) -> bool {
+        self.device.as_deref().is_none_or(|name| name == device)
+    }
+}
+
 /// Measured totals of one network at one batch size; any of the three may be absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkTotal {
     /// The network, by the name its layers carry.
     pub network: String,
+    /// The device it ran on, where the data tell.
+    pub device: Option<String>,
     /// Images an inference.
     pub batch_size: f64,
     /// Time of one inference.

@@ -244,6 +244,7 @@ fn totals(sheet: &Sheet<'_>) -> Result<Vec<NetworkTotal>, Failure> {
         let network = sheet.text(record, "model").ok_or_else(|| sheet.odd(record, "`model` is empty".into()))?;
         Ok(NetworkTotal {
             network: network.to_owned(),
+            device: sheet.text(record, "device").map(str::to_owned),
             batch_size: sheet.number(record, "batch_size")?.unwrap_or(1.0),
             runtime: sheet.number(record, "runtime")?.map(Millis),
             power: sheet.number(record, "power")?.map(Watts),

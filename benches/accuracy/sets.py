@@ -1,0 +1,141 @@
+"""Writes measured data sets in host-trainer's training layout, split into training and held-out folders.
+
+The sets lie beside the project (`../shared/data`), are read at run time and never copied into it. Standard library only.
+"""
+
+import csv
+import gzip
+import random
+from pathlib import Path
+
+CONVOLUTIONAL = (
+    "model batch_size input_size_0 input_size_1 input_size_2 output_size_0 output_size_1 output_size_2 "
+    "kernel_0 kernel_1 padding_0 padding_1 stride_0 stride_1 power runtime layer_name groups precision weights device"
+).split()
+POOLING = (
+    "model batch_size input_size_0 input_size_1 input_size_2 output_size_0 output_size_1 output_size_2 "
+    "kernel_0 kernel_1 stride_0 stride_1 power runtime layer_name padding_0 padding_1 precision device"
+).split()
+SIZES = "model batch_size input_size output_size power runtime layer_name precision weights device".split()
+NETWORKS = "model batch_size runtime power energy".split()
+COLUMNS = {"convolutional": CONVOLUTIONAL, "pooling": POOLING, "networks": NETWORKS}
+
+
+def write(folder, tables):
+    """Writes {table: [row as dict]} as CSV files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, rows in tables.items():
+        if not rows:
+            continue
+        with open(folder / f"{table}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS.get(table, SIZES), restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def split(folder, tables, held_out):
+    """Writes `train` and `test` folders; `held_out` tells of a network's name whether it is held out."""
+    for name, wanted in (("train", False), ("test", True)):
+        chosen = {t: [r for r in rows if held_out(r["model"]) is wanted] for t, rows in tables.items()}
+        write(folder / name, chosen)
+
+
+def tenth(names, seed=1):
+    """A random tenth of some names."""
+    names = sorted(names)
+    return set(random.Random(seed).sample(names, len(names) // 10))
+
+
+def tx2(data):
+    """5,000 single convolutions on a TX2, each a network of its own: tables, and splits by name."""
+    rows, sizes, kernels = [], {}, {}
+    with open(data / "tx2_conv_sweep" / "conv2d_tx2_gpu.csv", newline="") as file:
+        for number, r in enumerate(csv.DictReader(file)):
+            name = f"conv{number:05}"
+            sizes.setdefault(int(r["input_hw"]), set()).add(name)
+            kernels.setdefault(int(r["kernel"]), set()).add(name)
+            rows.append(
+                {
+                    "model": name,
+                    "batch_size": r["batch_size"],
+                    "input_size_0": r["c_in"],
+                    "input_size_1": r["input_hw"],
+                    "input_size_2": r["input_hw"],
+                    "output_size_0": r["c_out"],
+                    "output_size_1": r["out_hw"],
+                    "output_size_2": r["out_hw"],
+                    "kernel_0": r["kernel"],
+                    "kernel_1": r["kernel"],
+                    "padding_0": r["padding"],
+                    "padding_1": r["padding"],
+                    "stride_0": r["stride"],
+                    "stride_1": r["stride"],
+                    "power": float(r["power_w"]) * 1e6,
+                    "runtime": r["latency_ms"],
+                    "layer_name": name,
+                    "groups": 1,
+                    "precision": "fp32",
+                    "device": "jetson-tx2",
+                }
+            )
+    splits = {"random tenth": tenth(r["model"] for r in rows)}
+    splits |= {f"input size {size}": names for size, names in sorted(sizes.items())}
+    splits |= {f"kernel {size}": names for size, names in sorted(kernels.items())}
+    return {"convolutional": rows}, splits
+
+
+def nano(data, power="in"):
+    """Networks on a Jetson Nano: layers without measurements, and measured totals; `power` is `in` (board) or `gpu`."""
+    families = {"dws": "depthwise-separable", "mix": "mixed kernels"}
+    conv, dense, totals, by_family = [], [], [], {}
+    with gzip.open(data / "jetson_nano_nas12k" / "models.csv.gz", "rt", newline="") as file:
+        for r in csv.DictReader(file):
+            name = f"{r['subset']}/{r['model']}"
+            family = families.get(r["subset"][:3], "plain")
+            if family == "mixed kernels":
+                family += f" {r['subset'][-2:]}"
+            by_family.setdefault(family, set()).add(name)
+            watts = float(r[f"power_{power}_mw"]) / 1e3
+            totals.append(
+                {
+                    "model": name,
+                    "batch_size": 1,
+                    "runtime": r["latency_ms"],
+                    "power": watts,
+                    "energy": watts * float(r["latency_ms"]),
+                }
+            )
+            for number, layer in enumerate(r["layers"].split(";")):
+                kind, c_in, hw_in, c_out, hw_out, k, stride, pad, groups = layer.split(":")
+                common = {
+                    "model": name,
+                    "batch_size": 1,
+                    "layer_name": f"{kind}{number}",
+                    "precision": "fp32",
+                    "device": "jetson-nano",
+                }
+                if kind == "fc":
+                    sizes = {"input_size": int(c_in) * int(hw_in) ** 2, "output_size": c_out}
+                    dense.append(common | sizes)
+                    continue
+                conv.append(
+                    common
+                    | {
+                        "input_size_0": c_in,
+                        "input_size_1": hw_in,
+                        "input_size_2": hw_in,
+                        "output_size_0": c_out,
+                        "output_size_1": hw_out,
+                        "output_size_2": hw_out,
+                        "kernel_0": k,
+                        "kernel_1": k,
+                        "padding_0": 2 * int(pad),
+                        "padding_1": 2 * int(pad),
+                        "stride_0": stride,
+                        "stride_1": stride,
+                        "groups": groups,
+                    }
+                )
+    splits = {"random tenth": tenth(t["model"] for t in totals)}
+    splits |= {f"family {family}": names for family, names in sorted(by_family.items())}
+    return {"convolutional": conv, "dense": dense, "networks": totals}, splits

@@ -1,0 +1,213 @@
+//! A model of what the hardware does: run time as a sum of non-negative costs, power as idle power plus non-negative
+//! shares that saturate as the GPU fills.
+//!
+//! Run times of new layers stay positive and grow with their work wherever they lie; powers stay between idle and full
+//! load. Both learn from layers, from whole networks' totals, or from both.
+
+mod work;
+
+pub(crate) use work::{Quantity, features, questions};
+
+use crate::fit::formula::{Formula, FormulaExport};
+use crate::fit::nnls;
+use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
+use crate::onnx::{GraphBuilder, Value};
+use shared::engine::Table;
+
+/// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
+const FLOOR: f64 = 1e-6;
+
+/// Fits physical models.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PhysicsRecipe;
+
+impl Recipe for PhysicsRecipe {
+    fn kind(&self) -> &'static str {
+        "physics"
+    }
+
+    fn features(&self, table: Table, _target: Target) -> Vec<String> {
+        features(table).iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
+        match fit(&Sums::of_layers(problem))?.pop() {
+            Some(predictor) => Ok(Box::new(predictor)),
+            None => Err(FitError::TooFewRows { found: 0, needed: 1 }),
+        }
+    }
+
+    fn fit_sums(&self, sums: &Sums) -> Option<Result<Vec<Box<dyn Predictor>>, FitError>> {
+        let boxed = |predictor| Box::new(predictor) as Box<dyn Predictor>;
+        Some(fit(sums).map(|predictors| predictors.into_iter().map(boxed).collect()))
+    }
+
+    fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
+        serde_json::json!({})
+    }
+}
+
+/// A fitted physical model of one table.
+#[derive(Debug, Clone)]
+pub(crate) struct PhysicsPredictor {
+    terms: Vec<Term>,
+    floor: f64,
+}
+
+/// A quantity with what one unit of it costs.
+#[derive(Debug, Clone)]
+struct Term {
+    name: String,
+    formula: Formula,
+    coefficient: f64,
+}
+
+/// Fits all parts of some sums together.
+pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
+    if sums.len() < 2 {
+        return Err(FitError::TooFewRows { found: sums.len(), needed: 2 });
+    }
+    if let Some(odd) = sums.measured.iter().find(|y| **y <= 0.0 || !y.is_finite()) {
+        return Err(FitError::Failed(format!(
+            "a measured {} of {odd} cannot be fitted on relative error",
+            sums.target.name()
+        )));
+    }
+    let mut candidates: Vec<Vec<Quantity>> = Vec::new();
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    for part in &sums.parts {
+        let quantities = match sums.target {
+            Target::Runtime => by_precision(part),
+            Target::Power => saturating(part),
+        };
+        for quantity in &quantities {
+            let values: Vec<f64> = (0..part.len()).map(|i| quantity.formula.value(&rounded(part.row(i)))).collect();
+            let mut column = vec![0.0; sums.len()];
+            for one in &part.uses {
+                column[one.sum] += one.weight * values[one.row];
+            }
+            columns.push(column);
+        }
+        candidates.push(quantities);
+    }
+    let coefficients = nnls::relative_robust(&columns, &sums.measured);
+    let floor = FLOOR * sums.measured.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut coefficients = coefficients.into_iter();
+    Ok(candidates
+        .into_iter()
+        .map(|quantities| {
+            let terms = quantities.into_iter().zip(&mut coefficients).filter(|(_, c)| *c > 0.0);
+            let term = |(q, coefficient): (Quantity, f64)| Term { name: q.name, formula: q.formula, coefficient };
+            PhysicsPredictor { terms: terms.map(term).collect(), floor }
+        })
+        .collect())
+}
+
+/// Features as the graph gets them.
+pub(crate) fn rounded(row: &[f64]) -> Vec<f64> {
+    row.iter().map(|&x| f64::from(x as f32)).collect()
+}
+
+/// Costs of run time, arithmetic apart for each precision that training saw. A precision it did not see takes the rate of
+/// the next wider one, which is the slower and so the safer guess.
+fn by_precision(part: &Part) -> Vec<Quantity> {
+    let bytes = work::element_bytes(part.table);
+    let mut seen: Vec<f64> = (0..part.len()).map(|i| bytes.value(part.row(i))).collect();
+    seen.sort_by(f64::total_cmp);
+    seen.dedup();
+    let mut all = Vec::new();
+    for quantity in work::additive(part.table) {
+        if !quantity.arithmetic || seen.len() < 2 {
+            all.push(quantity);
+            continue;
+        }
+        for (i, width) in seen.iter().enumerate() {
+            // Above the next narrower width and not above its own; the outermost have no outer bound.
+            let over = if i == 0 { Formula::Constant(1.0) } else { bytes.clone().above(seen[i - 1]) };
+            let within = if i + 1 == seen.len() { over } else { over - bytes.clone().above(*width) };
+            all.push(Quantity {
+                name: format!("{}, {:.0} bit", quantity.name, 8.0 * width),
+                formula: within * quantity.formula.clone(),
+                arithmetic: true,
+            });
+        }
+    }
+    all
+}
+
+/// Shares of power: for each load `u` that fills the GPU, `u / (u + κ)` and its complement, κ at a few quantiles of what
+/// training saw; and a constant. Each lies between 0 and 1, so that power is bounded whatever the layer.
+fn saturating(part: &Part) -> Vec<Quantity> {
+    let quantiles: &[f64] = match part.len() {
+        0..30 => &[0.5],
+        30..200 => &[0.1, 0.5, 0.9],
+        _ => &[0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98],
+    };
+    let mut all = vec![Quantity { name: "idle".to_owned(), formula: Formula::Constant(1.0), arithmetic: false }];
+    for load in work::loads(part.table) {
+        let mut seen: Vec<f64> = (0..part.len()).map(|i| load.formula.value(&rounded(part.row(i)))).collect();
+        seen.sort_by(f64::total_cmp);
+        let mut halves: Vec<f64> = quantiles
+            .iter()
+            .filter_map(|q| seen.get((q * seen.len() as f64) as usize).copied())
+            .filter(|half| *half > 0.0)
+            .collect();
+        halves.dedup();
+        for half in halves {
+            let sum = load.formula.clone() + Formula::Constant(half);
+            all.push(Quantity {
+                name: format!("{} at {half:.3e}", load.name),
+                formula: load.formula.clone() / sum.clone(),
+                arithmetic: false,
+            });
+            all.push(Quantity {
+                name: format!("few {} at {half:.3e}", load.name),
+                formula: Formula::Constant(half) / sum,
+                arithmetic: false,
+            });
+        }
+    }
+    all
+}
+
+impl PhysicsPredictor {
+    /// The value of a row that is [`rounded`] already.
+    pub(crate) fn value(&self, row: &[f64]) -> f64 {
+        self.terms.iter().map(|term| term.coefficient * term.formula.value(row)).sum::<f64>().max(self.floor)
+    }
+
+    /// Writes the model into a graph.
+    pub(crate) fn write(&self, graph: &mut GraphBuilder, formulas: &mut FormulaExport<'_>, features: &Value) -> Value {
+        // A column of zeros, so that the result has a row for every row of features whatever the terms.
+        let first = graph.columns(features, &[0]);
+        let zero = graph.doubles(&[0.0], &[1, 1]);
+        let mut sum = graph.apply("Mul", &[&first, &zero], vec![]);
+        for term in &self.terms {
+            let quantity = formulas.write(graph, &term.formula);
+            let coefficient = graph.doubles(&[term.coefficient], &[1, 1]);
+            let cost = graph.apply("Mul", &[&quantity, &coefficient], vec![]);
+            sum = graph.apply("Add", &[&sum, &cost], vec![]);
+        }
+        let floor = graph.doubles(&[self.floor], &[1, 1]);
+        graph.apply("Max", &[&sum, &floor], vec![])
+    }
+}
+
+impl Predictor for PhysicsPredictor {
+    fn predict(&self, features: &[f64]) -> f64 {
+        self.value(&rounded(features))
+    }
+
+    fn export(&self, graph: &mut GraphBuilder, features: &Value) -> Value {
+        self.write(graph, &mut FormulaExport::new(features), features)
+    }
+
+    fn describe(&self) -> serde_json::Value {
+        let terms: Vec<_> = self
+            .terms
+            .iter()
+            .map(|term| serde_json::json!({ "term": term.name, "coefficient": term.coefficient }))
+            .collect();
+        serde_json::json!({ "terms": terms })
+    }
+}
