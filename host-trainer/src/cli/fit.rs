@@ -4,7 +4,7 @@ use super::table::{figure, render};
 use super::{Format, progress};
 use crate::evaluate::Metrics;
 use crate::features::Extraction;
-use crate::fit::kinds::{HybridRecipe, LassoRecipe, PhysicsRecipe};
+use crate::fit::kinds::{AutoRecipe, HybridRecipe, LassoRecipe, PhysicsRecipe};
 use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
 use crate::fit::train::{Order, Outcome, train};
 use crate::model::{FitError, Recipe, Target, set_default_device};
@@ -62,6 +62,8 @@ enum Kind {
     Physics,
     /// Physics times a small boosted residual; learns from the same.
     Hybrid,
+    /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
+    Auto,
 }
 
 /// One line of the metrics.
@@ -91,6 +93,7 @@ impl Fit {
         let recipe: Box<dyn Recipe> = match self.kind {
             Kind::Lasso => Box::new(LassoRecipe::new(plan.clone())),
             Kind::Physics => Box::new(PhysicsRecipe),
+            Kind::Auto => Box::new(AutoRecipe::new(&plan)),
             Kind::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
         };
         let order = Order {

@@ -135,6 +135,9 @@ impl Ledger {
     }
 }
 
+/// A network's total with its layers, by table and number in it.
+type Summed = (NetworkTotal, Vec<(Table, usize)>);
+/// Predicted power and run time of each layer, by table and number in it.
 type Predictions = BTreeMap<(Table, usize), [Option<ShapePrediction>; 2]>;
 
 /// Judges models on the rows and totals of their device.
@@ -242,8 +245,8 @@ fn networks(
 }
 
 /// The sums of networks all of whose layers have a run time; energy where all have power too.
-fn sums_of_layers(data: &TrainingData, device: &str) -> Vec<(NetworkTotal, Vec<(Table, usize)>)> {
-    let mut sums: BTreeMap<&str, (NetworkTotal, Vec<(Table, usize)>)> = BTreeMap::new();
+fn sums_of_layers(data: &TrainingData, device: &str) -> Vec<Summed> {
+    let mut sums: BTreeMap<&str, Summed> = BTreeMap::new();
     for (table, rows) in &data.tables {
         for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.is_of(device)) {
             let (total, layers) = sums.entry(&row.network).or_insert_with(|| {

@@ -291,8 +291,8 @@ mod tests {
         let (a, b) = (boost(&columns, &y, 50, 1), boost(&columns, &y, 50, 2));
         assert_eq!(a, boost(&columns, &y, 50, 1));
         assert_ne!(a, b);
-        for i in 0..y.len() {
-            let row = [columns[0][i], columns[1][i]];
+        for (x, z) in columns[0].iter().zip(&columns[1]) {
+            let row = [*x, *z];
             assert_eq!(a.value(&row), b.value(&row));
         }
     }

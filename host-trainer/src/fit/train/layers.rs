@@ -204,9 +204,9 @@ fn notes(problem: &Problem, networks: &BTreeSet<&str>, has_interval: bool) -> Ve
         let widest = spread.flatten().fold(None, |widest: Option<f64>, cv| Some(widest.map_or(cv, |w| w.max(cv))));
         if let Some(widest) = widest.filter(|widest| *widest < CONSTANT_POWER) {
             notes.push(format!(
-                "power varies by {:.2} % within a network at most: it is one constant a network, not a measurement of \
-                 its layers",
-                100.0 * widest
+                "power varies by less than {:.0} % within each network: it is one constant a network, not a \
+                 measurement of its layers",
+                (100.0 * widest).floor() + 1.0
             ));
         }
     }

@@ -72,10 +72,8 @@ pub(super) fn train(
     }
     let predictors = fit(&posed.sums.subset(&train))?;
     let all_rows = |predictors: &[Box<dyn Predictor>]| -> Vec<Vec<f64>> {
-        let rows = |(predictor, part): (&Box<dyn Predictor>, &Part)| {
-            (0..part.len()).into_par_iter().map(|i| predictor.predict(part.row(i))).collect()
-        };
-        predictors.iter().zip(&posed.sums.parts).map(rows).collect()
+        let parts = predictors.iter().zip(&posed.sums.parts);
+        parts.map(|(p, part)| (0..part.len()).into_par_iter().map(|i| p.predict(part.row(i))).collect()).collect()
     };
     let values = all_rows(&predictors);
     let fitted = posed.sums.add_up(&values);

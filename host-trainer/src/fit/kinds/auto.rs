@@ -1,0 +1,216 @@
+//! The kind that cross-validation prefers, the simplest where others are hardly better.
+
+use super::{HybridRecipe, LassoRecipe, PhysicsRecipe};
+use crate::fit::lasso::Folds;
+use crate::fit::plan::{Plan, Weighting};
+use crate::fit::train::shuffled;
+use crate::model::{FitError, Predictor, Problem, Recipe, Sums, Target};
+use crate::onnx::{GraphBuilder, Value};
+use rayon::prelude::*;
+use shared::engine::Table;
+use std::collections::BTreeSet;
+
+/// Folds by which kinds are compared.
+const FOLDS: usize = 5;
+/// Rows up to which the Lasso is tried: with more it takes long, and trees know more.
+const LASSO_ROWS: usize = 500;
+
+/// Fits whichever kind does best on held-out networks.
+///
+/// All kinds read the same features, so that a fold may choose another than the whole; the Lasso takes part with relative
+/// weighting. The simplest kind whose error is within one standard error of the best one's is taken (Breiman et al.,
+/// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, whose terms are the
+/// most and the least safe beyond the data.
+#[derive(Debug, Clone)]
+pub struct AutoRecipe {
+    candidates: Vec<Candidate>,
+    plan: Plan,
+}
+
+#[derive(Debug, Clone)]
+enum Candidate {
+    Physics(PhysicsRecipe),
+    Hybrid(HybridRecipe),
+    Lasso(LassoRecipe),
+}
+
+impl Candidate {
+    fn recipe(&self) -> &dyn Recipe {
+        match self {
+            Self::Physics(recipe) => recipe,
+            Self::Hybrid(recipe) => recipe,
+            Self::Lasso(recipe) => recipe,
+        }
+    }
+}
+
+impl AutoRecipe {
+    /// A recipe of a checked plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mut relative = plan.clone();
+        relative.lasso.weighting = Weighting::Relative;
+        let candidates = vec![
+            Candidate::Physics(PhysicsRecipe),
+            Candidate::Hybrid(HybridRecipe::new(plan.hybrid.clone())),
+            Candidate::Lasso(LassoRecipe::new(relative)),
+        ];
+        Self { candidates, plan: plan.clone() }
+    }
+
+    /// Mean absolute log error of a kind on held-out rows, with its standard error over the networks; none where it
+    /// cannot be fitted, or where it predicts what cannot be.
+    fn score(recipe: &dyn Recipe, sums: &Sums, cut: &Folds) -> Option<(f64, f64)> {
+        let errors: Option<Vec<Vec<(usize, f64)>>> = (0..cut.count())
+            .into_par_iter()
+            .map(|fold| {
+                let fitted = fit_sums(recipe, &sums.subset(&cut.training(fold))).ok()?;
+                let held_out = cut.held_out(fold);
+                let part = sums.subset(&held_out);
+                let values: Vec<Vec<f64>> = fitted
+                    .iter()
+                    .zip(&part.parts)
+                    .map(|(model, rows)| (0..rows.len()).map(|i| model.predict(rows.row(i))).collect())
+                    .collect();
+                let predicted = part.add_up(&values);
+                let errors = predicted.iter().zip(&part.measured).map(|(p, y)| (p / y).ln().abs());
+                Some(held_out.iter().map(|&sum| sums.networks[sum]).zip(errors).collect())
+            })
+            .collect();
+        let errors: Vec<(usize, f64)> = errors?.into_iter().flatten().collect();
+        if errors.iter().any(|(_, error)| !error.is_finite()) {
+            return None;
+        }
+        let mean = errors.iter().map(|(_, e)| e).sum::<f64>() / errors.len() as f64;
+        let networks: BTreeSet<usize> = errors.iter().map(|(network, _)| *network).collect();
+        let by_network: Vec<f64> = networks
+            .iter()
+            .map(|network| errors.iter().filter(|(n, _)| n == network).map(|(_, e)| e - mean).sum::<f64>())
+            .collect();
+        let spread = by_network.iter().map(|sum| sum * sum).sum::<f64>().sqrt() / errors.len() as f64;
+        Some((mean, spread))
+    }
+
+    fn choose(&self, sums: &Sums) -> Result<(&dyn Recipe, serde_json::Value), FitError> {
+        let networks = sums.networks.iter().collect::<BTreeSet<_>>().len();
+        let folds = FOLDS.min(if networks >= 2 { networks } else { sums.len() });
+        let simplest = self.candidates[0].recipe();
+        if folds < 2 {
+            return Ok((simplest, serde_json::json!({ "chosen": simplest.kind(), "compared": [] })));
+        }
+        let single: Vec<usize> = (0..sums.len()).collect();
+        let labels = shuffled(if networks >= 2 { &sums.networks } else { &single });
+        let cut = Folds::grouped(&labels, folds).map_err(|e| FitError::Failed(e.to_string()))?;
+        // One standard error of few networks would excuse anything.
+        let scores: Vec<Option<(f64, f64)>> = self
+            .candidates
+            .iter()
+            .map(|candidate| match candidate {
+                Candidate::Lasso(_) if sums.len() > LASSO_ROWS => None,
+                candidate => Self::score(candidate.recipe(), sums, &cut),
+            })
+            .collect();
+        let best = scores.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0)).copied();
+        let within = |score: &Option<(f64, f64)>| {
+            score.zip(best).is_some_and(|((mean, _), (least, spread))| mean <= least + spread.min(0.1 * least))
+        };
+        let chosen = scores.iter().position(within).unwrap_or(0);
+        let compared: Vec<_> = self
+            .candidates
+            .iter()
+            .zip(&scores)
+            .map(|(candidate, score)| {
+                serde_json::json!({
+                    "kind": candidate.recipe().kind(),
+                    "mean_absolute_log_error": score.map(|s| s.0),
+                    "standard_error": score.map(|s| s.1),
+                })
+            })
+            .collect();
+        let recipe = self.candidates[chosen].recipe();
+        Ok((recipe, serde_json::json!({ "chosen": recipe.kind(), "compared": compared })))
+    }
+
+    fn fit_chosen(&self, sums: &Sums) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+        let (recipe, comparison) = self.choose(sums)?;
+        let chosen = |predictor| Box::new(Chosen { predictor, comparison: comparison.clone() }) as Box<dyn Predictor>;
+        Ok(fit_sums(recipe, sums)?.into_iter().map(chosen).collect())
+    }
+}
+
+/// Fits sums by any kind; one that knows only layers takes part where every sum is one.
+fn fit_sums(recipe: &dyn Recipe, sums: &Sums) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+    if let Some(fitted) = recipe.fit_sums(sums) {
+        return fitted;
+    }
+    let [part] = sums.parts.as_slice() else {
+        return Err(FitError::Failed(format!("{} learns from layers alone", recipe.kind())));
+    };
+    let mut place = vec![None; sums.len()];
+    for one in &part.uses {
+        if place[one.sum].replace(one.row).is_some() || one.weight != 1.0 {
+            return Err(FitError::Failed(format!("{} learns from layers alone", recipe.kind())));
+        }
+    }
+    let rows = place.iter().flatten().flat_map(|&row| part.row(row).iter().copied()).collect();
+    let problem = Problem {
+        table: part.table,
+        target: sums.target,
+        features: part.features.clone(),
+        rows,
+        measured: sums.measured.clone(),
+        networks: sums.networks.clone(),
+    };
+    Ok(vec![recipe.fit(&problem)?])
+}
+
+impl Recipe for AutoRecipe {
+    fn kind(&self) -> &'static str {
+        "auto"
+    }
+
+    fn features(&self, table: Table, target: Target) -> Vec<String> {
+        self.candidates[0].recipe().features(table, target)
+    }
+
+    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
+        self.fit_chosen(&Sums::of_layers(problem))?.pop().ok_or(FitError::TooFewRows { found: 0, needed: 1 })
+    }
+
+    fn fit_sums(&self, sums: &Sums) -> Option<Result<Vec<Box<dyn Predictor>>, FitError>> {
+        Some(self.fit_chosen(sums))
+    }
+
+    fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
+        serde_json::json!({ "hybrid": self.plan.hybrid, "lasso": self.plan.lasso })
+    }
+}
+
+/// A predictor with the comparison that chose its kind.
+#[derive(Debug)]
+struct Chosen {
+    predictor: Box<dyn Predictor>,
+    comparison: serde_json::Value,
+}
+
+impl Predictor for Chosen {
+    fn predict(&self, features: &[f64]) -> f64 {
+        self.predictor.predict(features)
+    }
+
+    fn export(&self, graph: &mut GraphBuilder, features: &Value) -> Value {
+        self.predictor.export(graph, features)
+    }
+
+    fn describe(&self) -> serde_json::Value {
+        let mut description = self.predictor.describe();
+        if let Some(fields) = description.as_object_mut() {
+            fields.insert("auto".to_owned(), self.comparison.clone());
+        }
+        description
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.predictor.warnings()
+    }
+}
