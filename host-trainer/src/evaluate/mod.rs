@@ -3,5 +3,5 @@
 mod judge;
 mod metrics;
 
-pub use metrics::{Metrics, NEARLY_ZERO};
 pub use judge::{Judged, Judgement, Line, judge};
+pub use metrics::{Metrics, NEARLY_ZERO};
