@@ -44,12 +44,15 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--program", type=Path, default=ROOT / "target/release/host-trainer")
     arguments.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
-    arguments.add_argument("--set", choices=["tx2", "nano", "nano-gpu"], required=True)
+    arguments.add_argument("--set", choices=["tx2", "nano", "nano-gpu", "trt"], required=True)
     arguments.add_argument("--kind", action="append", required=True)
     arguments.add_argument("--split", action="append", help="only splits whose name begins so")
     arguments.add_argument("--config", type=Path, help="options of the fit, in TOML")
     given = arguments.parse_args()
-    if given.set == "tx2":
+    if given.set == "trt":
+        tables, devices = sets.trt(given.data)
+        splits = {f"{device} {network}": {network} for device, networks in devices.items() for network in sorted(networks)}
+    elif given.set == "tx2":
         tables, splits = sets.tx2(given.data)
     else:
         tables, splits = sets.nano(given.data, "gpu" if given.set == "nano-gpu" else "in")
@@ -62,7 +65,11 @@ def main():
         for kind in given.kind:
             with tempfile.TemporaryDirectory() as folder:
                 folder = Path(folder)
-                sets.split(folder, tables, lambda model: model in held_out)
+                chosen = tables
+                if given.set == "trt":
+                    device = name.split()[0]
+                    chosen = {t: [r for r in rows if r["device"] == device] for t, rows in tables.items()}
+                sets.split(folder, chosen, lambda model: model in held_out)
                 lines, seconds = judge(
                     given.program, kind, folder / "train", folder / "test", folder / "models", options
                 )

@@ -5,6 +5,7 @@ The sets lie beside the project (`../shared/data`), are read at run time and nev
 
 import csv
 import gzip
+import math
 import random
 from pathlib import Path
 
@@ -139,3 +140,63 @@ def nano(data, power="in"):
     splits = {"random tenth": tenth(t["model"] for t in totals)}
     splits |= {f"family {family}": names for family, names in sorted(by_family.items())}
     return {"convolutional": conv, "dense": dense, "networks": totals}, splits
+
+
+def trt(data):
+    """TensorRT layers of several GPUs, every precision: tables by layer kind, with splits by network within each device.
+
+    A network is an architecture where a device has several (its runs and precisions stay together), else an engine.
+    """
+    kinds = {
+        "CaskConvolution": "convolutional",
+        "CudaDepthwiseConvolution": "convolutional",
+        "FusedConvActConvolution": "convolutional",
+        "ConvActPool": "convolutional",
+        "CaskGemmConvolution": "dense",
+        "gemm": "dense",
+        "CaskPooling": "pooling",
+        "TiledPooling": "pooling",
+        "CudaPooling": "pooling",
+        "Reformat": "reformat",
+        "PointWiseV2": "pointwise",
+        "Scale": "pointwise",
+        "kgen": "pointwise",
+    }
+    tables, splits = {}, {}
+    with open(data / "trt_layer_latency" / "layers.csv", newline="") as file:
+        for r in csv.DictReader(file):
+            kind = kinds.get(r["layer_type"])
+            inputs = [[int(d) for d in t.split("x")] for t in r["in_dims"].split(";") if t]
+            outputs = [[int(d) for d in t.split("x")] for t in r["out_dims"].split(";") if t]
+            if kind is None or not inputs or not outputs:
+                continue
+            words = (r["weights_type"] or r["in_fmt"]).lower()
+            precision = "int8" if "int8" in words else "fp16" if "half" in words or "fp16" in words else "fp32"
+            device = r["device"].lower().replace(" ", "-")
+            architectures = ("alexnet", "mobilenet_v2", "resnet18") if r["source"] == "evpe_desktop" else ()
+            network = next((a for a in architectures if a in r["network"]), r["network"])
+            common = {
+                "model": network,
+                "batch_size": inputs[0][0],
+                "runtime": r["mean_ms"],
+                "layer_name": f"{r['network']}/{r['idx']}",
+                "precision": precision,
+                "device": device,
+            }
+            count = lambda tensors: sum(math.prod(t) for t in tensors)
+            if kind in ("convolutional", "pooling"):
+                if len(inputs[0]) != 4 or len(outputs[0]) != 4 or not r["kernel"]:
+                    continue
+                pair = lambda field, default: (r[field].split("x") if r[field] else default)
+                (k0, k1), (s0, s1), (p0, p1) = pair("kernel", "11"), pair("stride", "11"), pair("pre_pad", "00")
+                common |= {f"input_size_{i}": v for i, v in enumerate(inputs[0][1:])}
+                common |= {f"output_size_{i}": v for i, v in enumerate(outputs[0][1:])}
+                common |= {"kernel_0": k0, "kernel_1": k1, "stride_0": s0, "stride_1": s1}
+                common |= {"padding_0": 2 * int(p0), "padding_1": 2 * int(p1)}
+                common["groups"] = int(float(r["groups"] or 1))
+            else:
+                common |= {"input_size": count(inputs), "output_size": count(outputs)}
+                common["weights"] = int(float(r["weights_count"] or 0)) or ""
+            tables.setdefault(kind, []).append(common)
+            splits.setdefault(device, set()).add(network)
+    return tables, {device: networks for device, networks in splits.items() if len(networks) > 1}

@@ -159,7 +159,7 @@ pub struct HybridPlan {
 
 impl Default for HybridPlan {
     fn default() -> Self {
-        Self { rounds: None, most_rounds: 400, learning_rate: 0.1, leaves: 24, leaf_rows: 10, ridge: 1.0, seed: 0 }
+        Self { rounds: None, most_rounds: 1000, learning_rate: 0.1, leaves: 31, leaf_rows: 6, ridge: 1.0, seed: 0 }
     }
 }
 
