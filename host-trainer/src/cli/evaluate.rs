@@ -1,8 +1,12 @@
 //! `host-trainer evaluate`: models and data in, how far predictions are off out.
 
-use super::Format;
+use super::fit::Kind;
 use super::table::{figure, render};
-use crate::evaluate::{Judgement, Line, judge};
+use super::{Format, progress};
+use crate::evaluate::{Judgement, Line, judge, judge_unseen};
+use crate::features::Extraction;
+use crate::fit::plan::Plan;
+use crate::fit::train::{Order, train};
 use crate::model::default_device;
 use crate::predict::Models;
 use crate::training::{self, TrainingData};
@@ -17,7 +21,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {
     /// Folder of models. May be repeated: each is judged, side by side.
-    #[arg(long, value_name = "DIR", required = true, env = "HOST_TRAINER_MODELS")]
+    #[arg(long, value_name = "DIR", required_unless_present = "leave_one_network_out")]
     models: Vec<PathBuf>,
     /// Folder of data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column; `networks.csv` holds totals.
     #[arg(long, value_name = "DIR")]
@@ -25,6 +29,15 @@ pub(super) struct Evaluate {
     /// Device whose models are judged [default: the folder's default device].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    /// Judge a model kind instead of models: each network by models fitted on all the others.
+    #[arg(long, conflicts_with = "models")]
+    leave_one_network_out: bool,
+    /// Model kind to fit for that.
+    #[arg(long, value_enum, default_value_t, requires = "leave_one_network_out")]
+    kind: Kind,
+    /// Options of that fit, in TOML.
+    #[arg(long, value_name = "FILE", requires = "leave_one_network_out")]
+    config: Option<PathBuf>,
     /// Judge each network by itself, too.
     #[arg(long)]
     by_network: bool,
@@ -33,7 +46,7 @@ pub(super) struct Evaluate {
     format: Format,
 }
 
-/// A line with the folder it judges, where there are several.
+/// A line with the folder it judges, or the device left out of, where there are several.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +60,9 @@ impl Evaluate {
         let data = training::read(&self.data)?;
         for note in &data.notes {
             printer.warn(note);
+        }
+        if self.leave_one_network_out {
+            return self.leave_one_out(&data, printer);
         }
         let mut judgements = Vec::new();
         for folder in &self.models {
@@ -67,7 +83,47 @@ impl Evaluate {
         }
         write(&judgements, self.format, printer)
     }
+
+    /// Fits with as many folds as networks, and judges what the folds held out.
+    fn leave_one_out(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
+        let mut plan = match &self.config {
+            Some(path) => Plan::read(path)?,
+            None => Plan::default(),
+        };
+        plan.evaluation.folds = MOST_FOLDS;
+        if data.networks().len() > MOST_FOLDS {
+            printer.warn(format!("more than {MOST_FOLDS} networks: they are left out in {MOST_FOLDS} groups"));
+        }
+        let recipe = self.kind.recipe(&plan);
+        let none = BTreeSet::new();
+        let order = Order {
+            data,
+            recipe: recipe.as_ref(),
+            evaluation: &plan.evaluation,
+            test_networks: &none,
+            extraction: Extraction::default(),
+            negative_predictions: false,
+        };
+        let known: BTreeSet<&str> = data.tables.values().flatten().filter_map(|row| row.device.as_deref()).collect();
+        let devices: Vec<String> = match &self.device {
+            Some(device) => vec![device_in_data(device, data, printer)],
+            None if known.is_empty() => vec!["unnamed-device".to_owned()],
+            None => known.into_iter().map(str::to_owned).collect(),
+        };
+        let mut judgements = Vec::new();
+        for device in &devices {
+            let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
+            let outcome = train(&order, device, &|_, _| bar.inc(1));
+            bar.finish_and_clear();
+            let outcome = outcome.map_err(|e| Failure::data(e.to_string()).at(&self.data))?;
+            judgements.push((Path::new(device), judge_unseen(data, &outcome, self.by_network)));
+        }
+        write(&judgements, self.format, printer)
+    }
 }
+
+/// Networks that are left out one by one, at most.
+const MOST_FOLDS: usize = 100;
 
 /// The device's name in the data: the same, or the only one they name.
 fn device_in_data(device: &str, data: &TrainingData, printer: &Printer) -> String {

@@ -54,7 +54,7 @@ pub(super) struct Fit {
 
 /// Model kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Kind {
+pub(super) enum Kind {
     /// Polynomial of the layer's sizes, thinned by the Lasso; the reference's.
     #[default]
     Lasso,
@@ -64,6 +64,18 @@ enum Kind {
     Hybrid,
     /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
     Auto,
+}
+
+impl Kind {
+    /// The recipe of a kind, with a plan's options.
+    pub(super) fn recipe(self, plan: &Plan) -> Box<dyn Recipe> {
+        match self {
+            Self::Lasso => Box::new(LassoRecipe::new(plan.clone())),
+            Self::Physics => Box::new(PhysicsRecipe),
+            Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
+            Self::Auto => Box::new(AutoRecipe::new(plan)),
+        }
+    }
 }
 
 /// One line of the metrics.
@@ -90,12 +102,7 @@ impl Fit {
         if self.dry_run {
             return self.show_plan(&plan, &data, &devices, &test_networks, printer);
         }
-        let recipe: Box<dyn Recipe> = match self.kind {
-            Kind::Lasso => Box::new(LassoRecipe::new(plan.clone())),
-            Kind::Physics => Box::new(PhysicsRecipe),
-            Kind::Auto => Box::new(AutoRecipe::new(&plan)),
-            Kind::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
-        };
+        let recipe = self.kind.recipe(&plan);
         let order = Order {
             data: &data,
             recipe: recipe.as_ref(),

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use crate::features::columns::Shape;
+use crate::fit::train::Outcome;
 use crate::model::{Interval, Target};
 use crate::predict::{Models, ShapePrediction, Source};
 use crate::training::{NetworkTotal, Total, TrainingData};
@@ -139,6 +140,39 @@ impl Ledger {
 type Summed = (NetworkTotal, Vec<(Table, usize)>);
 /// Predicted power and run time of each layer, by table and number in it.
 type Predictions = BTreeMap<(Table, usize), [Option<ShapePrediction>; 2]>;
+
+/// Judges what a fit predicted of networks that its models had not seen.
+#[must_use]
+pub fn judge_unseen(data: &TrainingData, outcome: &Outcome, by_network: bool) -> Judgement {
+    let mut ledger = Ledger::default();
+    for layer in &outcome.unseen {
+        let row = &data.tables[&layer.table][layer.number];
+        let [power, runtime] = layer.predicted;
+        let energy = power.zip(runtime).map(|(p, t)| p * t);
+        let measured_energy = row.power.zip(row.runtime).map(|(p, t)| (p * t).0);
+        for (target, measured, predicted) in [
+            (Judged::Power, row.power.map(|p| p.0), power),
+            (Judged::Runtime, row.runtime.map(|t| t.0), runtime),
+            (Judged::Energy, measured_energy, energy),
+        ] {
+            if let (Some(measured), Some(predicted)) = (measured, predicted) {
+                let pairs = ledger.entry(Some(layer.table), target, &row.network);
+                pairs.push(measured, predicted, None, Source::Model);
+            }
+        }
+    }
+    for total in &outcome.totals {
+        let mut push = |target, measured, predicted| {
+            ledger.entry(None, target, &total.network).push(measured, predicted, None, Source::Model);
+        };
+        push(Judged::Runtime, total.measured_ms, total.predicted_ms);
+        if let (Some(measured), Some(predicted)) = (total.measured_mj, total.predicted_mj) {
+            push(Judged::Energy, measured, predicted);
+            push(Judged::Power, measured / total.measured_ms, predicted / total.predicted_ms);
+        }
+    }
+    Judgement { lines: ledger.lines(by_network), notes: Vec::new() }
+}
 
 /// Judges models on the rows and totals of their device.
 ///
