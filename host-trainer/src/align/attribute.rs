@@ -18,7 +18,7 @@ const KEPT_CYCLES: u64 = 4 * BATCH as u64;
 pub(super) const KEPT_READINGS: usize = 8192;
 
 /// Share of the readings' scatter that has to be predictable from when layers ran before a fit is believed.
-const PREDICTABLE: f64 = 0.05;
+pub(super) const PREDICTABLE: f64 = 0.3;
 /// Sums that are made side by side.
 const PARTS: usize = 4;
 
@@ -206,7 +206,7 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
 /// Steps of delay, window and gap together to where the kept readings fit best: Gauss and Newton's method, which the
 /// search one by one leaves close enough to.
 fn polish(kept: &mut Kept, mut response: Response, components: usize, window_known: bool, sample_us: f64) -> Response {
-    let mut fit = f64::INFINITY;
+    let mut best = (f64::INFINITY, response);
     for _ in 0..6 {
         let mut side = Side::of(kept, response, components, window_known, sample_us);
         if side.len() == 0 {
@@ -228,14 +228,16 @@ fn polish(kept: &mut Kept, mut response: Response, components: usize, window_kno
         let shares: Vec<f64> = sums.weights[..components].iter().map(|w| w / sums.count.max(1) as f64).collect();
         let mean = sums.total / sums.count.max(1) as f64;
         let Some(solution) = solve::solve(&sums, &shares, mean, 1.0) else { break };
-        if solution.noise_watts > 0.999 * fit {
+        if solution.noise_watts > 0.999 * best.0 {
             break;
         }
-        fit = solution.noise_watts;
+        best = (solution.noise_watts, response);
         response = side.corrected(response, &solution.nuisances);
         (kept.start_us, kept.pieces) = kept.lay_out(response.gap_us);
     }
-    response
+    // The last step may have led away: the best of all counts.
+    (kept.start_us, kept.pieces) = kept.lay_out(best.1.gap_us);
+    best.1
 }
 
 #[expect(clippy::too_many_arguments, reason = "the end of one pass, not an interface")]

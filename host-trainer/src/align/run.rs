@@ -13,7 +13,7 @@ use shared::engine::{self, Engine};
 use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic_with};
 use shared::limits;
-use shared::run_folder::{IdlePower, LayerStamp, Manifest, ModelRun, Pass};
+use shared::run_folder::{IdlePower, LayerStamp, Manifest, ModelRun, Pass, Total};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -106,7 +106,13 @@ fn read_model_run(path: &Path) -> Result<ModelRun, String> {
 
 /// What a manifest tells of the sensor behind the board's total.
 fn known_from(manifest: &Manifest) -> Known {
-    let sensor = manifest.power.rails.first().map(|rail| rail.sensor.clone()).unwrap_or_default();
+    let rails = &manifest.power.rails;
+    let rail = match &manifest.power.total {
+        Total::Rail(index) => rails.get(usize::from(*index)),
+        Total::Sum(indices) => indices.first().and_then(|i| rails.get(usize::from(*i))),
+        Total::Unknown => rails.first(),
+    };
+    let sensor = rail.map(|rail| rail.sensor.clone()).unwrap_or_default();
     let us = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
     Known {
         refresh_us: us(sensor.refresh_ns),
@@ -428,7 +434,7 @@ fn choose(asked: Method, identified: f64, found: &Evidence, survey: &Survey) -> 
         (Some(lag), _) if lag * 1e3 > 5.0 * found.response.window_us.max(found.period_ms * 1e3) => {
             format!("the sensor's lag of {lag:.0} ms spans many inferences")
         }
-        (_, Some(p)) if p < 0.05 => "readings do not depend on which layer ran".into(),
+        (_, Some(p)) if p < super::attribute::PREDICTABLE => "readings depend too little on which layer ran".into(),
         _ => format!("readings tell layers apart for {percent} % of the run time only"),
     };
     (Method::Share, format!("{why}: energy is shared out by run time and activity"))

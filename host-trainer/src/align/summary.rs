@@ -66,7 +66,7 @@ fn sensor(quality: &Quality) -> String {
     }
     match (sensor.lag_ms, quality.response) {
         (Some(lag), _) if lag > 0.0 => text += &format!(", lag {lag:.1} ms"),
-        (_, Some(response)) if quality.predicted.is_some_and(|p| p > 0.05) => {
+        (_, Some(response)) if quality.predicted.is_some_and(|p| p >= super::attribute::PREDICTABLE) => {
             text += &format!(", averaging over {:.3} ms", response.window_us / 1e3);
         }
         _ => {}

@@ -1,8 +1,11 @@
 //! Importing measurements that other tools made into run folders, so that `align` reads them like any other.
 
+mod layer_runs;
 pub mod tables;
 pub mod tegrastats;
 pub mod trtexec;
+
+pub use layer_runs::LayerRuns;
 
 use crate::align::power::Oddities;
 use shared::failure::Failure;
@@ -33,15 +36,6 @@ pub struct Import {
     pub idle_watts: Option<f64>,
     /// What could not be read.
     pub oddities: Oddities,
-}
-
-/// A layer and its measured runs.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct LayerRuns {
-    /// The layer's name.
-    pub name: String,
-    /// Duration in ms and, where known, end of each run in Unix ns.
-    pub runs: Vec<(f64, Option<i64>)>,
 }
 
 /// Writes a run folder `<root>/<model>/` with everything that was imported. Returns the names of the files written.
