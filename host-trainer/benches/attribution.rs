@@ -66,6 +66,9 @@ fn main() {
     );
     for &cycles in &counts {
         for (sensor_name, sensor, poll) in sensors {
+            if std::env::var("ONLY").is_ok_and(|only| !sensor_name.contains(&only)) {
+                continue;
+            }
             let mut inside = (0.0, 0.0);
             for (load_name, load, engine) in &loads {
                 for callback in [false, true] {

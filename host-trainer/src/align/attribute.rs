@@ -148,10 +148,10 @@ pub fn evidence<S: ReadAt + ?Sized>(input: &Input<'_, S>) -> io::Result<Evidence
         input.period_us,
     );
     let mut kept = keep(input, empty.clone(), spacing_us)?;
-    let response = tune::response(&input.survey.sensor, &mut kept, components, sample_us);
+    let (response, window_known) =
+        tune::response(&input.survey.sensor, &mut kept, components, sample_us, input.period_us);
     let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period_us);
 
-    let window_known = input.survey.sensor.window_ms.is_some();
     let response = polish(&mut kept, response, components, window_known, sample_us);
     let side = Side::of(&kept, response, components, window_known, sample_us);
     let columns = components + side.len();

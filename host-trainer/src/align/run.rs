@@ -299,6 +299,9 @@ impl Run {
         q.because = because;
         q.identified = identified;
         q.response = Some(found.response);
+        if q.sensor.known_from == "step in the log" && found.response.lag_us <= 0.0 {
+            (q.sensor.lag_ms, q.sensor.window_ms) = (Some(0.0), Some(found.response.window_us / 1e3));
+        }
         q.sensor.delay_ms = (found.response.lag_us <= 0.0).then_some(found.response.delay_us / 1e3);
         q.samples = found.samples;
         q.inflation = found.inflation;

@@ -16,8 +16,36 @@ const SEARCH: usize = 2000;
 /// Readings used at the end of the search.
 const REFINE: usize = 8000;
 
-/// The response to use: what is known of the sensor, and for the rest what explains the readings best.
-pub(super) fn response(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64) -> Response {
+/// The response to use, and whether its window is known rather than found here.
+///
+/// A step in the log shows the sensor's answer only down to the length of an inference: below that, the load itself goes
+/// up and down. A lag or window that short has to predict readings better than the one that is found without it.
+pub(super) fn response(
+    sensor: &Sensor,
+    kept: &mut Kept,
+    components: usize,
+    sample_us: f64,
+    period_us: f64,
+) -> (Response, bool) {
+    let from_step = sensor.known_from == "step in the log";
+    let longest = sensor.lag_ms.unwrap_or(0.0).max(sensor.window_ms.unwrap_or(0.0)) * 1e3;
+    if from_step && longest > 0.0 && longest < 5.0 * period_us {
+        let told = search(sensor, kept, components, sample_us);
+        let told_predicts = predictability(kept, components, told);
+        let open = Sensor { lag_ms: Some(0.0), window_ms: None, ..sensor.clone() };
+        let found = search(&open, kept, components, sample_us);
+        if predictability(kept, components, found) >= told_predicts {
+            return (found, false);
+        }
+        (kept.start_us, kept.pieces) = kept.lay_out(told.gap_us);
+        return (told, sensor.window_ms.is_some());
+    }
+    (search(sensor, kept, components, sample_us), sensor.window_ms.is_some())
+}
+
+/// What is known of the sensor, and for the rest what explains the readings best.
+fn search(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64) -> Response {
+    (kept.start_us, kept.pieces) = kept.lay_out(0.0);
     let lag_us = sensor.lag_ms.unwrap_or(0.0) * 1e3;
     let known_window = sensor.window_ms.map(|ms| ms * 1e3);
     let window_us = if lag_us > 0.0 { 0.0 } else { known_window.unwrap_or(0.5 * sample_us) };
