@@ -30,21 +30,21 @@ pub(super) fn response(
     let from_step = sensor.known_from == "step in the log";
     let longest = sensor.lag_ms.unwrap_or(0.0).max(sensor.window_ms.unwrap_or(0.0)) * 1e3;
     if from_step && longest > 0.0 && longest < 5.0 * period_us {
-        let told = search(sensor, kept, components, sample_us);
+        let told = search(sensor, kept, components, sample_us, period_us);
         let told_predicts = predictability(kept, components, told);
         let open = Sensor { lag_ms: Some(0.0), window_ms: None, ..sensor.clone() };
-        let found = search(&open, kept, components, sample_us);
+        let found = search(&open, kept, components, sample_us, period_us);
         if predictability(kept, components, found) >= told_predicts {
             return (found, false);
         }
         (kept.start_us, kept.pieces) = kept.lay_out(told.gap_us);
         return (told, sensor.window_ms.is_some());
     }
-    (search(sensor, kept, components, sample_us), sensor.window_ms.is_some())
+    (search(sensor, kept, components, sample_us, period_us), sensor.window_ms.is_some())
 }
 
 /// What is known of the sensor, and for the rest what explains the readings best.
-fn search(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64) -> Response {
+fn search(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64, period_us: f64) -> Response {
     (kept.start_us, kept.pieces) = kept.lay_out(0.0);
     let lag_us = sensor.lag_ms.unwrap_or(0.0) * 1e3;
     let known_window = sensor.window_ms.map(|ms| ms * 1e3);
@@ -60,7 +60,12 @@ fn search(sensor: &Sensor, kept: &mut Kept, components: usize, sample_us: f64) -
     let window_open = known_window.is_none() && lag_us <= 0.0;
     let reach = (1.5 * sample_us).max(300.0);
     let mut step = (sample_us / 8.0).max(reach / 40.0);
-    search.delays((reach / step).round() as i32, step);
+    let steps = (reach / step).round() as i32;
+    search.delays(steps, step);
+    // A meter that sees single layers finds no delay before the gaps are about right: both are searched together.
+    if search.kept.stamps == Stamps::Callback && window_us < 0.2 * period_us && lag_us <= 0.0 {
+        search.gaps_and_delays(steps, step);
+    }
     for round in 0..5 {
         if round >= 2 {
             search.count = REFINE;
@@ -157,6 +162,30 @@ impl Search<'_> {
                 let delay_us = best.delay_us + (gap_us - best.gap_us) * (layers - 1.0) / 2.0;
                 let response = Response { gap_us, delay_us, ..best };
                 (self.score(laid.0, &laid.1, response), response, laid)
+            })
+            .collect();
+        if let Some((_, response, laid)) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+            self.best = response;
+            (self.kept.start_us, self.kept.pieces) = laid;
+        }
+    }
+
+    /// Tries gaps between layers, each with delays around the one that keeps the middle of the inference in place.
+    fn gaps_and_delays(&mut self, steps: i32, step: f64) {
+        let layers = self.components as f64 - 1.0;
+        let longest = self.kept.longest_gap_us();
+        let gaps: Vec<f64> =
+            (0..24).map(|k| 0.25 * 1.35_f64.powi(k)).take_while(|g| *g < longest).chain([0.0]).collect();
+        let start = Response { delay_us: 0.0, ..self.best };
+        let scored: Vec<(f64, Response, (f64, Vec<Piece>))> = gaps
+            .into_par_iter()
+            .filter_map(|gap_us| {
+                let laid = self.kept.lay_out(gap_us);
+                let middle = gap_us * (layers - 1.0) / 2.0;
+                let at = |k: i32| Response { gap_us, delay_us: middle + f64::from(k) * step, ..start };
+                let all = (-steps..=steps).map(|k| (self.score(laid.0, &laid.1, at(k)), at(k)));
+                let best = all.max_by(|a, b| a.0.total_cmp(&b.0))?;
+                Some((best.0, best.1, laid))
             })
             .collect();
         if let Some((_, response, laid)) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
