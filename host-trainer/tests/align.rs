@@ -132,6 +132,57 @@ fn a_simulated_run_is_attributed_reported_and_adds_up() {
 }
 
 #[test]
+fn a_handful_of_inferences_is_answered_and_adds_up() {
+    for cycles in [1, 2, 3, 5, 8, 20, 60] {
+        for (seed, (sensor, at_ends)) in [
+            (SensorModel::ideal_meter(), true),
+            (SensorModel::ideal_meter(), false),
+            (SensorModel::ina3221_boot(), false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let raw = tempfile::tempdir().unwrap();
+            let logs = simulate_logs(&network(4, None), sensor, READ_FAST, cycles, at_ends, seed as u64);
+            write_run(raw.path(), "net", &logs.power, &logs.latency, 4.0);
+            let report = quality(raw.path(), &[]);
+            if let Some(closure) = report["energy"]["closure"].as_f64() {
+                assert!(closure.abs() < 1e-9, "{cycles} inferences, case {seed}: {closure}");
+            }
+            for layer in report["layers"].as_array().unwrap() {
+                assert!(layer["power_w"].as_f64().is_none_or(f64::is_finite), "{layer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn parquet_on_request_holds_the_rows_of_the_csv() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let (raw, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let load = network(4, None);
+    let logs = simulate_logs(&load, SensorModel::ideal_meter(), READ_FAST, 20, false, 1);
+    write_run(raw.path(), "net", &logs.power, &logs.latency, 4.0);
+    let output = align(raw.path(), results.path(), &["--parquet"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = results.path().join("net");
+    let mut csv = csv::Reader::from_path(folder.join("power_runtime_mapping_layerwise.csv")).unwrap();
+    let csv: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let file = fs::File::open(folder.join("power_runtime_mapping_layerwise.parquet")).unwrap();
+    let rows: Vec<_> =
+        SerializedFileReader::new(file).unwrap().get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), csv.len());
+    assert_eq!(rows.len(), 4 * 20);
+    for (row, record) in rows.iter().zip(&csv) {
+        assert_eq!(row.get_long(0).unwrap().to_string(), record[0]);
+        assert_eq!(row.get_string(1).unwrap(), &record[1]);
+        assert_eq!(row.get_double(3).unwrap(), record[3].parse::<f64>().unwrap());
+        assert_eq!(row.get_double(5).unwrap(), record[5].parse::<f64>().unwrap());
+    }
+}
+
+#[test]
 fn a_slow_sensor_is_found_out_and_no_layer_claimed() {
     let root = tempfile::tempdir().unwrap();
     let load = network(10, None);

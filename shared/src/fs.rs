@@ -18,11 +18,14 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Whatever the file system or the function says; the target is then as it was.
-pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub fn write_atomic_with(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> Result<(), Failure> {
     write_inner(path, write).map_err(|e| Failure::io(path, "write", &e))
 }
 
-fn write_inner(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_inner(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

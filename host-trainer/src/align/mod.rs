@@ -7,6 +7,7 @@ pub mod files;
 pub mod html;
 pub mod latency;
 pub mod linalg;
+pub mod parquet;
 pub mod power;
 pub mod quality;
 pub mod refresh;

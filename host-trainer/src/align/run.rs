@@ -283,8 +283,14 @@ impl Run {
             .map(|((watts, cycles), ms)| (watts, ms / f64::from(cycles), watts * ms / f64::from(cycles)));
         let layers = self.layers.len();
         let mean = found.mean_watts.or(unprofiled.map(|u| u.0));
-        let solution =
-            found.solution.clone().or_else(|| mean.map(|mean| solve::ignorant(layers + 1, &found.shares, mean, 0.0)));
+        // A handful of inferences can put the layers below nothing and the time between them above everything: no answer.
+        let physical =
+            |s: &solve::Solution| s.watts.iter().zip(&found.shares[..layers]).map(|(w, t)| w * t).sum::<f64>() > 0.0;
+        let solution = found
+            .solution
+            .clone()
+            .filter(physical)
+            .or_else(|| mean.map(|mean| solve::ignorant(layers + 1, &found.shares, mean, 0.0)));
         let ratio = |l: usize| solution.as_ref().map_or(1.0, |s| s.deviation[l] / s.prior_deviation[l].max(1e-12));
         let time: f64 = found.shares[..layers].iter().sum();
         let told: f64 = (0..layers).filter(|&l| ratio(l) < 0.5).map(|l| found.shares[l]).sum();

@@ -37,7 +37,7 @@ pub fn share(mean_ms: &[f64], activities: &[Option<f64>], level_watts: f64, idle
     let known = || mean_ms.iter().zip(activities).filter_map(|(&ms, a)| a.map(|a| (ms, a)));
     let time: f64 = known().map(|k| k.0).sum();
     let mean = known().map(|(ms, a)| ms * a).sum::<f64>() / time;
-    let dynamic = (level_watts - idle_watts).clamp(0.0, level_watts) * BY_ACTIVITY;
+    let dynamic = (level_watts - idle_watts).clamp(0.0, level_watts.max(0.0)) * BY_ACTIVITY;
     activities
         .iter()
         .map(|activity| match activity {
@@ -50,6 +50,11 @@ pub fn share(mean_ms: &[f64], activities: &[Option<f64>], level_watts: f64, idle
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_below_nothing_is_no_reason_to_stop() {
+        assert_eq!(share(&[1.0, 1.0], &[None, Some(1.0)], -2.0, 4.0), [-2.0, -2.0]);
+    }
 
     #[test]
     fn the_mean_by_time_is_kept_and_unknown_layers_get_it() {

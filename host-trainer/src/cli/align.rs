@@ -6,7 +6,7 @@ use crate::align::files::{self, RunFiles};
 use crate::align::quality::{Method, Quality};
 use crate::align::run::{self, Options, Run};
 use crate::align::sensor::Known;
-use crate::align::{html, rows, summary, totals};
+use crate::align::{html, parquet, rows, summary, totals};
 use clap::{Args, ValueEnum};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
@@ -40,6 +40,9 @@ pub(super) struct Align {
     /// Idle power [default: from idling_power.json].
     #[arg(long, value_name = "W", value_parser = not_negative)]
     idle_power_w: Option<f64>,
+    /// Write the rows as Parquet too, beside the CSV.
+    #[arg(long)]
+    parquet: bool,
     /// How the quality report is written to stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -161,6 +164,9 @@ impl Align {
         let (hashes, written) = rayon::join(|| run::hashes(&files), || run::write_rows(run, &folder.join(rows::FILE)));
         written?;
         run.quality.made_from = hashes?;
+        if self.parquet {
+            parquet::from_csv(&folder.join(rows::FILE), &folder.join(parquet::FILE))?;
+        }
         if let Some(engine_info) = &run.files.engine_info {
             let content = shared::fs::read_capped(engine_info, shared::limits::ENGINE_INFO_BYTES)?;
             write_atomic(&folder.join("trt_engine_info.json"), &content)?;

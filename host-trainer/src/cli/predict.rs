@@ -12,7 +12,6 @@ use shared::engine;
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
 use shared::printer::Printer;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Predict power, run time and energy of TensorRT engines from their engine info.
@@ -209,7 +208,7 @@ impl<'a> Sink<'a> {
         if let Some(path) = &self.command.result_csv_path
             && self.written > 0
         {
-            write_atomic_with(path, |out: &mut dyn Write| out.write_all(&csv))?;
+            write_atomic_with(path, |out| out.write_all(&csv))?;
             self.printer.say(format!("wrote {}", path.display()));
         }
         Ok(())
