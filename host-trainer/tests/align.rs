@@ -157,6 +157,36 @@ fn a_handful_of_inferences_is_answered_and_adds_up() {
 }
 
 #[test]
+fn totals_of_several_networks_share_out_and_add_up() {
+    let raw = tempfile::tempdir().unwrap();
+    let add = |name: &str, layers: u32| {
+        let logs = simulate_logs(&network(layers, Some(6.5)), SensorModel::ina3221_boot(), READ_FAST, 2000, true, 5);
+        write_run(raw.path(), name, &logs.power, &logs.latency, 4.0);
+    };
+    add("one", 3);
+    add("two", 6);
+    let results = tempfile::tempdir().unwrap();
+    let output = align(raw.path(), results.path(), &["--method", "totals"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at least 3 networks"));
+    add("three", 9);
+    let output = align(raw.path(), results.path(), &["--method", "totals", "--format", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reports = reports.as_array().unwrap();
+    assert_eq!(reports.len(), 3);
+    for report in reports {
+        assert_eq!(report["method"], "totals", "{report}");
+        assert!(report["energy"]["closure"].as_f64().unwrap().abs() < 1e-9);
+        let mean = report["energy"]["power_w"].as_f64().unwrap();
+        for layer in report["layers"].as_array().unwrap() {
+            // Every kind drew the same, so every layer must come out at its network's own mean, whatever the fit says of kinds.
+            assert!((layer["power_w"].as_f64().unwrap() / mean - 1.0).abs() < 0.02, "{layer} of {mean}");
+        }
+    }
+}
+
+#[test]
 fn parquet_on_request_holds_the_rows_of_the_csv() {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
