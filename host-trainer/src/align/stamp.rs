@@ -1,5 +1,7 @@
 //! Time stamps of the reference's logs: `YYYYMMDD-HH:MM:SS.ffffff`, local wall-clock time without a zone.
 
+use shared::run_folder::stamp::days_from_civil;
+
 /// Microseconds of one day.
 const DAY_US: i64 = 86_400_000_000;
 
@@ -71,15 +73,6 @@ fn day_us(date: &[u8]) -> Option<i64> {
         _ => return None,
     };
     (year > 0 && (1..=month_days).contains(&day)).then(|| days_from_civil(year, month, day) * DAY_US)
-}
-
-/// Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that start in March.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// The stamp of a moment in microseconds since 1970-01-01: what [`StampParser::parse`] reads back.

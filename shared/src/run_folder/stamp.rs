@@ -75,7 +75,8 @@ fn days_in(year: i64, month: i64) -> i64 {
 }
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+#[must_use]
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     // Counting years from March puts the leap day last, so that month lengths need no table.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
