@@ -1,0 +1,106 @@
+//! What can go wrong with a store.
+
+use crate::{Digest, Key};
+use shared::failure::{Failure, Kind};
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that no object may have.
+    #[error("`{name}` cannot name an object: {reason}")]
+    Key {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A URL that names no store.
+    #[error("`{url}` names no store: {reason}")]
+    Url {
+        /// The URL without user, password and query.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store did not do what it was asked to.
+    #[error("{store}: cannot {doing} `{key}`: {source}")]
+    Backend {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// What was attempted.
+        doing: &'static str,
+        /// The object.
+        key: Key,
+        /// What the store said.
+        #[source]
+        source: Box<object_store::Error>,
+    },
+    /// An object that is not what its name says.
+    #[error("{store}: `{key}` is damaged: its content hashes to {found}")]
+    Damaged {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// The object.
+        key: Key,
+        /// What its content hashes to.
+        found: Digest,
+    },
+    /// An object that must be there and is not.
+    #[error("{store}: `{key}` is missing")]
+    Missing {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// The object.
+        key: Key,
+    },
+    /// An object larger than what is read into memory.
+    #[error("{store}: `{key}` has {size} bytes, more than the {limit} that are read")]
+    TooLarge {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// The object.
+        key: Key,
+        /// Its size, bytes.
+        size: u64,
+        /// The cap, bytes.
+        limit: u64,
+    },
+    /// An object that cannot be understood.
+    #[error("{store}: `{key}`: {reason}")]
+    Content {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// The object.
+        key: Key,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Key { .. } | Error::Url { .. } => Kind::Usage,
+            Error::Backend { .. } => Kind::Io,
+            Error::Damaged { .. } | Error::Missing { .. } | Error::TooLarge { .. } | Error::Content { .. } => {
+                Kind::Data
+            }
+        };
+        let failure = Failure::new(kind, error.to_string());
+        match &error {
+            Error::Backend { source, .. } if denied(source) => {
+                failure.help("check the credentials in the environment or the profile")
+            }
+            Error::Backend { .. } => failure.help("check that the store can be reached and run the same command again"),
+            Error::Damaged { .. } | Error::Missing { .. } => {
+                failure.help("run `verify` to see everything that is damaged, and restore it from another copy")
+            }
+            _ => failure,
+        }
+    }
+}
+
+fn denied(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
+}

@@ -1,0 +1,189 @@
+//! Append-only, numbered logs.
+
+use crate::{Error, Key, Store};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Digits of an entry's number in its name, so that names sort as numbers do.
+const DIGITS: usize = 12;
+
+/// An entry of a ledger holds at most this many bytes.
+const ENTRY_LIMIT: u64 = 1 << 20;
+
+/// An append-only log in a store: entries `<folder>/000000000001`, `…2`, each created once and never changed. Whoever
+/// creates number *n* has set the ledger from *n − 1* to *n*: the compare-and-set that every backend can do. Numbers have no
+/// gaps, since an entry is created only after the one before it was seen.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    store: Store,
+    folder: Key,
+}
+
+/// An entry with its number, which counts from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<T> {
+    /// The entry's number.
+    pub number: u64,
+    /// What it says.
+    pub value: T,
+}
+
+/// What became of an attempt to append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// The entry stands under this number.
+    Done(u64),
+    /// Somebody else has written the entry of that number: read it, and decide anew.
+    Lost,
+}
+
+/// An entry as it is stored. The writer's mark tells a writer whose answer got lost that the entry is its own.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    writer: String,
+    value: T,
+}
+
+impl Ledger {
+    /// The ledger in a folder of a store.
+    #[must_use]
+    pub fn new(store: Store, folder: Key) -> Self {
+        Self { store, folder }
+    }
+
+    fn key(&self, number: u64) -> Result<Key, Error> {
+        self.folder.join(format!("{number:0DIGITS$}"))
+    }
+
+    /// The number of the last entry; 0 while there is none.
+    ///
+    /// # Errors
+    /// What the backend says; [`Error::Content`] when the folder holds something else.
+    pub async fn head(&self) -> Result<u64, Error> {
+        self.head_after(0).await
+    }
+
+    /// As [`Ledger::head`], by one who knows that entry `known` stands: what comes before it is not listed.
+    ///
+    /// # Errors
+    /// As [`Ledger::head`].
+    pub async fn head_after(&self, known: u64) -> Result<u64, Error> {
+        let after = (known > 0).then(|| self.key(known)).transpose()?;
+        match self.store.list(&self.folder, after.as_ref()).await?.last() {
+            None => Ok(known),
+            Some(last) => last.name().parse().map_err(|_| Error::Content {
+                store: self.store.name().into(),
+                key: last.clone(),
+                reason: "is no entry of the ledger that lies there".into(),
+            }),
+        }
+    }
+
+    /// An entry by its number; none where there is none yet.
+    ///
+    /// # Errors
+    /// What the backend says; [`Error::Content`] when it cannot be understood.
+    pub async fn get<T: DeserializeOwned>(&self, number: u64) -> Result<Option<T>, Error> {
+        Ok(self.stored(number).await?.map(|stored| stored.value))
+    }
+
+    async fn stored<T: DeserializeOwned>(&self, number: u64) -> Result<Option<Stored<T>>, Error> {
+        let key = self.key(number)?;
+        let Some(content) = self.store.get(&key, ENTRY_LIMIT).await? else { return Ok(None) };
+        serde_json::from_slice(&content).map(Some).map_err(|e| Error::Content {
+            store: self.store.name().into(),
+            key,
+            reason: format!("is no entry that this version understands: {e}"),
+        })
+    }
+
+    /// The last entry.
+    ///
+    /// # Errors
+    /// As [`Ledger::get`].
+    pub async fn last<T: DeserializeOwned>(&self) -> Result<Option<Entry<T>>, Error> {
+        let number = self.head().await?;
+        Ok(self.get(number).await?.map(|value| Entry { number, value }))
+    }
+
+    /// Every entry from number `first` on, in order.
+    ///
+    /// # Errors
+    /// As [`Ledger::get`]; [`Error::Missing`] where a number is absent between two others.
+    pub async fn read<T: DeserializeOwned>(&self, first: u64) -> Result<Vec<Entry<T>>, Error> {
+        use futures_util::{StreamExt, TryStreamExt, stream};
+        let first = first.max(1);
+        let last = self.head_after(first - 1).await?;
+        stream::iter(first..=last)
+            .map(|number| async move {
+                let value = self
+                    .get(number)
+                    .await?
+                    .ok_or(Error::Missing { store: self.store.name().into(), key: self.key(number)? })?;
+                Ok(Entry { number, value })
+            })
+            .buffered(16)
+            .try_collect()
+            .await
+    }
+
+    /// Appends an entry after number `after`, which the caller has seen to be the last and on which it has decided.
+    ///
+    /// # Errors
+    /// What the backend says. The entry may stand nevertheless where the answer was lost for good.
+    pub async fn append<T: Serialize + DeserializeOwned>(&self, after: u64, value: &T) -> Result<Append, Error> {
+        let number = after + 1;
+        let key = self.key(number)?;
+        let content_error = |e: serde_json::Error| Error::Content {
+            store: self.store.name().into(),
+            key: key.clone(),
+            reason: format!("cannot be written: {e}"),
+        };
+        let writer = uuid();
+        let content = serde_json::to_vec(&Stored { writer: writer.clone(), value }).map_err(content_error)?;
+        if self.store.create(&key, Bytes::from(content)).await? {
+            return Ok(Append::Done(number));
+        }
+        // The backend may have repeated a request that had succeeded.
+        let stands = self.stored::<serde_json::Value>(number).await?;
+        Ok(if stands.is_some_and(|stored| stored.writer == writer) { Append::Done(number) } else { Append::Lost })
+    }
+}
+
+/// 128 random bits: no two writers have the same mark.
+fn uuid() -> String {
+    let mut bits = [0_u8; 16];
+    // A writer without a random number could take another's entry for its own.
+    getrandom::fill(&mut bits).unwrap_or_else(|e| panic!("the system gives no random numbers: {e}"));
+    bits.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        Ledger::new(Store::memory(), Key::new("branches/main").expect("a key"))
+    }
+
+    #[tokio::test]
+    async fn entries_are_numbered_from_one_without_gaps() {
+        let ledger = ledger();
+        assert_eq!(ledger.head().await.expect("listed"), 0);
+        for number in 0..12 {
+            assert_eq!(ledger.append(number, &number).await.expect("written"), Append::Done(number + 1));
+        }
+        let numbers: Vec<(u64, u64)> =
+            ledger.read(3).await.expect("read").into_iter().map(|entry| (entry.number, entry.value)).collect();
+        assert_eq!(numbers, (3..=12).map(|n| (n, n - 1)).collect::<Vec<_>>());
+        assert_eq!(ledger.head_after(11).await.expect("listed"), 12);
+    }
+
+    #[tokio::test]
+    async fn of_two_who_decided_on_the_same_head_one_is_told() {
+        let ledger = ledger();
+        assert_eq!(ledger.append(0, &"first").await.expect("written"), Append::Done(1));
+        assert_eq!(ledger.append(0, &"second").await.expect("refused"), Append::Lost);
+        assert_eq!(ledger.get::<String>(1).await.expect("read").as_deref(), Some("first"));
+    }
+}
