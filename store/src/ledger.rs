@@ -131,7 +131,7 @@ impl Ledger {
     ///
     /// # Errors
     /// What the backend says. The entry may stand nevertheless where the answer was lost for good.
-    pub async fn append<T: Serialize + DeserializeOwned>(&self, after: u64, value: &T) -> Result<Append, Error> {
+    pub async fn append<T: Serialize>(&self, after: u64, value: &T) -> Result<Append, Error> {
         let number = after + 1;
         let key = self.key(number)?;
         let content_error = |e: serde_json::Error| Error::Content {
