@@ -32,9 +32,11 @@ fn tree(package: &str) -> Vec<String> {
 
 #[test]
 fn dependencies_point_from_the_programs_to_shared_and_no_other_way() {
-    let (shared, agent, host) = (tree("shared"), tree("jetson-agent"), tree("host-trainer"));
+    let (shared, store) = (tree("shared"), tree("store"));
+    let (agent, host) = (tree("jetson-agent"), tree("host-trainer"));
     let has = |tree: &[String], package: &str| tree.iter().any(|name| name == package);
-    assert!(!has(&shared, "jetson-agent") && !has(&shared, "host-trainer"));
+    assert!(!has(&shared, "jetson-agent") && !has(&shared, "host-trainer") && !has(&shared, "store"));
+    assert!(has(&store, "shared") && !has(&store, "jetson-agent") && !has(&store, "host-trainer"));
     assert!(has(&agent, "shared") && !has(&agent, "host-trainer"));
     assert!(has(&host, "shared") && !has(&host, "jetson-agent"));
 }
