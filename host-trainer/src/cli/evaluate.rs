@@ -1,10 +1,10 @@
 //! `host-trainer evaluate`: models and data in, how far predictions are off out.
 
-use super::fit::Kind;
 use super::table::{figure, render};
 use super::{Format, progress};
 use crate::evaluate::{Judgement, Line, judge, judge_unseen};
 use crate::features::Extraction;
+use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
 use crate::fit::train::{Order, train};
 use crate::model::default_device;
@@ -32,9 +32,9 @@ pub(super) struct Evaluate {
     /// Judge a model kind instead of models: each network by models fitted on all the others.
     #[arg(long, conflicts_with = "models")]
     leave_one_network_out: bool,
-    /// Model kind to fit for that.
-    #[arg(long, value_enum, default_value_t, requires = "leave_one_network_out")]
-    kind: Kind,
+    /// Model kind to fit for that [default: the configuration's, else lasso].
+    #[arg(long, value_enum, requires = "leave_one_network_out")]
+    kind: Option<Kind>,
     /// Options of that fit, in TOML.
     #[arg(long, value_name = "FILE", requires = "leave_one_network_out")]
     config: Option<PathBuf>,
@@ -94,7 +94,10 @@ impl Evaluate {
         if data.networks().len() > MOST_FOLDS {
             printer.warn(format!("more than {MOST_FOLDS} networks: they are left out in {MOST_FOLDS} groups"));
         }
-        let recipe = self.kind.recipe(&plan);
+        if let Some(kind) = self.kind {
+            plan.kind = kind;
+        }
+        let recipe = plan.recipe();
         let none = BTreeSet::new();
         let order = Order {
             data,

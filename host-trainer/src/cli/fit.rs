@@ -4,12 +4,12 @@ use super::table::{figure, render};
 use super::{Format, progress};
 use crate::evaluate::Metrics;
 use crate::features::Extraction;
-use crate::fit::kinds::{AutoRecipe, HybridRecipe, LassoRecipe, PhysicsRecipe};
+use crate::fit::kinds::Kind;
 use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
 use crate::fit::train::{Order, Outcome, train};
-use crate::model::{FitError, Recipe, Target, set_default_device};
+use crate::model::{FitError, Target, set_default_device};
 use crate::training::{self, TrainingData};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -26,9 +26,9 @@ pub(super) struct Fit {
     /// Folder that receives the models, below the device's name.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Model kind.
-    #[arg(long, value_enum, default_value_t)]
-    kind: Kind,
+    /// Model kind [default: the configuration's, else lasso].
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
     /// Options of the fit, in TOML.
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
     config: Option<PathBuf>,
@@ -50,32 +50,6 @@ pub(super) struct Fit {
     /// How the metrics are written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-/// Model kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum Kind {
-    /// Polynomial of the layer's sizes, thinned by the Lasso; the reference's.
-    #[default]
-    Lasso,
-    /// Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both.
-    Physics,
-    /// Physics times a small boosted residual; learns from the same.
-    Hybrid,
-    /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
-    Auto,
-}
-
-impl Kind {
-    /// The recipe of a kind, with a plan's options.
-    pub(super) fn recipe(self, plan: &Plan) -> Box<dyn Recipe> {
-        match self {
-            Self::Lasso => Box::new(LassoRecipe::new(plan.clone())),
-            Self::Physics => Box::new(PhysicsRecipe),
-            Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
-            Self::Auto => Box::new(AutoRecipe::new(plan)),
-        }
-    }
 }
 
 /// One line of the metrics.
@@ -102,7 +76,7 @@ impl Fit {
         if self.dry_run {
             return self.show_plan(&plan, &data, &devices, &test_networks, printer);
         }
-        let recipe = self.kind.recipe(&plan);
+        let recipe = plan.recipe();
         let order = Order {
             data: &data,
             recipe: recipe.as_ref(),
@@ -146,6 +120,9 @@ impl Fit {
             plan.reference_faults = ReferenceFaults::ALL;
             // The reference judges by its test networks alone.
             plan.evaluation.folds = 0;
+        }
+        if let Some(kind) = self.kind {
+            plan.kind = kind;
         }
         if let Some(names) = &self.test_models {
             plan.test_models = match names.as_slice() {

@@ -5,6 +5,7 @@ mod dataset;
 mod evaluate;
 mod fit;
 mod ingest;
+mod kind;
 mod predict;
 mod progress;
 mod table;

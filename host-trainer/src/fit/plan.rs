@@ -3,9 +3,10 @@
 //! The defaults are the reference's pipeline with its known faults mended. Each fault is an option by its own name, so
 //! that its effect can be measured; all of them together are the reference.
 
+use super::kinds::Kind;
 use super::scaler::ScalerKind;
 use crate::features::columns;
-use crate::model::Target;
+use crate::model::{Recipe, Target};
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -18,6 +19,8 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plan {
+    /// Model kind.
+    pub kind: Kind,
     /// Networks kept back for testing.
     pub test_models: Vec<String>,
     /// How models are judged.
@@ -33,6 +36,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            kind: Kind::default(),
             test_models: ["lenet", "resnet18", "vgg16"].map(str::to_owned).to_vec(),
             evaluation: Evaluation::default(),
             reference_faults: ReferenceFaults::default(),
@@ -217,9 +221,15 @@ impl Plan {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
         let text = String::from_utf8(content).map_err(|_| Failure::usage("is not UTF-8 text").at(path))?;
-        let plan: Self = toml::from_str(&text).map_err(|e| plan_failure(path, &text, &e))?;
+        let plan: Self = toml::from_str(&text).map_err(|e| toml_failure(path, &text, &e))?;
         plan.check().map_err(|message| Failure::usage(message).at(path))?;
         Ok(plan)
+    }
+
+    /// The recipe of the plan's kind, with the plan's options.
+    #[must_use]
+    pub fn recipe(&self) -> Box<dyn Recipe> {
+        self.kind.recipe(self)
     }
 
     /// Checks the ranges that types cannot.
@@ -335,7 +345,8 @@ pub fn check_columns(table: Table, names: &[String]) -> Result<(), String> {
     }
 }
 
-fn plan_failure(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+/// What is wrong with a TOML file of ours: file, line, and for an unknown key the near or known ones.
+pub(crate) fn toml_failure(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let failure = Failure::usage(error.message().to_owned()).at(path);
     let failure = match error.span() {
         Some(span) => failure.place(format!("line {}", text[..span.start.min(text.len())].matches('\n').count() + 1)),
@@ -382,6 +393,16 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_may_name_its_kind() {
+        assert_eq!(read("kind = \"physics\"\n").expect("plan").recipe().kind(), "physics");
+        for kind in Kind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+            assert_eq!(kind.recipe(&Plan::default()).kind(), kind.name());
+        }
+        assert!("lso".parse::<Kind>().expect_err("no such kind").contains("did you mean `lasso`?"));
+    }
+
+    #[test]
     fn one_model_can_be_told_apart() {
         let plan = read("[lasso.models.dense.runtime]\ndegree = 1\ninput_cols = [\"macs\"]\n").expect("plan");
         let settings = plan.lasso_settings(Table::Dense, Target::Runtime);
@@ -392,6 +413,7 @@ mod tests {
     #[test]
     fn wrong_plans_are_refused_with_place_and_near_name() {
         for (text, expected) in [
+            ("kind = \"hybird\"\n", "did you mean `hybrid`?"),
             ("test_modls = []\n", "did you mean `test_models`?"),
             ("\n[lasso]\nalpha = 3\n", "line 3"),
             ("[lasso.models.convolutionl.power]\n", "did you mean `convolutional`?"),

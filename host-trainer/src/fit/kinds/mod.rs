@@ -1,4 +1,4 @@
-//! The model kinds, each a [`Recipe`](crate::model::Recipe).
+//! The model kinds, each a [`Recipe`], and the choice between them by name.
 
 mod auto;
 mod hybrid;
@@ -9,3 +9,75 @@ pub use auto::AutoRecipe;
 pub use hybrid::HybridRecipe;
 pub use lasso::LassoRecipe;
 pub use physics::PhysicsRecipe;
+
+use super::plan::{Plan, near};
+use crate::model::Recipe;
+use serde::{Deserialize, Serialize};
+
+/// The model kinds by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Polynomial of the layer's sizes, thinned by the Lasso; the reference's.
+    #[default]
+    Lasso,
+    /// Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both.
+    Physics,
+    /// Physics times a small boosted residual; learns from the same.
+    Hybrid,
+    /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
+    Auto,
+}
+
+impl Kind {
+    /// All kinds, in the order that help texts list them.
+    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Auto];
+
+    /// The name that the command line, plans and cards have.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lasso => "lasso",
+            Self::Physics => "physics",
+            Self::Hybrid => "hybrid",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// What it is, in a line for people.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Lasso => "Polynomial of the layer's sizes, thinned by the Lasso; the reference's",
+            Self::Physics => {
+                "Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both"
+            }
+            Self::Hybrid => "Physics times a small boosted residual; learns from the same",
+            Self::Auto => {
+                "Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters"
+            }
+        }
+    }
+
+    /// The recipe of a kind, with a plan's options.
+    #[must_use]
+    pub fn recipe(self, plan: &Plan) -> Box<dyn Recipe> {
+        match self {
+            Self::Lasso => Box::new(LassoRecipe::new(plan.clone())),
+            Self::Physics => Box::new(PhysicsRecipe),
+            Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
+            Self::Auto => Box::new(AutoRecipe::new(plan)),
+        }
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.name()).collect();
+            format!("no model kind `{name}`{}", near(name, &known))
+        })
+    }
+}
