@@ -399,7 +399,7 @@ mod tests {
             assert_eq!(kind.name().parse(), Ok(*kind));
             assert_eq!(kind.recipe(&Plan::default()).kind(), kind.name());
         }
-        assert!("lso".parse::<Kind>().expect_err("no such kind").contains("did you mean `lasso`?"));
+        assert!("hybird".parse::<Kind>().expect_err("no such kind").contains("did you mean `hybrid`?"));
     }
 
     #[test]
