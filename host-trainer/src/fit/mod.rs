@@ -9,6 +9,7 @@ pub mod design;
 mod formula;
 pub mod kinds;
 pub mod lasso;
+pub mod mlp;
 mod nnls;
 pub mod plan;
 mod roofline;
