@@ -358,7 +358,7 @@ mod tests {
                         assert_eq!(exact[i], 0.0, "padding learns nothing");
                         continue;
                     }
-                    let numeric = (at(i, 4e-3) - at(i, -4e-3)) / 8e-3;
+                    let numeric = (at(i, 1e-3) - at(i, -1e-3)) / 2e-3;
                     assert!(
                         (numeric - f64::from(exact[i])).abs() < 3e-3 * (1.0 + numeric.abs()),
                         "{numeric} {}",
