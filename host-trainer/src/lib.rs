@@ -13,4 +13,5 @@ pub mod ingest;
 pub mod model;
 pub mod onnx;
 pub mod predict;
+pub mod registry;
 pub mod training;

@@ -130,14 +130,11 @@ const MOST_FOLDS: usize = 100;
 
 /// The device's name in the data: the same, or the only one they name.
 fn device_in_data(device: &str, data: &TrainingData, printer: &Printer) -> String {
-    let known: BTreeSet<&str> = data.tables.values().flatten().filter_map(|row| row.device.as_deref()).collect();
-    match known.iter().collect::<Vec<_>>().as_slice() {
-        [only] if **only != device => {
-            printer.warn(format!("the data were measured on {only}, the models are for {device}"));
-            (**only).to_owned()
-        }
-        _ => device.to_owned(),
+    let name = data.name_of(device);
+    if name != device {
+        printer.warn(format!("the data were measured on {name}, the models are for {device}"));
     }
+    name.to_owned()
 }
 
 fn write(judgements: &[(&Path, Judgement)], format: Format, printer: &Printer) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use crate::features::Extraction;
 use crate::fit::kinds::Kind;
 use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
 use crate::fit::train::{Order, Outcome, train};
-use crate::model::{FitError, Target, set_default_device};
+use crate::model::{FitError, Target, check_device_name, set_default_device};
 use crate::training::{self, TrainingData};
 use clap::Args;
 use serde::Serialize;
@@ -245,16 +245,6 @@ impl DeviceChoice {
             artefact.card.device.clone_from(&self.name);
         }
     }
-}
-
-/// A device's name is a folder's name, so it must not climb out of it.
-fn check_device_name(name: &str) -> Result<(), Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-    if !name.is_empty() && name.chars().all(plain) && !name.starts_with('.') {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("`{name}` is no name for a device"))
-        .help("use letters, digits, `-`, `_` and `.`, not beginning with a dot"))
 }
 
 fn test_networks(plan: &Plan, data: &TrainingData, asked: bool, printer: &Printer) -> BTreeSet<String> {

@@ -38,9 +38,7 @@ impl Artefact {
     pub fn write(&self, models: &Path) -> Result<PathBuf, Failure> {
         let folder = model_folder(models, &self.card.device, self.card.layer_kind, self.card.target);
         write_atomic(&folder.join(ONNX_FILE), &self.onnx)?;
-        let mut card = serde_json::to_vec_pretty(&self.card).map_err(|e| Failure::data(e.to_string()))?;
-        card.push(b'\n');
-        write_atomic(&folder.join(CARD_FILE), &card)?;
+        write_atomic(&folder.join(CARD_FILE), &self.card.to_file()?)?;
         Ok(folder)
     }
 
@@ -49,9 +47,19 @@ impl Artefact {
     /// # Errors
     /// A file that is missing, damaged, or not the one the card names.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let card_path = folder.join(CARD_FILE);
-        let card = read_capped(&card_path, limits::SMALL_FILE_BYTES)?;
-        let card: Card = serde_json::from_slice(&card).map_err(|e| {
+        let card = read_capped(&folder.join(CARD_FILE), limits::SMALL_FILE_BYTES)?;
+        let onnx = read_capped(&folder.join(ONNX_FILE), limits::ONNX_BYTES)?;
+        Self::parse(&card, onnx, folder)
+    }
+
+    /// Makes a model of a card file's and a graph's bytes, and checks that the graph is the one the card describes.
+    /// `origin` is what failures call the folder that they came from.
+    ///
+    /// # Errors
+    /// A card that cannot be understood, or a graph that is not the one it names.
+    pub fn parse(card: &[u8], onnx: Vec<u8>, origin: &Path) -> Result<Self, Failure> {
+        let card_path = origin.join(CARD_FILE);
+        let card: Card = serde_json::from_slice(card).map_err(|e| {
             Failure::data(format!("is no model card: {e}"))
                 .at(&card_path)
                 .place(format!("line {}", e.line()))
@@ -62,11 +70,9 @@ impl Artefact {
                 .at(&card_path)
                 .help("use the program version that wrote it, or fit the model again"));
         }
-        let onnx_path = folder.join(ONNX_FILE);
-        let onnx = read_capped(&onnx_path, limits::ONNX_BYTES)?;
         if hash(&onnx) != card.onnx_sha256 {
             return Err(Failure::data("is damaged: its SHA-256 is not the one its card names")
-                .at(&onnx_path)
+                .at(origin.join(ONNX_FILE))
                 .help("fit the model again, or restore the file"));
         }
         Ok(Self { card, onnx })

@@ -5,6 +5,7 @@ use crate::evaluate::Metrics;
 use crate::features::Extraction;
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
+use shared::failure::Failure;
 use std::collections::BTreeMap;
 
 /// The card's own version.
@@ -56,6 +57,18 @@ pub struct Card {
     pub self_test: SelfTest,
     /// What a user should know before trusting it.
     pub notes: Vec<String>,
+}
+
+impl Card {
+    /// The card as its file holds it.
+    ///
+    /// # Errors
+    /// A figure that JSON cannot hold.
+    pub fn to_file(&self) -> Result<Vec<u8>, Failure> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()))?;
+        json.push(b'\n');
+        Ok(json)
+    }
 }
 
 /// The program that fitted a model.

@@ -85,9 +85,17 @@ impl Device {
     /// # Errors
     /// Whatever the file system says.
     pub fn write(&self, models: &Path) -> Result<(), Failure> {
+        write_atomic(&models.join(&self.name).join(DEVICE_FILE), &self.to_file()?)
+    }
+
+    /// The description as its file holds it.
+    ///
+    /// # Errors
+    /// A figure that JSON cannot hold.
+    pub fn to_file(&self) -> Result<Vec<u8>, Failure> {
         let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()))?;
         json.push(b'\n');
-        write_atomic(&models.join(&self.name).join(DEVICE_FILE), &json)
+        Ok(json)
     }
 
     /// Reads the device's file.
@@ -96,11 +104,31 @@ impl Device {
     /// A missing or damaged file.
     pub fn read(models: &Path, device: &str) -> Result<Self, Failure> {
         let path = models.join(device).join(DEVICE_FILE);
-        let json = read_capped(&path, limits::SMALL_FILE_BYTES)?;
-        serde_json::from_slice(&json).map_err(|e| {
-            Failure::data(format!("is no device description: {e}")).at(&path).help("fit again, or restore the file")
+        Self::parse(&read_capped(&path, limits::SMALL_FILE_BYTES)?, &path)
+    }
+
+    /// Reads a description from the bytes of its file; `origin` is what failures call it.
+    ///
+    /// # Errors
+    /// Bytes that describe no device.
+    pub fn parse(json: &[u8], origin: &Path) -> Result<Self, Failure> {
+        serde_json::from_slice(json).map_err(|e| {
+            Failure::data(format!("is no device description: {e}")).at(origin).help("fit again, or restore the file")
         })
     }
+}
+
+/// Checks a device's name. It becomes a folder's name and a part of an object's, so that it must not climb out of it.
+///
+/// # Errors
+/// A name that is empty, over 100 bytes, begins with a dot, or holds anything but letters, digits, `-`, `_`, `.` and spaces.
+pub fn check_device_name(name: &str) -> Result<(), Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    if (1..=100).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`{name}` is no name for a device"))
+        .help("use letters, digits, `-`, `_` and `.`, not beginning with a dot"))
 }
 
 /// Names of the devices that a folder of models holds, sorted.

@@ -9,6 +9,6 @@ mod sums;
 pub(crate) use artefact::hash as sha256;
 pub use artefact::{Artefact, CARD_FILE, ONNX_FILE, model_folder, replace_device};
 pub use card::{Card, FeatureRange, Interval, Program, Scores, SelfTest};
-pub use device::{DEVICE_FILE, Device, Roofline, default_device, devices, set_default_device};
+pub use device::{DEVICE_FILE, Device, Roofline, check_device_name, default_device, devices, set_default_device};
 pub use predictor::{FitError, Predictor, Problem, Recipe, Target};
 pub use sums::{Part, Sums, Use};

@@ -7,7 +7,7 @@ use prost::Message;
 use shared::limits;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 /// Why a model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -174,11 +174,27 @@ fn inspect(bytes: &[u8]) -> Result<(String, usize), OnnxError> {
     let model = ModelProto::decode(bytes).map_err(|e| OnnxError::Damaged(e.to_string()))?;
     let graph = model.graph.ok_or_else(|| OnnxError::Damaged("it has no graph".into()))?;
     let foreign = |message: String| OnnxError::Foreign(message);
-    if let Some(node) = graph.node.iter().find(|node| !OPERATORS.contains(&node.op_type.as_str())) {
-        return Err(foreign(format!("operator {} is not among those allowed", node.op_type)));
+    // A function of the model's own could bear an allowed operator's name.
+    if !model.functions.is_empty() || !model.training_info.is_empty() {
+        return Err(foreign("it defines functions or training steps".into()));
     }
-    if graph.initializer.iter().any(|t| !t.external_data.is_empty() || t.data_location.unwrap_or(0) != 0) {
+    let allowed = |node: &NodeProto| {
+        OPERATORS.contains(&node.op_type.as_str()) && matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml")
+    };
+    if let Some(node) = graph.node.iter().find(|node| !allowed(node)) {
+        let domain = if node.domain.is_empty() { String::new() } else { format!("{}.", node.domain) };
+        return Err(foreign(format!("operator {domain}{} is not among those allowed", node.op_type)));
+    }
+    let attributes = || graph.node.iter().flat_map(|node| &node.attribute);
+    if attributes().any(|a| a.g.is_some() || !a.graphs.is_empty()) {
+        return Err(foreign("an operator holds a graph of its own".into()));
+    }
+    let outside = |t: &TensorProto| !t.external_data.is_empty() || t.data_location.unwrap_or(0) != 0;
+    if graph.initializer.iter().any(outside) || attributes().any(|a| a.t.iter().chain(&a.tensors).any(outside)) {
         return Err(foreign("its data lie outside the file".into()));
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(foreign("it has sparse tensors".into()));
     }
     let [input] = graph.input.as_slice() else { return Err(foreign("it has not exactly one input".into())) };
     let [output] = graph.output.as_slice() else { return Err(foreign("it has not exactly one output".into())) };

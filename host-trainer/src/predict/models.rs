@@ -7,7 +7,7 @@ use crate::onnx::Model;
 use rayon::prelude::*;
 use shared::engine::Table;
 use shared::failure::Failure;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -21,8 +21,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    fn read(folder: &Path) -> Result<Self, Failure> {
-        let artefact = Artefact::read(folder)?;
+    fn from_artefact(artefact: &Artefact, folder: &Path) -> Result<Self, Failure> {
         let table = artefact.card.layer_kind;
         let column = |name: &str| {
             Column::resolve(table, name).ok_or_else(|| {
@@ -34,7 +33,7 @@ impl Loaded {
         let columns = resolve(&artefact.card.features)?;
         let derived = resolve(&artefact.card.derived_ranges)?;
         let model = artefact.load(folder)?;
-        Ok(Self { card: artefact.card, columns, derived, model })
+        Ok(Self { card: artefact.card.clone(), columns, derived, model })
     }
 
     /// Predictions of some layers, and for each the features that lie outside the training range.
@@ -56,10 +55,19 @@ impl Loaded {
     }
 }
 
+/// Where the models of a device come from.
+#[derive(Debug)]
+enum Source {
+    /// A folder of models.
+    Folder(PathBuf),
+    /// Models in memory, and what failures call the place they came from.
+    Memory(HashMap<(Table, Target), Artefact>, PathBuf),
+}
+
 /// The models of one device.
 #[derive(Debug)]
 pub struct Models {
-    root: PathBuf,
+    source: Source,
     device: Device,
     slots: [[OnceLock<Option<Loaded>>; 2]; Table::ALL.len()],
 }
@@ -70,7 +78,15 @@ impl Models {
     /// # Errors
     /// A missing or damaged device file.
     pub fn open(root: &Path, device: &str) -> Result<Self, Failure> {
-        Ok(Self { root: root.to_owned(), device: Device::read(root, device)?, slots: Default::default() })
+        let device = Device::read(root, device)?;
+        Ok(Self { source: Source::Folder(root.to_owned()), device, slots: Default::default() })
+    }
+
+    /// The models of a device from memory; none is loaded yet. `origin` is what failures call the place they came from.
+    #[must_use]
+    pub fn of(device: Device, artefacts: Vec<Artefact>, origin: &Path) -> Self {
+        let artefacts = artefacts.into_iter().map(|a| ((a.card.layer_kind, a.card.target), a)).collect();
+        Self { source: Source::Memory(artefacts, origin.to_owned()), device, slots: Default::default() }
     }
 
     /// What holds for the device as a whole.
@@ -95,8 +111,19 @@ impl Models {
             .filter(|(table, target)| self.slot(*table, *target).get().is_none())
             .collect();
         wanted.into_par_iter().try_for_each(|(table, target)| {
-            let folder = model_folder(&self.root, &self.device.name, table, target);
-            let loaded = if folder.join(CARD_FILE).exists() { Some(Loaded::read(&folder)?) } else { None };
+            let loaded = match &self.source {
+                Source::Folder(root) => {
+                    let folder = model_folder(root, &self.device.name, table, target);
+                    match folder.join(CARD_FILE).exists() {
+                        true => Some(Loaded::from_artefact(&Artefact::read(&folder)?, &folder)?),
+                        false => None,
+                    }
+                }
+                Source::Memory(artefacts, origin) => artefacts
+                    .get(&(table, target))
+                    .map(|a| Loaded::from_artefact(a, &model_folder(origin, &self.device.name, table, target)))
+                    .transpose()?,
+            };
             // Another thread may have been quicker; both loaded the same file.
             let _ = self.slot(table, target).set(loaded);
             Ok(())

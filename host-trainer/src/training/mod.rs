@@ -73,4 +73,14 @@ impl TrainingData {
         let of_rows = self.tables.values().flatten().map(|row| row.network.as_str());
         of_rows.chain(self.totals.iter().map(|total| total.network.as_str())).collect()
     }
+
+    /// What the data call a device: the only device that they name, else the same.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, device: &'a str) -> &'a str {
+        let known: BTreeSet<&str> = self.tables.values().flatten().filter_map(|row| row.device.as_deref()).collect();
+        match known.iter().collect::<Vec<_>>().as_slice() {
+            [only] => only,
+            _ => device,
+        }
+    }
 }

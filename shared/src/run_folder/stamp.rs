@@ -28,6 +28,21 @@ pub fn format_compact(unix_ns: i64) -> String {
     format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Writes wall-clock time as RFC 3339 has it, to the millisecond, in UTC: `2025-01-28T13:38:25.982Z`. Such stamps sort as
+/// their times do.
+#[must_use]
+pub fn format_rfc3339(unix_ns: i64) -> String {
+    let (year, month, day, of_day) = split(unix_ns);
+    let seconds = of_day / SECOND_NS;
+    let millis = of_day % SECOND_NS / 1_000_000;
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
 /// Reads `YYYYMMDD-HH:MM:SS`, with up to nine digits of a fraction. `None` for anything else, a date that does not
 /// exist included.
 #[must_use]
