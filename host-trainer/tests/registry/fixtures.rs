@@ -97,7 +97,8 @@ impl Forge {
         fn first(graph: &mut ModelProto) -> &mut tract_onnx::pb::NodeProto {
             graph.graph.as_mut().and_then(|graph| graph.node.last_mut()).expect("an operator")
         }
-        let (as_it_is, keep): (fn(&mut ModelProto), fn(&mut Card)) = (|_| {}, |_| {});
+        let as_it_is = |_: &mut ModelProto| {};
+        let keep = |_: &mut Card| {};
         add("an operator that is not allowed", &|graph| first(graph).op_type = "Loop".into(), &keep);
         add("an operator of another domain", &|graph| first(graph).domain = "com.example".into(), &keep);
         add(

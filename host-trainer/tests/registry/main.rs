@@ -96,9 +96,9 @@ async fn figures_of_other_data_do_not_compare_and_given_data_judge_both() {
     let forge = Forge::new();
     let mut versions = Vec::new();
     for part in [
-        Part { scale: 1.0, mape: Some(5.0), data: "a", ..Part::default() },
-        Part { scale: 1.5, mape: Some(1.0), data: "b", ..Part::default() },
-        Part { scale: 1.1, mape: None, data: "b", ..Part::default() },
+        Part { scale: 1.0, mape: Some(5.0), data: "a" },
+        Part { scale: 1.5, mape: Some(1.0), data: "b" },
+        Part { scale: 1.1, mape: None, data: "b" },
     ] {
         let registered = registry.register(&forge.model(part), None, &who("tester")).await.expect("registered");
         versions.push(registered[0].version.clone());
