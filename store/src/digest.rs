@@ -17,6 +17,18 @@ impl Digest {
         Self(Sha256::digest(content).into())
     }
 
+    /// The digest with these bytes, for formats that hold digests in binary.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest that a hasher has arrived at.
     #[must_use]
     pub fn finish(hasher: Sha256) -> Self {

@@ -66,6 +66,12 @@ pub enum Error {
         /// The cap, bytes.
         limit: u64,
     },
+    /// A store that cannot keep branches: there is no way to create an object only once.
+    #[error("{store}: a plain web server can only be read from; push to a folder, S3, Google Cloud or Azure")]
+    ReadOnly {
+        /// The store, by its URL without secrets.
+        store: String,
+    },
     /// An object that cannot be understood.
     #[error("{store}: `{key}`: {reason}")]
     Content {
@@ -81,7 +87,7 @@ pub enum Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Key { .. } | Error::Url { .. } => Kind::Usage,
+            Error::Key { .. } | Error::Url { .. } | Error::ReadOnly { .. } => Kind::Usage,
             Error::Backend { .. } => Kind::Io,
             Error::Damaged { .. } | Error::Missing { .. } | Error::TooLarge { .. } | Error::Content { .. } => {
                 Kind::Data

@@ -29,7 +29,7 @@ impl Key {
                 _ => {}
             }
         }
-        Ok(Self(object_store::path::Path::from_iter(name.split('/'))))
+        object_store::path::Path::parse(name).map(Self).map_err(|_| refuse("it holds a character that no store takes"))
     }
 
     /// The key of something below this one.

@@ -15,9 +15,11 @@ mod key;
 mod ledger;
 mod location;
 mod object;
+mod traffic;
 
 pub use digest::Digest;
 pub use error::Error;
 pub use key::Key;
 pub use ledger::{Append, Entry, Ledger};
-pub use object::Store;
+pub use object::{Listed, Store};
+pub use traffic::Traffic;

@@ -1,11 +1,15 @@
 //! A store of objects, whatever the backend.
 
-use crate::{Digest, Error, Key};
+use crate::traffic::Counters;
+use crate::{Digest, Error, Key, Traffic};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A store of objects. Cloning it is cheap and gives the same store.
 #[derive(Clone)]
@@ -15,6 +19,22 @@ pub struct Store {
     prefix: Option<Key>,
     /// The URL without user, password and query.
     name: Arc<str>,
+    /// Whether writing is refused: a web server has no way to create an object once.
+    read_only: bool,
+    /// The folder of this machine that it lies in.
+    folder: Option<Arc<Path>>,
+    counters: Arc<Counters>,
+}
+
+/// What a listing says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The object.
+    pub key: Key,
+    /// Its size, bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock.
+    pub modified: SystemTime,
 }
 
 impl fmt::Debug for Store {
@@ -27,7 +47,31 @@ impl Store {
     /// A store over a backend. `name` is what messages call it: its URL without secrets.
     #[must_use]
     pub fn over(backend: Arc<dyn ObjectStore>, prefix: Option<Key>, name: &str) -> Self {
-        Self { backend, prefix, name: name.into() }
+        Self { backend, prefix, name: name.into(), read_only: false, folder: None, counters: Arc::default() }
+    }
+
+    pub(crate) fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    pub(crate) fn in_folder(self, folder: PathBuf) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// What this value and its clones have asked of the store so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.counters.read()
+    }
+
+    /// The folder of this machine that the store lies in, if it does.
+    #[must_use]
+    pub fn local_folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    fn writable(&self) -> Result<(), Error> {
+        if self.read_only { Err(Error::ReadOnly { store: self.name.to_string() }) } else { Ok(()) }
     }
 
     /// A store that lives as long as this value and its clones.
@@ -59,6 +103,7 @@ impl Store {
     /// [`Error::TooLarge`], or what the backend says.
     pub async fn get(&self, key: &Key, limit: u64) -> Result<Option<Bytes>, Error> {
         let failed = |source| self.failed("read", key, source);
+        self.counters.request();
         let result = match self.backend.get_opts(self.full(key)?.path(), GetOptions::default()).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             other => other.map_err(failed)?,
@@ -67,7 +112,32 @@ impl Store {
         if size > limit {
             return Err(Error::TooLarge { store: self.name.to_string(), key: key.clone(), size, limit });
         }
-        result.bytes().await.map(Some).map_err(failed)
+        let content = result.bytes().await.map_err(failed)?;
+        self.counters.received(content.len() as u64);
+        Ok(Some(content))
+    }
+
+    /// Parts of an object, each as long as its range says; parts that lie close together are fetched as one.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Content`] when the object is shorter, or what the backend says.
+    pub async fn get_ranges(&self, key: &Key, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
+        self.counters.request();
+        let parts = match self.backend.get_ranges(self.full(key)?.path(), ranges).await {
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(Error::Missing { store: self.name.to_string(), key: key.clone() });
+            }
+            other => other.map_err(|source| self.failed("read", key, source))?,
+        };
+        self.counters.received(parts.iter().map(|part| part.len() as u64).sum());
+        let whole = parts.len() == ranges.len()
+            && parts.iter().zip(ranges).all(|(part, range)| part.len() as u64 == range.end - range.start);
+        if whole {
+            Ok(parts)
+        } else {
+            let reason = "is shorter than it must be".into();
+            Err(Error::Content { store: self.name.to_string(), key: key.clone(), reason })
+        }
     }
 
     /// Writes an object, replacing one of that name. Only for objects whose name tells their content, where a
@@ -76,6 +146,9 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn put(&self, key: &Key, content: Bytes) -> Result<(), Error> {
+        self.writable()?;
+        self.counters.request();
+        self.counters.sent(content.len() as u64);
         let written = self.backend.put(self.full(key)?.path(), PutPayload::from(content)).await;
         written.map(drop).map_err(|source| self.failed("write", key, source))
     }
@@ -88,6 +161,9 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn create(&self, key: &Key, content: Bytes) -> Result<bool, Error> {
+        self.writable()?;
+        self.counters.request();
+        self.counters.sent(content.len() as u64);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.backend.put_opts(self.full(key)?.path(), PutPayload::from(content), options).await {
             Ok(_) => Ok(true),
@@ -101,6 +177,7 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn exists(&self, key: &Key) -> Result<bool, Error> {
+        self.counters.request();
         match self.backend.head(self.full(key)?.path()).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
@@ -113,19 +190,33 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn list(&self, folder: &Key, after: Option<&Key>) -> Result<Vec<Key>, Error> {
+        Ok(self.list_all(folder, after).await?.into_iter().map(|listed| listed.key).collect())
+    }
+
+    /// As [`Store::list`], with sizes and times.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn list_all(&self, folder: &Key, after: Option<&Key>) -> Result<Vec<Listed>, Error> {
         let prefix = self.full(folder)?;
         let listing = match after {
             Some(after) => self.backend.list_with_offset(Some(prefix.path()), self.full(after)?.path()),
             None => self.backend.list(Some(prefix.path())),
         };
         let skipped = self.prefix.as_ref().map_or(0, |prefix| prefix.path().parts().count());
-        let mut keys: Vec<Key> = listing
-            .map_ok(|object| Key::from_path(object.location.parts().skip(skipped).collect()))
-            .map(|key| key.map_err(|source| self.failed("list", folder, source)))
+        let mut listed: Vec<Listed> = listing
+            .map_ok(|object| Listed {
+                key: Key::from_path(object.location.parts().skip(skipped).collect()),
+                size: object.size,
+                modified: object.last_modified.into(),
+            })
+            .map(|listed| listed.map_err(|source| self.failed("list", folder, source)))
             .try_collect()
             .await?;
-        keys.sort_unstable();
-        Ok(keys)
+        // A page holds a thousand names on every backend that has pages.
+        (0..=listed.len() / 1000).for_each(|_| self.counters.request());
+        listed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(listed)
     }
 
     /// Removes an object; one that is not there is no error.
@@ -133,6 +224,8 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        self.writable()?;
+        self.counters.request();
         match self.backend.delete(self.full(key)?.path()).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.failed("remove", key, source)),
@@ -164,7 +257,7 @@ impl Store {
 }
 
 /// Blobs lie in 256 folders by their first two digits, so that no folder of a local store gets crowded.
-fn blob_key(folder: &Key, digest: Digest) -> Result<Key, Error> {
+pub(crate) fn blob_key(folder: &Key, digest: Digest) -> Result<Key, Error> {
     let digits = digest.to_string();
     folder.join(format!("{}/{digits}", &digits[..2]))
 }
