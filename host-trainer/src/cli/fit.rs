@@ -5,6 +5,7 @@ use super::{Format, progress};
 use crate::evaluate::Metrics;
 use crate::features::Extraction;
 use crate::fit::kinds::Kind;
+use crate::fit::mlp::read_hyperparams;
 use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
 use crate::fit::train::{Order, Outcome, train};
 use crate::model::{FitError, Target, check_device_name, set_default_device};
@@ -32,6 +33,9 @@ pub(super) struct Fit {
     /// Options of the fit, in TOML.
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
     config: Option<PathBuf>,
+    /// Hyper-parameters of the mlp in the reference's JSON; the model kind is mlp unless told otherwise.
+    #[arg(long, value_name = "FILE")]
+    hyperparams: Option<PathBuf>,
     /// Networks kept back for testing, or `none` [default: lenet,resnet18,vgg16].
     #[arg(long, value_name = "A,B|none", value_delimiter = ',')]
     test_models: Option<Vec<String>>,
@@ -121,8 +125,16 @@ impl Fit {
             // The reference judges by its test networks alone.
             plan.evaluation.folds = 0;
         }
+        if let Some(path) = &self.hyperparams {
+            plan.mlp = read_hyperparams(path, &plan.mlp)?;
+            plan.kind = Kind::Mlp;
+        }
         if let Some(kind) = self.kind {
             plan.kind = kind;
+        }
+        if self.hyperparams.is_some() && !matches!(plan.kind, Kind::Mlp | Kind::Auto) {
+            return Err(Failure::usage(format!("--hyperparams are the mlp's, and the kind is {}", plan.kind.name()))
+                .help("leave out --kind, or take mlp"));
         }
         if let Some(names) = &self.test_models {
             plan.test_models = match names.as_slice() {

@@ -4,6 +4,7 @@
 //! that its effect can be measured; all of them together are the reference.
 
 use super::kinds::Kind;
+use super::mlp;
 use super::scaler::ScalerKind;
 use crate::features::columns;
 use crate::model::{Recipe, Target};
@@ -31,6 +32,8 @@ pub struct Plan {
     pub lasso: LassoPlan,
     /// The residual of the hybrid kind.
     pub hybrid: HybridPlan,
+    /// The multi-layer perceptron.
+    pub mlp: mlp::Settings,
 }
 
 impl Default for Plan {
@@ -42,6 +45,7 @@ impl Default for Plan {
             reference_faults: ReferenceFaults::default(),
             lasso: LassoPlan::default(),
             hybrid: HybridPlan::default(),
+            mlp: mlp::Settings::default(),
         }
     }
 }
@@ -255,6 +259,7 @@ impl Plan {
         within("hybrid.leaves", (2..=1024).contains(&hybrid.leaves), "2 to 1,024")?;
         within("hybrid.leaf_rows", hybrid.leaf_rows >= 1, "at least 1")?;
         within("hybrid.ridge", hybrid.ridge > 0.0, "positive")?;
+        self.mlp.check().map_err(|message| message.replacen('`', "`mlp.", 1))?;
         for (table, targets) in &self.lasso.models {
             for (target, model) in targets {
                 let name = format!("lasso.models.{}.{}", table.name(), target.name());

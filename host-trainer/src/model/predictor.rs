@@ -28,6 +28,15 @@ impl Target {
         }
     }
 
+    /// The other of the two.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Power => Self::Runtime,
+            Self::Runtime => Self::Power,
+        }
+    }
+
     /// The unit of predictions.
     #[must_use]
     pub fn unit(self) -> &'static str {
@@ -53,6 +62,8 @@ pub struct Problem {
     pub measured: Vec<f64>,
     /// The network of each row, as a number from 0: rows of one network never stand on both sides of a fold.
     pub networks: Vec<usize>,
+    /// The other target's measured values, `n`, NaN where there is none; empty where nothing is known of it.
+    pub companion: Vec<f64>,
 }
 
 impl Problem {
@@ -84,6 +95,7 @@ impl Problem {
             rows: indices.iter().flat_map(|&i| self.row(i).iter().copied()).collect(),
             measured: indices.iter().map(|&i| self.measured[i]).collect(),
             networks: indices.iter().map(|&i| self.networks[i]).collect(),
+            companion: indices.iter().filter_map(|&i| self.companion.get(i).copied()).collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The kind that cross-validation prefers, the simplest where others are hardly better.
 
-use super::{HybridRecipe, LassoRecipe, PhysicsRecipe};
+use super::{HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
 use crate::fit::lasso::Folds;
 use crate::fit::plan::{Plan, Weighting};
 use crate::fit::train::shuffled;
@@ -19,8 +19,9 @@ const LASSO_ROWS: usize = 500;
 ///
 /// All kinds read the same features, so that a fold may choose another than the whole; the Lasso takes part with relative
 /// weighting. The simplest kind whose error is within one standard error of the best one's is taken (Breiman et al.,
-/// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, whose terms are the
-/// most and the least safe beyond the data.
+/// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, perceptron, whose
+/// terms are the most and the least safe beyond the data. The perceptron takes part where rows are few enough
+/// (`mlp.auto_rows`), and as the others one target at a time.
 #[derive(Debug, Clone)]
 pub struct AutoRecipe {
     candidates: Vec<Candidate>,
@@ -32,6 +33,7 @@ enum Candidate {
     Physics(PhysicsRecipe),
     Hybrid(HybridRecipe),
     Lasso(LassoRecipe),
+    Mlp(MlpRecipe),
 }
 
 impl Candidate {
@@ -40,6 +42,7 @@ impl Candidate {
             Self::Physics(recipe) => recipe,
             Self::Hybrid(recipe) => recipe,
             Self::Lasso(recipe) => recipe,
+            Self::Mlp(recipe) => recipe,
         }
     }
 }
@@ -54,6 +57,7 @@ impl AutoRecipe {
             Candidate::Physics(PhysicsRecipe),
             Candidate::Hybrid(HybridRecipe::new(plan.hybrid.clone())),
             Candidate::Lasso(LassoRecipe::new(relative)),
+            Candidate::Mlp(MlpRecipe::new(plan.mlp.clone())),
         ];
         Self { candidates, plan: plan.clone() }
     }
@@ -107,6 +111,7 @@ impl AutoRecipe {
             .iter()
             .map(|candidate| match candidate {
                 Candidate::Lasso(_) if sums.len() > LASSO_ROWS => None,
+                Candidate::Mlp(_) if sums.len() > self.plan.mlp.auto_rows => None,
                 candidate => Self::score(candidate.recipe(), sums, &cut),
             })
             .collect();
@@ -160,6 +165,7 @@ fn fit_sums(recipe: &dyn Recipe, sums: &Sums) -> Result<Vec<Box<dyn Predictor>>,
         rows,
         measured: sums.measured.clone(),
         networks: sums.networks.clone(),
+        companion: Vec::new(),
     };
     Ok(vec![recipe.fit(&problem)?])
 }
@@ -182,7 +188,7 @@ impl Recipe for AutoRecipe {
     }
 
     fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
-        serde_json::json!({ "hybrid": self.plan.hybrid, "lasso": self.plan.lasso })
+        serde_json::json!({ "hybrid": self.plan.hybrid, "lasso": self.plan.lasso, "mlp": self.plan.mlp })
     }
 }
 

@@ -3,11 +3,13 @@
 mod auto;
 mod hybrid;
 mod lasso;
+mod mlp;
 mod physics;
 
 pub use auto::AutoRecipe;
 pub use hybrid::HybridRecipe;
 pub use lasso::LassoRecipe;
+pub use mlp::MlpRecipe;
 pub use physics::PhysicsRecipe;
 
 use super::plan::{Plan, near};
@@ -25,13 +27,15 @@ pub enum Kind {
     Physics,
     /// Physics times a small boosted residual; learns from the same.
     Hybrid,
+    /// A multi-layer perceptron over sizes and work; learns from layers.
+    Mlp,
     /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
     Auto,
 }
 
 impl Kind {
     /// All kinds, in the order that help texts list them.
-    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Auto];
+    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Mlp, Self::Auto];
 
     /// The name that the command line, plans and cards have.
     #[must_use]
@@ -40,6 +44,7 @@ impl Kind {
             Self::Lasso => "lasso",
             Self::Physics => "physics",
             Self::Hybrid => "hybrid",
+            Self::Mlp => "mlp",
             Self::Auto => "auto",
         }
     }
@@ -53,6 +58,7 @@ impl Kind {
                 "Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both"
             }
             Self::Hybrid => "Physics times a small boosted residual; learns from the same",
+            Self::Mlp => "A multi-layer perceptron over sizes and work; learns from layers",
             Self::Auto => {
                 "Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters"
             }
@@ -66,6 +72,7 @@ impl Kind {
             Self::Lasso => Box::new(LassoRecipe::new(plan.clone())),
             Self::Physics => Box::new(PhysicsRecipe),
             Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
+            Self::Mlp => Box::new(MlpRecipe::new(plan.mlp.clone())),
             Self::Auto => Box::new(AutoRecipe::new(plan)),
         }
     }

@@ -7,6 +7,7 @@
 //! The passes are written out here ([`layers`]) over tiles that fit the processor ([`kernels`]): networks for such tables are
 //! small, and a step of a general library spends its time on the way to the arithmetic.
 
+mod hyperparams;
 mod kernels;
 mod layers;
 mod network;
@@ -16,6 +17,7 @@ mod settings;
 mod split;
 mod train;
 
+pub use hyperparams::read_hyperparams;
 pub use network::{Epoch, History, Network};
 pub use settings::{Optimizer, Settings, TargetScale};
 pub use train::{Data, train, train_watched};

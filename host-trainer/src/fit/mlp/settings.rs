@@ -73,6 +73,8 @@ pub struct Settings {
     pub work_inputs: bool,
     /// For layers: whether one network learns power and run time together. Each model still holds what it needs.
     pub joint: bool,
+    /// For layers: rows up to which the kind `auto` tries a network too; 0 leaves it out.
+    pub auto_rows: usize,
 }
 
 impl Default for Settings {
@@ -98,6 +100,7 @@ impl Default for Settings {
             seed: 0,
             work_inputs: true,
             joint: false,
+            auto_rows: 300,
         }
     }
 }

@@ -106,6 +106,7 @@ fn pose(table: Table, target: Target, features: &[String], rows: &[&Row]) -> Pro
         rows: rows.iter().flat_map(|row| columns.iter().map(|column| column.value(&row.shape))).collect(),
         measured: rows.iter().map(|row| measured(row, target).unwrap_or(f64::NAN)).collect(),
         networks: rows.iter().map(|row| numbers[row.network.as_str()]).collect(),
+        companion: rows.iter().map(|row| measured(row, target.other()).unwrap_or(f64::NAN)).collect(),
     }
 }
 

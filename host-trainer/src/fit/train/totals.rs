@@ -228,6 +228,7 @@ fn artefacts(
             rows: trained_places.iter().flat_map(|&place| part.row(place).iter().copied()).collect(),
             measured: vec![f64::NAN; trained_places.len()],
             networks: vec![0; trained_places.len()],
+            companion: Vec::new(),
         };
         let mut notes = vec![
             "learnt from whole networks' totals: how well a layer's share of them is told, nothing measured says"
