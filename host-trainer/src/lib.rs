@@ -14,4 +14,5 @@ pub mod model;
 pub mod onnx;
 pub mod predict;
 pub mod registry;
+pub mod serve;
 pub mod training;

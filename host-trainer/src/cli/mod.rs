@@ -8,6 +8,7 @@ mod ingest;
 mod kind;
 mod predict;
 mod progress;
+mod serve;
 mod table;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +58,7 @@ enum Command {
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
     Predict(predict::Predict),
+    Serve(serve::Serve),
 }
 
 impl Global {
@@ -80,6 +82,7 @@ impl Cli {
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
+            Command::Serve(command) => command.run(printer),
         }
     }
 }

@@ -4,10 +4,11 @@ use super::table::{figure, render, shorten};
 use super::{Format, progress};
 use crate::model::default_device;
 use crate::onnx::use_native_library;
-use crate::predict::{Bounds, LayerPrediction, Models, Prediction, Source};
+use crate::predict::{
+    Bounds, CSV_HEADER, Document, LayerPrediction, Models, Prediction, SCHEMA_VERSION, Source, csv_record,
+};
 use clap::Args;
 use rayon::prelude::*;
-use serde::Serialize;
 use shared::engine;
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
@@ -45,15 +46,6 @@ pub(super) struct Predict {
 
 /// Engines predicted at once; bounds the memory of a folder of any size.
 const CHUNK: usize = 64;
-
-/// One engine's answer, as JSON has it.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    schema_version: u32,
-    engine: String,
-    #[serde(flatten)]
-    prediction: &'a Prediction,
-}
 
 impl Predict {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
@@ -169,8 +161,8 @@ impl<'a> Sink<'a> {
                 }
             }
             Format::Json => {
-                let document =
-                    Document { schema_version: 1, engine: file.display().to_string(), prediction: &prediction };
+                let engine = file.display().to_string();
+                let document = Document { schema_version: SCHEMA_VERSION, engine: &engine, prediction: &prediction };
                 self.json.push(serde_json::to_string_pretty(&document).map_err(|e| Failure::data(e.to_string()))?);
             }
             Format::Csv => {}
@@ -213,48 +205,6 @@ impl<'a> Sink<'a> {
         }
         Ok(())
     }
-}
-
-/// Columns of the prediction CSV: the reference's first, then ours.
-const CSV_HEADER: [&str; 14] = [
-    "layer_name",
-    "layer_type",
-    "power_prediction",
-    "runtime_prediction",
-    "energy_prediction",
-    "power_lower",
-    "power_upper",
-    "runtime_lower",
-    "runtime_upper",
-    "source",
-    "power_source",
-    "outside_training_range",
-    "kind",
-    "index",
-];
-
-fn csv_record(layer: &LayerPrediction) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-    let bounds = |b: Option<Bounds>| [number(b.map(|b| b.lower)), number(b.map(|b| b.upper))];
-    let [power_lower, power_upper] = bounds(layer.power_bounds);
-    let [runtime_lower, runtime_upper] = bounds(layer.runtime_bounds);
-    let kind = serde_json::to_value(layer.kind).ok().and_then(|v| v.as_str().map(str::to_owned));
-    vec![
-        layer.layer_name.clone(),
-        layer.layer_type.clone(),
-        number(layer.power_prediction.map(|p| p.0)),
-        number(layer.runtime_prediction.map(|t| t.0)),
-        number(layer.energy_prediction.map(|e| e.0)),
-        power_lower,
-        power_upper,
-        runtime_lower,
-        runtime_upper,
-        layer.runtime_source.name().to_owned(),
-        layer.power_source.name().to_owned(),
-        layer.outside_training_range.join(" "),
-        kind.unwrap_or_default(),
-        layer.index.to_string(),
-    ]
 }
 
 fn human(file: &Path, prediction: &Prediction, top: usize) -> String {

@@ -1,0 +1,160 @@
+//! `host-trainer serve`: predictions and models over HTTP.
+
+use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind};
+use clap::Args;
+use shared::failure::{Failure, Kind};
+use shared::fs::write_atomic;
+use shared::printer::Printer;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Serve predictions and models over HTTP, for scripts and for people.
+///
+/// The first line on stdout is the server's URL. SIGINT or SIGTERM ends it when what was accepted is answered.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Tokens also come from the environment variable HOST_TRAINER_TOKENS, one `NAME SCOPE[,SCOPE…] SECRET` a \
+    line; scopes are read, predict and promote."
+)]
+pub(super) struct Serve {
+    /// Folder of models.
+    #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
+    models: PathBuf,
+    /// Address to listen on; port 0 takes a free one. Beyond loopback, tokens must be given.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// File that receives the port once requests are answered.
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    /// Host name that requests may be addressed to, as behind a proxy. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// File of tokens, one `NAME SCOPE[,SCOPE…] SECRET` a line.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificate chain (PEM); speaks TLS.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Threads that predict [default: one a processor].
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Seconds between looks for new models.
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
+    poll: f64,
+    #[command(flatten)]
+    caps: Caps,
+}
+
+/// Caps on what one client, one request and all of them together may take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct Caps {
+    /// Largest request body, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    max_body: u32,
+    /// Most layers of a request.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    max_layers: usize,
+    /// Most open connections.
+    #[arg(long, value_name = "N", default_value_t = 4_096)]
+    max_connections: usize,
+    /// Most requests that wait for a prediction before others are told to come back (429).
+    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    max_waiting: usize,
+    /// Most seconds that a request may take.
+    #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
+    timeout: f64,
+    /// Most seconds for a request's headers to arrive, and for a connection to idle.
+    #[arg(long, value_name = "S", default_value_t = 15.0, value_parser = seconds)]
+    header_timeout: f64,
+    /// Most requests a second from one client; 0 for no limit [default: 200 beyond loopback, none on it].
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Most seconds that ending waits for requests in flight.
+    #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
+    shutdown_timeout: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give seconds between 0.01 and 86400".into()),
+    }
+}
+
+/// Requests a second from one client beyond loopback, where nothing else is said.
+const REMOTE_RATE: u32 = 200;
+
+impl Serve {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let port_file = self.port_file.clone();
+        let bound = bind(self.settings()?)?;
+        let (url, port) = (bound.url()?, bound.address()?.port());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))?;
+        runtime.block_on(async {
+            let stop = signals()?;
+            printer.data(&format!("{url}\n"))?;
+            if let Some(path) = &port_file {
+                write_atomic(path, format!("{port}\n").as_bytes())?;
+            }
+            bound.serve(stop).await
+        })
+    }
+
+    fn settings(self) -> Result<Settings, Failure> {
+        let tokens = match (&self.token_file, std::env::var("HOST_TRAINER_TOKENS")) {
+            (Some(path), _) => Some(Tokens::read(path)?),
+            (None, Ok(text)) if !text.trim().is_empty() => {
+                Some(Tokens::parse(&text).map_err(|failure| failure.at("HOST_TRAINER_TOKENS"))?)
+            }
+            _ => None,
+        };
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            _ => None,
+        };
+        let default_rate = if self.listen.ip().is_loopback() { 0 } else { REMOTE_RATE };
+        let limits = Limits {
+            body_bytes: (self.caps.max_body as usize) << 20,
+            layers: self.caps.max_layers,
+            request_time: Duration::from_secs_f64(self.caps.timeout),
+            header_time: Duration::from_secs_f64(self.caps.header_timeout),
+            connections: self.caps.max_connections,
+            waiting: self.caps.max_waiting,
+            requests_per_second: Some(self.caps.rate_limit.unwrap_or(default_rate)),
+            shutdown_time: Duration::from_secs_f64(self.caps.shutdown_timeout),
+            ..Limits::default()
+        };
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Settings {
+            listen: self.listen,
+            hosts: self.allow_host,
+            models: ModelSource::Folder(self.models),
+            poll: Duration::from_secs_f64(self.poll),
+            tokens,
+            tls,
+            workers: self.workers.unwrap_or(processors),
+            limits,
+        })
+    }
+}
+
+/// Ends at the first SIGINT or SIGTERM.
+fn signals() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

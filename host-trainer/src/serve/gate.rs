@@ -1,0 +1,104 @@
+//! What every request passes before and after its handler: checks, time limit, figures, log, security headers.
+
+use super::App;
+use super::error::ApiError;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// The header that carries a request's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_ID: usize = 64;
+
+/// Headers of every answer. Nothing may be loaded but from this server, nothing runs inline, no other page may frame it.
+const HEADERS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// A request's id, for its log lines and its answer.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) HeaderValue);
+
+impl RequestId {
+    /// The client's own, where it is short and plain, else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let plain = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=LONGEST_ID).contains(&bytes.len())
+                && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        };
+        Self(match headers.get(&REQUEST_ID).filter(plain) {
+            Some(given) => given.clone(),
+            None => HeaderValue::from(NEXT.fetch_add(1, Ordering::Relaxed)),
+        })
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// The middleware around every route.
+pub(super) async fn gate(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    // A path that no route has is not a label: whoever asks could invent any number of them.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = match app.access.check(&method, request.uri(), request.headers(), peer) {
+        Ok(client) => {
+            request.extensions_mut().insert(client);
+            request.extensions_mut().insert(id.clone());
+            match tokio::time::timeout(app.limits.request_time, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => {
+                    ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long").into_response()
+                }
+            }
+        }
+        Err(refused) => refused.into_response(),
+    };
+    let status = response.status();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    app.metrics.answered(method.as_str(), route, status.as_u16(), started.elapsed());
+    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+    let reason = response.extensions_mut().remove::<ApiError>().map(|error| (error.code, error.message));
+    let (code, message) = reason.unwrap_or_default();
+    let peer = peer.ip();
+    if status.is_server_error() {
+        tracing::error!(id = id.text(), %peer, %method, route, status = status.as_u16(), code, message, milliseconds, "failed");
+    } else if status.is_client_error() {
+        tracing::warn!(id = id.text(), %peer, %method, route, status = status.as_u16(), code, message, milliseconds, "refused");
+    } else {
+        tracing::debug!(id = id.text(), %peer, %method, route, status = status.as_u16(), milliseconds, "answered");
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.0);
+    for (name, value) in HEADERS {
+        // A route may have set its own: a file that never changes may be kept.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

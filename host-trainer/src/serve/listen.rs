@@ -1,0 +1,163 @@
+//! The socket: bound, served, and closed with care.
+
+use super::app::App;
+use super::settings::Settings;
+use super::{models, router};
+use axum_server::Handle;
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use shared::failure::{Failure, Kind};
+use std::future::{Future, Ready, ready};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Layer;
+
+/// A server whose socket is bound: requests are already queued by the system, and answered once it is served.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    settings: Settings,
+    app: Arc<App>,
+}
+
+/// Loads the models and binds the socket.
+///
+/// # Errors
+/// An address beyond loopback without tokens; models that cannot be loaded; an address that cannot be bound.
+pub fn bind(settings: Settings) -> Result<Bound, Failure> {
+    if !settings.listen.ip().is_loopback() && settings.tokens.is_none() {
+        return Err(Failure::usage(format!(
+            "{} can be reached from other machines, and no token is asked for",
+            settings.listen.ip()
+        ))
+        .help(
+            "give tokens by --token-file FILE or the environment variable HOST_TRAINER_TOKENS, or listen on 127.0.0.1",
+        ));
+    }
+    let app = App::new(&settings)?;
+    let listener = TcpListener::bind(settings.listen).map_err(|e| {
+        Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
+    })?;
+    listener.set_nonblocking(true).map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))?;
+    Ok(Bound { listener, settings, app })
+}
+
+impl Bound {
+    /// The URL at which it answers.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn url(&self) -> Result<String, Failure> {
+        let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.address()?))
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> Result<SocketAddr, Failure> {
+        self.listener.local_addr().map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))
+    }
+
+    /// Serves until `stop` ends, then finishes what was accepted.
+    ///
+    /// # Errors
+    /// A certificate that cannot be used, or a socket that fails.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+        let Self { listener, settings, app } = self;
+        let failed = |e: io::Error| Failure::new(Kind::Io, format!("cannot serve: {e}"));
+        let handle = Handle::new();
+        let background = tokio::spawn(models::watch(Arc::clone(&app), settings.poll));
+        tokio::spawn(forget_idle(Arc::clone(&app)));
+        tokio::spawn({
+            let (app, handle, patience) = (Arc::clone(&app), handle.clone(), settings.limits.shutdown_time);
+            async move {
+                stop.await;
+                tracing::info!("asked to end; finishing what was accepted");
+                app.close();
+                handle.graceful_shutdown(Some(patience));
+            }
+        });
+        let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+        let capped = Capped { slots: Arc::new(Semaphore::new(settings.limits.connections)), app: Arc::clone(&app) };
+        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).http1_only();
+        server
+            .http_builder()
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(settings.limits.header_time)
+            .max_buf_size(64 << 10)
+            .keep_alive(true);
+        let served = match &settings.tls {
+            None => server.acceptor(capped).serve(service).await,
+            Some(tls) => {
+                // A second call is told that there is a provider already, which is as good.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let config = RustlsConfig::from_pem_chain_file(&tls.certificate, &tls.key).await.map_err(|e| {
+                    Failure::usage(format!("cannot use the certificate and its key: {e}")).at(&tls.certificate)
+                })?;
+                let acceptor =
+                    RustlsAcceptor::new(config).handshake_timeout(settings.limits.header_time).acceptor(capped);
+                server.acceptor(acceptor).serve(service).await
+            }
+        };
+        background.abort();
+        app.queue.finish();
+        tracing::info!("ended");
+        served.map_err(failed)
+    }
+}
+
+async fn forget_idle(app: Arc<App>) {
+    let mut closing = app.closing();
+    let mut every = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            _ = every.tick() => app.access.forget_idle(),
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+    }
+}
+
+/// Accepts as many connections as there are slots; a further one is closed at once.
+#[derive(Debug, Clone)]
+struct Capped {
+    slots: Arc<Semaphore>,
+    app: Arc<App>,
+}
+
+/// A connection's slot, held as long as its service lives.
+#[derive(Debug)]
+struct Slot {
+    _permit: OwnedSemaphorePermit,
+    app: Arc<App>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.app.metrics.connections.dec();
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Capped {
+    type Stream = TcpStream;
+    type Service = axum::middleware::AddExtension<S, Arc<Slot>>;
+    type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() else {
+            tracing::warn!("too many connections; one was closed");
+            return ready(Err(io::Error::from(io::ErrorKind::ConnectionRefused)));
+        };
+        self.app.metrics.connections.inc();
+        let slot = Arc::new(Slot { _permit: permit, app: Arc::clone(&self.app) });
+        let service = axum::Extension(slot).layer(service);
+        ready(stream.set_nodelay(true).map(|()| (stream, service)))
+    }
+}

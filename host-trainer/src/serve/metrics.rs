@@ -1,0 +1,125 @@
+//! Figures for Prometheus.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use super::error::ApiError;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+/// Labels of a deployed set of models.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ModelSet {
+    pub(super) device: String,
+    pub(super) digest: String,
+}
+
+/// Upper bounds of the latency histogram's buckets, s.
+const LATENCIES: [f64; 15] =
+    [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Upper bounds of the batch histograms' buckets, engines or rows.
+const SIZES: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0];
+
+/// Figures of a server.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    latency: Family<Route, Histogram, fn() -> Histogram>,
+    /// Layers and rows predicted.
+    pub(super) rows: Counter,
+    /// Rows that went through a model, the others being remembered.
+    pub(super) rows_run: Counter,
+    /// Requests predicted together.
+    pub(super) batch_requests: Histogram,
+    /// Layers predicted together.
+    pub(super) batch_rows: Histogram,
+    /// Requests waiting for a worker.
+    pub(super) waiting: Gauge,
+    /// Open connections.
+    pub(super) connections: Gauge,
+    /// 1 for every set of models that answers.
+    pub(super) models: Family<ModelSet, Gauge>,
+    /// Sets of models that replaced others.
+    pub(super) reloads: Counter,
+    /// Sets of models that were refused.
+    pub(super) reloads_refused: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("host_trainer");
+        let latency: Family<Route, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(LATENCIES));
+        let metrics = Self {
+            requests: Family::default(),
+            latency,
+            rows: Counter::default(),
+            rows_run: Counter::default(),
+            batch_requests: Histogram::new(SIZES),
+            batch_rows: Histogram::new(SIZES),
+            waiting: Gauge::default(),
+            connections: Gauge::default(),
+            models: Family::default(),
+            reloads: Counter::default(),
+            reloads_refused: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "Time from a request's headers to its answer's",
+            Unit::Seconds,
+            metrics.latency.clone(),
+        );
+        registry.register("rows", "Layers and rows predicted", metrics.rows.clone());
+        registry.register("rows_run", "Rows that went through a model", metrics.rows_run.clone());
+        registry.register("batch_requests", "Requests predicted together", metrics.batch_requests.clone());
+        registry.register("batch_rows", "Layers predicted together", metrics.batch_rows.clone());
+        registry.register("queue_waiting", "Requests waiting for a worker", metrics.waiting.clone());
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register("model_set", "1 for every set of models that answers", metrics.models.clone());
+        registry.register("reloads", "Sets of models that replaced others", metrics.reloads.clone());
+        registry.register("reloads_refused", "Sets of models refused", metrics.reloads_refused.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub(super) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        // Methods may be invented as paths may.
+        let method = if matches!(method, "GET" | "POST" | "HEAD") { method } else { "other" };
+        let labels = Request { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.latency.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let mut text = String::new();
+    encode(&mut text, &app.metrics.registry).map_err(|_| ApiError::internal())?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}

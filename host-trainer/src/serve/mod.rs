@@ -1,0 +1,30 @@
+//! Predictions and the model store over HTTP.
+//!
+//! - [`Settings`]: what a server is told; [`run`] serves until the process is asked to end.
+//! - [`App`]: what every handler shares: the deployed models, the queue to the workers, metrics, events.
+//! - `models`: where models come from, and how a new set takes the place of the old.
+//! - `predict`: requests for predictions, the queue, the workers.
+//! - `access`: who may do what, and from where.
+//! - `page`: the page for people.
+
+mod access;
+mod app;
+mod error;
+mod events;
+mod gate;
+mod health;
+mod listen;
+mod metrics;
+mod models;
+mod page;
+mod predict;
+mod router;
+mod settings;
+
+pub use access::{Client, Scope, Tokens};
+pub use app::App;
+pub use error::ApiError;
+pub use events::{Event, Events};
+pub use listen::{Bound, bind};
+pub use predict::{Answer, Options, Predicted};
+pub use settings::{Limits, ModelSource, Settings, Tls};

@@ -1,0 +1,41 @@
+//! Which path leads where.
+
+use super::error::ApiError;
+use super::{App, events, gate, health, metrics, models, page, predict};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use std::any::Any;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// All routes, behind the gate.
+pub(super) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/predict", post(predict::predict))
+        .route("/v1/models", get(models::routes::list))
+        .route("/v1/events", get(events::events))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .merge(page::router())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), gate::gate))
+        .with_state(app)
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("there is nothing at this path").help("GET /v1/openapi.json lists what there is")
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path does not answer that method")
+        .help("GET /v1/openapi.json lists what there is")
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::internal().into_response()
+}
