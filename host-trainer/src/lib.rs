@@ -16,3 +16,4 @@ pub mod predict;
 pub mod registry;
 pub mod serve;
 pub mod training;
+pub mod tune;

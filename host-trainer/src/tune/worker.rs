@@ -1,0 +1,222 @@
+//! A worker: claims trials, judges them, keeps its leases alive, and stops when told to.
+
+use super::pruner::{Curve, Pruner};
+use super::random::Stream;
+use super::space::Parameters;
+use super::studies::{Claim, Next, Outcome, Studies, Study, StudyError};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// How long a trial stays with a worker that says nothing, unless it is told otherwise.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often a worker without a trial looks for one.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// What a study minimises.
+pub trait Objective: Send + Sync + std::fmt::Debug {
+    /// Steps after which a value is told, the last of them the final one.
+    fn steps(&self) -> u32;
+
+    /// The value of some parameters. After each step it tells the value so far, and gives up where the answer is to.
+    ///
+    /// The same parameters must give the same values, bit for bit.
+    ///
+    /// # Errors
+    /// A sentence that says why there is no value.
+    fn judge(
+        &self,
+        parameters: &Parameters,
+        after_step: &mut dyn FnMut(u32, f64) -> ControlFlow<()>,
+    ) -> Result<f64, String>;
+}
+
+/// Works on one study.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The studies' database.
+    pub studies: Studies,
+    /// The study.
+    pub study: Study,
+    /// What it minimises.
+    pub objective: Arc<dyn Objective>,
+    /// By which others see who works on a trial: host and process.
+    pub owner: String,
+    /// How long trials stay with this worker when it falls silent.
+    pub lease: Duration,
+    /// Trials worked on at once.
+    pub jobs: usize,
+}
+
+impl Worker {
+    /// Works until the study is done or the token is cancelled; then trials in hand are released.
+    ///
+    /// # Errors
+    /// The database's; what goes wrong in a trial is kept with it and is no error here.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), StudyError> {
+        let mut hands = JoinSet::new();
+        for hand in 0..self.jobs.max(1) {
+            let (worker, stop) = (self.clone(), stop.child_token());
+            hands.spawn(async move { worker.hand(hand as u64, &stop).await });
+        }
+        let mut result = Ok(());
+        while let Some(done) = hands.join_next().await {
+            let done = done.unwrap_or_else(|e| Err(StudyError::Garbled(format!("a worker that broke down: {e}"))));
+            if done.is_err() && result.is_ok() {
+                result = done;
+            }
+        }
+        result
+    }
+
+    async fn hand(&self, hand: u64, stop: &CancellationToken) -> Result<(), StudyError> {
+        let mut stream = Stream::of(&[u64::from(std::process::id()), hand]);
+        while !stop.is_cancelled() {
+            match self.studies.next(&self.study, &self.owner, self.lease).await? {
+                Next::Trial(claim) => self.work(claim, stop).await?,
+                Next::Done => break,
+                Next::Wait => {
+                    // Workers differ in how long they wait, so that they do not all knock at once.
+                    let pause = tokio::time::sleep(IDLE.mul_f64(0.5 + stream.uniform()));
+                    tokio::select! { () = pause => {}, () = stop.cancelled() => {} }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges one trial. Where the lease is lost on the way, what came of it is dropped.
+    async fn work(&self, claim: Claim, stop: &CancellationToken) -> Result<(), StudyError> {
+        let earlier = match self.study.specification.pruner {
+            Pruner::None => Vec::new(),
+            _ => self.studies.earlier_curves(&self.study, claim.number).await?,
+        };
+        let given_up = Arc::new(AtomicBool::new(false));
+        let judging = Judging {
+            worker: self.clone(),
+            claim: claim.clone(),
+            earlier,
+            given_up: Arc::clone(&given_up),
+            curve: Curve { number: claim.number, ..Curve::default() },
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let mut judging = tokio::task::spawn_blocking(move || judging.run());
+        let mut beat = tokio::time::interval(self.lease / 4);
+        loop {
+            tokio::select! {
+                done = &mut judging => return self.settle(&claim, done).await,
+                () = stop.cancelled() => {
+                    given_up.store(true, Ordering::Relaxed);
+                    self.studies.release(&claim).await?;
+                    return Ok(());
+                }
+                _ = beat.tick() => {
+                    if !self.studies.renew(&claim, self.lease).await? {
+                        given_up.store(true, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim,
+        done: Result<Result<Option<Outcome>, StudyError>, JoinError>,
+    ) -> Result<(), StudyError> {
+        let outcome = match done {
+            Ok(outcome) => outcome?,
+            Err(panicked) => {
+                let reason = match panicked.into_panic().downcast::<String>() {
+                    Ok(reason) => *reason,
+                    Err(other) => other.downcast::<&str>().map_or_else(|_| "no reason".to_owned(), |s| (*s).to_owned()),
+                };
+                Some(Outcome::Failed(format!("it panicked: {reason}")))
+            }
+        };
+        if let Some(outcome) = outcome {
+            // False where another has it by now; then its result is the one that counts.
+            self.studies.finish(claim, &outcome).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The part of a trial that computes, on a thread of its own.
+struct Judging {
+    worker: Worker,
+    claim: Claim,
+    earlier: Vec<Curve>,
+    /// Set where the trial is no longer this worker's.
+    given_up: Arc<AtomicBool>,
+    curve: Curve,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Judging {
+    /// None where the trial is no longer this worker's.
+    fn run(mut self) -> Result<Option<Outcome>, StudyError> {
+        let objective = Arc::clone(&self.worker.objective);
+        let parameters = self.claim.parameters.clone();
+        let steps = objective.steps();
+        let (mut error, mut pruned) = (None, None);
+        let judged = objective.judge(&parameters, &mut |step, value| match self.after(step, steps, value) {
+            Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
+            Ok(ControlFlow::Break(why)) => {
+                pruned = why;
+                ControlFlow::Break(())
+            }
+            Err(e) => {
+                error = Some(e);
+                ControlFlow::Break(())
+            }
+        });
+        if let Some(error) = error {
+            return Err(error);
+        }
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if let Some(outcome) = pruned {
+            return Ok(Some(outcome));
+        }
+        Ok(Some(match judged {
+            Ok(value) if value.is_finite() => Outcome::Complete(value),
+            Ok(value) => Outcome::Failed(format!("its value is {value}")),
+            Err(reason) => Outcome::Failed(reason),
+        }))
+    }
+
+    /// Keeps a step's value and says whether to go on; else what has come of the trial, if it is still ours.
+    fn after(&mut self, step: u32, steps: u32, value: f64) -> Result<ControlFlow<Option<Outcome>>, StudyError> {
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(ControlFlow::Break(None));
+        }
+        if !value.is_finite() {
+            let reason = format!("its value after step {step} is {value}");
+            return Ok(ControlFlow::Break(Some(Outcome::Failed(reason))));
+        }
+        self.curve.steps.push((step, value));
+        let kept = self.runtime.block_on(self.worker.studies.report(&self.claim, step, value))?;
+        if !kept {
+            self.given_up.store(true, Ordering::Relaxed);
+            return Ok(ControlFlow::Break(None));
+        }
+        let specification = &self.worker.study.specification;
+        Ok(match specification.pruner.gives_up(specification.seed, &self.curve, steps, &self.earlier) {
+            true => ControlFlow::Break(Some(Outcome::Pruned(value))),
+            false => ControlFlow::Continue(()),
+        })
+    }
+}
+
+/// A name for this process among workers: host and process number.
+#[must_use]
+pub fn owner() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    let host = told.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    format!("{}:{}", host.as_deref().unwrap_or("localhost"), std::process::id())
+}
