@@ -6,7 +6,7 @@ use crate::fit::train::Outcome;
 use crate::model::{Interval, Target};
 use crate::predict::{Models, ShapePrediction, Source};
 use crate::training::{NetworkTotal, Total, TrainingData};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 const LEVEL: f64 = 0.9;
 
 /// What is judged: a target of models, or the energy that follows from both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Judged {
     /// W.

@@ -8,12 +8,13 @@ use super::mlp;
 use super::scaler::ScalerKind;
 use crate::features::columns;
 use crate::model::{Recipe, Target};
+use crate::training::TrainingData;
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Everything `fit` can be told in a file.
@@ -228,6 +229,15 @@ impl Plan {
         let plan: Self = toml::from_str(&text).map_err(|e| toml_failure(path, &text, &e))?;
         plan.check().map_err(|message| Failure::usage(message).at(path))?;
         Ok(plan)
+    }
+
+    /// The test networks that data hold; none where they hold no other, since then there would be nothing to train on.
+    #[must_use]
+    pub fn known_test_networks(&self, data: &TrainingData) -> BTreeSet<String> {
+        let known = data.networks();
+        let found: BTreeSet<String> =
+            self.test_models.iter().filter(|name| known.contains(name.as_str())).cloned().collect();
+        if found.len() == known.len() { BTreeSet::new() } else { found }
     }
 
     /// The recipe of the plan's kind, with the plan's options.

@@ -155,24 +155,9 @@ impl Predictor for Floored {
 /// The flag says which of the two it was.
 fn cross_validate(order: &Order<'_>, problem: &Problem, networks: usize) -> Result<(Option<Vec<f64>>, bool), FitError> {
     let grouped = networks >= 2;
-    let folds = order.evaluation.folds.min(if grouped { networks } else { problem.len() });
-    if folds < 2 {
-        return Ok((None, grouped));
-    }
-    let rows: Vec<usize> = (0..problem.len()).collect();
-    let cut = Folds::grouped(&shuffled(if grouped { &problem.networks } else { &rows }), folds);
-    let cut = cut.map_err(|e| FitError::Failed(e.to_string()))?;
-    let predictions: Result<Vec<Vec<(usize, f64)>>, FitError> = (0..folds)
-        .into_par_iter()
-        .map(|fold| {
-            let kept = cut.training(fold);
-            if kept.len() < 2 {
-                return Err(FitError::TooFewRows { found: kept.len(), needed: 2 });
-            }
-            let predictor = fit(order, &problem.subset(&kept))?;
-            Ok(cut.held_out(fold).into_iter().map(|i| (i, predictor.predict(problem.row(i)))).collect())
-        })
-        .collect();
+    let Some(cut) = cut(order, problem, networks)? else { return Ok((None, grouped)) };
+    let predictions: Result<Vec<Vec<(usize, f64)>>, FitError> =
+        (0..cut.count()).into_par_iter().map(|fold| hold_out(order, problem, &cut, fold)).collect();
     let predictions = match predictions {
         Ok(predictions) => predictions,
         // One network may hold nearly all rows; then there is nothing to judge by.
@@ -184,6 +169,78 @@ fn cross_validate(order: &Order<'_>, problem: &Problem, networks: usize) -> Resu
         all[i] = prediction;
     }
     Ok((Some(all), grouped))
+}
+
+/// The folds that judge, by network where there are several; none where the plan wants none or the data allow none.
+fn cut(order: &Order<'_>, problem: &Problem, networks: usize) -> Result<Option<Folds>, FitError> {
+    let grouped = networks >= 2;
+    let folds = order.evaluation.folds.min(if grouped { networks } else { problem.len() });
+    if folds < 2 {
+        return Ok(None);
+    }
+    let rows: Vec<usize> = (0..problem.len()).collect();
+    let cut = Folds::grouped(&shuffled(if grouped { &problem.networks } else { &rows }), folds);
+    cut.map(Some).map_err(|e| FitError::Failed(e.to_string()))
+}
+
+/// Predictions for the rows of one fold by a model fitted on the others.
+fn hold_out(order: &Order<'_>, problem: &Problem, cut: &Folds, fold: usize) -> Result<Vec<(usize, f64)>, FitError> {
+    let kept = cut.training(fold);
+    if kept.len() < 2 {
+        return Err(FitError::TooFewRows { found: kept.len(), needed: 2 });
+    }
+    let predictor = fit(order, &problem.subset(&kept))?;
+    Ok(cut.held_out(fold).into_iter().map(|i| (i, predictor.predict(problem.row(i)))).collect())
+}
+
+/// One model's cross-validation, a fold at a time: the same folds, fits and figures as when a model is trained.
+pub(super) struct Validation {
+    problem: Problem,
+    cut: Folds,
+    predictions: Vec<f64>,
+}
+
+impl Validation {
+    pub(super) fn new(
+        order: &Order<'_>,
+        table: Table,
+        target: Target,
+        rows: &[(usize, &Row)],
+    ) -> Result<Self, FitError> {
+        let rows: Vec<&Row> = rows
+            .iter()
+            .map(|(_, row)| *row)
+            .filter(|row| measured(row, target).is_some() && !order.test_networks.contains(&row.network))
+            .collect();
+        if rows.len() < FEWEST_ROWS {
+            return Err(FitError::TooFewRows { found: rows.len(), needed: FEWEST_ROWS });
+        }
+        let problem = pose(table, target, &order.recipe.features(table, target), &rows);
+        let networks = rows.iter().map(|row| row.network.as_str()).collect::<BTreeSet<_>>().len();
+        let Some(cut) = cut(order, &problem, networks)? else {
+            return Err(FitError::Failed("there are no folds to judge by".to_owned()));
+        };
+        let predictions = vec![f64::NAN; problem.len()];
+        Ok(Self { problem, cut, predictions })
+    }
+
+    pub(super) fn folds(&self) -> usize {
+        self.cut.count()
+    }
+
+    pub(super) fn judge(&mut self, order: &Order<'_>, fold: usize) -> Result<(), FitError> {
+        for (i, prediction) in hold_out(order, &self.problem, &self.cut, fold)? {
+            self.predictions[i] = prediction;
+        }
+        Ok(())
+    }
+
+    /// Figures on the rows of the folds judged so far.
+    pub(super) fn metrics(&self) -> Metrics {
+        let judged = |i: &usize| !self.predictions[*i].is_nan();
+        let pick = |values: &[f64]| (0..values.len()).filter(judged).map(|i| values[i]).collect::<Vec<f64>>();
+        Metrics::of(&pick(&self.problem.measured), &pick(&self.predictions))
+    }
 }
 
 /// What the data alone say about how far a model can be trusted.

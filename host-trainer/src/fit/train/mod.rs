@@ -3,6 +3,9 @@
 mod artefact;
 mod layers;
 mod totals;
+mod validate;
+
+pub use validate::validate;
 
 use super::plan::Evaluation;
 use super::roofline;

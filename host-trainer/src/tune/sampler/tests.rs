@@ -125,7 +125,7 @@ fn grid_files_of_the_reference_are_read_and_unknown_keys_refused() {
     let grid = grid.expect("a space").grid().expect("countable");
     assert_eq!(grid.len(), 4);
     let text = toml::to_string(&grid.parameters(0)).expect("TOML");
-    assert_eq!(text, "\"mlp.epochs\" = 5\n\"mlp.layers\" = [32]\n\"mlp.learning_rate\" = 0.1\n");
+    assert_eq!(text, "\"mlp.epochs\" = 5\n\"mlp.hidden\" = [32]\n\"mlp.learning_rate\" = 0.1\n");
     let refused = Space::from_grid(r#"{"LEARNING_RAT": [0.1]}"#, true).expect_err("unknown");
     assert!(refused.contains("did you mean `LEARNING_RATE`?"), "{refused}");
     assert!(Space::from_grid("{\"EPOCHS\": null}", true).is_err());

@@ -19,7 +19,7 @@ const REFERENCE_NAMES: [(&str, &str); 4] = [
     ("EPOCHS", "mlp.epochs"),
     ("BATCH_SIZE", "mlp.batch_size"),
     ("LEARNING_RATE", "mlp.learning_rate"),
-    ("DENSE_WIDTH", "mlp.layers"),
+    ("DENSE_WIDTH", "mlp.hidden"),
 ];
 
 #[derive(Deserialize)]
@@ -76,7 +76,7 @@ impl Space {
         let mut renamed = Table::new();
         for (name, value) in table {
             let (name, value) = match REFERENCE_NAMES.iter().find(|(reference, _)| *reference == name) {
-                Some((_, "mlp.layers")) => ("mlp.layers".to_owned(), widths(value)),
+                Some((_, "mlp.hidden")) => ("mlp.hidden".to_owned(), widths(value)),
                 Some((_, ours)) => ((*ours).to_owned(), value),
                 None if name.chars().any(|c| c.is_ascii_uppercase()) => {
                     let known: Vec<&str> = REFERENCE_NAMES.iter().map(|(reference, _)| *reference).collect();

@@ -12,7 +12,6 @@ pub use claims::{Claim, Next, Outcome};
 pub use database::Location;
 pub use records::{Counts, Progress, Specification, Study, Trial, TrialState};
 
-use super::random::Stream;
 use database::{Dialect, retried};
 use records::trial_of;
 
@@ -269,11 +268,6 @@ impl Studies {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// A delay around a given one that differs from worker to worker, so that they do not knock all at once.
-pub(super) fn jittered(delay: Duration, stream: &mut Stream) -> Duration {
-    delay.mul_f64(0.5 + stream.uniform())
 }
 
 #[cfg(test)]
