@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use shared::engine::Table;
 use std::ops::ControlFlow;
 
-/// Cross-validates some models of a device. After each fold `after_fold` gets its number from 1, how many there are, and
+/// Cross-validates some models of a device. After each fold `after_fold` gets its number from 1 and
 /// figures of each model on the rows held out so far; the last ones are those of [`super::train`]'s cards, bit for bit.
 /// None where it breaks off.
 ///
@@ -19,7 +19,7 @@ pub fn validate(
     order: &Order<'_>,
     device: &str,
     wanted: &[(Table, Target)],
-    after_fold: &mut dyn FnMut(u32, u32, &[Metrics]) -> ControlFlow<()>,
+    after_fold: &mut dyn FnMut(u32, &[Metrics]) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Metrics>>, FitError> {
     let known_totals = order.data.totals_of(device);
     let named = |table: Table, target: Target, e: FitError| match e {
@@ -47,7 +47,7 @@ pub fn validate(
             .map(|(model, (table, target))| model.judge(order, fold).map_err(|e| named(*table, *target, e)))
             .collect::<Result<Vec<()>, FitError>>()?;
         let so_far: Vec<Metrics> = models.iter().map(Validation::metrics).collect();
-        if after_fold(fold as u32 + 1, folds as u32, &so_far).is_break() {
+        if after_fold(fold as u32 + 1, &so_far).is_break() {
             return Ok(None);
         }
     }

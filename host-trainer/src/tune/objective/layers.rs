@@ -159,7 +159,7 @@ impl Objective for LayerObjective {
                 ControlFlow::Break(()) => Err("it was given up".to_owned()),
             };
         };
-        let mut after_fold = |fold: u32, _: u32, so_far: &[Metrics]| match self.mean(so_far.iter()) {
+        let mut after_fold = |fold: u32, so_far: &[Metrics]| match self.mean(so_far.iter()) {
             Some(value) => after_step(fold, value),
             // Rows of a first fold may all be as good as zero.
             None => ControlFlow::Continue(()),
