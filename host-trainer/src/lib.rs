@@ -4,6 +4,7 @@
 //! it, and it is the only part that prints.
 
 pub mod align;
+pub mod charts;
 pub mod cli;
 pub mod dataset;
 pub mod evaluate;
@@ -12,6 +13,7 @@ pub mod fit;
 pub mod ingest;
 pub mod model;
 pub mod onnx;
+pub mod page;
 pub mod predict;
 pub mod registry;
 pub mod serve;

@@ -1,246 +1,145 @@
 //! The quality report as one page that needs nothing else: no scripts, no fonts, no pictures but its own.
 
 use super::quality::{LayerReport, Quality};
-use std::fmt::Write;
+use crate::charts::{self, Axis, Column, Columns, Plot, Point, Span};
+use crate::page;
+use maud::{Markup, html};
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 52.0;
-const BOTTOM: f64 = 28.0;
-
-/// Text that cannot be taken for markup.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
+const STYLE: &str = "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
+    .measured{color:var(--chart-2)}.attributed{color:var(--chart-4)}.not{color:var(--chart-6)}\
+    .name{max-width:30em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}";
 
 /// Renders the page.
 #[must_use]
 pub fn render(quality: &Quality) -> String {
-    let mut page = String::new();
-    let model = escape(&quality.model);
-    let _ = write!(
-        page,
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Alignment of {model}</title><style>\
-         body{{font:14px system-ui,sans-serif;margin:2em auto;max-width:980px;color:#222}}h1{{font-size:1.4em}}\
-         h2{{font-size:1.1em;margin-top:2em}}table{{border-collapse:collapse}}td,th{{padding:.15em .7em .15em 0;text-align:left}}\
-         td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}svg{{background:#fafafa}}.measured{{color:#186a3b}}\
-         .attributed{{color:#7d6608}}.not{{color:#922b21}}.name{{max-width:30em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}\
-         </style></head><body><h1>Alignment of {model}</h1><p>Method: <b>{}</b>. {}.</p>",
-        quality.method.name(),
-        escape(&quality.because)
-    );
-    summary(&mut page, quality);
-    if !quality.picture.pieces.is_empty() {
-        page.push_str("<h2>Power over inferences</h2><p>Bars: attributed power of each layer; grey: outside layers; dots: readings at the end of their window.</p>");
-        windows(&mut page, quality);
-    }
-    if quality.trace.len() > 1 {
-        page.push_str("<h2>Power over the whole log</h2>");
-        trace(&mut page, &quality.trace);
-    }
-    if !quality.layers.is_empty() {
-        page.push_str("<h2>Readings in each layer's time</h2>");
-        bars(&mut page, &quality.layers);
-        page.push_str("<h2>Layers</h2>");
-        layers(&mut page, &quality.layers);
-    }
-    if !quality.notes.is_empty() {
-        page.push_str("<h2>Notes</h2><ul>");
-        for note in &quality.notes {
-            let _ = write!(page, "<li>{}</li>", escape(note));
+    let title = format!("Alignment of {}", quality.model);
+    let content = html! {
+        h1 { (shared::failure::printable(&title)) }
+        p { "Method: " b { (quality.method.name()) } ". " (quality.because) "." }
+        table {
+            @for (what, value) in super::summary::lines(quality) { tr { th scope="row" { (what) } td { (value) } } }
         }
-        page.push_str("</ul>");
-    }
-    page.push_str("<h2>Made from</h2><table>");
-    for (name, hash) in &quality.made_from {
-        let _ = write!(page, "<tr><td>{}</td><td><code>{}</code></td></tr>", escape(name), escape(hash));
-    }
-    page.push_str("</table></body></html>\n");
-    page
-}
-
-fn summary(page: &mut String, quality: &Quality) {
-    page.push_str("<table>");
-    for (what, value) in super::summary::lines(quality) {
-        let _ = write!(page, "<tr><td>{}</td><td>{}</td></tr>", escape(what), escape(&value));
-    }
-    page.push_str("</table>");
-}
-
-/// Maps values to the drawing.
-struct Scale {
-    x: (f64, f64),
-    y: (f64, f64),
-}
-
-impl Scale {
-    fn of(x: (f64, f64), values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) =
-            values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-        let room = ((high - low) * 0.05).max(1e-9);
-        Self { x, y: if low <= high { (low - room, high + room) } else { (0.0, 1.0) } }
-    }
-
-    fn x(&self, value: f64) -> f64 {
-        LEFT + (value - self.x.0) / (self.x.1 - self.x.0).max(1e-12) * (WIDTH - LEFT)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        (HEIGHT - BOTTOM) * (1.0 - (value - self.y.0) / (self.y.1 - self.y.0))
-    }
-
-    fn open(&self, page: &mut String, x_unit: &str, y_unit: &str) {
-        let _ = write!(
-            page,
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"100%\" role=\"img\"><g font-size=\"11\" fill=\"#555\">"
-        );
-        for i in 0..=4 {
-            let value = self.y.0 + (self.y.1 - self.y.0) * f64::from(i) / 4.0;
-            let y = self.y(value);
-            let _ = write!(
-                page,
-                "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e5e5e5\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.2}</text>",
-                LEFT - 4.0,
-                y + 4.0
-            );
+        @if !quality.picture.pieces.is_empty() {
+            h2 { "Power over inferences" }
+            p { "Blocks: attributed power of each layer; grey: outside layers; points: readings at the end of their window." }
+            (windows(quality))
         }
-        for i in 0..=6 {
-            let value = self.x.0 + (self.x.1 - self.x.0) * f64::from(i) / 6.0;
-            let _ = write!(
-                page,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value:.1}</text>",
-                self.x(value).min(WIDTH - 14.0),
-                HEIGHT - 14.0
-            );
+        @if quality.trace.len() > 1 {
+            h2 { "Power over the whole log" }
+            (trace(&quality.trace))
         }
-        let _ = write!(
-            page,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{x_unit}</text><text x=\"4\" y=\"12\">{y_unit}</text></g>",
-            WIDTH - 2.0,
-            HEIGHT - 2.0
-        );
-    }
+        @if !quality.layers.is_empty() {
+            h2 { "Readings in each layer's time" }
+            (readings(&quality.layers))
+            h2 { "Layers" }
+            (layers(&quality.layers))
+        }
+        @if !quality.notes.is_empty() {
+            h2 { "Notes" }
+            ul { @for note in &quality.notes { li { (shared::failure::printable(note)) } } }
+        }
+        h2 { "Made from" }
+        table { @for (name, hash) in &quality.made_from { tr { th scope="row" { (name) } td { code { (hash) } } } } }
+    };
+    page::render(&title, STYLE, &content)
 }
 
-fn windows(page: &mut String, quality: &Quality) {
+fn windows(quality: &Quality) -> Markup {
     let picture = &quality.picture;
-    let layers = quality.layers.len() as u32;
+    let count = quality.layers.len() as u32;
     // Two inferences or so: more cannot be told apart.
-    let count = picture.pieces.iter().position(|p| p.0 > picture.start_us + 2.5e3 * quality.energy.period_ms);
-    let pieces = &picture.pieces[..count.unwrap_or(picture.pieces.len()).max(1)];
+    let shown = picture.pieces.iter().position(|p| p.0 > picture.start_us + 2.5e3 * quality.energy.period_ms);
+    let pieces = &picture.pieces[..shown.unwrap_or(picture.pieces.len()).max(1)];
     let start = picture.start_us;
     let end = pieces.last().map_or(start, |p| p.0);
-    let watts = |component: u32| {
-        if component < layers { quality.layers[component as usize].power_w } else { quality.energy.outside_w }
-    };
-    let samples: Vec<(f64, f64)> = picture.samples.iter().copied().filter(|s| s.0 >= start && s.0 <= end).collect();
-    let values = pieces.iter().filter_map(|p| watts(p.1)).chain(samples.iter().map(|s| s.1));
-    let scale = Scale::of((0.0, (end - start) / 1e3), values);
-    scale.open(page, "ms", "W");
     let mut from = start;
+    let mut spans = Vec::new();
     for &(until, component) in pieces {
-        if let Some(power) = watts(component) {
-            let (x0, x1) = (scale.x((from - start) / 1e3), scale.x((until - start) / 1e3));
-            let y = scale.y(power);
-            let colour =
-                if component >= layers { "#d0d0d0".into() } else { format!("hsl({},55%,62%)", component * 47 % 360) };
-            let name = quality.layers.get(component as usize).map_or("outside layers", |l| &l.name);
-            let _ = write!(
-                page,
-                "<rect x=\"{x0:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"{colour}\"><title>{}: {power:.2} W</title></rect>",
-                (x1 - x0).max(0.2),
-                (HEIGHT - BOTTOM - y).max(0.5),
-                escape(name)
-            );
+        let layer = quality.layers.get(component as usize).filter(|_| component < count);
+        let watts = layer.map_or(quality.energy.outside_w, |layer| layer.power_w);
+        if let Some(height) = watts {
+            spans.push(Span {
+                from: (from - start) / 1e3,
+                to: (until - start) / 1e3,
+                height,
+                look: layer.map(|_| component as usize % charts::LOOKS),
+                name: layer.map_or_else(|| "outside layers".to_owned(), |layer| layer.name.clone()),
+            });
         }
         from = until;
     }
-    for (at, power) in samples {
-        let _ = write!(
-            page,
-            "<circle cx=\"{:.2}\" cy=\"{:.2}\" r=\"2.2\" fill=\"#1f2d3d\"/>",
-            scale.x((at - start) / 1e3),
-            scale.y(power)
-        );
-    }
-    page.push_str("</svg>");
+    let within = picture.samples.iter().filter(|s| s.0 >= start && s.0 <= end);
+    let samples = within.map(|(at, power)| Point::new((at - start) / 1e3, *power)).collect();
+    Plot::new(
+        "windows",
+        "Power over inferences",
+        "Attributed power of each layer over time, with the sensor's readings",
+        Axis::linear("time, ms"),
+        Axis::linear("power, W"),
+    )
+    .wide()
+    .spans(spans)
+    .points("reading", samples)
+    .render()
 }
 
-fn trace(page: &mut String, points: &[(f64, f64)]) {
-    let scale = Scale::of((points[0].0, points[points.len() - 1].0), points.iter().map(|p| p.1));
-    scale.open(page, "s", "W");
-    page.push_str("<polyline fill=\"none\" stroke=\"#2e6da4\" points=\"");
-    for (at, power) in points {
-        let _ = write!(page, "{:.1},{:.1} ", scale.x(*at), scale.y(*power));
-    }
-    page.push_str("\"/></svg>");
+fn trace(points: &[(f64, f64)]) -> Markup {
+    let points = points.iter().map(|(at, power)| Point::new(*at, *power)).collect();
+    Plot::new(
+        "trace",
+        "Power over the whole log",
+        "Readings of the sensor from the first to the last",
+        Axis::linear("time, s"),
+        Axis::linear("power, W"),
+    )
+    .wide()
+    .line("power", points, false)
+    .render()
 }
 
-fn bars(page: &mut String, layers: &[LayerReport]) {
-    let scale = Scale::of((0.0, layers.len() as f64), layers.iter().map(|l| l.readings as f64).chain([0.0]));
-    scale.open(page, "layer", "readings");
-    for layer in layers {
-        let (x0, x1) = (scale.x(layer.index as f64), scale.x(layer.index as f64 + 1.0));
-        let y = scale.y(layer.readings as f64);
-        let _ = write!(
-            page,
-            "<rect x=\"{:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"#5b8db8\"><title>{}: {}</title></rect>",
-            x0 + 0.5,
-            (x1 - x0 - 1.0).max(0.3),
-            (scale.y(0.0) - y).max(0.0),
-            escape(&layer.name),
-            layer.readings
-        );
-    }
-    page.push_str("</svg>");
+fn readings(layers: &[LayerReport]) -> Markup {
+    let columns = layers.iter().map(|l| Column { name: l.name.clone(), parts: vec![(0, l.readings as f64)] }).collect();
+    Columns::new(
+        "readings",
+        "Readings in each layer's time",
+        "How many readings of the sensor fell into the time of each layer",
+        Axis::linear("readings"),
+        "layer, in execution order",
+    )
+    .series("readings")
+    .columns(columns)
+    .render()
 }
 
-fn layers(page: &mut String, layers: &[LayerReport]) {
-    page.push_str(
-        "<table><tr><th class=\"n\">#</th><th>layer</th><th>type</th><th class=\"n\">ms</th><th class=\"n\">W</th>\
-         <th class=\"n\">90 %</th><th class=\"n\">mJ</th><th class=\"n\">independent readings</th><th>verdict</th></tr>",
-    );
+fn layers(layers: &[LayerReport]) -> Markup {
     let number = |v: Option<f64>, d: usize| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.d$}"));
-    for layer in layers {
-        let name = escape(&layer.name);
+    let rows = layers.iter().map(|layer| {
         let class = layer.verdict.name().split(' ').next().unwrap_or_default();
-        let _ = write!(
-            page,
-            "<tr><td class=\"n\">{}</td><td class=\"name\" title=\"{name}\">{name}</td><td>{}</td><td class=\"n\">{:.4}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{} – {}</td><td class=\"n\">{}</td><td class=\"n\">{:.0}</td><td class=\"{class}\">{}</td></tr>",
-            layer.index,
-            escape(&layer.layer_type),
-            layer.runtime_ms,
-            number(layer.power_w, 3),
-            number(layer.power_low_w, 2),
-            number(layer.power_high_w, 2),
-            number(layer.energy_mj, 4),
-            layer.independent_samples,
-            layer.verdict.name()
-        );
-    }
-    page.push_str("</table>");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_become_markup() {
-        assert_eq!(escape("<script>\"a\"&'\u{1b}"), "&lt;script&gt;&quot;a&quot;&amp;&#39;\u{fffd}");
+        let name = shared::failure::printable(&layer.name);
+        html! {
+            tr {
+                td class="n" { (layer.index) }
+                td class="name" title=(name) { (name) }
+                td { (shared::failure::printable(&layer.layer_type)) }
+                td class="n" { (format!("{:.4}", layer.runtime_ms)) }
+                td class="n" { (number(layer.power_w, 3)) }
+                td class="n" { (number(layer.power_low_w, 2)) " – " (number(layer.power_high_w, 2)) }
+                td class="n" { (number(layer.energy_mj, 4)) }
+                td class="n" { (format!("{:.0}", layer.independent_samples)) }
+                td class=(class) { (layer.verdict.name()) }
+            }
+        }
+    });
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="Layers (scrolls)" {
+            table {
+                thead { tr {
+                    th class="n" scope="col" { "#" } th scope="col" { "layer" } th scope="col" { "type" }
+                    th class="n" scope="col" { "ms" } th class="n" scope="col" { "W" } th class="n" scope="col" { "90 %" }
+                    th class="n" scope="col" { "mJ" } th class="n" scope="col" { "independent readings" } th scope="col" { "verdict" }
+                } }
+                tbody { @for row in rows { (row) } }
+            }
+        }
     }
 }
