@@ -1,7 +1,7 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
-use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind};
-use clap::Args;
+use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
+use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -21,6 +21,9 @@ pub(super) struct Serve {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
+    /// Store whose deployed models answer, by its URL or folder: promotions take effect within seconds.
+    #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE", conflicts_with = "models")]
+    store: Option<String>,
     /// Address to listen on; port 0 takes a free one. Beyond loopback, tokens must be given.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -45,8 +48,24 @@ pub(super) struct Serve {
     /// Seconds between looks for new models.
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
     poll: f64,
+    /// What to log on stderr: `error`, `warn`, `info`, `debug` (every request), or a filter such as `info,host_trainer=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HOST_TRAINER_LOG")]
+    log: String,
+    /// How to log.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
     #[command(flatten)]
     caps: Caps,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Caps on what one client, one request and all of them together may take.
@@ -92,14 +111,16 @@ const REMOTE_RATE: u32 = 200;
 impl Serve {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let port_file = self.port_file.clone();
-        let bound = bind(self.settings()?)?;
-        let (url, port) = (bound.url()?, bound.address()?.port());
+        log::start(&self.log, self.log_format == LogFormat::Json)?;
+        let settings = self.settings()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))?;
         runtime.block_on(async {
             let stop = signals()?;
+            let bound = bind(settings).await?;
+            let (url, port) = (bound.url()?, bound.address()?.port());
             printer.data(&format!("{url}\n"))?;
             if let Some(path) = &port_file {
                 write_atomic(path, format!("{port}\n").as_bytes())?;
@@ -136,7 +157,10 @@ impl Serve {
         Ok(Settings {
             listen: self.listen,
             hosts: self.allow_host,
-            models: ModelSource::Folder(self.models),
+            models: match self.store {
+                Some(url) => ModelSource::Store(url),
+                None => ModelSource::Folder(self.models),
+            },
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,

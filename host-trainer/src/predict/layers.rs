@@ -9,9 +9,10 @@ use shared::engine::{Diagnostic, Engine, Layer, LayerKind, Table};
 use shared::failure::Failure;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
 
 /// Where a number came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A trained model.
@@ -38,7 +39,7 @@ impl Source {
 }
 
 /// Bounds of a prediction.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Bounds {
     /// Lower bound, in the prediction's unit.
     pub lower: f64,
@@ -49,13 +50,13 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    fn around(prediction: f64, interval: Option<Interval>) -> Option<Self> {
+    pub(super) fn around(prediction: f64, interval: Option<Interval>) -> Option<Self> {
         interval.map(|i| Self { lower: prediction * i.lower_ratio, upper: prediction * i.upper_ratio, level: i.level })
     }
 }
 
 /// The prediction of one layer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LayerPrediction {
     /// Position in the engine.
     pub index: usize,
@@ -64,12 +65,16 @@ pub struct LayerPrediction {
     /// TensorRT's type.
     pub layer_type: String,
     /// What it computes.
+    #[schema(value_type = String)]
     pub kind: LayerKind,
     /// Mean power while it runs, W.
+    #[schema(value_type = Option<f64>)]
     pub power_prediction: Option<Watts>,
     /// Run time, ms.
+    #[schema(value_type = Option<f64>)]
     pub runtime_prediction: Option<Millis>,
     /// Energy, mJ.
+    #[schema(value_type = Option<f64>)]
     pub energy_prediction: Option<Millijoules>,
     /// Bounds of the power, W.
     pub power_bounds: Option<Bounds>,
@@ -84,21 +89,25 @@ pub struct LayerPrediction {
 }
 
 /// Sums over an engine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Totals {
     /// Layers, those that launch nothing included.
     pub layers: usize,
     /// Run time of all layers, ms.
+    #[schema(value_type = f64)]
     pub runtime_ms: Millis,
     /// Bounds of it.
     pub runtime_bounds: Option<Bounds>,
     /// Energy of all layers, mJ.
+    #[schema(value_type = f64)]
     pub energy_mj: Millijoules,
     /// Bounds of it.
     pub energy_bounds: Option<Bounds>,
     /// Energy over run time, W.
+    #[schema(value_type = Option<f64>)]
     pub average_power_w: Option<Watts>,
     /// Layers by the source of their run time.
+    #[schema(value_type = BTreeMap<String, usize>)]
     pub layers_by_source: BTreeMap<&'static str, usize>,
     /// Share of the layers that launch something and whose run time a model predicts, in percent.
     pub layers_modelled_percent: f64,
@@ -109,7 +118,7 @@ pub struct Totals {
 }
 
 /// The prediction of an engine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Prediction {
     /// The device predicted.
     pub device: String,
@@ -121,63 +130,123 @@ pub struct Prediction {
     pub warnings: Vec<String>,
 }
 
-impl Models {
-    /// Predicts an engine. With several optimisation profiles, the layers of `profile` and those of no profile.
-    ///
-    /// # Errors
-    /// A model that cannot be loaded or run, or an engine without layers of that profile.
-    pub fn predict(&self, engine: &Engine, diagnostics: &[Diagnostic], profile: usize) -> Result<Prediction, Failure> {
-        let profiles: BTreeSet<usize> = engine.layers.iter().filter_map(|layer| layer.profile).collect();
+/// An engine to be predicted.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// What was odd about its engine info.
+    pub diagnostics: &'a [Diagnostic],
+    /// Its optimisation profile, where it has several.
+    pub profile: usize,
+}
+
+/// The predictions of several engines.
+#[derive(Debug)]
+pub struct Answers {
+    /// Each engine's prediction, in the order asked, or why there is none.
+    pub predictions: Vec<Result<Prediction, Failure>>,
+    /// Layers that went through a model; the others were like one of those, or known from before.
+    pub rows_run: usize,
+}
+
+/// An engine on its way: the layers of its profile, and what is known of them so far.
+struct Pending<'a> {
+    layers: Vec<&'a Layer>,
+    profiles: usize,
+    out: Vec<LayerPrediction>,
+}
+
+impl<'a> Pending<'a> {
+    fn new(ask: &Ask<'a>) -> Result<Self, Failure> {
+        let profile = ask.profile;
+        let profiles: BTreeSet<usize> = ask.engine.layers.iter().filter_map(|layer| layer.profile).collect();
         if !profiles.is_empty() && !profiles.contains(&profile) {
             let known: Vec<String> = profiles.iter().map(ToString::to_string).collect();
             return Err(Failure::usage(format!("the engine has no optimisation profile {profile}"))
                 .help(format!("its profiles are {}", known.join(", "))));
         }
         let layers: Vec<&Layer> =
-            engine.layers.iter().filter(|layer| layer.profile.is_none_or(|p| p == profile)).collect();
-        let tables: BTreeSet<Table> = layers.iter().filter_map(|layer| layer.kind.table()).collect();
-        self.load(&tables)?;
+            ask.engine.layers.iter().filter(|layer| layer.profile.is_none_or(|p| p == profile)).collect();
+        let out = layers.iter().map(|layer| untouched(layer)).collect();
+        Ok(Self { layers, profiles: profiles.len(), out })
+    }
+}
 
-        let mut predictions: Vec<LayerPrediction> = layers.iter().map(|layer| untouched(layer)).collect();
-        let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+impl Models {
+    /// Predicts an engine. With several optimisation profiles, the layers of `profile` and those of no profile.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded or run, or an engine without layers of that profile.
+    pub fn predict(&self, engine: &Engine, diagnostics: &[Diagnostic], profile: usize) -> Result<Prediction, Failure> {
+        let mut answers = self.predict_all(&[Ask { engine, diagnostics, profile }])?;
+        answers.predictions.pop().unwrap_or_else(|| Err(Failure::data("nothing was predicted")))
+    }
+
+    /// Predicts several engines as [`Models::predict`] does each, the layers of all of them together: each model runs once.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded or run. What is wrong with one engine is that engine's answer.
+    pub fn predict_all(&self, asks: &[Ask<'_>]) -> Result<Answers, Failure> {
+        let mut pending: Vec<Result<Pending<'_>, Failure>> = asks.iter().map(Pending::new).collect();
+        let layers = || pending.iter().flatten().flat_map(|engine| &engine.layers);
+        let tables: BTreeSet<Table> = layers().filter_map(|layer| layer.kind.table()).collect();
+        self.load(&tables)?;
+        let mut rows_run = 0;
         for target in Target::ALL {
-            self.by_models(&layers, target, &mut predictions)?;
+            rows_run += self.by_models(&mut pending, target)?;
         }
-        for (layer, prediction) in layers.iter().zip(&mut predictions) {
+        let predictions = pending.into_iter().zip(asks);
+        let predictions = predictions.map(|(pending, ask)| pending.map(|engine| self.complete(engine, ask))).collect();
+        Ok(Answers { predictions, rows_run })
+    }
+
+    /// Fills in what no model said, and sums up.
+    fn complete(&self, engine: Pending<'_>, ask: &Ask<'_>) -> Prediction {
+        let Pending { layers, profiles, mut out } = engine;
+        let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+        for (layer, prediction) in layers.iter().zip(&mut out) {
             self.by_fallback(layer, prediction, &mut missing);
             if let (Some(power), Some(runtime)) = (prediction.power_prediction, prediction.runtime_prediction) {
                 prediction.energy_prediction = Some(power * runtime);
             }
         }
-        let totals = self.totals(&predictions);
+        let totals = self.totals(&out);
         let mut warnings = self.warnings(&totals, &missing);
-        if profiles.len() > 1 {
+        if profiles > 1 {
             warnings.push(format!(
-                "the engine has {} optimisation profiles; this is number {profile}, others by --profile",
-                profiles.len()
+                "the engine has {profiles} optimisation profiles; this is number {}, others by --profile",
+                ask.profile
             ));
         }
-        warnings.extend(diagnostics_in_short(diagnostics));
-        Ok(Prediction { device: self.device().name.clone(), layers: predictions, totals, warnings })
+        warnings.extend(diagnostics_in_short(ask.diagnostics));
+        Prediction { device: self.device().name.clone(), layers: out, totals, warnings }
     }
 
-    /// Fills in one target of all layers that have a model for it, table by table in one batch each.
-    fn by_models(&self, layers: &[&Layer], target: Target, out: &mut [LayerPrediction]) -> Result<(), Failure> {
-        let mut batches: BTreeMap<Table, Vec<(usize, Shape)>> = BTreeMap::new();
-        for (i, layer) in layers.iter().enumerate() {
-            let Some(loaded) = layer.kind.table().and_then(|table| self.get(table, target)) else { continue };
-            if let Ok(shape) = extract(layer, loaded.card.extraction)
-                && shape.table == loaded.card.layer_kind
-            {
-                batches.entry(shape.table).or_default().push((i, shape));
+    /// Fills in one target of all layers that have a model for it, table by table in one batch each. Returns how many
+    /// layers went through a model.
+    fn by_models(&self, engines: &mut [Result<Pending<'_>, Failure>], target: Target) -> Result<usize, Failure> {
+        let mut batches: BTreeMap<Table, Vec<(usize, usize, Shape)>> = BTreeMap::new();
+        for (e, engine) in engines.iter().enumerate() {
+            let Ok(engine) = engine else { continue };
+            for (i, layer) in engine.layers.iter().enumerate() {
+                let Some(loaded) = layer.kind.table().and_then(|table| self.get(table, target)) else { continue };
+                if let Ok(shape) = extract(layer, loaded.card.extraction)
+                    && shape.table == loaded.card.layer_kind
+                {
+                    batches.entry(shape.table).or_default().push((e, i, shape));
+                }
             }
         }
+        let mut rows_run = 0;
         for (table, batch) in batches {
             let Some(loaded) = self.get(table, target) else { continue };
-            let shapes: Vec<&Shape> = batch.iter().map(|(_, shape)| shape).collect();
-            let (values, outside) = loaded.predict(&shapes)?;
-            for (((i, _), value), outside) in batch.iter().zip(values).zip(outside) {
-                let (value, layer) = (f64::from(value), &mut out[*i]);
+            let shapes: Vec<&Shape> = batch.iter().map(|(_, _, shape)| shape).collect();
+            let (said, run) = loaded.predict(&shapes)?;
+            rows_run += run;
+            for ((e, i, _), said) in batch.iter().zip(said) {
+                let Ok(engine) = &mut engines[*e] else { continue };
+                let (value, layer) = (f64::from(said.value), &mut engine.out[*i]);
                 let bounds = Bounds::around(value, loaded.interval());
                 match target {
                     Target::Power => {
@@ -189,14 +258,14 @@ impl Models {
                         layer.runtime_source = Source::Model;
                     }
                 }
-                for name in outside {
-                    if !layer.outside_training_range.contains(&name) {
-                        layer.outside_training_range.push(name);
+                for name in said.outside.iter() {
+                    if !layer.outside_training_range.contains(name) {
+                        layer.outside_training_range.push(name.clone());
                     }
                 }
             }
         }
-        Ok(())
+        Ok(rows_run)
     }
 
     /// Fills in what no model predicted: nothing for layers that launch nothing, the roofline's run time and the median

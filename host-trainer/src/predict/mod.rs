@@ -6,6 +6,6 @@ mod models;
 mod shapes;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
-pub use layers::{Bounds, LayerPrediction, Prediction, Source, Totals};
+pub use layers::{Answers, Ask, Bounds, LayerPrediction, Prediction, Source, Totals};
 pub use models::Models;
-pub use shapes::ShapePrediction;
+pub use shapes::{RowPrediction, ShapePrediction};

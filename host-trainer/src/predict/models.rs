@@ -9,7 +9,7 @@ use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// A loaded model with what its card says.
 #[derive(Debug)]
@@ -18,6 +18,16 @@ pub(super) struct Loaded {
     columns: Vec<Column>,
     derived: Vec<Column>,
     model: Model,
+    known: Known,
+}
+
+/// What a model says of a layer.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    /// W or ms.
+    pub(super) value: f32,
+    /// Features outside the training range.
+    pub(super) outside: Arc<[String]>,
 }
 
 impl Loaded {
@@ -33,25 +43,78 @@ impl Loaded {
         let columns = resolve(&artefact.card.features)?;
         let derived = resolve(&artefact.card.derived_ranges)?;
         let model = artefact.load(folder)?;
-        Ok(Self { card: artefact.card.clone(), columns, derived, model })
+        Ok(Self { card: artefact.card.clone(), columns, derived, model, known: Known::default() })
     }
 
-    /// Predictions of some layers, and for each the features that lie outside the training range.
-    pub(super) fn predict(&self, shapes: &[&Shape]) -> Result<(Vec<f32>, Vec<Vec<String>>), Failure> {
-        let width = self.columns.len();
-        let rows: Vec<f32> =
-            shapes.iter().flat_map(|shape| self.columns.iter().map(|column| column.value(shape) as f32)).collect();
-        let predictions = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
-        let outside = |(shape, row): (&&Shape, &[f32])| {
-            let features = row.iter().map(|value| f64::from(*value)).zip(&self.card.features);
-            let derived = self.derived.iter().map(|column| column.value(shape)).zip(&self.card.derived_ranges);
-            features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
-        };
-        Ok((predictions, shapes.iter().zip(rows.chunks_exact(width)).map(outside).collect()))
+    /// What the model says of some layers, in one run for those it has not said it of before; and how many those were.
+    pub(super) fn predict(&self, shapes: &[&Shape]) -> Result<(Vec<Said>, usize), Failure> {
+        let keys: Vec<Key> = shapes.iter().map(|shape| Key::of(shape)).collect();
+        let mut said: Vec<Option<Said>> = self.known.get(&keys);
+        // Layers alike are run once: networks repeat their blocks.
+        let mut fresh: HashMap<&Key, Said> = HashMap::new();
+        let mut run: Vec<usize> = Vec::new();
+        for (i, key) in keys.iter().enumerate() {
+            if said[i].is_none() && !fresh.contains_key(key) {
+                fresh.insert(key, Said { value: f32::NAN, outside: Arc::default() });
+                run.push(i);
+            }
+        }
+        if !run.is_empty() {
+            let columns = |i: usize| self.columns.iter().map(move |column| column.value(shapes[i]) as f32);
+            let rows: Vec<f32> = run.iter().copied().flat_map(columns).collect();
+            let values = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
+            for ((&i, row), value) in run.iter().zip(rows.chunks_exact(self.columns.len())).zip(values) {
+                fresh.insert(&keys[i], Said { value, outside: self.outside(shapes[i], row) });
+            }
+            self.known.put(&fresh);
+        }
+        let said = said.iter_mut().zip(&keys).map(|(said, key)| said.take().or_else(|| fresh.get(key).cloned()));
+        let said: Option<Vec<Said>> = said.collect();
+        said.map(|said| (said, run.len())).ok_or_else(|| Failure::data("a model gave fewer predictions than rows"))
+    }
+
+    fn outside(&self, shape: &Shape, row: &[f32]) -> Arc<[String]> {
+        let features = row.iter().map(|value| f64::from(*value)).zip(&self.card.features);
+        let derived = self.derived.iter().map(|column| column.value(shape)).zip(&self.card.derived_ranges);
+        features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
     }
 
     pub(super) fn interval(&self) -> Option<Interval> {
         self.card.interval
+    }
+}
+
+/// A shape, as what a model said of it is found by: the bits of its values and its precision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key(Box<[u64]>);
+
+impl Key {
+    fn of(shape: &Shape) -> Self {
+        let precision = shape.precision.map_or(0, |precision| 1 + precision as u64);
+        Self(shape.values.iter().map(|value| value.to_bits()).chain([precision]).collect())
+    }
+}
+
+/// What a model has said, by shape. It lives and dies with the model, so that no other model's word is ever repeated.
+#[derive(Debug, Default)]
+struct Known(RwLock<HashMap<Key, Said>>);
+
+impl Known {
+    /// Shapes kept; about 5 MB. Networks have tens of shapes: whoever sends more has each run again, which is what it costs
+    /// without a memory.
+    const MOST: usize = 16_384;
+
+    fn get(&self, keys: &[Key]) -> Vec<Option<Said>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|key| known.get(key).cloned()).collect()
+    }
+
+    fn put(&self, fresh: &HashMap<&Key, Said>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() + fresh.len() > Self::MOST {
+            known.clear();
+        }
+        known.extend(fresh.iter().take(Self::MOST).map(|(key, said)| ((*key).clone(), said.clone())));
     }
 }
 
@@ -69,7 +132,7 @@ enum Source {
 pub struct Models {
     source: Source,
     device: Device,
-    slots: [[OnceLock<Option<Loaded>>; 2]; Table::ALL.len()],
+    slots: [[OnceLock<Option<Arc<Loaded>>>; 2]; Table::ALL.len()],
 }
 
 impl Models {
@@ -89,13 +152,29 @@ impl Models {
         Self { source: Source::Memory(artefacts, origin.to_owned()), device, slots: Default::default() }
     }
 
+    /// Takes over what `old` has loaded of the same models, by their cards, which name their graphs' hashes: a set that differs
+    /// from another in one model need not load the rest again. Only for models from memory, whose cards are there.
+    #[must_use]
+    pub fn keeping(self, old: &Self) -> Self {
+        if let Source::Memory(artefacts, _) = &self.source {
+            for ((table, target), artefact) in artefacts {
+                let loaded = old.slot(*table, *target).get().and_then(Option::as_ref);
+                if let Some(loaded) = loaded.filter(|loaded| loaded.card == artefact.card) {
+                    // The slot of a new value is empty.
+                    let _ = self.slot(*table, *target).set(Some(Arc::clone(loaded)));
+                }
+            }
+        }
+        self
+    }
+
     /// What holds for the device as a whole.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    fn slot(&self, table: Table, target: Target) -> &OnceLock<Option<Loaded>> {
+    fn slot(&self, table: Table, target: Target) -> &OnceLock<Option<Arc<Loaded>>> {
         let table = Table::ALL.iter().position(|t| *t == table).unwrap_or(0);
         &self.slots[table][usize::from(target == Target::Runtime)]
     }
@@ -125,17 +204,17 @@ impl Models {
                     .transpose()?,
             };
             // Another thread may have been quicker; both loaded the same file.
-            let _ = self.slot(table, target).set(loaded);
+            let _ = self.slot(table, target).set(loaded.map(Arc::new));
             Ok(())
         })
     }
 
     pub(super) fn get(&self, table: Table, target: Target) -> Option<&Loaded> {
-        self.slot(table, target).get()?.as_ref()
+        self.slot(table, target).get()?.as_deref()
     }
 
     /// Cards of the models loaded so far.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
-        self.slots.iter().flatten().filter_map(|slot| slot.get()?.as_ref()).map(|loaded| &loaded.card)
+        self.slots.iter().flatten().filter_map(|slot| slot.get()?.as_deref()).map(|loaded| &loaded.card)
     }
 }

@@ -1,11 +1,15 @@
 //! Predicts rows of training tables, as an engine's layers would be.
 
-use super::{Models, Source};
+use super::models::Said;
+use super::{Bounds, Models, Source};
 use crate::features::columns::Shape;
 use crate::model::{Interval, Roofline, Target};
+use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
+use shared::units::{Millijoules, Millis, Watts};
 use std::collections::BTreeSet;
+use utoipa::ToSchema;
 
 /// The prediction of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,9 +37,10 @@ impl Models {
         self.load(&BTreeSet::from([table]))?;
         if let Some(loaded) = self.get(table, target) {
             let interval = loaded.interval();
-            let (values, _) = loaded.predict(shapes)?;
-            let prediction = |value| ShapePrediction { value: f64::from(value), interval, source: Source::Model };
-            return Ok(Some(values.into_iter().map(prediction).collect()));
+            let (said, _) = loaded.predict(shapes)?;
+            let prediction =
+                |said: Said| ShapePrediction { value: f64::from(said.value), interval, source: Source::Model };
+            return Ok(Some(said.into_iter().map(prediction).collect()));
         }
         let fallback = |value| ShapePrediction { value, interval: None, source: Source::Roofline };
         Ok(match target {
@@ -48,5 +53,91 @@ impl Models {
             }),
             Target::Power => self.device().median_power_w.map(|median| vec![fallback(median); shapes.len()]),
         })
+    }
+
+    /// Predicts rows of a table, power and run time, with the fallbacks that [`Models::predict_shapes`] has.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded or run.
+    pub fn predict_rows(&self, table: Table, shapes: &[&Shape]) -> Result<(Vec<RowPrediction>, usize), Failure> {
+        self.load(&BTreeSet::from([table]))?;
+        let mut rows = vec![RowPrediction::default(); shapes.len()];
+        let mut rows_run = 0;
+        for target in Target::ALL {
+            let Some(loaded) = self.get(table, target) else {
+                for (row, fallback) in
+                    rows.iter_mut().zip(self.predict_shapes(table, target, shapes)?.unwrap_or_default())
+                {
+                    row.set(target, fallback.value, None, fallback.source);
+                }
+                continue;
+            };
+            let (said, run) = loaded.predict(shapes)?;
+            rows_run += run;
+            for (row, said) in rows.iter_mut().zip(said) {
+                let value = f64::from(said.value);
+                row.set(target, value, Bounds::around(value, loaded.interval()), Source::Model);
+                let new = said.outside.iter().filter(|name| !row.outside_training_range.contains(name)).cloned();
+                let new: Vec<String> = new.collect();
+                row.outside_training_range.extend(new);
+            }
+        }
+        for row in &mut rows {
+            row.energy_prediction = row.power_prediction.zip(row.runtime_prediction).map(|(power, time)| power * time);
+        }
+        Ok((rows, rows_run))
+    }
+}
+
+/// The prediction of one row, both targets.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RowPrediction {
+    /// Mean power, W.
+    #[schema(value_type = Option<f64>)]
+    pub power_prediction: Option<Watts>,
+    /// Run time, ms.
+    #[schema(value_type = Option<f64>)]
+    pub runtime_prediction: Option<Millis>,
+    /// Energy, mJ.
+    #[schema(value_type = Option<f64>)]
+    pub energy_prediction: Option<Millijoules>,
+    /// Bounds of the power, W.
+    pub power_bounds: Option<Bounds>,
+    /// Bounds of the run time, ms.
+    pub runtime_bounds: Option<Bounds>,
+    /// Where the run time came from.
+    pub runtime_source: Source,
+    /// Where the power came from.
+    pub power_source: Source,
+    /// Features outside the range that the models saw in training.
+    pub outside_training_range: Vec<String>,
+}
+
+impl Default for RowPrediction {
+    fn default() -> Self {
+        Self {
+            power_prediction: None,
+            runtime_prediction: None,
+            energy_prediction: None,
+            power_bounds: None,
+            runtime_bounds: None,
+            runtime_source: Source::Unmodelled,
+            power_source: Source::Unmodelled,
+            outside_training_range: Vec::new(),
+        }
+    }
+}
+
+impl RowPrediction {
+    fn set(&mut self, target: Target, value: f64, bounds: Option<Bounds>, source: Source) {
+        match target {
+            Target::Power => {
+                (self.power_prediction, self.power_bounds, self.power_source) = (Some(Watts(value)), bounds, source);
+            }
+            Target::Runtime => {
+                (self.runtime_prediction, self.runtime_bounds, self.runtime_source) =
+                    (Some(Millis(value)), bounds, source);
+            }
+        }
     }
 }

@@ -29,10 +29,10 @@ impl App {
     ///
     /// # Errors
     /// Models that cannot be loaded.
-    pub fn new(settings: &Settings) -> Result<Arc<Self>, Failure> {
+    pub async fn new(settings: &Settings) -> Result<Arc<Self>, Failure> {
         let (metrics, events) = (Arc::new(Metrics::default()), Events::default());
-        let models = Arc::new(Deployments::open(&settings.models, Arc::clone(&metrics), events.clone())?);
-        let queue = Queue::start(settings, Arc::clone(&models), Arc::clone(&metrics))?;
+        let models = Arc::new(Deployments::open(&settings.models, Arc::clone(&metrics), events.clone()).await?);
+        let queue = Queue::start(settings, &models, &metrics)?;
         Ok(Arc::new(Self {
             limits: settings.limits.clone(),
             access: Access::new(settings),

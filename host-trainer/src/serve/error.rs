@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::failure::{Failure, Kind, printable};
+use utoipa::ToSchema;
 
 /// A refusal or failure as a client meets it: `{"error": {"code", "message", "place", "help"}}`. Codes are stable; messages
 /// are for people.
@@ -24,13 +25,13 @@ pub struct ApiError {
     pub retry_after_s: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorBody<'a> {
     error: Parts<'a>,
 }
 
 /// The parts of a refusal that a client is told, in JSON and inside answers to batches.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Parts<'a> {
     code: &'static str,
     message: &'a str,
@@ -121,7 +122,7 @@ impl From<Failure> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Body { error: self.parts() })).into_response();
+        let mut response = (self.status, Json(ErrorBody { error: self.parts() })).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());

@@ -84,7 +84,8 @@ impl Events {
     }
 }
 
-/// `GET /v1/events`.
+/// What happens, as it happens: models replaced or refused, studies that move. Server-sent events.
+#[utoipa::path(get, path = "/v1/events", tag = "server", responses((status = 200, description = "A stream", content_type = "text/event-stream")))]
 pub(super) async fn events(State(app): State<Arc<App>>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     stream(&app, |_| true)
 }

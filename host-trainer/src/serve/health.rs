@@ -17,12 +17,14 @@ pub(super) struct Ready {
     refused: BTreeMap<String, String>,
 }
 
-/// `GET /healthz`: the process answers.
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, description = "It does")))]
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: models are loaded.
+/// Whether models are loaded; which, and which were refused.
+#[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, description = "Ready"), (status = 503, description = "Not yet")))]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
     let deployment = app.models.current();
     let ready = Ready {

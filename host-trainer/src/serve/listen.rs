@@ -29,7 +29,7 @@ pub struct Bound {
 ///
 /// # Errors
 /// An address beyond loopback without tokens; models that cannot be loaded; an address that cannot be bound.
-pub fn bind(settings: Settings) -> Result<Bound, Failure> {
+pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
     if !settings.listen.ip().is_loopback() && settings.tokens.is_none() {
         return Err(Failure::usage(format!(
             "{} can be reached from other machines, and no token is asked for",
@@ -39,7 +39,7 @@ pub fn bind(settings: Settings) -> Result<Bound, Failure> {
             "give tokens by --token-file FILE or the environment variable HOST_TRAINER_TOKENS, or listen on 127.0.0.1",
         ));
     }
-    let app = App::new(&settings)?;
+    let app = App::new(&settings).await?;
     let listener = TcpListener::bind(settings.listen).map_err(|e| {
         Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
     })?;

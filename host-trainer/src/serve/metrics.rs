@@ -117,7 +117,8 @@ impl Metrics {
     }
 }
 
-/// `GET /metrics`.
+/// Figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, description = "OpenMetrics text")))]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(|_| ApiError::internal())?;

@@ -1,7 +1,7 @@
 //! Which path leads where.
 
 use super::error::ApiError;
-use super::{App, events, gate, health, metrics, models, page, predict};
+use super::{App, events, gate, health, metrics, models, openapi, page, predict};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,8 +14,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/predict", post(predict::predict))
+        .route("/v1/rows", post(predict::rows))
         .route("/v1/models", get(models::routes::list))
+        .route("/v1/models/registered", get(models::store::registered))
+        .route("/v1/models/history", get(models::store::history))
+        .route("/v1/models/promote", post(models::store::promote))
+        .route("/v1/models/rollback", post(models::store::rollback))
         .route("/v1/events", get(events::events))
+        .route("/v1/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))

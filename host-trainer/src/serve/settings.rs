@@ -10,6 +10,8 @@ use std::time::Duration;
 pub enum ModelSource {
     /// A folder as `fit --out` writes it.
     Folder(PathBuf),
+    /// What is deployed in a store, by its URL or folder.
+    Store(String),
 }
 
 /// A certificate with its key, PEM files.
@@ -38,6 +40,8 @@ pub struct Limits {
     pub connections: usize,
     /// Most requests for predictions that wait for a worker; further ones are told to come back.
     pub waiting: usize,
+    /// Most bytes of all bodies that are read, wait, or are worked on.
+    pub waiting_bytes: usize,
     /// Requests a second from one client; none for no limit.
     pub requests_per_second: Option<u32>,
     /// Longest time that a shutdown waits for requests in flight.
@@ -54,6 +58,7 @@ impl Default for Limits {
             header_time: Duration::from_secs(15),
             connections: 4_096,
             waiting: 1_024,
+            waiting_bytes: 256 << 20,
             requests_per_second: None,
             shutdown_time: Duration::from_secs(30),
         }

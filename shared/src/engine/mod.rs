@@ -10,5 +10,5 @@ mod work;
 
 pub use kind::{LayerKind, Table};
 pub use layer::{Bias, Engine, Layer, Spatial, Weights};
-pub use parse::{Diagnostic, EngineInfoError, parse, read};
+pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, parse, read};
 pub use tensor::{Precision, Tensor};

@@ -27,6 +27,14 @@ pub struct Client {
     pub address: IpAddr,
 }
 
+impl Client {
+    /// What an audit calls the client.
+    #[must_use]
+    pub fn audit_name(&self) -> String {
+        format!("{} at {} by host-trainer serve", self.name, self.address)
+    }
+}
+
 /// What is checked of every request before a handler sees it.
 #[derive(Debug)]
 pub(super) struct Access {

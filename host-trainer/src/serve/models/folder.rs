@@ -1,16 +1,15 @@
 //! Models in a folder, as `fit --out` writes and replaces them.
 
-use super::{Deployed, Mark};
+use super::Deployed;
+use super::source::{Mark, prove};
 use crate::model::{CARD_FILE, DEVICE_FILE, Target, default_device, devices, model_folder};
 use crate::predict::Models;
 use sha2::{Digest, Sha256};
 use shared::engine::Table;
 use shared::failure::Failure;
-use shared::fs::read_capped;
-use shared::limits;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Attempts to read a set that is replaced meanwhile.
 const ATTEMPTS: usize = 5;
@@ -64,30 +63,11 @@ impl Folder {
         let mut attempts = 1;
         loop {
             let before = self.mark(device);
-            let outcome = load(&self.root, device);
+            let outcome = Models::open(&self.root, device).and_then(prove);
             if self.mark(device) == before || attempts == ATTEMPTS {
                 return outcome;
             }
             attempts += 1;
         }
     }
-}
-
-/// Loads every model of a device from a folder of models. Each proves itself: its hash, its operators, its self-test.
-///
-/// # Errors
-/// Models that are missing, damaged, or do not reproduce their self-test.
-pub(super) fn load(root: &Path, device: &str) -> Result<Deployed, Failure> {
-    let models = Models::open(root, device)?;
-    models.load(&Table::ALL.into_iter().collect())?;
-    let mut digests = BTreeMap::new();
-    let mut whole = Sha256::new();
-    whole.update(read_capped(&root.join(device).join(DEVICE_FILE), limits::SMALL_FILE_BYTES)?);
-    for card in models.cards() {
-        let name = format!("{}/{}", card.layer_kind.name(), card.target.name());
-        whole.update(name.as_bytes());
-        whole.update(serde_json::to_vec(card).map_err(|e| Failure::data(e.to_string()))?);
-        digests.insert(name, card.onnx_sha256.clone());
-    }
-    Ok(Deployed { models, digests, digest: format!("{:x}", whole.finalize()) })
 }

@@ -7,6 +7,8 @@
 mod deployment;
 mod folder;
 pub(super) mod routes;
+mod source;
+pub(super) mod store;
 
 pub(super) use deployment::{Deployed, Deployment};
 
@@ -14,56 +16,74 @@ use super::App;
 use super::events::{Event, Events};
 use super::metrics::{Metrics, ModelSet};
 use super::settings::ModelSource;
-use folder::Folder;
-use shared::failure::Failure;
+use crate::registry::Registry;
+use shared::failure::{Failure, Kind};
+use source::{Mark, Source};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-/// What a source says a device's models are, cheaply: whenever they change, so does it.
-type Mark = String;
-
 /// The current deployment, and what keeps it current.
 #[derive(Debug)]
 pub(super) struct Deployments {
-    source: Folder,
+    source: Source,
     current: RwLock<Arc<Deployment>>,
-    /// One at a time looks for new models; what it saw last of each device, loaded or refused.
+    /// What was seen last of each device, loaded or refused.
     seen: Mutex<BTreeMap<String, Seen>>,
+    /// One at a time looks for new models.
+    looking: tokio::sync::Mutex<()>,
     metrics: Arc<Metrics>,
     events: Events,
 }
 
 #[derive(Debug, Clone)]
 struct Seen {
-    mark: Mark,
+    /// None where the source failed: whatever it holds then is worth another look.
+    mark: Option<Mark>,
     refused: Option<String>,
 }
 
 impl Deployments {
-    /// Loads the models of a source.
+    /// Loads the models of a source. A device whose models are bad is left out, and a store may hold none yet.
     ///
     /// # Errors
-    /// A source that holds no models, or some that cannot be loaded: a server that starts, starts whole.
-    pub(super) fn open(source: &ModelSource, metrics: Arc<Metrics>, events: Events) -> Result<Self, Failure> {
-        let ModelSource::Folder(root) = source;
-        let source = Folder::new(root.clone());
-        let marks = source.marks()?;
-        let mut devices = BTreeMap::new();
-        let mut seen = BTreeMap::new();
-        for (device, mark) in marks {
-            let set = source.load(&device)?;
-            metrics.models.get_or_create(&labels(&set)).set(1);
-            devices.insert(device.clone(), Arc::new(set));
-            seen.insert(device, Seen { mark, refused: None });
+    /// A source that cannot be read, and one whose models are all bad.
+    pub(super) async fn open(source: &ModelSource, metrics: Arc<Metrics>, events: Events) -> Result<Self, Failure> {
+        let source = Source::open(source)?;
+        let marks = source.marks().await?;
+        let deployment =
+            Deployment { generation: 1, default_device: source.default_device(&marks), devices: BTreeMap::new() };
+        let deployments = Self {
+            source,
+            current: RwLock::new(Arc::new(deployment)),
+            seen: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            metrics,
+            events,
+        };
+        let mut last = None;
+        for (device, mark) in &marks {
+            if let Err(failure) = deployments.load(device, mark).await {
+                last = Some(failure);
+            }
         }
-        let deployment = Deployment { generation: 1, default_device: source.default_device(), devices };
-        Ok(Self { source, current: RwLock::new(Arc::new(deployment)), seen: Mutex::new(seen), metrics, events })
+        match last {
+            Some(failure) if deployments.current().devices.is_empty() => Err(failure),
+            _ => Ok(deployments),
+        }
     }
 
     /// The models that answer now.
     pub(super) fn current(&self) -> Arc<Deployment> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The registry that the models come from, if they do.
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        match &self.source {
+            Source::Store(store) => Some(store.registry()),
+            Source::Folder(_) => None,
+        }
     }
 
     /// Devices whose newest models were refused, and why.
@@ -76,8 +96,9 @@ impl Deployments {
     }
 
     /// Looks for new models and lets them take over, device by device, if they prove themselves.
-    pub(super) fn refresh(&self) {
-        let marks = match self.source.marks() {
+    pub(super) async fn refresh(&self) {
+        let _alone = self.looking.lock().await;
+        let marks = match self.source.marks().await {
             Ok(marks) => marks,
             Err(failure) => {
                 tracing::error!(error = %failure, "cannot look for new models; the old ones go on answering");
@@ -85,25 +106,37 @@ impl Deployments {
             }
         };
         for (device, mark) in &marks {
-            if self.seen().get(device).is_some_and(|seen| seen.mark == *mark) {
-                continue;
+            if self.seen().get(device).is_none_or(|seen| seen.mark.as_ref() != Some(mark)) {
+                // What is refused is in the log and in what `/readyz` says.
+                let _ = self.load(device, mark).await;
             }
-            let outcome = self.source.load(device);
-            let refused = match outcome {
-                Ok(set) => {
-                    self.exchange(set);
-                    None
-                }
-                Err(failure) => {
-                    let reason = failure.message.clone();
+        }
+    }
+
+    /// Loads the models of a device and lets them take over.
+    async fn load(&self, device: &str, mark: &Mark) -> Result<(), Failure> {
+        let old = self.current().devices.get(device).cloned();
+        let loaded = self.source.load(device, old).await;
+        let (seen, outcome) = match loaded {
+            Ok(set) => {
+                self.exchange(set);
+                (Seen { mark: Some(mark.clone()), refused: None }, Ok(()))
+            }
+            Err(failure) => {
+                let reason = failure.message.clone();
+                let known = self.seen().get(device).and_then(|seen| seen.refused.clone());
+                // A store out of reach is tried again at every look, and need not be told of every time.
+                if known.as_ref() != Some(&reason) {
                     tracing::error!(%device, error = %failure, "new models refused; the old ones go on answering");
                     self.metrics.reloads_refused.inc();
-                    self.events.tell(Event::ModelsRefused { device: device.clone(), reason: reason.clone() });
-                    Some(reason)
+                    self.events.tell(Event::ModelsRefused { device: device.to_owned(), reason: reason.clone() });
                 }
-            };
-            self.seen().insert(device.clone(), Seen { mark: mark.clone(), refused });
-        }
+                let mark = (failure.kind != Kind::Io).then(|| mark.clone());
+                (Seen { mark, refused: Some(reason) }, Err(failure))
+            }
+        };
+        self.seen().insert(device.to_owned(), seen);
+        outcome
     }
 
     fn exchange(&self, set: Deployed) {
@@ -111,24 +144,22 @@ impl Deployments {
         let (device, digest) = (set.device().to_owned(), set.digest.clone());
         let mut devices = current.devices.clone();
         let old = devices.insert(device.clone(), Arc::new(set));
-        if old.as_ref().is_some_and(|old| old.digest == digest) {
+        let is_same = old.as_ref().is_some_and(|old| old.digest == digest);
+        let generation = current.generation + u64::from(!is_same);
+        let marks = devices.keys().map(|device| (device.clone(), Mark::new())).collect();
+        *current = Arc::new(Deployment { generation, default_device: self.source.default_device(&marks), devices });
+        drop(current);
+        if is_same {
             return;
         }
-        let generation = current.generation + 1;
-        *current = Arc::new(Deployment { generation, default_device: self.source.default_device(), devices });
-        drop(current);
         if let Some(old) = old {
-            self.metrics.models.remove(&labels(&old));
+            self.metrics.models.remove(&ModelSet { device: device.clone(), digest: old.digest.clone() });
         }
         self.metrics.models.get_or_create(&ModelSet { device: device.clone(), digest: digest.clone() }).set(1);
         self.metrics.reloads.inc();
-        tracing::info!(%device, %digest, generation, "new models answer");
+        tracing::info!(%device, %digest, generation, "models answer");
         self.events.tell(Event::Models { device, digest, generation });
     }
-}
-
-fn labels(set: &Deployed) -> ModelSet {
-    ModelSet { device: set.device().to_owned(), digest: set.digest.clone() }
 }
 
 /// Looks for new models every `poll`, until the server closes.
@@ -141,8 +172,6 @@ pub(super) async fn watch(app: Arc<App>, poll: Duration) {
             _ = every.tick() => {}
             _ = closing.wait_for(|closing| *closing) => return,
         }
-        let models = Arc::clone(&app.models);
-        // A panic there is in the log by now; the next look may go better.
-        let _ = tokio::task::spawn_blocking(move || models.refresh()).await;
+        app.models.refresh().await;
     }
 }

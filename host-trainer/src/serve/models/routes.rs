@@ -74,7 +74,8 @@ fn describe(set: &Deployed) -> DeviceModels {
     }
 }
 
-/// `GET /v1/models`: what answers now.
+/// The models that answer now.
+#[utoipa::path(get, path = "/v1/models", tag = "models", responses((status = 200, description = "Devices, their models, figures and notes")))]
 pub(in crate::serve) async fn list(State(app): State<Arc<App>>) -> Json<List> {
     let deployment = app.models.current();
     Json(List {

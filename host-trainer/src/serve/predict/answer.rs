@@ -1,7 +1,8 @@
 //! What a client gets: JSON or CSV.
 
+use super::Budget;
 use crate::predict::{CSV_HEADER, Document, Prediction, SCHEMA_VERSION, csv_record};
-use crate::serve::error::ApiError;
+use crate::serve::error::{ApiError, Parts};
 use crate::serve::models::Deployed;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -52,8 +53,10 @@ impl Format {
 pub struct Predicted {
     /// What the client calls the engine.
     pub engine: String,
-    /// The prediction.
-    pub prediction: Prediction,
+    /// The prediction, or why there is none.
+    pub prediction: Result<Prediction, ApiError>,
+    /// The budgets asked for, beside what is predicted.
+    pub budgets: Vec<Budget>,
 }
 
 /// What the workers found, with the models that said so.
@@ -61,8 +64,18 @@ pub struct Predicted {
 pub struct Answer {
     pub(super) set: Arc<Deployed>,
     pub(super) generation: u64,
+    pub(super) is_batch: bool,
     /// The engines predicted, in the order given.
     pub engines: Vec<Predicted>,
+}
+
+/// What predicted: every answer says so.
+#[derive(Serialize)]
+pub(super) struct Origin<'a> {
+    models: &'a BTreeMap<String, String>,
+    digest: &'a str,
+    generation: u64,
+    program: Program,
 }
 
 #[derive(Serialize)]
@@ -71,17 +84,59 @@ struct Program {
     version: &'static str,
 }
 
-const PROGRAM: Program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+impl<'a> Origin<'a> {
+    pub(super) fn of(set: &'a Deployed, generation: u64) -> Self {
+        let program = Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+        Self { models: &set.digests, digest: &set.digest, generation, program }
+    }
+}
 
-/// The document of one engine: as the command writes it, and what answered.
+/// The document of one engine: as the command writes it, and what predicted.
 #[derive(Serialize)]
 struct Single<'a> {
     #[serde(flatten)]
     document: Document<'a>,
-    models: &'a BTreeMap<String, String>,
-    digest: &'a str,
-    generation: u64,
-    program: Program,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    budgets: &'a [Budget],
+    #[serde(flatten)]
+    origin: Origin<'a>,
+}
+
+/// The document of several engines.
+#[derive(Serialize)]
+struct Several<'a> {
+    schema_version: u32,
+    device: &'a str,
+    predictions: Vec<One<'a>>,
+    #[serde(flatten)]
+    origin: Origin<'a>,
+}
+
+/// One engine of several: predicted, or not.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum One<'a> {
+    Predicted {
+        engine: &'a str,
+        #[serde(flatten)]
+        prediction: &'a Prediction,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        budgets: &'a [Budget],
+    },
+    Refused {
+        engine: &'a str,
+        error: Parts<'a>,
+    },
+}
+
+impl<'a> One<'a> {
+    fn of(predicted: &'a Predicted) -> Self {
+        let engine = &predicted.engine;
+        match &predicted.prediction {
+            Ok(prediction) => Self::Predicted { engine, prediction, budgets: &predicted.budgets },
+            Err(error) => Self::Refused { engine, error: error.parts() },
+        }
+    }
 }
 
 impl Answer {
@@ -91,7 +146,13 @@ impl Answer {
         &self.set.digest
     }
 
-    pub(super) fn respond(&self, format: Format) -> Result<Response, ApiError> {
+    /// SHA-256 of each model's graph, by `layer kind/target`.
+    #[must_use]
+    pub fn models(&self) -> &BTreeMap<String, String> {
+        &self.set.digests
+    }
+
+    pub(super) fn write(&self, format: Format) -> Result<Response, ApiError> {
         match format {
             Format::Json => self.json(),
             Format::Csv => self.csv(),
@@ -99,29 +160,73 @@ impl Answer {
     }
 
     fn json(&self) -> Result<Response, ApiError> {
-        let Some(first) = self.engines.first() else { return Err(ApiError::internal()) };
-        let single = Single {
-            document: Document { schema_version: SCHEMA_VERSION, engine: &first.engine, prediction: &first.prediction },
-            models: &self.set.digests,
-            digest: &self.set.digest,
-            generation: self.generation,
-            program: PROGRAM,
+        let origin = Origin::of(&self.set, self.generation);
+        if self.is_batch {
+            let predictions = self.engines.iter().map(One::of).collect();
+            let device = self.set.device();
+            return json(&Several { schema_version: SCHEMA_VERSION, device, predictions, origin });
+        }
+        let Some(Predicted { engine, prediction, budgets }) = self.engines.first() else {
+            return Err(ApiError::internal());
         };
-        let body = serde_json::to_vec(&single).map_err(|_| ApiError::internal())?;
-        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+        let prediction = prediction.as_ref().map_err(Clone::clone)?;
+        let document = Document { schema_version: SCHEMA_VERSION, engine, prediction };
+        json(&Single { document, budgets, origin })
     }
 
+    /// The rows of every engine. A table has no place for a refusal: one engine that cannot be predicted refuses all.
     fn csv(&self) -> Result<Response, ApiError> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let written = (|| {
-            writer.write_record(CSV_HEADER)?;
-            for layer in self.engines.iter().flat_map(|engine| &engine.prediction.layers) {
-                writer.write_record(csv_record(layer))?;
+        csv(|writer| {
+            let mut header = CSV_HEADER.to_vec();
+            if self.is_batch {
+                header.push("engine");
             }
-            Ok::<_, csv::Error>(())
-        })();
-        written.map_err(|_| ApiError::internal())?;
-        let body = writer.into_inner().map_err(|_| ApiError::internal())?;
-        Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+            writer.write_record(header).map_err(|_| ApiError::internal())?;
+            for Predicted { engine, prediction, .. } in &self.engines {
+                for layer in &prediction.as_ref().map_err(Clone::clone)?.layers {
+                    let mut record = csv_record(layer);
+                    if self.is_batch {
+                        record.push(engine.clone());
+                    }
+                    writer.write_record(record).map_err(|_| ApiError::internal())?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A JSON answer.
+pub(super) fn json(document: &impl Serialize) -> Result<Response, ApiError> {
+    // A document of an engine takes about 400 bytes a layer: a good start saves most of the growing.
+    let mut body = Vec::with_capacity(16 << 10);
+    serde_json::to_writer(&mut body, document).map_err(|_| ApiError::internal())?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// A CSV answer.
+pub(super) fn csv(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), ApiError>) -> Result<Response, ApiError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    write(&mut writer)?;
+    let body = writer.into_inner().map_err(|_| ApiError::internal())?;
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_format_is_taken() {
+        let of = |accept: &str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().expect("a header"))]);
+            Format::accepted(&headers).ok()
+        };
+        assert_eq!(of("text/csv"), Some(Format::Csv));
+        assert_eq!(of("text/html, */*;q=0.1"), Some(Format::Json));
+        assert_eq!(of("application/json;q=0.5, text/csv;q=0.9"), Some(Format::Csv));
+        assert_eq!(of("text/csv;q=0, application/json"), Some(Format::Json));
+        assert_eq!(of("image/png"), None);
+        assert_eq!(Format::accepted(&HeaderMap::new()).ok(), Some(Format::Json));
     }
 }

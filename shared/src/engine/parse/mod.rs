@@ -4,6 +4,7 @@
 //! layers are refused before they cost memory; then each layer is read alone ([`layer`], [`fields`]), so that a broken
 //! one costs itself only.
 
+mod batch;
 mod document;
 mod error;
 mod fields;
@@ -14,6 +15,7 @@ mod oneline;
 mod repair;
 mod scan;
 
+pub use batch::{Batch, BatchEngine, BatchError, Budgets, batch};
 pub use error::EngineInfoError;
 
 use super::{Engine, Layer, LayerKind, Weights};
