@@ -1,5 +1,6 @@
 //! `host-trainer fit`: training data in, models with cards out.
 
+use super::models::{Registration, register_fitted};
 use super::table::{figure, render};
 use super::{Format, progress};
 use crate::evaluate::Metrics;
@@ -48,6 +49,8 @@ pub(super) struct Fit {
     /// Fit as the reference does, its faults included, for comparison.
     #[arg(long)]
     reference_compatible: bool,
+    #[command(flatten)]
+    registration: Registration,
     /// Show what would be fitted, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -111,7 +114,9 @@ impl Fit {
                 self.out.join(&outcome.device.name).display()
             ));
         }
-        self.report(&outcomes, printer)
+        self.report(&outcomes, printer)?;
+        let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.device.name.as_str()).collect();
+        register_fitted(&self.registration, &self.out, &names, printer)
     }
 
     /// The plan: file, then flags over it.

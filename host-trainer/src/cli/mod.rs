@@ -6,8 +6,10 @@ mod evaluate;
 mod fit;
 mod ingest;
 mod kind;
+mod models;
 mod predict;
 mod progress;
+mod runtime;
 mod serve;
 mod table;
 
@@ -57,6 +59,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
+    Models(models::Models),
     Predict(predict::Predict),
     Serve(serve::Serve),
 }
@@ -81,6 +84,7 @@ impl Cli {
             Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),
+            Command::Models(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
             Command::Serve(command) => command.run(printer),
         }

@@ -7,6 +7,7 @@ use crate::onnx::use_native_library;
 use crate::predict::{
     Bounds, CSV_HEADER, Document, LayerPrediction, Models, Prediction, SCHEMA_VERSION, Source, csv_record,
 };
+use crate::registry::{Cache, open_deployed};
 use clap::Args;
 use rayon::prelude::*;
 use shared::engine;
@@ -27,7 +28,10 @@ pub(super) struct Predict {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Device to predict for [default: the folder's default device].
+    /// Store of models, instead of a folder: predict with the models that are deployed there.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Device to predict for [default: the folder's default device, the store's only one].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Optimisation profile to predict, of engines that have several.
@@ -57,19 +61,10 @@ impl Predict {
             }
             use_native_library(library);
         }
-        let device = match &self.device {
-            Some(device) => device.clone(),
-            None => default_device(&self.models)?,
+        let models = match &self.store {
+            Some(store) => self.deployed_models(store, printer)?,
+            None => self.models_of_folder()?,
         };
-        if self.device.is_some() {
-            let known = crate::model::devices(&self.models)?;
-            if !known.contains(&device) {
-                return Err(Failure::usage(format!("there are no models for {device}"))
-                    .at(&self.models)
-                    .help(format!("there are models for {}", known.join(", "))));
-            }
-        }
-        let models = Models::open(&self.models, &device)?;
         let files = self.engine_files()?;
         let mut sink = Sink::open(&self, files.len() > 1, printer);
         let bar = progress::bar(printer, if files.len() > 1 { files.len() as u64 } else { 0 }, "engines");
@@ -96,6 +91,31 @@ impl Predict {
             return Err(Failure::data(format!("{failures} of {} files were not predicted", files.len())));
         }
         Ok(())
+    }
+
+    fn models_of_folder(&self) -> Result<Models, Failure> {
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None => default_device(&self.models)?,
+        };
+        if self.device.is_some() {
+            let known = crate::model::devices(&self.models)?;
+            if !known.contains(&device) {
+                return Err(Failure::usage(format!("there are no models for {device}"))
+                    .at(&self.models)
+                    .help(format!("there are models for {}", known.join(", "))));
+            }
+        }
+        Models::open(&self.models, &device)
+    }
+
+    fn deployed_models(&self, store: &str, printer: &Printer) -> Result<Models, Failure> {
+        let cache = Cache::of_user();
+        let opened = super::runtime::block_on(open_deployed(store, self.device.as_deref(), cache.as_ref()))??;
+        if let Some(reason) = opened.offline {
+            printer.warn(format!("{reason}; predicting with what was deployed when the store was last seen"));
+        }
+        Ok(opened.models)
     }
 
     fn one(&self, models: &Models, file: &Path) -> Result<Prediction, Failure> {

@@ -1,0 +1,88 @@
+//! `host-trainer models register`: fitted models into the store.
+
+use super::answer;
+use super::{Answer, Place};
+use crate::cli::Format;
+use crate::registry::{Provenance, Registered, Registry, short};
+use clap::Args;
+use shared::failure::Failure;
+use shared::printer::Printer;
+use std::path::{Path, PathBuf};
+
+/// Put the models of a folder, as `fit` wrote it, under version. Nothing is deployed by that.
+#[derive(Debug, Args)]
+pub(super) struct Register {
+    /// Folder of models.
+    #[arg(value_name = "DIR")]
+    models: PathBuf,
+    /// Device whose models are registered [default: every device of the folder].
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Revision of the data that the models were trained on.
+    #[arg(long, value_name = "REV")]
+    data_revision: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+impl Register {
+    pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let registry = self.place.create()?;
+        let provenance = Provenance { data_revision: self.data_revision, who: super::who() };
+        let registered = registry.register(&self.models, self.device.as_deref(), &provenance).await?;
+        write(&registered, self.answer.format, printer)
+    }
+}
+
+/// What `fit --register` needs.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Registration {
+    /// Put the models under version in the store.
+    #[arg(long, requires = "store")]
+    register: bool,
+    /// Store of the models: a folder, or `s3://…`, `gs://…`, `az://…`, `https://…`.
+    #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE")]
+    store: Option<String>,
+    /// Revision of the data, to be registered with the models.
+    #[arg(long, value_name = "REV", requires = "register")]
+    data_revision: Option<String>,
+}
+
+/// Registers what a fit has written, if asked to.
+pub(in crate::cli) fn register_fitted(
+    registration: &Registration,
+    models: &Path,
+    devices: &[&str],
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let Some(store) = registration.store.as_ref().filter(|_| registration.register) else { return Ok(()) };
+    let provenance = Provenance { data_revision: registration.data_revision.clone(), who: super::who() };
+    crate::cli::runtime::block_on(async {
+        let registry = Registry::create(store)?;
+        for device in devices {
+            let registered = registry.register(models, Some(device), &provenance).await?;
+            let new = registered.iter().filter(|one| one.new).count();
+            printer.say(format!("{device}: {new} of {} models are new in {}", registered.len(), registry.name()));
+        }
+        Ok(())
+    })?
+}
+
+pub(super) fn write(registered: &[Registered], format: Format, printer: &Printer) -> Result<(), Failure> {
+    let row = |one: &Registered| {
+        let record = &one.version.record;
+        vec![
+            record.alias.to_string(),
+            one.version.version.to_string(),
+            short(record.model),
+            record.model_kind.clone(),
+            if one.new { "new" } else { "known" }.to_owned(),
+        ]
+    };
+    let documents: Vec<serde_json::Value> =
+        registered.iter().map(|one| serde_json::json!({ "new": one.new, "model": one.version })).collect();
+    let header = ["model of", "version", "name", "kind", "registered"];
+    answer::write(printer, format, &documents, &header, registered.iter().map(row).collect(), 5)
+}

@@ -1,0 +1,45 @@
+//! `host-trainer models rollback`: back to what was deployed before.
+
+use super::{Answer, Place};
+use crate::registry::Alias;
+use clap::Args;
+use shared::failure::Failure;
+use shared::printer::Printer;
+
+/// Take the deployed model back. It counts as declined from then on: only force deploys it again.
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    /// DEVICE/KIND/TARGET.
+    #[arg(value_name = "DEVICE/KIND/TARGET")]
+    of: String,
+    /// Model to go back to, which was deployed at some time: DEVICE/KIND/TARGET@VERSION or the first digits of its name
+    /// [default: the one deployed before].
+    #[arg(long, value_name = "MODEL")]
+    to: Option<String>,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+impl Rollback {
+    pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let registry = self.place.open()?;
+        let alias: Alias = self.of.parse()?;
+        let to = match &self.to {
+            None => None,
+            Some(reference) => {
+                let version = registry.find(reference).await?;
+                if version.record.alias != alias {
+                    return Err(Failure::usage(format!("{reference} is a model of {}", version.record.alias)));
+                }
+                Some(version.record.model)
+            }
+        };
+        let entry = registry.rollback(&alias, to, self.reason.as_deref(), &super::who()).await?;
+        super::list::write(&[entry], self.answer.format, printer)
+    }
+}

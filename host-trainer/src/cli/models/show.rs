@@ -1,0 +1,125 @@
+//! `host-trainer models show`: everything about one model.
+
+use super::{Answer, Place};
+use crate::cli::Format;
+use crate::cli::table::{figure, render};
+use crate::model::Card;
+use crate::registry::{Listed, Promotion, short};
+use clap::Args;
+use serde::Serialize;
+use shared::failure::Failure;
+use shared::printer::Printer;
+use std::fmt::Write as _;
+
+/// Show everything about one model.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// DEVICE/KIND/TARGET for the deployed one, DEVICE/KIND/TARGET@VERSION, or the first digits of a model's name.
+    #[arg(value_name = "MODEL")]
+    model: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// The answer as JSON has it.
+#[derive(Debug, Serialize)]
+struct Document {
+    #[serde(flatten)]
+    listed: Listed,
+    /// What became of it: promotions to it and away from it.
+    history: Vec<Promotion>,
+    card: Card,
+}
+
+impl Show {
+    pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let registry = self.place.open()?;
+        let version = registry.find(&self.model).await?;
+        let (artefact, _) = registry.artefact(&version.record).await?;
+        let alias = &version.record.alias;
+        let model = version.record.model;
+        let concerns = |promotion: &Promotion| promotion.to == model || promotion.from == Some(model);
+        let trail = registry.trail(alias).await?;
+        let history: Vec<Promotion> =
+            trail.entries().iter().map(|entry| entry.value.clone()).filter(concerns).collect();
+        let listed = registry.list(Some(alias.device())).await?.into_iter().find(|one| one.version == version);
+        let listed = listed.ok_or_else(|| Failure::data(format!("{} is gone from the store", self.model)))?;
+        let document = Document { listed, history, card: artefact.card };
+        match self.answer.format {
+            Format::Json => {
+                let json = serde_json::to_string_pretty(&document).map_err(|e| Failure::data(e.to_string()))?;
+                printer.data(&format!("{json}\n"))
+            }
+            // A record is no table: its figures are.
+            Format::Csv => printer.data(&figures_csv(&document)?),
+            Format::Human => printer.data(&human(&document)),
+        }
+    }
+}
+
+fn figures(document: &Document) -> Vec<Vec<String>> {
+    let metrics = &document.listed.version.record.metrics;
+    let row = |(set, m): (&String, &crate::evaluate::Metrics)| {
+        vec![
+            set.clone(),
+            m.n.to_string(),
+            figure(m.mape_percent, 2),
+            figure(m.rmspe_percent, 2),
+            figure(m.within_10_percent, 1),
+            figure(m.r2, 4),
+            figure(m.mae, 4),
+        ]
+    };
+    metrics.iter().map(row).collect()
+}
+
+const FIGURES: [&str; 7] = ["set", "n", "MAPE %", "RMSPE %", "within 10 %", "R²", "MAE"];
+
+fn figures_csv(document: &Document) -> Result<String, Failure> {
+    let failed = |e: csv::Error| Failure::data(e.to_string());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let names = ["set", "n", "mape_percent", "rmspe_percent", "within_10_percent", "r2", "mae"];
+    writer.write_record(names).map_err(failed)?;
+    for row in figures(document) {
+        writer.write_record(row.iter().map(|cell| cell.replace('–', ""))).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|e| Failure::data(e.to_string()))
+}
+
+fn human(document: &Document) -> String {
+    let (version, card) = (&document.listed.version, &document.card);
+    let record = &version.record;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<14} {}", shared::failure::printable(&value));
+    };
+    line("model", format!("{} ({} version {})", record.model, record.alias, version.version));
+    line("status", document.listed.status.name().to_owned());
+    line("kind", record.model_kind.clone());
+    line("graph", record.onnx.to_string());
+    line("features", card.features.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", "));
+    let networks = format!("{} rows of {}", card.training_rows, card.training_networks.join(", "));
+    line("trained on", networks);
+    line("data", record.data_sha256.clone());
+    line("data revision", record.data_revision.clone().unwrap_or_else(|| "not known".into()));
+    line("fitted by", format!("{} {}", record.program.name, record.program.version));
+    line("registered", format!("{} by {}", record.registered.when, record.registered.who));
+    for note in &card.notes {
+        line("note", note.clone());
+    }
+    for promotion in &document.history {
+        let what = match promotion.to == record.model {
+            true => format!("{} to it", promotion.action.name()),
+            false => format!("{} to {}", promotion.action.name(), short(promotion.to)),
+        };
+        let why = promotion.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        line("history", format!("{} {what} by {}{why}", promotion.stamp.when, promotion.stamp.who));
+    }
+    text.push('\n');
+    text.push_str(&render(&FIGURES, figures(document), 1));
+    text
+}
