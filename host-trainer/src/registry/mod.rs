@@ -19,6 +19,7 @@ mod cache;
 mod check;
 mod error;
 mod export;
+pub mod mlflow;
 mod promote;
 mod promotion;
 mod read;

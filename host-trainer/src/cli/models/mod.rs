@@ -3,6 +3,7 @@
 mod answer;
 mod export;
 mod list;
+mod mlflow;
 mod promote;
 mod register;
 mod rollback;
@@ -39,6 +40,7 @@ enum Command {
     Export(export::Export),
     Import(export::Import),
     Verify(verify::Verify),
+    Mlflow(mlflow::Mlflow),
 }
 
 impl Models {
@@ -55,6 +57,7 @@ impl Models {
                 Command::Export(command) => command.run(printer).await,
                 Command::Import(command) => command.run(printer).await,
                 Command::Verify(command) => command.run(printer).await,
+                Command::Mlflow(command) => command.run(printer).await,
             }
         })?
     }

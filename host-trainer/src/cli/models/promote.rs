@@ -1,5 +1,6 @@
 //! `host-trainer models compare` and `promote`: what is better, and what is deployed.
 
+use super::mlflow::Tell;
 use super::{Answer, Measure, Place, answer};
 use crate::cli::Format;
 use crate::cli::table::figure;
@@ -50,6 +51,8 @@ pub(super) struct Promote {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    tell: Tell,
+    #[command(flatten)]
     answer: Answer,
 }
 
@@ -71,6 +74,10 @@ impl Line {
         let record = &version.record;
         let (alias, model) = (record.alias.to_string(), record.model.to_string());
         Self { alias, model, version: version.version, outcome, reason, comparison }
+    }
+
+    fn is_deployed(&self) -> bool {
+        self.outcome != "declined"
     }
 
     fn row(&self) -> Vec<String> {
@@ -165,6 +172,9 @@ impl Promote {
             }
         }
         write(&lines, self.answer.format, printer)?;
+        if let Some(version) = versions.first().filter(|_| lines.iter().any(Line::is_deployed)) {
+            self.tell.of(&registry, Some(version.record.alias.device()), printer).await?;
+        }
         if failed > 0 {
             return Err(Failure::data(format!("{failed} of {} models cannot be deployed", versions.len())));
         }

@@ -1,6 +1,7 @@
 //! `host-trainer models register`: fitted models into the store.
 
 use super::answer;
+use super::mlflow::Tell;
 use super::{Answer, Place};
 use crate::cli::Format;
 use crate::registry::{Provenance, Registered, Registry, short};
@@ -24,6 +25,8 @@ pub(super) struct Register {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    tell: Tell,
+    #[command(flatten)]
     answer: Answer,
 }
 
@@ -32,7 +35,8 @@ impl Register {
         let registry = self.place.create()?;
         let provenance = Provenance { data_revision: self.data_revision, who: super::who() };
         let registered = registry.register(&self.models, self.device.as_deref(), &provenance).await?;
-        write(&registered, self.answer.format, printer)
+        write(&registered, self.answer.format, printer)?;
+        self.tell.of(&registry, self.device.as_deref(), printer).await
     }
 }
 
@@ -48,6 +52,8 @@ pub(in crate::cli) struct Registration {
     /// Revision of the data, to be registered with the models.
     #[arg(long, value_name = "REV", requires = "register")]
     data_revision: Option<String>,
+    #[command(flatten)]
+    tell: Tell,
 }
 
 /// Registers what a fit has written, if asked to.
@@ -65,6 +71,7 @@ pub(in crate::cli) fn register_fitted(
             let registered = registry.register(models, Some(device), &provenance).await?;
             let new = registered.iter().filter(|one| one.new).count();
             printer.say(format!("{device}: {new} of {} models are new in {}", registered.len(), registry.name()));
+            registration.tell.of(&registry, Some(device), printer).await?;
         }
         Ok(())
     })?

@@ -1,5 +1,6 @@
 //! `host-trainer models rollback`: back to what was deployed before.
 
+use super::mlflow::Tell;
 use super::{Answer, Place};
 use crate::registry::Alias;
 use clap::Args;
@@ -22,6 +23,8 @@ pub(super) struct Rollback {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    tell: Tell,
+    #[command(flatten)]
     answer: Answer,
 }
 
@@ -40,6 +43,7 @@ impl Rollback {
             }
         };
         let entry = registry.rollback(&alias, to, self.reason.as_deref(), &super::who()).await?;
-        super::list::write(&[entry], self.answer.format, printer)
+        super::list::write(&[entry], self.answer.format, printer)?;
+        self.tell.of(&registry, Some(alias.device()), printer).await
     }
 }
