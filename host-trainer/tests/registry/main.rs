@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
+mod cli;
 mod fixtures;
+mod mlflow;
 
 use fixtures::{Forge, Part, stores};
 use host_trainer::model::Target;
