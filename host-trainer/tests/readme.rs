@@ -1,4 +1,4 @@
-//! Every command that the README shows is run, in a folder that holds what a fresh clone holds and what the text assumes.
+//! Every command that the README and pages of `docs` show is run, in a folder that holds what a fresh clone holds and what the text assumes.
 #![allow(clippy::print_stdout)]
 
 use std::fs;
@@ -12,9 +12,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Lines of the README's `sh` blocks, continued lines joined, comments cut off.
-fn commands() -> Vec<String> {
-    let text = fs::read_to_string(root().join("README.md")).expect("the README");
+/// Lines of a page's `sh` blocks, continued lines joined, comments cut off.
+fn commands(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).expect("the page");
     let (mut commands, mut inside) = (Vec::new(), false);
     for line in text.replace("\\\n", " ").lines() {
         if line.starts_with("```") {
@@ -72,8 +72,8 @@ fn training_data(folder: &Path) {
     fs::write(folder.join("dense.csv"), text).expect("file");
 }
 
-#[test]
-fn every_command_of_the_readme_works() {
+/// Runs every command of a page, one after the other.
+fn run_all(page: &str) {
     let folder = tempfile::tempdir().expect("temporary folder");
     for name in ["sample_data", "trained_models"] {
         copy_tree(&root().join(name), &folder.path().join(name));
@@ -81,7 +81,7 @@ fn every_command_of_the_readme_works() {
     fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.path().join("engine.json"))
         .expect("copy");
     training_data(&folder.path().join("training_data"));
-    let commands = commands();
+    let commands = commands(page);
     assert!(commands.len() >= 4, "{commands:?}");
     for command in commands {
         if NOT_RUN.iter().any(|prefix| command.starts_with(prefix)) {
@@ -92,15 +92,32 @@ fn every_command_of_the_readme_works() {
             println!("skipped: `{command}`, its program was not built in this run");
             continue;
         }
-        let output = Command::new(program).args(arguments).current_dir(folder.path()).output().expect("runs");
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .env_remove("HOST_TRAINER_STORE")
+            .env_remove("MLFLOW_TRACKING_URI")
+            .output()
+            .expect("runs");
         assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
 #[test]
+fn every_command_of_the_readme_works() {
+    run_all("README.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_models_works() {
+    run_all("docs/models.md");
+}
+
+#[test]
 fn the_picture_is_what_the_first_command_prints() {
     let text = fs::read_to_string(root().join("README.md")).expect("the README");
-    let first = commands().into_iter().next().expect("a command");
+    let first = commands("README.md").into_iter().next().expect("a command");
     let (program, arguments) = resolve(&first).expect("host-trainer");
     let folder = tempfile::tempdir().expect("temporary folder");
     for name in ["sample_data", "trained_models"] {
