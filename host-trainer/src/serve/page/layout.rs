@@ -1,0 +1,186 @@
+//! What every page has: head, navigation, footer, and the few pieces that all of them are made of.
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use maud::{DOCTYPE, Markup, html};
+use shared::failure::{Failure, printable};
+
+/// The parts of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    /// Engines.
+    Predict,
+    /// Two engines side by side.
+    Compare,
+    /// What is deployed.
+    Models,
+    /// Trials.
+    Studies,
+    /// Signing in.
+    None,
+}
+
+/// What the frame of a page tells.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    /// Every device with the digest of what is deployed on it.
+    pub(super) deployed: Vec<(String, String)>,
+    /// Whether there are tokens, and whether this visitor has shown one.
+    pub(super) visitor: Visitor,
+}
+
+/// Who looks at the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Visitor {
+    /// The server asks for no tokens.
+    Local,
+    /// Has not signed in.
+    Stranger,
+    /// Has signed in, under a token's name.
+    Known(String),
+}
+
+const TABS: [(Tab, &str, &str); 4] = [
+    (Tab::Predict, "/", "Predict"),
+    (Tab::Compare, "/compare", "Compare"),
+    (Tab::Models, "/models", "Models"),
+    (Tab::Studies, "/studies", "Studies"),
+];
+
+/// Events after which a page fetches its live sections again.
+const EVENTS: &str = "promotion trial study";
+
+/// A whole page.
+pub(super) fn page(frame: &Frame, tab: Tab, title: &str, main: &Markup) -> Markup {
+    let events = (frame.visitor != Visitor::Stranger).then_some("/v1/events");
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                title { (printable(title)) " · host-trainer" }
+                link rel="icon" href=(ICON.path) type="image/svg+xml";
+                link rel="stylesheet" href=(STYLE.path);
+                script src=(SCRIPT.path) defer {}
+            }
+            body data-events=[events] data-event-types=(EVENTS) {
+                a.skip href="#main" { "Skip to content" }
+                header.top {
+                    div {
+                        a.brand href="/" { (mark()) span { "host-trainer" } }
+                        nav aria-label="Main" {
+                            @for (each, path, name) in TABS {
+                                a href=(path) aria-current=[(each == tab).then_some("page")] { (name) }
+                            }
+                        }
+                        @match &frame.visitor {
+                            Visitor::Local => {}
+                            Visitor::Stranger => a.link href="/login" { "Sign in" },
+                            Visitor::Known(name) => form method="post" action="/logout" {
+                                button.link type="submit" title=(printable(name)) { "Sign out" }
+                            },
+                        }
+                    }
+                }
+                main #main tabindex="-1" { (main) }
+                footer.foot {
+                    div {
+                        span { "host-trainer " (env!("CARGO_PKG_VERSION")) }
+                        dl #deployed data-live { (deployed(&frame.deployed)) }
+                    }
+                }
+                div.veil aria-hidden="true" { "Drop to predict" }
+                div.toast #toast role="status" aria-live="polite" {}
+            }
+        }
+    }
+}
+
+fn deployed(models: &[(String, String)]) -> Markup {
+    html! {
+        @for (device, digest) in models {
+            div { dt { (printable(device)) } dd title=(digest) { (short(digest)) } }
+        }
+    }
+}
+
+fn mark() -> Markup {
+    html! {
+        svg viewBox="0 0 22 22" aria-hidden="true" {
+            rect x="1" y="12" width="4" height="9" rx="1" {}
+            rect x="6.4" y="5" width="4" height="16" rx="1" {}
+            rect x="11.8" y="9" width="4" height="12" rx="1" {}
+            rect x="17.2" y="1" width="4" height="20" rx="1" {}
+        }
+    }
+}
+
+/// The beginning of a digest, enough to tell two apart by eye.
+pub(super) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+/// A page that tells what went wrong and what to do next, as the command line does.
+pub(super) fn failure(failure: &Failure) -> Markup {
+    html! {
+        div.note-box.error role="alert" {
+            p { strong { (sentence(&place(failure))) } }
+            @if let Some(help) = &failure.help { p { (sentence(&printable(help))) } }
+        }
+    }
+}
+
+fn place(failure: &Failure) -> String {
+    let parts = [failure.path.as_ref().map(|path| path.display().to_string()), failure.place.clone()];
+    let mut text = parts.into_iter().flatten().fold(String::new(), |text, part| text + &part + ": ");
+    text.push_str(&failure.message);
+    printable(&text)
+}
+
+/// Text with a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut sentence: String = chars.next().map(char::to_uppercase).into_iter().flatten().chain(chars).collect();
+    if !sentence.ends_with(['.', '!', '?', ':']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// A number with some decimals; a dash where there is none.
+pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
+    value.filter(|v| v.is_finite()).map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
+}
+
+/// A number with about four digits, for figures that stand alone.
+pub(super) fn figure(value: f64) -> String {
+    let decimals = match value.abs() {
+        v if v >= 1000.0 => 0,
+        v if v >= 100.0 => 1,
+        v if v >= 10.0 => 2,
+        v if v >= 0.1 || v == 0.0 => 3,
+        v if v >= 0.01 => 4,
+        _ => return format!("{value:.3e}"),
+    };
+    format!("{value:.decimals$}")
+}
+
+/// The marks of attributes in a query: what stands after `?` of a link.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let mut serializer = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        serializer.append_pair(name, value);
+    }
+    serializer.finish()
+}
+
+/// A bar of some hundredths of its width; read aloud by the number beside it.
+pub(super) fn share_bar(percent: f64) -> Markup {
+    html! {
+        svg.share viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+            rect width=(format!("{:.2}", percent.clamp(0.0, 100.0))) height="6" {}
+        }
+    }
+}
