@@ -24,6 +24,10 @@ pub(super) struct Serve {
     /// Store whose deployed models answer, by its URL or folder: promotions take effect within seconds.
     #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE", conflicts_with = "models")]
     store: Option<String>,
+    /// Folder for engines that the page was given, so that links to their results open again after a restart [default:
+    /// $XDG_STATE_HOME/host-trainer, or ~/.local/state/host-trainer].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one. Beyond loopback, tokens must be given.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -161,6 +165,9 @@ impl Serve {
                 Some(url) => ModelSource::Store(url),
                 None => ModelSource::Folder(self.models),
             },
+            state: self.state.or_else(state_folder).ok_or_else(|| {
+                Failure::usage("there is no home folder to keep state in").help("name a folder by --state")
+            })?,
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,
@@ -168,6 +175,13 @@ impl Serve {
             limits,
         })
     }
+}
+
+/// Where programs keep what outlives them, as the XDG base directory specification has it.
+fn state_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(base.join("host-trainer"))
 }
 
 /// Ends at the first SIGINT or SIGTERM.

@@ -4,6 +4,7 @@ use super::access::Access;
 use super::events::Events;
 use super::metrics::Metrics;
 use super::models::Deployments;
+use super::page;
 use super::predict::Queue;
 use super::settings::{Limits, Settings};
 use shared::failure::Failure;
@@ -21,6 +22,7 @@ pub struct App {
     pub(super) metrics: Arc<Metrics>,
     /// Tells connected clients.
     pub events: Events,
+    pub(super) page: page::State,
     closing: watch::Sender<bool>,
 }
 
@@ -40,6 +42,7 @@ impl App {
             queue,
             metrics,
             events,
+            page: page::State::open(settings)?,
             closing: watch::Sender::new(false),
         }))
     }

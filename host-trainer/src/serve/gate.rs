@@ -2,6 +2,7 @@
 
 use super::App;
 use super::error::ApiError;
+use super::page;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -65,6 +66,8 @@ pub(super) async fn gate(
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
+    let uri = request.uri().clone();
+    let person = page::refusal::wants_page(request.headers(), uri.path());
     // A path that no route has is not a label: whoever asks could invent any number of them.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match app.access.check(&method, request.uri(), request.headers(), peer) {
@@ -80,6 +83,10 @@ pub(super) async fn gate(
         }
         Err(refused) => refused.into_response(),
     };
+    if person && let Some(error) = response.extensions().get::<ApiError>().cloned() {
+        response = page::refusal::dress(&error, &uri);
+        response.extensions_mut().insert(error);
+    }
     let status = response.status();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     app.metrics.answered(method.as_str(), route, status.as_u16(), started.elapsed());

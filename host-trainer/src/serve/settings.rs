@@ -74,6 +74,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Where the models come from.
     pub models: ModelSource,
+    /// Folder for what outlives the process: engines that the page was given.
+    pub state: PathBuf,
     /// How often to look for new models.
     pub poll: Duration,
     /// Who may do what; none asks nobody.

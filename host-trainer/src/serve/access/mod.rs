@@ -3,6 +3,7 @@
 mod origin;
 mod tokens;
 
+use tokens::Token;
 pub use tokens::{Scope, Tokens};
 
 use super::error::ApiError;
@@ -43,15 +44,16 @@ pub(super) struct Access {
     hosts: Option<Vec<String>>,
     rate: Option<DefaultKeyedRateLimiter<String>>,
     failures: DefaultKeyedRateLimiter<IpAddr>,
+    tls: bool,
 }
 
 /// What a path asks of a client; none where anybody may ask.
 fn scope(method: &Method, path: &str) -> Option<Scope> {
     let reads = method == Method::GET || method == Method::HEAD;
     match path {
-        "/healthz" | "/readyz" | "/login" => None,
+        "/healthz" | "/readyz" | "/login" | "/logout" => None,
         _ if reads && path.starts_with("/static/") => None,
-        "/v1/predict" | "/v1/rows" => Some(Scope::Predict),
+        "/v1/predict" | "/v1/rows" | "/engines" => Some(Scope::Predict),
         _ if reads => Some(Scope::Read),
         _ => Some(Scope::Promote),
     }
@@ -71,6 +73,7 @@ impl Access {
             // Twice as many may come at once, since a page asks for several things together.
             rate: per_second.map(|n| RateLimiter::keyed(Quota::per_second(n).allow_burst(n.saturating_mul(TWO)))),
             failures: RateLimiter::keyed(Quota::per_minute(FAILED_TOKENS)),
+            tls: settings.tls.is_some(),
         }
     }
 
@@ -108,18 +111,40 @@ impl Access {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "token_missing", "this server asks for a token")
                 .help("send the header `Authorization: Bearer TOKEN`"));
         };
-        let Some(token) = tokens.find(given) else {
-            self.failures.check_key(&address).map_err(|until| {
-                let wait = until.wait_time_from(DefaultClock::default().now());
-                ApiError::busy("rate_limited", "too many wrong tokens from this address", wait.as_secs() + 1)
-            })?;
-            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "token_wrong", "the token is not known here"));
-        };
+        let token = self.find(tokens, given, address)?;
         if !token.allows(wanted) {
             let message = format!("the token `{}` lacks the scope `{}`", token.name(), wanted.name());
             return Err(ApiError::new(StatusCode::FORBIDDEN, "scope_missing", message));
         }
         Ok(named(token.name()))
+    }
+
+    /// Whether browsers may be told to keep a cookie for encrypted connections only.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The name of a token that somebody signs in with.
+    ///
+    /// # Errors
+    /// A token that is not known, too often or not; a server that asks for none.
+    pub(super) fn sign_in(&self, token: &str, address: IpAddr) -> Result<String, ApiError> {
+        let Some(tokens) = &self.tokens else {
+            return Err(ApiError::bad_request("this server asks for no token"));
+        };
+        self.find(tokens, token, address).map(|token| token.name().to_owned())
+    }
+
+    /// The token of a secret; wrong ones may be shown so often and no more.
+    fn find<'a>(&self, tokens: &'a Tokens, given: &str, address: IpAddr) -> Result<&'a Token, ApiError> {
+        if let Some(token) = tokens.find(given) {
+            return Ok(token);
+        }
+        self.failures.check_key(&address).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            ApiError::busy("rate_limited", "too many wrong tokens from this address", wait.as_secs() + 1)
+        })?;
+        Err(ApiError::new(StatusCode::UNAUTHORIZED, "token_wrong", "the token is not known here"))
     }
 
     /// Forgets clients that have not asked for long, so that memory does not grow with their number.

@@ -16,7 +16,7 @@ pub(super) struct Asset {
 impl Asset {
     fn new(stem: &str, extension: &str, content_type: &'static str, content: &'static str) -> Self {
         let digest = store::Digest::of(content.as_bytes()).to_string();
-        Self { path: format!("/assets/{stem}.{}.{extension}", &digest[..12]), content, content_type }
+        Self { path: format!("/static/{stem}.{}.{extension}", &digest[..12]), content, content_type }
     }
 
     /// The file, to be kept for as long as the browser likes: other content has another name.

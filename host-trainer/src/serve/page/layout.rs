@@ -2,7 +2,7 @@
 
 use super::assets::{ICON, SCRIPT, STYLE};
 use maud::{DOCTYPE, Markup, html};
-use shared::failure::{Failure, printable};
+use shared::failure::printable;
 
 /// The parts of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ const TABS: [(Tab, &str, &str); 4] = [
 ];
 
 /// Events after which a page fetches its live sections again.
-const EVENTS: &str = "promotion trial study";
+const EVENTS: &str = "models models_refused study missed";
 
 /// A whole page.
 pub(super) fn page(frame: &Frame, tab: Tab, title: &str, main: &Markup) -> Markup {
@@ -120,23 +120,6 @@ fn mark() -> Markup {
 /// The beginning of a digest, enough to tell two apart by eye.
 pub(super) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
-}
-
-/// A page that tells what went wrong and what to do next, as the command line does.
-pub(super) fn failure(failure: &Failure) -> Markup {
-    html! {
-        div.note-box.error role="alert" {
-            p { strong { (sentence(&place(failure))) } }
-            @if let Some(help) = &failure.help { p { (sentence(&printable(help))) } }
-        }
-    }
-}
-
-fn place(failure: &Failure) -> String {
-    let parts = [failure.path.as_ref().map(|path| path.display().to_string()), failure.place.clone()];
-    let mut text = parts.into_iter().flatten().fold(String::new(), |text, part| text + &part + ": ");
-    text.push_str(&failure.message);
-    printable(&text)
 }
 
 /// Text with a capital and a full stop.

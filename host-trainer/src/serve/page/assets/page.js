@@ -180,8 +180,9 @@ if (stream && "EventSource" in window) {
   const told = (event) => {
     let data = {};
     try { data = JSON.parse(event.data); } catch { /* an event without a body */ }
-    if (data.message) say(data.message);
-    soon(event.type === "trial" ? 600 : 150);
+    if (event.type === "models") say(`New models answer for ${data.device}: the numbers are up to date`);
+    if (event.type === "models_refused") say(`New models for ${data.device} were refused: ${data.reason}`);
+    soon(event.type === "study" ? 500 : 100);
   };
   for (const type of document.body.dataset.eventTypes.split(" ")) source.addEventListener(type, told);
   source.addEventListener("open", () => { if (lost) { lost = false; soon(0); } });
