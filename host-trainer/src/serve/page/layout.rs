@@ -59,7 +59,6 @@ pub(super) fn page(frame: &Frame, tab: Tab, title: &str, main: &Markup) -> Marku
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
                 title { (printable(title)) " · host-trainer" }
                 link rel="icon" href=(ICON.path) type="image/svg+xml";
                 link rel="stylesheet" href=(STYLE.path);
