@@ -95,7 +95,11 @@ pub(in crate::serve) struct Changed {
     refused: Option<String>,
 }
 
-fn registry(app: &App) -> Result<&Registry, ApiError> {
+/// The registry that the models come from.
+///
+/// # Errors
+/// Models that come from a folder.
+pub(in crate::serve) fn registry(app: &App) -> Result<&Registry, ApiError> {
     app.models.registry().ok_or_else(|| {
         ApiError::new(StatusCode::CONFLICT, "no_store", "the models come from a folder, which has no versions")
             .help("start the server with --store URL")
@@ -103,7 +107,7 @@ fn registry(app: &App) -> Result<&Registry, ApiError> {
 }
 
 /// A registry's error as a client meets it.
-fn refusal(error: registry::Error) -> ApiError {
+pub(in crate::serve) fn refusal(error: registry::Error) -> ApiError {
     let (status, code) = match &error {
         registry::Error::Name(_) => (StatusCode::BAD_REQUEST, "bad_name"),
         registry::Error::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
@@ -236,6 +240,13 @@ pub(in crate::serve) async fn rollback(
 ) -> Result<Json<Changed>, ApiError> {
     let rollback: Rollback = read(body).await?;
     app.rollback(&client, &rollback.alias, rollback.to, rollback.reason).await.map(Json)
+}
+
+impl Changed {
+    /// `promoted`, `already` or `rolled_back`.
+    pub(in crate::serve) fn outcome(&self) -> &'static str {
+        self.outcome
+    }
 }
 
 impl App {

@@ -27,11 +27,18 @@ impl Asset {
 }
 
 /// The style sheet, that of the charts included.
-pub(super) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("page", "css", "text/css; charset=utf-8", [crate::charts::STYLE, include_str!("assets/page.css")].concat()));
+pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "page",
+        "css",
+        "text/css; charset=utf-8",
+        [crate::charts::STYLE, include_str!("assets/page.css")].concat(),
+    )
+});
 /// The script.
-pub(super) static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("page", "js", "text/javascript; charset=utf-8", include_str!("assets/page.js").to_owned()));
+pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("page", "js", "text/javascript; charset=utf-8", include_str!("assets/page.js").to_owned())
+});
 /// The icon.
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg").to_owned()));

@@ -8,6 +8,8 @@ mod assets;
 mod compare;
 mod engine;
 mod layout;
+mod model_routes;
+mod models;
 mod pairs;
 mod pictures;
 pub(super) mod refusal;
@@ -56,6 +58,13 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/engines", post(routes::upload).layer(DefaultBodyLimit::disable()))
         .route("/engines/{file}", get(routes::engine))
         .route("/compare", get(routes::compare))
+        .route("/models", get(model_routes::overview))
+        .route("/models/{device}/{kind}/{target}", get(model_routes::alias))
+        .route("/models/{device}/{kind}/{target}/promote", get(model_routes::ask_promote).post(model_routes::promote))
+        .route(
+            "/models/{device}/{kind}/{target}/rollback",
+            get(model_routes::ask_rollback).post(model_routes::rollback),
+        )
         .route("/login", get(sign_in::ask).post(sign_in::sign_in))
         .route("/logout", post(sign_in::sign_out))
         .route("/static/{file}", get(routes::asset))
