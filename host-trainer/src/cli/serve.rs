@@ -1,6 +1,7 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
 use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
+use crate::tune::studies::Location;
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
@@ -28,6 +29,13 @@ pub(super) struct Serve {
     /// $XDG_STATE_HOME/host-trainer, or ~/.local/state/host-trainer].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Training data for studies started from the page, as `dataset` writes them.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment [default: a file in the state
+    /// folder].
+    #[arg(long = "shared-db", value_name = "FILE|URL", env = "HOST_TRAINER_STUDIES", hide_env_values = true)]
+    studies: Option<String>,
     /// Address to listen on; port 0 takes a free one. Beyond loopback, tokens must be given.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -168,6 +176,8 @@ impl Serve {
             state: self.state.or_else(state_folder).ok_or_else(|| {
                 Failure::usage("there is no home folder to keep state in").help("name a folder by --state")
             })?,
+            studies: self.studies.as_deref().map(Location::parse).transpose().map_err(Failure::usage)?,
+            data: self.data,
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,

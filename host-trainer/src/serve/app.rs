@@ -7,6 +7,7 @@ use super::models::Deployments;
 use super::page;
 use super::predict::Queue;
 use super::settings::{Limits, Settings};
+use super::studies::Bench;
 use shared::failure::Failure;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ pub struct App {
     /// Tells connected clients.
     pub events: Events,
     pub(super) page: page::State,
+    pub(super) bench: Bench,
     closing: watch::Sender<bool>,
 }
 
@@ -43,6 +45,7 @@ impl App {
             metrics,
             events,
             page: page::State::open(settings)?,
+            bench: Bench::open(settings)?,
             closing: watch::Sender::new(false),
         }))
     }

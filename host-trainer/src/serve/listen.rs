@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::settings::Settings;
-use super::{models, router};
+use super::{models, router, studies};
 use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -16,6 +16,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer;
+
+/// How long ending waits for the worker of studies to let go of its trials.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// A server whose socket is bound: requests are already queued by the system, and answered once it is served.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ impl Bound {
         let failed = |e: io::Error| Failure::new(Kind::Io, format!("cannot serve: {e}"));
         let handle = Handle::new();
         let background = tokio::spawn(models::watch(Arc::clone(&app), settings.poll));
+        let bench = tokio::spawn(studies::work(Arc::clone(&app)));
         tokio::spawn(forget_idle(Arc::clone(&app)));
         tokio::spawn({
             let (app, handle, patience) = (Arc::clone(&app), handle.clone(), settings.limits.shutdown_time);
@@ -108,6 +112,8 @@ impl Bound {
             }
         };
         background.abort();
+        // Trials in hand are released first; a judgement that takes longer is taken up when its lease runs out.
+        let _ = tokio::time::timeout(RELEASE, bench).await;
         app.queue.finish();
         tracing::info!("ended");
         served.map_err(failed)

@@ -22,6 +22,7 @@ mod page;
 mod predict;
 mod router;
 mod settings;
+mod studies;
 
 pub use access::{Client, Scope, Tokens};
 pub use app::App;

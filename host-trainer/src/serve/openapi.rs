@@ -1,7 +1,7 @@
 //! `GET /v1/openapi.json`: what the API takes and gives. A test holds it beside the routes.
 
 use super::error::ErrorBody;
-use super::{events, health, metrics, models, predict};
+use super::{events, health, metrics, models, predict, studies};
 use crate::predict::{Bounds, LayerPrediction, Prediction, RowPrediction, Source, Totals};
 use axum::Json;
 use utoipa::openapi::OpenApi as Document;
@@ -23,6 +23,8 @@ use utoipa::{Modify, OpenApi};
         models::store::history,
         models::store::promote,
         models::store::rollback,
+        studies::routes::list,
+        studies::routes::one,
         events::events,
         health::alive,
         health::ready,

@@ -1,7 +1,7 @@
 //! Which path leads where.
 
 use super::error::ApiError;
-use super::{App, events, gate, health, metrics, models, openapi, page, predict};
+use super::{App, events, gate, health, metrics, models, openapi, page, predict, studies};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/models/history", get(models::store::history))
         .route("/v1/models/promote", post(models::store::promote))
         .route("/v1/models/rollback", post(models::store::rollback))
+        .route("/v1/studies", get(studies::routes::list))
+        .route("/v1/studies/{name}", get(studies::routes::one))
         .route("/v1/events", get(events::events))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))

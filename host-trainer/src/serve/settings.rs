@@ -1,6 +1,7 @@
 //! What a server is told.
 
 use super::access::Tokens;
+use crate::tune::studies::Location;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,8 +75,12 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Where the models come from.
     pub models: ModelSource,
-    /// Folder for what outlives the process: engines that the page was given.
+    /// Folder for what outlives the process: engines that the page was given, the queue of studies.
     pub state: PathBuf,
+    /// Database of studies; none: a file in the state folder.
+    pub studies: Option<Location>,
+    /// Training data for studies that are started here.
+    pub data: Option<PathBuf>,
     /// How often to look for new models.
     pub poll: Duration,
     /// Who may do what; none asks nobody.

@@ -17,6 +17,8 @@ mod routes;
 mod rows;
 mod shelf;
 mod sign_in;
+mod studies;
+mod study_routes;
 mod upload;
 mod upload_files;
 
@@ -65,6 +67,11 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/models/{device}/{kind}/{target}/rollback",
             get(model_routes::ask_rollback).post(model_routes::rollback),
         )
+        .route("/studies", get(study_routes::list).post(study_routes::check))
+        .route("/studies/begin", post(study_routes::begin))
+        .route("/studies/{name}", get(study_routes::one))
+        .route("/studies/{name}/start", post(study_routes::start))
+        .route("/studies/{name}/stop", post(study_routes::stop))
         .route("/login", get(sign_in::ask).post(sign_in::sign_in))
         .route("/logout", post(sign_in::sign_out))
         .route("/static/{file}", get(routes::asset))

@@ -72,14 +72,19 @@ struct State {
 }
 
 impl Shelf {
-    /// Opens a folder of kept engines, made if it is not there. Files that are none of ours are left alone.
+    /// Opens a folder of kept engines. Files that are none of ours are left alone.
     ///
     /// # Errors
-    /// A folder that cannot be made or listed.
+    /// A folder that cannot be listed.
     pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, "make the folder of uploaded engines", &e))?;
-        let listing = std::fs::read_dir(folder).map_err(|e| Failure::io(folder, "list the uploaded engines", &e))?;
-        let mut entries: Vec<Entry> = listing.filter_map(Result::ok).filter_map(|file| entry(&file.path())).collect();
+        let listing = match std::fs::read_dir(folder) {
+            Ok(listing) => listing.collect(),
+            // It is made with the first engine.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(Failure::io(folder, "list the uploaded engines", &e)),
+        };
+        let mut entries: Vec<Entry> =
+            listing.into_iter().filter_map(Result::ok).filter_map(|file| entry(&file.path())).collect();
         entries.sort_by_key(|entry| entry.used);
         let shelf = Self { folder: folder.to_owned(), state: Mutex::new(State { entries, parsed: VecDeque::new() }) };
         shelf.shrink();
@@ -106,6 +111,8 @@ impl Shelf {
         let head = Head { name: name.clone(), layers: shelved.engine.layers.len() };
         let mut line = serde_json::to_vec(&head).map_err(|e| Failure::data(e.to_string()))?;
         line.push(b'\n');
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|e| Failure::io(&self.folder, "make the folder of uploaded engines", &e))?;
         write_atomic_with(&self.path(id), |out| out.write_all(&line).and_then(|()| out.write_all(content)))?;
         let bytes = (line.len() + content.len()) as u64;
         let mut state = self.state();
