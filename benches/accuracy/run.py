@@ -22,17 +22,30 @@ def run(command):
     return done.stdout
 
 
-def judge(program, kind, train, test, models, options):
-    """Fits and evaluates; the lines, and the seconds that the fit took."""
+def fit(program, kind, train, models, options):
+    """Fits; the seconds it took."""
     start = time.monotonic()
     run([program, "--quiet", "fit", "--data", train, "--out", models, "--kind", kind, "--test-models", "none", *options])
-    seconds = time.monotonic() - start
-    out = run([program, "--quiet", "evaluate", "--models", models, "--data", test, "--format", "json"])
-    return json.loads(out), seconds
+    return time.monotonic() - start
+
+
+def judge(program, test, models):
+    """The lines of an evaluation."""
+    return json.loads(run([program, "--quiet", "evaluate", "--models", models, "--data", test, "--format", "json"]))
+
+
+def by_precision(folder, tables, held_out):
+    """Folders of the held-out rows of each precision, where there are several."""
+    rows = [(table, row) for table, rows in tables.items() for row in rows if row["model"] in held_out]
+    precisions = sorted({row.get("precision", "") for _, row in rows})
+    for precision in precisions if len(precisions) > 1 else []:
+        chosen = {table: [r for t, r in rows if t == table and r["precision"] == precision] for table in tables}
+        sets.write(folder / precision, chosen)
+        yield precision, folder / precision
 
 
 def show(*cells):
-    widths = (24, 8, 14, 8, 6, 8, 8, 9, 9, 7)
+    widths = (44, 8, 14, 8, 6, 8, 8, 9, 9, 7)
     print(" ".join(f"{cell!s:<{width}}" for cell, width in zip(cells, widths)).rstrip(), flush=True)
 
 
@@ -70,31 +83,40 @@ def main():
                     device = name.split()[0]
                     chosen = {t: [r for r in rows if r["device"] == device] for t, rows in tables.items()}
                 sets.split(folder, chosen, lambda model: model in held_out)
-                lines, seconds = judge(
-                    given.program, kind, folder / "train", folder / "test", folder / "models", options
-                )
-            for line in lines:
-                show(
-                    name,
-                    kind,
-                    line["kind"],
-                    line["target"],
-                    line["n"],
-                    figure(line["mape_percent"]),
-                    figure(line["rmspe_percent"]),
-                    figure(line["interval_90_coverage_percent"]),
-                    line["non_positive"],
-                    f"{seconds:.1f}",
-                )
-                group = " ".join(name.split()[:-1])
-                means.setdefault((group, kind, line["kind"], line["target"]), []).append(
-                    (line["n"], line["mape_percent"])
-                )
-    for (group, kind, layer, target), found in means.items():
+                seconds = fit(given.program, kind, folder / "train", folder / "models", options)
+                judged = [(None, judge(given.program, folder / "test", folder / "models"))]
+                if given.set == "trt":
+                    parts = by_precision(folder / "parts", chosen, held_out)
+                    judged += [(precision, judge(given.program, part, folder / "models")) for precision, part in parts]
+            for precision, lines in judged:
+                for line in lines:
+                    if line["mape_percent"] is None or (precision is not None and line["kind"] == "network"):
+                        continue
+                    show(
+                        f"{name} {precision or ''}",
+                        kind,
+                        line["kind"],
+                        line["target"],
+                        line["n"],
+                        figure(line["mape_percent"]),
+                        figure(line["rmspe_percent"]),
+                        figure(line["interval_90_coverage_percent"]),
+                        line["non_positive"],
+                        f"{seconds:.1f}",
+                    )
+                    groups = [" ".join(name.split()[:-1])] + (["every device"] if given.set == "trt" else [])
+                    for group in groups:
+                        key = (f"{group} {precision or ''}".strip(), kind, line["kind"], line["target"])
+                        means.setdefault(key, []).append(
+                            (line["n"], line["mape_percent"], line["interval_90_coverage_percent"])
+                        )
+    for (group, kind, layer, target), found in sorted(means.items()):
         if len(found) > 1:
-            total = sum(n for n, _ in found)
-            mean = sum(n * mape for n, mape in found) / total
-            show(f"all: {group}", kind, layer, target, total, figure(mean))
+            total = sum(n for n, *_ in found)
+            mean = sum(n * mape for n, mape, _ in found) / total
+            covered = [(n, share) for n, _, share in found if share is not None]
+            within = sum(n * share for n, share in covered) / sum(n for n, _ in covered) if covered else None
+            show(f"all: {group}", kind, layer, target, total, figure(mean), "", figure(within))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ pub mod onnx;
 pub mod page;
 pub mod predict;
 pub mod registry;
+pub mod report;
 pub mod serve;
 pub mod training;
 pub mod tune;

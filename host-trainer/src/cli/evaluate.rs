@@ -1,8 +1,12 @@
 //! `host-trainer evaluate`: models and data in, how far predictions are off out.
 
 use super::table::{figure, render};
-use super::{Format, progress};
-use crate::evaluate::{Judgement, Line, judge, judge_unseen};
+use super::{Format, examine, progress};
+use crate::evaluate::fits as curve_fits;
+use crate::evaluate::{
+    CurvePlan, Judgement, Line, Refit, Shuffles, importance_of_kind, importance_of_models, judge, judge_unseen,
+    learning_curve, leave_one_column_out,
+};
 use crate::features::Extraction;
 use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
@@ -21,7 +25,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {
     /// Folder of models. May be repeated: each is judged, side by side.
-    #[arg(long, value_name = "DIR", required_unless_present = "leave_one_network_out")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["leave_one_network_out", "leave_one_column_out", "learning_curve", "kind"])]
     models: Vec<PathBuf>,
     /// Folder of data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column; `networks.csv` holds totals.
     #[arg(long, value_name = "DIR")]
@@ -30,13 +34,28 @@ pub(super) struct Evaluate {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Judge a model kind instead of models: each network by models fitted on all the others.
-    #[arg(long, conflicts_with = "models")]
+    #[arg(long, conflicts_with = "models", group = "analysis")]
     leave_one_network_out: bool,
+    /// What each feature is worth: the rise of the error when it is shuffled among held-out rows, of models or of a kind.
+    #[arg(long, group = "analysis")]
+    importance: bool,
+    /// What each column is worth to a model kind: the rise of the held-out error when models are fitted without it.
+    #[arg(long, conflicts_with = "models", group = "analysis")]
+    leave_one_column_out: bool,
+    /// What more data bring to a model kind: the held-out error over the number of networks fitted on.
+    #[arg(long, conflicts_with = "models", group = "analysis")]
+    learning_curve: bool,
+    /// How often features are shuffled, or learning curves drawn.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeats: u32,
+    /// Seed of what is shuffled and who is kept back.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Model kind to fit for that [default: the configuration's, else lasso].
-    #[arg(long, value_enum, requires = "leave_one_network_out")]
+    #[arg(long, value_enum, requires = "analysis", conflicts_with = "models")]
     kind: Option<Kind>,
     /// Options of that fit, in TOML.
-    #[arg(long, value_name = "FILE", requires = "leave_one_network_out")]
+    #[arg(long, value_name = "FILE", requires = "analysis", conflicts_with = "models")]
     config: Option<PathBuf>,
     /// Judge each network by itself, too.
     #[arg(long)]
@@ -64,6 +83,12 @@ impl Evaluate {
         if self.leave_one_network_out {
             return self.leave_one_out(&data, printer);
         }
+        if self.models.is_empty() {
+            return self.examine_kind(&data, printer);
+        }
+        if self.importance {
+            return self.importance_of_models(&data, printer);
+        }
         let mut judgements = Vec::new();
         for folder in &self.models {
             let device = match &self.device {
@@ -86,16 +111,10 @@ impl Evaluate {
 
     /// Fits with as many folds as networks, and judges what the folds held out.
     fn leave_one_out(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
-        let mut plan = match &self.config {
-            Some(path) => Plan::read(path)?,
-            None => Plan::default(),
-        };
+        let mut plan = self.plan()?;
         plan.evaluation.folds = MOST_FOLDS;
         if data.networks().len() > MOST_FOLDS {
             printer.warn(format!("more than {MOST_FOLDS} networks: they are left out in {MOST_FOLDS} groups"));
-        }
-        if let Some(kind) = self.kind {
-            plan.kind = kind;
         }
         let recipe = plan.recipe();
         let none = BTreeSet::new();
@@ -107,12 +126,7 @@ impl Evaluate {
             extraction: Extraction::default(),
             negative_predictions: false,
         };
-        let known: BTreeSet<&str> = data.tables.values().flatten().filter_map(|row| row.device.as_deref()).collect();
-        let devices: Vec<String> = match &self.device {
-            Some(device) => vec![device_in_data(device, data, printer)],
-            None if known.is_empty() => vec!["unnamed-device".to_owned()],
-            None => known.into_iter().map(str::to_owned).collect(),
-        };
+        let devices = self.devices(data, printer);
         let mut judgements = Vec::new();
         for device in &devices {
             let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
@@ -122,6 +136,92 @@ impl Evaluate {
             judgements.push((Path::new(device), judge_unseen(data, &outcome, self.by_network)));
         }
         write(&judgements, self.format, printer)
+    }
+}
+
+impl Evaluate {
+    /// The plan: file, then flags over it.
+    fn plan(&self) -> Result<Plan, Failure> {
+        let mut plan = match &self.config {
+            Some(path) => Plan::read(path)?,
+            None => Plan::default(),
+        };
+        if let Some(kind) = self.kind {
+            plan.kind = kind;
+        }
+        Ok(plan)
+    }
+
+    /// Devices to fit, by their names in the data: the one named, else all.
+    fn devices(&self, data: &TrainingData, printer: &Printer) -> Vec<String> {
+        let known: BTreeSet<&str> = data.tables.values().flatten().filter_map(|row| row.device.as_deref()).collect();
+        match &self.device {
+            Some(device) => vec![device_in_data(device, data, printer)],
+            None if known.is_empty() => vec!["unnamed-device".to_owned()],
+            None => known.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn shuffles(&self) -> Shuffles {
+        Shuffles { repeats: self.repeats as usize, seed: self.seed }
+    }
+
+    fn importance_of_models(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
+        let mut answers = Vec::new();
+        for folder in &self.models {
+            let device = match &self.device {
+                Some(device) => device.clone(),
+                None => default_device(folder)?,
+            };
+            let in_data = device_in_data(&device, data, printer);
+            let models = Models::open(folder, &device)?;
+            let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
+            let found = importance_of_models(&models, data, &in_data, self.shuffles(), &|| bar.inc(1));
+            bar.finish_and_clear();
+            answers.push((folder.display().to_string(), found.map_err(|failure| self.of_data(failure))?));
+        }
+        examine::effects(&answers, self.format, printer)
+    }
+
+    /// Columns and learning curves of a model kind, device by device.
+    fn examine_kind(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
+        let plan = self.plan()?;
+        let recipe = plan.recipe();
+        let (mut effects, mut curves) = (Vec::new(), Vec::new());
+        for device in self.devices(data, printer) {
+            let refit = Refit {
+                data,
+                device: &device,
+                recipe: recipe.as_ref(),
+                folds: plan.evaluation.folds,
+                negative_predictions: plan.reference_faults.negative_predictions,
+            };
+            let curve = CurvePlan { repeats: self.repeats as usize, seed: self.seed };
+            let steps = if self.learning_curve { curve_fits(data, curve) } else { data.tables.len() * 2 };
+            let bar = progress::bar(printer, steps as u64, if self.learning_curve { "fits" } else { "models" });
+            let done = || bar.inc(1);
+            if self.learning_curve {
+                let curve = learning_curve(&refit, curve, &done).map_err(|failure| self.of_data(failure))?;
+                curves.push((device.clone(), curve));
+            } else {
+                let found = match self.importance {
+                    true => importance_of_kind(&refit, self.shuffles(), &done),
+                    false => leave_one_column_out(&refit, &done),
+                };
+                effects.push((device.clone(), found.map_err(|failure| self.of_data(failure))?));
+            }
+            bar.finish_and_clear();
+        }
+        if self.learning_curve {
+            examine::curves(&curves, self.format, printer)
+        } else {
+            examine::effects(&effects, self.format, printer)
+        }
+    }
+
+    /// Names the data folder where a failure names no file.
+    fn of_data(&self, failure: Failure) -> Failure {
+        if failure.path.is_some() { failure } else { failure.at(&self.data) }
     }
 }
 

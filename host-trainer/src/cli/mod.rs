@@ -3,12 +3,14 @@
 mod align;
 mod dataset;
 mod evaluate;
+mod examine;
 mod fit;
 mod ingest;
 mod kind;
 mod models;
 mod predict;
 mod progress;
+mod report;
 mod runtime;
 mod serve;
 mod table;
@@ -61,6 +63,7 @@ enum Command {
     Ingest(ingest::Ingest),
     Models(models::Models),
     Predict(predict::Predict),
+    Report(report::ReportCommand),
     Serve(serve::Serve),
 }
 
@@ -86,6 +89,7 @@ impl Cli {
             Command::Ingest(command) => command.run(printer),
             Command::Models(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
+            Command::Report(command) => command.run(printer),
             Command::Serve(command) => command.run(printer),
         }
     }

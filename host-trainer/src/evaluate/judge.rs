@@ -1,18 +1,13 @@
 //! Judges a folder of models on a folder of data: layer kind by layer kind, and whole networks.
 
-use super::Metrics;
-use crate::features::columns::Shape;
+use super::{Metrics, Pair, Pairs, pairs};
 use crate::fit::train::Outcome;
-use crate::model::{Interval, Target};
-use crate::predict::{Models, ShapePrediction, Source};
-use crate::training::{NetworkTotal, Total, TrainingData};
+use crate::predict::{Models, Source};
+use crate::training::TrainingData;
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::BTreeMap;
-
-/// The level whose coverage is told.
-const LEVEL: f64 = 0.9;
 
 /// What is judged: a target of models, or the energy that follows from both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,20 +63,18 @@ pub struct Judgement {
 
 /// Measurements with their predictions.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs {
+struct Sample {
     measured: Vec<f64>,
     predicted: Vec<f64>,
     inside: Vec<bool>,
     without_model: usize,
 }
 
-impl Pairs {
-    pub(crate) fn push(&mut self, measured: f64, predicted: f64, interval: Option<Interval>, source: Source) {
+impl Sample {
+    fn push(&mut self, measured: f64, predicted: f64, held: Option<bool>, source: Source) {
         self.measured.push(measured);
         self.predicted.push(predicted);
-        if let Some(i) = interval.filter(|i| (i.level - LEVEL).abs() < 1e-9) {
-            self.inside.push(measured >= predicted * i.lower_ratio && measured <= predicted * i.upper_ratio);
-        }
+        self.inside.extend(held);
         self.without_model += usize::from(source != Source::Model);
     }
 
@@ -101,24 +94,24 @@ impl Pairs {
 
 /// Pairs by layer kind (none: networks), target and network.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    entries: BTreeMap<(Option<Table>, Judged), BTreeMap<String, Pairs>>,
+struct Ledger {
+    entries: BTreeMap<(Option<Table>, Judged), BTreeMap<String, Sample>>,
 }
 
 impl Ledger {
-    pub(crate) fn entry(&mut self, table: Option<Table>, target: Judged, network: &str) -> &mut Pairs {
+    fn entry(&mut self, table: Option<Table>, target: Judged, network: &str) -> &mut Sample {
         self.entries.entry((table, target)).or_default().entry(network.to_owned()).or_default()
     }
 
     /// A line a layer kind and target, and one for each of its networks besides if wanted.
-    pub(crate) fn lines(self, by_network: bool) -> Vec<Line> {
+    fn lines(self, by_network: bool) -> Vec<Line> {
         let position = |table: Option<Table>| Table::ALL.iter().position(|t| Some(*t) == table).unwrap_or(usize::MAX);
         let mut entries: Vec<_> = self.entries.into_iter().collect();
         entries.sort_by_key(|((table, target), _)| (position(*table), *target));
         let mut lines = Vec::new();
         for ((table, target), networks) in entries {
             let kind = table.map_or("network", Table::name);
-            let mut all = Pairs::default();
+            let mut all = Sample::default();
             let mut each = Vec::new();
             for (network, pairs) in networks {
                 each.push(pairs.line(kind, target, Some(network)));
@@ -135,11 +128,6 @@ impl Ledger {
         lines
     }
 }
-
-/// A network's total with its layers, by table and number in it.
-type Summed = (NetworkTotal, Vec<(Table, usize)>);
-/// Predicted power and run time of each layer, by table and number in it.
-type Predictions = BTreeMap<(Table, usize), [Option<ShapePrediction>; 2]>;
 
 /// Judges what a fit predicted of networks that its models had not seen.
 #[must_use]
@@ -179,125 +167,17 @@ pub fn judge_unseen(data: &TrainingData, outcome: &Outcome, by_network: bool) ->
 /// # Errors
 /// A model that cannot be loaded or run, or data without anything measured.
 pub fn judge(models: &Models, data: &TrainingData, in_data: &str, by_network: bool) -> Result<Judgement, Failure> {
-    let predictions = predict_all(models, data, in_data)?;
+    let Pairs { pairs, notes } = pairs(models, data, in_data)?;
+    Ok(Judgement { lines: lines(&pairs, by_network), notes })
+}
+
+/// The lines that measurements with their predictions come to.
+#[must_use]
+pub fn lines(pairs: &[Pair], by_network: bool) -> Vec<Line> {
     let mut ledger = Ledger::default();
-    let mut notes = Vec::new();
-    layers(data, &predictions, &mut ledger);
-    networks(models, data, in_data, &predictions, &mut ledger, &mut notes);
-    let lines = ledger.lines(by_network);
-    if lines.is_empty() {
-        return Err(Failure::data(format!("no power and no run time was measured on {in_data}"))
-            .help("`power` and `runtime` columns of the tables, or `networks.csv`, hold the measurements"));
+    for pair in pairs {
+        let entry = ledger.entry(pair.table, pair.target, &pair.network);
+        entry.push(pair.measured, pair.predicted, pair.held(), pair.source);
     }
-    Ok(Judgement { lines, notes })
-}
-
-fn predict_all(models: &Models, data: &TrainingData, device: &str) -> Result<Predictions, Failure> {
-    let mut predictions = Predictions::new();
-    for (table, rows) in &data.tables {
-        let (numbers, shapes): (Vec<usize>, Vec<&Shape>) =
-            rows.iter().enumerate().filter(|(_, row)| row.is_of(device)).map(|(i, row)| (i, &row.shape)).unzip();
-        for (slot, target) in Target::ALL.into_iter().enumerate() {
-            if let Some(values) = models.predict_shapes(*table, target, &shapes)? {
-                for (number, value) in numbers.iter().zip(values) {
-                    predictions.entry((*table, *number)).or_default()[slot] = Some(value);
-                }
-            }
-        }
-    }
-    Ok(predictions)
-}
-
-fn layers(data: &TrainingData, predictions: &Predictions, ledger: &mut Ledger) {
-    for ((table, number), [power, runtime]) in predictions {
-        let row = &data.tables[table][*number];
-        let mut push = |target, measured: Option<f64>, predicted: Option<ShapePrediction>| {
-            if let (Some(measured), Some(p)) = (measured, predicted) {
-                ledger.entry(Some(*table), target, &row.network).push(measured, p.value, p.interval, p.source);
-            }
-        };
-        push(Judged::Power, row.power.map(|p| p.0), *power);
-        push(Judged::Runtime, row.runtime.map(|t| t.0), *runtime);
-        let energy = power.zip(*runtime).map(|(power, runtime)| ShapePrediction {
-            value: power.value * runtime.value,
-            interval: None,
-            source: if power.source == Source::Model { runtime.source } else { power.source },
-        });
-        push(Judged::Energy, row.power.zip(row.runtime).map(|(p, t)| (p * t).0), energy);
-    }
-}
-
-/// Sums over layers against totals; where there are no totals, against the sums of measured layers.
-fn networks(
-    models: &Models,
-    data: &TrainingData,
-    device: &str,
-    predictions: &Predictions,
-    ledger: &mut Ledger,
-    notes: &mut Vec<String>,
-) {
-    let summed;
-    let totals = if data.totals.is_empty() {
-        summed = sums_of_layers(data, device);
-        summed.iter().map(|(measured, layers)| Total { measured, layers: layers.clone() }).collect()
-    } else {
-        data.totals_of(device)
-    };
-    let known = models.device();
-    let mut incomplete = 0;
-    for total in &totals {
-        let (mut runtime, mut energy, mut source) = (Some(0.0), Some(0.0), Source::Model);
-        for key in &total.layers {
-            let [power, time] = predictions.get(key).copied().unwrap_or_default();
-            runtime = runtime.zip(time).map(|(sum, t)| sum + t.value);
-            energy = energy.zip(power.zip(time)).map(|(sum, (p, t))| sum + p.value * t.value);
-            if time.is_some_and(|t| t.source != Source::Model) {
-                source = Source::Roofline;
-            }
-        }
-        if runtime.is_none() {
-            incomplete += 1;
-        }
-        let mut push = |target, measured: Option<f64>, predicted: Option<f64>, interval| {
-            if let (Some(measured), Some(predicted)) = (measured, predicted) {
-                ledger.entry(None, target, &total.measured.network).push(measured, predicted, interval, source);
-            }
-        };
-        push(Judged::Runtime, total.measured.runtime.map(|t| t.0), runtime, known.runtime_total);
-        push(Judged::Energy, total.measured.energy().map(|e| e.0), energy, known.energy_total);
-        let power = energy.zip(runtime).map(|(e, t)| e / t);
-        push(Judged::Power, total.measured.power().map(|p| p.0), power, known.power_total);
-    }
-    if incomplete > 0 {
-        notes
-            .push(format!("{incomplete} networks have a layer that nothing predicts; they are left out of the totals"));
-    }
-    let without_layers = data.totals.len() - if data.totals.is_empty() { 0 } else { totals.len() };
-    if without_layers > 0 {
-        notes.push(format!("{without_layers} totals are of networks without layers on {device}; they are left out"));
-    }
-}
-
-/// The sums of networks all of whose layers have a run time; energy where all have power too.
-fn sums_of_layers(data: &TrainingData, device: &str) -> Vec<Summed> {
-    let mut sums: BTreeMap<&str, Summed> = BTreeMap::new();
-    for (table, rows) in &data.tables {
-        for (number, row) in rows.iter().enumerate().filter(|(_, row)| row.is_of(device)) {
-            let (total, layers) = sums.entry(&row.network).or_insert_with(|| {
-                let zero = NetworkTotal {
-                    network: row.network.clone(),
-                    device: None,
-                    batch_size: 1.0,
-                    runtime: Some(shared::units::Millis(0.0)),
-                    power: None,
-                    energy: Some(shared::units::Millijoules(0.0)),
-                };
-                (zero, Vec::new())
-            });
-            total.runtime = total.runtime.zip(row.runtime).map(|(sum, t)| sum + t);
-            total.energy = total.energy.zip(row.power.zip(row.runtime)).map(|(sum, (p, t))| sum + p * t);
-            layers.push((*table, number));
-        }
-    }
-    sums.into_values().filter(|(total, layers)| total.runtime.is_some() && layers.len() > 1).collect()
+    ledger.lines(by_network)
 }

@@ -1,7 +1,15 @@
-//! How good predictions are.
+//! How good predictions are, and what makes them so.
 
+mod columns;
+mod curve;
 mod judge;
 mod metrics;
+mod pairs;
+mod refit;
 
-pub use judge::{Judged, Judgement, Line, judge, judge_unseen};
+pub use columns::{Effect, Effects, Shuffles, importance_of_kind, importance_of_models, leave_one_column_out};
+pub use curve::{Curve, CurvePlan, CurvePoint, fits, learning_curve};
+pub use judge::{Judged, Judgement, Line, judge, judge_unseen, lines};
 pub use metrics::{Metrics, NEARLY_ZERO};
+pub use pairs::{Pair, Pairs, pairs};
+pub use refit::Refit;

@@ -156,6 +156,12 @@ impl Interval {
         let bound = scores[rank - 1].exp();
         Some(Self { level, lower_ratio: 1.0 / bound, upper_ratio: bound, rows: scores.len(), networks })
     }
+
+    /// Whether a measurement lies within the bounds of its prediction.
+    #[must_use]
+    pub fn holds(&self, measured: f64, predicted: f64) -> bool {
+        measured >= predicted * self.lower_ratio && measured <= predicted * self.upper_ratio
+    }
 }
 
 /// A few rows with their predictions, by which a copy of the model proves itself.

@@ -79,6 +79,13 @@ impl Loaded {
         features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
     }
 
+    /// Predictions of rows of features.
+    pub(super) fn run(&self, rows: &[f64]) -> Result<Vec<f64>, Failure> {
+        let rows: Vec<f32> = rows.iter().map(|value| *value as f32).collect();
+        let predictions = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
+        Ok(predictions.into_iter().map(f64::from).collect())
+    }
+
     pub(super) fn interval(&self) -> Option<Interval> {
         self.card.interval
     }

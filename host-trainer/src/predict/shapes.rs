@@ -55,6 +55,18 @@ impl Models {
         })
     }
 
+    /// Predicts one target from rows of features in the order of the model's card, whatever layers they may describe.
+    ///
+    /// # Errors
+    /// No model of that table and target, one that cannot be loaded or run, or rows of another width.
+    pub fn predict_features(&self, table: Table, target: Target, rows: &[f64]) -> Result<Vec<f64>, Failure> {
+        self.load(&BTreeSet::from([table]))?;
+        let loaded = self
+            .get(table, target)
+            .ok_or_else(|| Failure::data(format!("there is no {} model of {} layers", target.name(), table.name())))?;
+        loaded.run(rows)
+    }
+
     /// Predicts rows of a table, power and run time, with the fallbacks that [`Models::predict_shapes`] has.
     ///
     /// # Errors

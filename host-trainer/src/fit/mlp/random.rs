@@ -3,11 +3,11 @@
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream of a seed and a purpose, so that one purpose more leaves the others' numbers alone.
-    pub(super) fn new(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         let mut random = Self(seed ^ purpose.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
         random
@@ -28,7 +28,7 @@ impl Random {
     }
 
     /// Fisher and Yates.
-    pub(super) fn shuffle<T>(&mut self, values: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
         for i in (1..values.len()).rev() {
             // The high half of a product: as even as 64 bits allow, and without a division.
             let j = (u128::from(self.next()) * (i as u128 + 1)) >> 64;

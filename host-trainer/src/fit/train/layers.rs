@@ -5,7 +5,7 @@ use super::{FEWEST_ROWS, Order, shuffled};
 use crate::evaluate::Metrics;
 use crate::features::Column;
 use crate::fit::lasso::Folds;
-use crate::model::{Artefact, FitError, Interval, Predictor, Problem, Scores, Target};
+use crate::model::{Artefact, FitError, Interval, Predictor, Problem, Recipe, Scores, Target};
 use crate::onnx::{GraphBuilder, Value};
 use crate::training::Row;
 use rayon::prelude::*;
@@ -95,7 +95,7 @@ pub(super) fn train(
 }
 
 /// The problem that rows pose. Networks are numbered in the order of their names.
-fn pose(table: Table, target: Target, features: &[String], rows: &[&Row]) -> Problem {
+pub(crate) fn pose(table: Table, target: Target, features: &[String], rows: &[&Row]) -> Problem {
     let columns: Vec<Column> = features.iter().filter_map(|name| Column::resolve(table, name)).collect();
     let names: BTreeSet<&str> = rows.iter().map(|row| row.network.as_str()).collect();
     let numbers: BTreeMap<&str, usize> = names.into_iter().enumerate().map(|(i, name)| (name, i)).collect();
@@ -110,11 +110,19 @@ fn pose(table: Table, target: Target, features: &[String], rows: &[&Row]) -> Pro
     }
 }
 
-/// Fits, and keeps predictions at or above the smallest positive measurement: a layer takes time and power.
 fn fit(order: &Order<'_>, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
-    let predictor = order.recipe.fit(problem)?;
+    fit_above_floor(order.recipe, problem, order.negative_predictions)
+}
+
+/// Fits, and keeps predictions at or above the smallest positive measurement: a layer takes time and power.
+pub(crate) fn fit_above_floor(
+    recipe: &dyn Recipe,
+    problem: &Problem,
+    negative_predictions: bool,
+) -> Result<Box<dyn Predictor>, FitError> {
+    let predictor = recipe.fit(problem)?;
     let smallest = problem.measured.iter().copied().filter(|y| *y > 0.0).fold(f64::INFINITY, f64::min);
-    if order.negative_predictions || !smallest.is_finite() {
+    if negative_predictions || !smallest.is_finite() {
         return Ok(predictor);
     }
     Ok(Box::new(Floored { predictor, floor: smallest }))

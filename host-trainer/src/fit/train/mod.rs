@@ -5,6 +5,7 @@ mod layers;
 mod totals;
 mod validate;
 
+pub(crate) use layers::{fit_above_floor, pose};
 pub use validate::validate;
 
 use super::plan::Evaluation;

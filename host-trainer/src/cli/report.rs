@@ -1,0 +1,194 @@
+//! `host-trainer report`: models and data in, one page about them out.
+
+use super::progress;
+use crate::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
+use crate::fit::kinds::Kind;
+use crate::fit::plan::Plan;
+use crate::model::default_device;
+use crate::predict::Models;
+use crate::report::{EngineView, Report, StudyView, TrialView, work_of};
+use crate::training::{self, TrainingData};
+use crate::tune::studies::{Location, Studies, TrialState};
+use clap::Args;
+use shared::engine;
+use shared::failure::{Failure, Kind as FailureKind};
+use shared::fs::write_atomic;
+use shared::printer::Printer;
+use std::path::PathBuf;
+
+/// Write a page about models: how good they are, where they err, what they heed, what the data cannot show.
+#[derive(Debug, Args)]
+pub(super) struct ReportCommand {
+    /// Folder of models.
+    #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
+    models: PathBuf,
+    /// Folder of data to judge them on: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The page to write; it needs no other file.
+    #[arg(long, value_name = "FILE.html")]
+    out: PathBuf,
+    /// Device whose models are judged [default: the folder's default device].
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Engine-info JSON to show layer by layer. May be repeated.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    engine: Vec<PathBuf>,
+    /// Optimisation profile of engines that have several.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    profile: usize,
+    /// Show what each feature is worth to the models.
+    #[arg(long)]
+    importance: bool,
+    /// Show what more data bring: fits models anew, several times.
+    #[arg(long)]
+    learning_curve: bool,
+    /// Model kind of the learning curve [default: the configuration's, else that of the models].
+    #[arg(long, value_enum, requires = "learning_curve")]
+    kind: Option<Kind>,
+    /// Options of its fits, in TOML.
+    #[arg(long, value_name = "FILE", requires = "learning_curve")]
+    config: Option<PathBuf>,
+    /// How often features are shuffled and the learning curve is drawn.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeats: u32,
+    /// Seed of what is shuffled and who is kept back.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Tuning study to show.
+    #[arg(long, value_name = "NAME")]
+    study: Option<String>,
+    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment.
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        env = "HOST_TRAINER_STUDIES",
+        hide_env_values = true,
+        default_value = "studies.sqlite"
+    )]
+    shared_db: String,
+}
+
+impl ReportCommand {
+    pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let data = training::read(&self.data)?;
+        for note in &data.notes {
+            printer.warn(note);
+        }
+        let device = match &self.device {
+            Some(device) => device.clone(),
+            None => default_device(&self.models)?,
+        };
+        let in_data = data.name_of(&device).to_owned();
+        if in_data != device {
+            printer.warn(format!("the data were measured on {in_data}, the models are for {device}"));
+        }
+        let models = Models::open(&self.models, &device)?;
+        models.load(&shared::engine::Table::ALL.into_iter().collect())?;
+        let of_data = |failure: Failure| if failure.path.is_some() { failure } else { failure.at(&self.data) };
+        let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data).map_err(of_data)?;
+        if in_data != device {
+            notes.push(format!("The data were measured on {in_data}, the models are for {device}."));
+        }
+        let importance = self.importance.then(|| {
+            let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
+            let shuffles = Shuffles { repeats: self.repeats as usize, seed: self.seed };
+            let found = importance_of_models(&models, &data, &in_data, shuffles, &|| bar.inc(1));
+            bar.finish_and_clear();
+            found
+        });
+        let report = Report {
+            device: models.device(),
+            cards: models.cards().cloned().collect(),
+            lines: lines(&pairs, false),
+            pairs,
+            notes,
+            engines: self.engines(&models)?,
+            curve: self.curve(&models, &data, &in_data, printer).transpose().map_err(of_data)?,
+            importance: importance.transpose().map_err(of_data)?,
+            study: self.study.as_deref().map(|name| self.study(name)).transpose()?,
+            data: &data,
+        };
+        write_atomic(&self.out, report.render().as_bytes())?;
+        printer.say(format!("report on {} models in {}", report.cards.len(), self.out.display()));
+        Ok(())
+    }
+
+    fn engines(&self, models: &Models) -> Result<Vec<EngineView>, Failure> {
+        let view = |file: &PathBuf| {
+            let (engine, diagnostics) = engine::read(file)?;
+            let prediction = models
+                .predict(&engine, &diagnostics, self.profile)
+                .map_err(|failure| if failure.path.is_some() { failure } else { failure.at(file) })?;
+            let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            Ok(EngineView { name, prediction, work: work_of(&engine) })
+        };
+        self.engine.iter().map(view).collect()
+    }
+
+    fn curve(
+        &self,
+        models: &Models,
+        data: &TrainingData,
+        in_data: &str,
+        printer: &Printer,
+    ) -> Option<Result<(String, crate::evaluate::Curve), Failure>> {
+        self.learning_curve.then(|| {
+            let mut plan = match &self.config {
+                Some(path) => Plan::read(path)?,
+                None => Plan::default(),
+            };
+            let of_models = || models.cards().find_map(|card| card.model_kind.parse().ok());
+            if let Some(kind) = self.kind.or_else(|| of_models().filter(|_| self.config.is_none())) {
+                plan.kind = kind;
+            }
+            let recipe = plan.recipe();
+            let refit = Refit {
+                data,
+                device: in_data,
+                recipe: recipe.as_ref(),
+                folds: plan.evaluation.folds,
+                negative_predictions: plan.reference_faults.negative_predictions,
+            };
+            let curve = CurvePlan { repeats: self.repeats as usize, seed: self.seed };
+            let bar = progress::bar(printer, fits(data, curve) as u64, "fits");
+            let drawn = learning_curve(&refit, curve, &|| bar.inc(1));
+            bar.finish_and_clear();
+            Ok((plan.kind.name().to_owned(), drawn?))
+        })
+    }
+
+    fn study(&self, name: &str) -> Result<StudyView, Failure> {
+        let location = Location::parse(&self.shared_db).map_err(Failure::usage)?;
+        if let Location::File(path) = &location
+            && !path.is_file()
+        {
+            return Err(Failure::new(FailureKind::Io, "no such database of studies")
+                .at(path)
+                .help("name the one that `tune` wrote, by --shared-db"));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::new(FailureKind::Io, format!("cannot start threads: {e}")))?;
+        let read = runtime.block_on(async {
+            let studies = Studies::open(&location).await?;
+            let read = (studies.study(name).await?, studies.trials(name).await?);
+            studies.close().await;
+            Ok::<_, crate::tune::studies::StudyError>(read)
+        });
+        let (study, trials) = read.map_err(|e| Failure::data(e.to_string()).at(location.to_string()))?;
+        let trials = trials
+            .into_iter()
+            .map(|trial| TrialView {
+                number: trial.number,
+                state: trial.state.name(),
+                value: trial.value,
+                complete: trial.state == TrialState::Complete,
+                parameters: serde_json::to_string(&trial.parameters).unwrap_or_default(),
+            })
+            .collect();
+        let metric = study.specification.objective.get("metric").and_then(|m| m.as_str()).unwrap_or("score");
+        Ok(StudyView { name: study.name, objective: metric.replace('_', " "), trials })
+    }
+}
