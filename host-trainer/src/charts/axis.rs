@@ -47,10 +47,10 @@ impl Axis {
             if low > high { if self.logarithmic { (1.0, 10.0) } else { (0.0, 1.0) } } else { (low, high) };
         let (mut start, mut end) = if self.logarithmic { (low.log10(), high.log10()) } else { (low, high) };
         // A single value stands in the middle.
-        let least = if self.logarithmic { 0.05 } else { (start.abs().max(end.abs()) * 1e-6).max(1e-90) };
+        let least = if self.logarithmic { 0.005 } else { (start.abs().max(end.abs()) * 1e-6).max(1e-90) };
         if end - start < least {
             let room =
-                if self.logarithmic { 0.3 } else { (start.abs() * 0.1).max(if start == 0.0 { 1.0 } else { 0.0 }) };
+                if self.logarithmic { 0.05 } else { (start.abs() * 0.1).max(if start == 0.0 { 1.0 } else { 0.0 }) };
             (start, end) = (start - room, end + room);
             if !self.logarithmic && low >= 0.0 {
                 start = start.max(0.0);

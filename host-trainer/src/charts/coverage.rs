@@ -71,7 +71,7 @@ impl Coverage {
                 .to_owned(),
         );
         let width = 440.0;
-        let (left, right, top) = (NAMES, width - 108.0, 20.0);
+        let (left, right, top) = (NAMES, width - 122.0, 20.0);
         let bottom = top + ROW * shown.len().max(1) as f64;
         figure.size = (width, bottom + 40.0);
         let axis = Axis::linear("held by their interval, %").including(100.0).including(self.nominal_percent);

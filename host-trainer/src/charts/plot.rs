@@ -109,10 +109,12 @@ impl Plot {
         self
     }
 
-    /// A dashed line that belongs to no series: a limit, an ideal.
+    /// A dashed line that belongs to no series: a limit, an ideal. Without a name it has no place in the key.
     #[must_use]
     pub fn guide(mut self, name: &str, points: Vec<(f64, f64)>) -> Self {
-        self.figure.key.push((said(name), Look::Guide));
+        if !name.is_empty() {
+            self.figure.key.push((said(name), Look::Guide));
+        }
         self.layers.push(Layer::Guide(points));
         self
     }

@@ -87,6 +87,9 @@ impl ReportCommand {
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
         let of_data = |failure: Failure| if failure.path.is_some() { failure } else { failure.at(&self.data) };
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data).map_err(of_data)?;
+        // The page may be passed on: where the data lay is nobody's business.
+        let folder = format!("{}/", self.data.display().to_string().trim_end_matches('/'));
+        notes.extend(data.notes.iter().map(|note| note.replace(&folder, "")));
         if in_data != device {
             notes.push(format!("The data were measured on {in_data}, the models are for {device}."));
         }

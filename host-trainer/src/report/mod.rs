@@ -33,7 +33,7 @@ pub struct Report<'a> {
     pub pairs: Vec<Pair>,
     /// The figures that follow, by kind and target.
     pub lines: Vec<Line>,
-    /// What could not be judged.
+    /// What was odd in the data, and what could not be judged.
     pub notes: Vec<String>,
     /// Engines to show layer by layer.
     pub engines: Vec<EngineView>,
@@ -47,7 +47,7 @@ pub struct Report<'a> {
 
 const STYLE: &str = "\
     .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(23rem,100%),1fr));gap:1.6rem 2rem;margin:1rem 0}\
-    td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+    td,thead th{white-space:nowrap}tbody th{min-width:9rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
     .lead{font-size:1.05rem}\
     .told{border-left:.3rem solid var(--chart-1);padding:.1rem 0 .1rem .9rem;margin:.8rem 0;max-width:48rem}\
     .told p{margin:.35rem 0}\
@@ -132,8 +132,7 @@ impl Report<'_> {
             "The roof lines are rates fitted to the training layers, not the hardware's peak: a layer may lie above them.".to_owned(),
         );
         let cards = self.cards.iter().flat_map(|card| &card.notes);
-        let all: BTreeSet<&String> =
-            cards.chain(&self.device.notes).chain(&self.notes).chain(&self.data.notes).collect();
+        let all: BTreeSet<&String> = cards.chain(&self.device.notes).chain(&self.notes).collect();
         html! {
             ul { @for sentence in &told { li { (sentence) } } }
             @if !all.is_empty() {

@@ -5,6 +5,9 @@ use crate::charts::{Axis, Bar, Bars, Plot, Point};
 use crate::model::Card;
 use maud::{Markup, html};
 
+/// Networks of an ensemble whose losses are drawn.
+const SHOWN_MEMBERS: usize = 2;
+
 /// A trial of a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialView {
@@ -114,7 +117,7 @@ pub(super) fn loss(report: &Report<'_>) -> Option<Markup> {
     let charts: Vec<Markup> = report.cards.iter().filter_map(loss_of).collect();
     (!charts.is_empty()).then(|| {
         html! {
-            p { "On the scale on which the network learns. Full: on training rows; the series after it: on validation rows, by which training stops." }
+            p { "On the scale on which the network learns. Training stops by the loss on validation rows." }
             div class="grid" { @for chart in charts { (chart) } }
         }
     })
@@ -131,7 +134,7 @@ fn loss_of(card: &Card) -> Option<Markup> {
         Axis::log("loss"),
     );
     let mut drawn = false;
-    for (number, member) in members.iter().enumerate().take(crate::charts::LOOKS / 2) {
+    for (number, member) in members.iter().enumerate().take(SHOWN_MEMBERS) {
         let numbers = |key: &str| -> Vec<Option<f64>> {
             let values = member.get("curve").and_then(|curve| curve.get(key)).and_then(|v| v.as_array());
             values.map(|values| values.iter().map(serde_json::Value::as_f64).collect()).unwrap_or_default()
@@ -148,10 +151,11 @@ fn loss_of(card: &Card) -> Option<Markup> {
         }
     }
     if let Some(best) = members.first().and_then(|m| m.get("best_epoch")).and_then(serde_json::Value::as_u64) {
-        plot = plot.note(format!(
-            "The weights of epoch {best} were kept{}.",
-            if members.len() > 1 { " of the first network" } else { "" }
-        ));
+        let first = if members.len() > 1 { " of the first network" } else { "" };
+        plot = plot.note(format!("Epoch {best}{first} was the best; its weights were kept."));
+    }
+    if members.len() > SHOWN_MEMBERS {
+        plot = plot.note(format!("Shown are {SHOWN_MEMBERS} of the {} networks that are averaged.", members.len()));
     }
     drawn.then(|| plot.render())
 }
