@@ -92,13 +92,16 @@ pub struct Shuffles {
     pub seed: u64,
 }
 
+/// Predicts rows of features, all of a problem's at once.
+type Predict<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>, Failure> + Sync + 'a;
+
 /// The effects of shuffling each column in turn, by a function that predicts rows (permutation importance: Breiman, *Random
 /// Forests*, 2001, section 10; here on held-out rows, and in percentage points).
 fn importance(
     problem: &Problem,
     held_out: bool,
     shuffles: Shuffles,
-    predict: &(dyn Fn(&[f64]) -> Result<Vec<f64>, Failure> + Sync),
+    predict: &Predict<'_>,
 ) -> Result<Vec<Effect>, Failure> {
     let intact = mape(&problem.measured, &predict(&problem.rows)?);
     let (groups, _) = distinct(problem);

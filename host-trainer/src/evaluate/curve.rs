@@ -103,6 +103,9 @@ fn only(data: &TrainingData, networks: &BTreeSet<String>) -> TrainingData {
     part
 }
 
+/// A kind's name with what its repetitions judged: how many rows, and how far off.
+type Cell = (&'static str, Vec<(usize, f64)>);
+
 /// Draws up a learning curve: a fifth of the networks is kept back, models are fitted on more and more of the others, and
 /// judged on those kept back; several times with others kept back. The same networks are kept back for all sizes of a
 /// repetition, and a larger training set holds the smaller ones.
@@ -158,7 +161,7 @@ pub fn learning_curve(refit: &Refit<'_>, plan: CurvePlan, done: &(dyn Fn() + Syn
     if by_rows {
         curve.notes.push("one network only: the curve is over its rows, and says nothing of other networks".to_owned());
     }
-    let mut cells: BTreeMap<(usize, Judged, usize), (&'static str, Vec<(usize, f64)>)> = BTreeMap::new();
+    let mut cells: BTreeMap<(usize, Judged, usize), Cell> = BTreeMap::new();
     for (line, size) in results
         .into_iter()
         .zip(&jobs)

@@ -151,3 +151,29 @@ fn what_cannot_be_reported_is_refused() {
         assert!(!out.exists());
     }
 }
+
+#[test]
+fn every_command_of_the_page_about_judging_works() {
+    let folder = tempfile::tempdir().expect("folder");
+    data(&folder.path().join("training_data"), 0..30, true);
+    data(&folder.path().join("held_out"), 30..40, true);
+    fit_with("physics", "", &folder.path().join("training_data"), &folder.path().join("models"), "2");
+    let sample = folder.path().join("sample_data");
+    fs::create_dir(&sample).expect("folder");
+    let engine = "resnet18_trt_engine_info.json";
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample_data").join(engine);
+    fs::copy(shipped, sample.join(engine)).expect("an engine");
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.md")).expect("the page");
+    let commands: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("host-trainer ")).collect();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+            .args(command.split_whitespace())
+            .current_dir(folder.path())
+            .env("RAYON_NUM_THREADS", "2")
+            .env_remove("HOST_TRAINER_CONFIG")
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
