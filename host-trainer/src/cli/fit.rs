@@ -74,7 +74,10 @@ struct Line {
 impl Fit {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let plan = self.plan()?;
-        let data = training::read(&self.data)?;
+        let mut data = training::read(&self.data)?;
+        if let Some(samples) = plan.samples {
+            data.sample(samples).map_err(|e| Failure::usage(e).at(&self.data))?;
+        }
         for note in &data.notes {
             printer.warn(note);
         }
@@ -83,37 +86,7 @@ impl Fit {
         if self.dry_run {
             return self.show_plan(&plan, &data, &devices, &test_networks, printer);
         }
-        let recipe = plan.recipe();
-        let order = Order {
-            data: &data,
-            recipe: recipe.as_ref(),
-            evaluation: &plan.evaluation,
-            test_networks: &test_networks,
-            extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
-            negative_predictions: plan.reference_faults.negative_predictions,
-        };
-        let mut outcomes = Vec::new();
-        for device in &devices {
-            let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
-            let outcome = train(&order, &device.in_data, &|table, target| {
-                bar.set_message(format!("{} {}", table.name(), target.name()));
-                bar.inc(1);
-            });
-            bar.finish_and_clear();
-            let mut outcome = outcome.map_err(|e| fit_failure(&self.data, &e))?;
-            device.rename(&mut outcome);
-            outcomes.push(outcome);
-        }
-        for outcome in &outcomes {
-            crate::model::replace_device(&self.out, &outcome.device, &outcome.artefacts)?;
-            set_default_device(&self.out, &outcome.device.name)?;
-            printer.say(format!(
-                "{} models for {} in {}",
-                outcome.artefacts.len(),
-                outcome.device.name,
-                self.out.join(&outcome.device.name).display()
-            ));
-        }
+        let outcomes = fit_devices(&plan, &data, &self.data, &devices, &test_networks, &self.out, printer)?;
         self.report(&outcomes, printer)?;
         let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.device.name.as_str()).collect();
         register_fitted(&self.registration, &self.out, &names, printer)
@@ -142,10 +115,7 @@ impl Fit {
                 .help("leave out --kind, or take mlp"));
         }
         if let Some(names) = &self.test_models {
-            plan.test_models = match names.as_slice() {
-                [none] if none == "none" => Vec::new(),
-                names => names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
-            };
+            plan.test_models = names_or_none(names);
         }
         for choice in &self.input_cols {
             choose_columns(&mut plan, choice)?;
@@ -244,15 +214,67 @@ impl Fit {
     }
 }
 
+/// Fits the models of some devices, and writes them into a folder.
+pub(super) fn fit_devices(
+    plan: &Plan,
+    data: &TrainingData,
+    folder: &Path,
+    devices: &[DeviceChoice],
+    test_networks: &BTreeSet<String>,
+    out: &Path,
+    printer: &Printer,
+) -> Result<Vec<Outcome>, Failure> {
+    let recipe = plan.recipe();
+    let order = Order {
+        data,
+        recipe: recipe.as_ref(),
+        evaluation: &plan.evaluation,
+        test_networks,
+        extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
+        negative_predictions: plan.reference_faults.negative_predictions,
+    };
+    let mut outcomes = Vec::new();
+    for device in devices {
+        let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
+        let outcome = train(&order, &device.in_data, &|table, target| {
+            bar.set_message(format!("{} {}", table.name(), target.name()));
+            bar.inc(1);
+        });
+        bar.finish_and_clear();
+        let mut outcome = outcome.map_err(|e| fit_failure(folder, &e))?;
+        device.rename(&mut outcome);
+        outcomes.push(outcome);
+    }
+    for outcome in &outcomes {
+        crate::model::replace_device(out, &outcome.device, &outcome.artefacts)?;
+        set_default_device(out, &outcome.device.name)?;
+        printer.say(format!(
+            "{} models for {} in {}",
+            outcome.artefacts.len(),
+            outcome.device.name,
+            out.join(&outcome.device.name).display()
+        ));
+    }
+    Ok(outcomes)
+}
+
+/// Names of networks, where the single word `none` stands for no name.
+pub(super) fn names_or_none(names: &[String]) -> Vec<String> {
+    match names {
+        [none] if none == "none" => Vec::new(),
+        names => names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+    }
+}
+
 /// A device by its name in the data and the name its models get.
 #[derive(Debug)]
-struct DeviceChoice {
+pub(super) struct DeviceChoice {
     in_data: String,
     name: String,
 }
 
 impl DeviceChoice {
-    fn same(name: &str) -> Self {
+    pub(super) fn same(name: &str) -> Self {
         Self { in_data: name.to_owned(), name: name.to_owned() }
     }
 

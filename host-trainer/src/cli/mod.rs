@@ -6,14 +6,16 @@ mod evaluate;
 mod examine;
 mod fit;
 mod ingest;
-mod kind;
 mod models;
 mod predict;
 mod progress;
 mod report;
 mod runtime;
 mod serve;
+mod studies;
 mod table;
+mod tune;
+mod values;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::failure::Failure;
@@ -65,6 +67,8 @@ enum Command {
     Predict(predict::Predict),
     Report(report::ReportCommand),
     Serve(serve::Serve),
+    Studies(studies::StudiesCommand),
+    Tune(tune::Tune),
 }
 
 impl Global {
@@ -91,6 +95,8 @@ impl Cli {
             Command::Predict(command) => command.run(printer),
             Command::Report(command) => command.run(printer),
             Command::Serve(command) => command.run(printer),
+            Command::Studies(command) => command.run(printer),
+            Command::Tune(command) => command.run(printer),
         }
     }
 }

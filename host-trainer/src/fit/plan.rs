@@ -25,6 +25,9 @@ pub struct Plan {
     pub kind: Kind,
     /// Networks kept back for testing.
     pub test_models: Vec<String>,
+    /// Rows used of each table, drawn once and for all; all of them where it is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
     /// How models are judged.
     pub evaluation: Evaluation,
     /// The reference's faults, by name; all off by default.
@@ -42,6 +45,7 @@ impl Default for Plan {
         Self {
             kind: Kind::default(),
             test_models: ["lenet", "resnet18", "vgg16"].map(str::to_owned).to_vec(),
+            samples: None,
             evaluation: Evaluation::default(),
             reference_faults: ReferenceFaults::default(),
             lasso: LassoPlan::default(),
@@ -253,6 +257,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), String> {
         let within =
             |name: &str, ok: bool, range: &str| if ok { Ok(()) } else { Err(format!("`{name}` must be {range}")) };
+        within("samples", self.samples != Some(0), "at least 1")?;
         within("evaluation.folds", self.evaluation.folds != 1, "0 or at least 2")?;
         let level = self.evaluation.interval_level;
         within("evaluation.interval_level", level > 0.0 && level < 1.0, "between 0 and 1")?;

@@ -67,6 +67,24 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
+    /// Keeps so many rows of each table, always the same ones, in their order.
+    ///
+    /// # Errors
+    /// A sentence, where there are totals: a network's total is that of all its layers.
+    pub fn sample(&mut self, rows: usize) -> Result<(), String> {
+        if !self.totals.is_empty() {
+            return Err("rows cannot be sampled where there are totals of whole networks".to_owned());
+        }
+        for table in self.tables.values_mut().filter(|table| table.len() > rows) {
+            let order = crate::fit::train::shuffled(&(0..table.len()).collect::<Vec<_>>());
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            let mut drawn = order.iter().map(|place| *place < sorted[rows]);
+            table.retain(|_| drawn.next().unwrap_or(false));
+        }
+        Ok(())
+    }
+
     /// Names of all networks, sorted.
     #[must_use]
     pub fn networks(&self) -> BTreeSet<&str> {

@@ -26,6 +26,18 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// All figures, in the order that help texts list them.
+    pub const ALL: &[Self] = &[Self::Mape, Self::Rmspe];
+
+    /// The name that the command line and studies have.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mape => "mape",
+            Self::Rmspe => "rmspe",
+        }
+    }
+
     fn of(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Mape => metrics.mape_percent,

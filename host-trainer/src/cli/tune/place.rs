@@ -1,0 +1,84 @@
+//! Where studies are kept, as commands are told it.
+
+use crate::tune::studies::{Location, Studies, StudyError};
+use clap::Args;
+use shared::failure::{Failure, Kind};
+use shared::printer::Printer;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// The database of studies.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Place {
+    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment.
+    #[arg(
+        long = "shared-db",
+        visible_alias = "save-state",
+        value_name = "FILE|URL",
+        env = "HOST_TRAINER_STUDIES",
+        hide_env_values = true,
+        default_value = "studies.sqlite"
+    )]
+    place: Secret,
+}
+
+/// Text that shows in no message: a URL may hold a password.
+#[derive(Clone)]
+struct Secret(Arc<str>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.into()))
+    }
+}
+
+impl Place {
+    pub(in crate::cli) fn location(&self, printer: &Printer) -> Result<Location, Failure> {
+        let location = Location::parse(&self.place.0).map_err(Failure::usage)?;
+        let in_arguments = std::env::args().any(|argument| argument.contains(&*self.place.0));
+        if location.holds_password() && in_arguments {
+            printer.warn("others on this machine can read a password among a command's arguments");
+            printer.say("hint: give the URL by HOST_TRAINER_STUDIES, or the password by PGPASSWORD or ~/.pgpass");
+        }
+        Ok(location)
+    }
+
+    /// Opens the database.
+    pub(in crate::cli) fn open(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
+        let location = self.location(printer)?;
+        let studies = runtime.block_on(Studies::open(&location)).map_err(|e| failure(&location, &e))?;
+        Ok((studies, location))
+    }
+}
+
+/// A runtime for the database.
+pub(in crate::cli) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))
+}
+
+/// What a failure of studies is to a user.
+pub(in crate::cli) fn failure(location: &Location, error: &StudyError) -> Failure {
+    let failure = |kind| Failure::new(kind, error.to_string()).at(location.to_string());
+    match error {
+        StudyError::Location(_) => Failure::new(Kind::Io, error.to_string()).help("make the folder first"),
+        StudyError::Differs { .. } => {
+            failure(Kind::Usage).help("the same command goes on with a study; for another one, give another --study-id")
+        }
+        StudyError::Unknown(_) => failure(Kind::Usage).help("`host-trainer studies list` lists them"),
+        StudyError::Name(_) | StudyError::Space(_) => Failure::usage(error.to_string()),
+        StudyError::Database(_) => failure(Kind::Io).help("check that the database can be reached and written"),
+        StudyError::Garbled(_) => failure(Kind::Data).help("give the study another name, or delete it"),
+    }
+}
