@@ -1,5 +1,7 @@
 //! Studies as users meet them: the real binary, several processes at once, killed at random.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;

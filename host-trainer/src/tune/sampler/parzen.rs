@@ -5,63 +5,95 @@ use crate::tune::space::{Axis, Point};
 
 /// Weight of the kernel over everything.
 const PRIOR: f64 = 1.0;
-/// Kernels' spread before there are many of them.
-const SPREAD: f64 = 0.2;
+/// Kernels at which the least spread stops shrinking.
+const FINEST: f64 = 100.0;
+/// Widest that a kernel at a point is.
+const WIDEST: f64 = 0.3;
 /// Newest points that count in full; the older they are, the less the others do.
 const IN_FULL: usize = 25;
 
-/// A mixture of product kernels.
+/// A mixture of product kernels, the last of them over everything.
 #[derive(Debug)]
 pub(super) struct Mixture<'a> {
-    kernels: Vec<(f64, Option<&'a Point>)>,
-    spread: f64,
+    kernels: Vec<Kernel<'a>>,
+}
+
+#[derive(Debug)]
+struct Kernel<'a> {
+    weight: f64,
+    /// None over everything.
+    centre: Option<&'a Point>,
+    /// On each axis.
+    spreads: Vec<f64>,
+}
+
+impl Kernel<'_> {
+    /// Centre and spread on an axis; none where the kernel is even there.
+    fn on(&self, axis: usize) -> Option<(f64, f64)> {
+        Some((self.centre?.get(axis).copied().flatten()?, self.spreads[axis]))
+    }
 }
 
 impl<'a> Mixture<'a> {
-    /// The mixture over points, oldest first, with the prior as its last kernel. Spreads follow Scott's rule.
+    /// The mixture over points, oldest first. On each axis a kernel reaches as far as the farther of its neighbours
+    /// (Bergstra et al., 2011, section 4), within bounds.
     pub(super) fn of(axes: &[Axis], points: &[&'a Point]) -> Self {
         let count = points.len();
         let weight = |age: usize| match count.checked_sub(IN_FULL) {
             Some(older) if age < older => (1.0 + age as f64 * (count as f64 - 1.0) / older as f64) / count as f64,
             _ => 1.0,
         };
-        let mut kernels: Vec<(f64, Option<&Point>)> =
-            points.iter().enumerate().map(|(age, point)| (weight(age), Some(*point))).collect();
-        kernels.push((PRIOR, None));
-        let total: f64 = kernels.iter().map(|(weight, _)| weight).sum();
-        kernels.iter_mut().for_each(|(weight, _)| *weight /= total);
-        let scott = SPREAD * (count.max(1) as f64).powf(-1.0 / (axes.len() as f64 + 4.0));
-        let least = 1.0 / (count as f64 + 2.0).min(100.0);
-        Self { kernels, spread: scott.max(least * SPREAD) }
-    }
-
-    /// Draws a point; elements that its kernel lacks are drawn from the prior.
-    pub(super) fn draw(&self, axes: &[Axis], stream: &mut Stream) -> Point {
-        let mut left = stream.uniform();
-        let mut chosen = None;
-        for (weight, centre) in &self.kernels {
-            chosen = *centre;
-            left -= weight;
-            if left < 0.0 {
-                break;
+        let mut kernels: Vec<Kernel<'_>> = points
+            .iter()
+            .enumerate()
+            .map(|(age, point)| Kernel { weight: weight(age), centre: Some(point), spreads: vec![1.0; axes.len()] })
+            .collect();
+        for (i, axis) in axes.iter().enumerate().filter(|(_, axis)| !matches!(axis, Axis::Choice(_))) {
+            let least = least_spread(axis, count);
+            let mut placed: Vec<(f64, usize)> =
+                points.iter().enumerate().filter_map(|(k, point)| Some(((*point.get(i)?)?, k))).collect();
+            placed.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for (place, (x, kernel)) in placed.iter().enumerate() {
+                let below = place.checked_sub(1).map(|place| x - placed[place].0);
+                let above = placed.get(place + 1).map(|(next, _)| next - x);
+                // Alone it reaches to the farther end; at an end it knows one neighbour.
+                let reach = match (below, above) {
+                    (Some(below), Some(above)) => below.max(above),
+                    (Some(one), None) | (None, Some(one)) if placed.len() > 2 => one,
+                    (one, other) => one.or(other).unwrap_or(0.0).max(*x).max(1.0 - x),
+                };
+                kernels[*kernel].spreads[i] = reach.min(WIDEST).max(least);
             }
         }
-        let centre = |i: usize| chosen.and_then(|point| point.get(i).copied().flatten());
-        axes.iter().enumerate().map(|(i, axis)| Some(self.draw_on(axis, centre(i), stream))).collect()
+        kernels.push(Kernel { weight: PRIOR, centre: None, spreads: Vec::new() });
+        let total: f64 = kernels.iter().map(|kernel| kernel.weight).sum();
+        kernels.iter_mut().for_each(|kernel| kernel.weight /= total);
+        Self { kernels }
     }
 
-    fn draw_on(&self, axis: &Axis, centre: Option<f64>, stream: &mut Stream) -> f64 {
+    /// Draws a point; elements that its kernel lacks are drawn evenly.
+    pub(super) fn draw(&self, axes: &[Axis], stream: &mut Stream) -> Point {
+        let mut left = stream.uniform();
+        let chosen = self.kernels.iter().find(|kernel| {
+            left -= kernel.weight;
+            left < 0.0
+        });
+        let on = |i: usize| chosen.and_then(|kernel| kernel.on(i));
+        axes.iter().enumerate().map(|(i, axis)| Some(self.draw_on(axis, on(i), stream))).collect()
+    }
+
+    fn draw_on(&self, axis: &Axis, kernel: Option<(f64, f64)>, stream: &mut Stream) -> f64 {
         if let Axis::Choice(count) = axis {
             let own = self.own_share(*count);
-            return match centre {
-                Some(centre) if stream.uniform() < own => centre,
+            return match kernel {
+                Some((centre, _)) if stream.uniform() < own => centre,
                 _ => stream.below(*count) as f64,
             };
         }
-        let Some(centre) = centre else { return stream.uniform() };
+        let Some((centre, spread)) = kernel else { return stream.uniform() };
         // Outside the range there is nothing: try again, which draws from the kernel cut off there.
         for _ in 0..64 {
-            let x = centre + self.spread_on(axis) * stream.normal();
+            let x = centre + spread * stream.normal();
             if (0.0..=1.0).contains(&x) {
                 return x;
             }
@@ -75,46 +107,42 @@ impl<'a> Mixture<'a> {
         1.0 / (1.0 + count as f64 * PRIOR / kernels)
     }
 
-    /// A spread that lets neighbours of a whole number be drawn.
-    fn spread_on(&self, axis: &Axis) -> f64 {
-        match axis {
-            Axis::Int { .. } => self.spread.max(axis.count().map_or(0.0, |count| 0.5 / count as f64)),
-            _ => self.spread,
-        }
-    }
-
     /// Logarithm of the density at a point.
     pub(super) fn log_density(&self, axes: &[Axis], point: &Point) -> f64 {
         let logs: Vec<f64> = self
             .kernels
             .iter()
-            .map(|(weight, centre)| {
-                let of_axes = axes.iter().zip(point).enumerate().filter_map(|(i, (axis, x))| {
-                    let centre = centre.and_then(|centre| centre.get(i).copied().flatten());
-                    Some(self.log_density_on(axis, centre, (*x)?))
-                });
-                weight.ln() + of_axes.sum::<f64>()
+            .map(|kernel| {
+                let of_axes = axes.iter().zip(point).enumerate();
+                let logs = of_axes.filter_map(|(i, (axis, x))| Some(self.log_density_on(axis, kernel.on(i), (*x)?)));
+                kernel.weight.ln() + logs.sum::<f64>()
             })
             .collect();
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         largest + logs.iter().map(|log| (log - largest).exp()).sum::<f64>().ln()
     }
 
-    fn log_density_on(&self, axis: &Axis, centre: Option<f64>, x: f64) -> f64 {
+    fn log_density_on(&self, axis: &Axis, kernel: Option<(f64, f64)>, x: f64) -> f64 {
         if let Axis::Choice(count) = axis {
             let even = 1.0 / (*count).max(1) as f64;
-            let Some(centre) = centre else { return even.ln() };
+            let Some((centre, _)) = kernel else { return even.ln() };
             let own = self.own_share(*count);
             let share = (1.0 - own) * even + if centre == x { own } else { 0.0 };
             return share.ln();
         }
-        let (centre, spread) = match centre {
-            Some(centre) => (centre, self.spread_on(axis)),
-            None => return 0.0,
-        };
+        let Some((centre, spread)) = kernel else { return 0.0 };
         let inside = normal_share((1.0 - centre) / spread) - normal_share(-centre / spread);
         let z = (x - centre) / spread;
         -0.5 * z * z - (spread * std::f64::consts::TAU.sqrt() * inside).ln()
+    }
+}
+
+/// The least spread of one of so many kernels: it narrows as they gather, but lets neighbours of a whole number be drawn.
+fn least_spread(axis: &Axis, count: usize) -> f64 {
+    let fine = 1.0 / (count as f64 + 1.0).min(FINEST);
+    match axis {
+        Axis::Int { .. } => fine.max(axis.count().map_or(0.0, |count| 0.5 / count as f64)).min(1.0),
+        _ => fine,
     }
 }
 

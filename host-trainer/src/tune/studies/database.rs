@@ -1,8 +1,8 @@
 //! The two databases behind one code path.
 
 use super::StudyError;
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -138,6 +138,10 @@ pub(super) async fn connect(location: &Location) -> Result<(AnyPool, Dialect), S
         }
     }
     let url = location.url()?;
+    if dialect == Dialect::Postgres {
+        // A pool would wait for a server that is not there; whoever mistyped its address need not.
+        AnyConnection::connect(&url).await?.close().await?;
+    }
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
