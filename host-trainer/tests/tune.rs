@@ -144,8 +144,9 @@ impl Drop for Worker {
 }
 
 /// Works a study off by some processes at once, each killed without warning after a time that looks random, and started
-/// again, until the study is done. Gives how many were killed.
-fn killed_at_random(folder: &Path, database: &str, arguments: &[&str], processes: usize) -> usize {
+/// again, until the study is done. Gives how many were killed: enough, and no more, since on a busy machine a process
+/// may not live long enough to do anything.
+fn killed_at_random(folder: &Path, database: &str, arguments: &[&str], processes: usize, most: usize) -> usize {
     let start = || {
         let mut command = tune(folder, database, arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -159,7 +160,7 @@ fn killed_at_random(folder: &Path, database: &str, arguments: &[&str], processes
     let mut workers: Vec<(Worker, Instant)> = Vec::new();
     let (began, mut killed, mut done) = (Instant::now(), 0, 0);
     for _ in 0..processes {
-        workers.push((start(), Instant::now() + Duration::from_millis(120 + draw(700))));
+        workers.push((start(), Instant::now() + Duration::from_millis(300 + draw(1500))));
     }
     while done < processes {
         assert!(began.elapsed() < PATIENCE, "the study does not end; {killed} were killed");
@@ -172,12 +173,12 @@ fn killed_at_random(folder: &Path, database: &str, arguments: &[&str], processes
                     *deadline = Instant::now() + 2 * PATIENCE;
                 }
                 Some(_) => *worker = start(),
-                None if Instant::now() > *deadline => {
+                None if Instant::now() > *deadline && killed < most => {
                     worker.0.kill().expect("kill");
                     worker.0.wait().expect("wait");
                     killed += 1;
                     *worker = start();
-                    *deadline = Instant::now() + Duration::from_millis(120 + draw(700));
+                    *deadline = Instant::now() + Duration::from_millis(300 + draw(1500));
                 }
                 None => {}
             }
@@ -215,7 +216,7 @@ fn survives_being_killed(database: &str) {
     };
     let killed_arguments = arguments("killed");
     let words: Vec<&str> = killed_arguments.iter().map(String::as_str).collect();
-    let killed = killed_at_random(folder.path(), database, &words, 4);
+    let killed = killed_at_random(folder.path(), database, &words, 4, 16);
     let after = json(&run(tune(folder.path(), database, &words)));
     // One process that nothing disturbs.
     let calm_arguments = arguments("calm");
