@@ -187,7 +187,7 @@ def engines(visit, folder):
 
     visit.go("/")
     page = visit.drop(ROOT / "Cargo.toml")
-    assert page.get_by_role("alert").is_visible() and "engine info" in page.inner_text("main")
+    assert page.get_by_role("alert").is_visible() and "trtexec" in page.inner_text("main")
     visit.errors.clear()  # The browser itself reports the refusal's status.
     visit.check("a refusal")
     return permalink

@@ -66,6 +66,11 @@ impl View<'_> {
         (sort, self.choice.order.unwrap_or(sort.first()))
     }
 
+    /// Whether any layer has an interval.
+    fn bounded(&self) -> bool {
+        self.prediction.layers.iter().any(|layer| layer.runtime_bounds.is_some())
+    }
+
     /// A link to this result with something else about it.
     fn link(&self, device: &str, sorting: Option<(Sort, Order)>, page: usize) -> String {
         let (sort, order) = sorting.unzip();
@@ -167,6 +172,7 @@ impl View<'_> {
         let total = self.cost().total(&self.prediction.totals);
         let power = self.prediction.totals.average_power_w.is_some();
         let decimals = if total > 1000.0 { 2 } else { 4 };
+        let bounded = self.bounded();
         let head = |column: Sort, name: &str, class: &str| {
             let now = (column == sort).then_some(order);
             let next = now.map_or(column.first(), Order::flipped);
@@ -200,13 +206,13 @@ impl View<'_> {
                         table #layer-table data-sortable=[whole.then_some("")] {
                             caption.sr { "Layers, sorted by " (sort.name()) ", " (order.aria()) }
                             thead { tr {
-                                (head(Sort::Index, "#", "n"))
+                                (head(Sort::Index, "#", "n wide"))
                                 (head(Sort::Name, "Layer", ""))
-                                (head(Sort::Kind, "Kind", ""))
+                                (head(Sort::Kind, "Kind", "wide"))
                                 (head(Sort::Runtime, "Run time ms", "n"))
-                                th.n.wide scope="col" { "Interval ms" }
+                                @if bounded { th.n.wide scope="col" { "Interval ms" } }
                                 @if power { (head(Sort::Power, "Power W", "n")) (head(Sort::Energy, "Energy mJ", "n")) }
-                                th.n scope="col" { "Share %" }
+                                th.n.wide scope="col" { "Share %" }
                                 th.wide scope="col" { "Source" }
                             } }
                             tbody { @for layer in shown { (self.row(layer, power, total, decimals, &looks)) } }
@@ -251,22 +257,22 @@ impl View<'_> {
         let look = looks[rows::group(layer.kind)];
         html! {
             tr id=(format!("layer-{}", layer.index)) {
-                td.n data-v=(layer.index) { (layer.index) }
+                td.n.wide data-v=(layer.index) { (layer.index) }
                 td.layer-name {
-                    (printable(&layer.layer_name))
+                    div.name title=(printable(&layer.layer_name)) { (printable(&layer.layer_name)) }
                     @if !shape.is_empty() { div.muted.small { (shape) } }
                 }
-                td {
+                td.wide {
                     span.kind { svg.dot viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("f{look}")) width="10" height="10" rx="2" {} } (kind_name(layer.kind)) }
                     div.muted.small.wide { (printable(&layer.layer_type)) }
                 }
                 td.n data-v=(value(runtime)) { (number(runtime, decimals)) }
-                td.n.muted.wide { (interval(layer.runtime_bounds, decimals)) }
+                @if self.bounded() { td.n.muted.wide { (interval(layer.runtime_bounds, decimals)) } }
                 @if power {
                     td.n data-v=(value(watts)) { (number(watts, 2)) }
                     td.n data-v=(value(energy)) { (number(energy, decimals)) }
                 }
-                td.n data-v=(value(share)) { (number(share, 1)) @if let Some(share) = share { (share_bar(share)) } }
+                td.n.wide data-v=(value(share)) { (number(share, 1)) @if let Some(share) = share { (share_bar(share)) } }
                 td.wide { (source(layer)) }
             }
         }

@@ -19,6 +19,8 @@ mod shelf;
 mod sign_in;
 mod studies;
 mod study_routes;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod upload_files;
 

@@ -139,7 +139,7 @@ fn overview_of(device: &DeviceView<'_>, registered: &Registered) -> Markup {
                     }
                 }
             }
-            p.muted.small { "Learned from " (device.networks.len()) " networks: " (printable(&device.networks.iter().take(12).cloned().collect::<Vec<_>>().join(", "))) @if device.networks.len() > 12 { ", …" } "." }
+            p.muted.small { "Learned from " (device.networks.len()) @if device.networks.len() == 1 { " network: " } @else { " networks: " } (printable(&device.networks.iter().take(12).cloned().collect::<Vec<_>>().join(", "))) @if device.networks.len() > 12 { ", …" } "." }
         }
     }
 }

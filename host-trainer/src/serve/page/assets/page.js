@@ -154,7 +154,8 @@ async function refresh() {
   pending = null;
   let text;
   try {
-    const answer = await fetch(location.href, { headers: { "x-live": "1" } });
+    // What answered a form has nothing live but the foot, and no address of its own.
+    const answer = await fetch($("main [data-live]") ? location.href : "/", { headers: { "x-live": "1" } });
     if (!answer.ok) return;
     text = await answer.text();
   } catch { return; }
