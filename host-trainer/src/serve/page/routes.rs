@@ -104,10 +104,12 @@ fn told(failure: Failure) -> ApiError {
     let name = failure.path.as_ref().map(|path| path.display().to_string());
     let known = failure.kind == shared::failure::Kind::Data;
     let error = ApiError::from(failure);
-    match name.filter(|_| known) {
-        Some(name) => ApiError { message: format!("{name} {}", error.message), ..error },
-        None => error,
-    }
+    let Some(name) = name.filter(|_| known) else { return error };
+    let place = match &error.place {
+        Some(place) => format!("{name}, {place}"),
+        None => name,
+    };
+    error.place(place)
 }
 
 /// The kept engine of an id.

@@ -277,7 +277,7 @@ mod tests {
         let info =
             shared::architectures::engine_info("resnet18", shared::architectures::Options::default()).expect("known");
         let (engine, _) = shared::engine::parse(info.as_bytes()).expect("our own");
-        assert_eq!(shape(&engine.layers[0]), "");
+        assert_eq!(shape(&engine.layers[0]), "1×3×224×224 → 1×3×224×224, fp16");
         let convolution = engine.layers.iter().find(|l| l.kind == LayerKind::Convolution).expect("has one");
         assert_eq!(shape(convolution), "1×3×224×224 → 1×64×112×112, 7×7, stride 2, fp16");
     }

@@ -106,7 +106,7 @@ fn told(failure: Failure) -> ApiError {
     let usage = failure.kind == FailureKind::Usage;
     let error = ApiError::from(failure);
     match name.filter(|_| usage) {
-        Some(name) => ApiError { message: format!("{name}: {}", error.message), ..error },
+        Some(name) => error.place(name),
         None => error,
     }
 }

@@ -63,8 +63,10 @@ fn assert_sound(markup: &str) {
 }
 
 fn framed(main: &Markup) -> String {
-    let frame =
-        Frame { deployed: vec![(HOSTILE.to_owned(), HOSTILE.to_owned())], visitor: Visitor::Known(HOSTILE.to_owned()) };
+    let frame = Frame {
+        deployed: vec![(HOSTILE.to_owned(), "0123456789abcdef".to_owned())],
+        visitor: Visitor::Known(HOSTILE.to_owned()),
+    };
     page(&frame, Tab::Predict, HOSTILE, main).into_string()
 }
 
