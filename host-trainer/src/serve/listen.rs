@@ -1,11 +1,11 @@
 //! The socket: bound, served, and closed with care.
 
 use super::app::App;
-use super::settings::Settings;
+use super::settings::{Limits, Settings};
 use super::{models, router, studies};
-use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use shared::failure::{Failure, Kind};
 use std::future::{Future, Ready, ready};
@@ -90,25 +90,18 @@ impl Bound {
         });
         let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
         let capped = Capped { slots: Arc::new(Semaphore::new(settings.limits.connections)), app: Arc::clone(&app) };
-        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).http1_only();
-        server
-            .http_builder()
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.limits.header_time)
-            .max_buf_size(64 << 10)
-            .keep_alive(true);
+        let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+        let limits = &settings.limits;
         let served = match &settings.tls {
-            None => server.acceptor(capped).serve(service).await,
+            None => configured(server.acceptor(capped), limits).serve(service).await,
             Some(tls) => {
                 // A second call is told that there is a provider already, which is as good.
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 let config = RustlsConfig::from_pem_chain_file(&tls.certificate, &tls.key).await.map_err(|e| {
                     Failure::usage(format!("cannot use the certificate and its key: {e}")).at(&tls.certificate)
                 })?;
-                let acceptor =
-                    RustlsAcceptor::new(config).handshake_timeout(settings.limits.header_time).acceptor(capped);
-                server.acceptor(acceptor).serve(service).await
+                let acceptor = RustlsAcceptor::new(config).handshake_timeout(limits.header_time).acceptor(capped);
+                configured(server.acceptor(acceptor), limits).serve(service).await
             }
         };
         background.abort();
@@ -118,6 +111,15 @@ impl Bound {
         tracing::info!("ended");
         served.map_err(failed)
     }
+}
+
+/// HTTP/1.1 with a limit on the time for headers. Setting an acceptor forgets the version, and looking at a connection's
+/// first bytes for its version has no limit on time: this must come after the acceptor.
+fn configured<A>(server: Server<SocketAddr, A>, limits: &Limits) -> Server<SocketAddr, A> {
+    let mut server = server.http1_only();
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(64 << 10);
+    server
 }
 
 async fn forget_idle(app: Arc<App>) {

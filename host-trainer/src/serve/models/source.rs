@@ -2,15 +2,18 @@
 
 use super::Deployed;
 use super::folder::Folder;
-use crate::model::Target;
+use crate::model::{Card, Target};
 use crate::predict::Models;
 use crate::registry::{Cache, Registry};
 use crate::serve::settings::ModelSource;
 use sha2::{Digest, Sha256};
 use shared::engine::Table;
-use shared::failure::{Failure, Kind};
+use shared::failure::{Failure, Kind, printable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A self-test that lets more than this pass proves nothing.
+const LOOSEST_SELF_TEST: f64 = 1e-2;
 
 /// What a source says a device's models are, cheaply: whenever they change, so does it.
 pub(super) type Mark = String;
@@ -108,6 +111,7 @@ pub(super) fn prove(models: Models) -> Result<Deployed, Failure> {
     whole.update(serde_json::to_vec(models.device()).map_err(json)?);
     let mut digests = BTreeMap::new();
     for card in models.cards() {
+        whole_card(card, &models.device().name)?;
         let name = format!("{}/{}", card.layer_kind.name(), card.target.name());
         whole.update(name.as_bytes());
         whole.update(serde_json::to_vec(card).map_err(json)?);
@@ -118,6 +122,22 @@ pub(super) fn prove(models: Models) -> Result<Deployed, Failure> {
         return Err(Failure::data(format!("{device} has models of neither {targets}")));
     }
     Ok(Deployed { models, digests, digest: format!("{:x}", whole.finalize()) })
+}
+
+/// Refuses a card that says of its model what no model of ours says. A promotion checks the same; whoever writes past the
+/// promotion meets it here.
+fn whole_card(card: &Card, device: &str) -> Result<(), Failure> {
+    let test = &card.self_test;
+    let wrong = if card.device != device {
+        format!("is of `{}`, not of {device}", printable(&card.device))
+    } else if card.unit != card.target.unit() {
+        format!("predicts {}, not {}", printable(&card.unit), card.target.unit())
+    } else if test.inputs.is_empty() || !(0.0..=LOOSEST_SELF_TEST).contains(&test.tolerance) {
+        "has no self-test that would prove anything".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Failure::data(format!("a model of {} layers {wrong}", card.layer_kind.name())))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {

@@ -176,7 +176,8 @@ pub(in crate::serve) async fn registered(
     State(app): State<Arc<App>>,
     query: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<Registered>, ApiError> {
-    let models = registry(&app)?.list(of(query)?.as_deref()).await.map_err(refusal)?;
+    let device = of(query)?;
+    let models = registry(&app)?.list(device.as_deref()).await.map_err(refusal)?;
     Ok(Json(Registered { schema_version: 1, models }))
 }
 
@@ -196,7 +197,8 @@ pub(in crate::serve) async fn history(
     State(app): State<Arc<App>>,
     query: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<History>, ApiError> {
-    let entries = registry(&app)?.history(of(query)?.as_deref()).await.map_err(refusal)?;
+    let device = of(query)?;
+    let entries = registry(&app)?.history(device.as_deref()).await.map_err(refusal)?;
     Ok(Json(History { schema_version: 1, entries: entries.into_iter().map(Numbered::from).collect() }))
 }
 

@@ -120,6 +120,6 @@ mod tests {
         let wrong = r#"{"batch_size": 1, "input_size": 2, "output_size": 2, "precision": "fp17"}"#;
         assert_eq!(refused(&row(wrong)).0, "rows[0].precision");
         assert_eq!(refused(r#"{"layer_kind": "../dense", "rows": []}"#).0, "layer_kind");
-        assert_eq!(refused(r#"{"layer_kind": "dense", "rows": [], "x": 1}"#).0, "line 1, column 43");
+        assert_eq!(refused(r#"{"layer_kind": "dense", "rows": [], "x": 1}"#).0, "line 1, column 39");
     }
 }

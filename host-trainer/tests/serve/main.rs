@@ -1,0 +1,11 @@
+//! `host-trainer serve` as its clients meet it: the real binary, on loopback.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, dead_code)]
+
+mod access;
+#[path = "../registry/fixtures.rs"]
+mod fixtures;
+mod hostile;
+mod predictions;
+mod promotions;
+mod server;
