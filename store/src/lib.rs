@@ -8,14 +8,19 @@
 //! - [`Store`]: an object store, opened by URL.
 //! - [`Digest`]: what a blob is called.
 //! - [`Ledger`]: an append-only, numbered log; appending is the compare-and-set of branches and promotions.
+//! - [`snapshot`]: folders under version; [`work`]: the folder on this machine that they come from and go to.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod digest;
 mod error;
 mod key;
 mod ledger;
 mod location;
 mod object;
+pub mod snapshot;
 mod traffic;
+pub mod work;
 
 pub use digest::Digest;
 pub use error::Error;

@@ -1,0 +1,172 @@
+//! The folder, recorded.
+
+use super::copy::WorkingCopy;
+use super::hashing::hash;
+use super::packer::Packer;
+use super::scan::scan;
+use super::stat;
+use crate::Digest;
+use crate::snapshot::{FORMAT, Files, Kind as PackKind, Node, Run, Snapshot, tree_of};
+use shared::failure::Failure;
+use shared::run_folder::Manifest;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How a commit is made.
+#[derive(Debug, Clone, Default)]
+pub struct CommitOptions {
+    /// Why.
+    pub message: String,
+    /// Who.
+    pub author: String,
+    /// The program, with its version.
+    pub program: String,
+    /// Keeps in the snapshot what no longer lies in the folder: boards remove old runs to have space.
+    pub keep_missing: bool,
+    /// Entries of the folder that are left as they are in the snapshot before: runs that still go on.
+    pub skip: Vec<String>,
+}
+
+impl WorkingCopy {
+    /// Records the folder as it is, here; `push` sends it. None where nothing has changed.
+    ///
+    /// What is new is copied into packs, so that the snapshot stays whole whatever happens to the folder afterwards.
+    ///
+    /// # Errors
+    /// Names that cannot be put under version, files that change meanwhile, what the file system says.
+    pub async fn commit(&mut self, options: &CommitOptions) -> Result<Option<Digest>, Failure> {
+        if self.state.detached.is_some() {
+            return Err(Failure::usage("the folder holds an older snapshot, on which nothing can be built")
+                .at(&self.root)
+                .help("`data checkout BRANCH` first, or `data branch NAME` for a new branch from here"));
+        }
+        let parent = self.state.head();
+        let catalogue = self.catalogue().await?;
+        let folder = self.root.join(super::FOLDER).join("staged/packs");
+        let mut data = Packer::new(folder.clone(), PackKind::Data);
+        let now = stat::clock(&self.root)?;
+        let known = stat::read(&self.root);
+        let found = scan(&self.root, &options.skip)?;
+        let (working, stats) = hash(&self.root, &found, &known, Some((&mut data, &catalogue)), &self.progress)?;
+        let whole = self.config.remote_dir.is_empty() && !options.keep_missing && options.skip.is_empty();
+        let files =
+            if whole { working } else { self.around(self.files_or_none(&catalogue, parent).await?, working, options) };
+        let before = match parent {
+            Some(parent) => Some(self.objects.snapshot(parent).await?),
+            None => None,
+        };
+        let (tree, lists) = tree_of(&files).map_err(|why| Failure::data(why).at(&self.root))?;
+        if stats != known {
+            stat::write(&self.root, &stats, now)?;
+        }
+        if before.as_ref().is_some_and(|before| before.tree == tree) {
+            return Ok(None);
+        }
+        let mut tocs = data.finish()?;
+        let mut packer = Packer::new(folder, PackKind::Lists);
+        for (digest, list) in lists.iter().filter(|(digest, _)| !catalogue.has(digest)) {
+            packer.add(*digest, list)?;
+        }
+        tocs.extend(packer.finish()?);
+        let snapshot = Snapshot {
+            format: FORMAT,
+            tree,
+            parent,
+            generation: before.as_ref().map_or(0, |before| before.generation) + 1,
+            author: options.author.clone(),
+            time_unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            message: options.message.clone(),
+            program: options.program.clone(),
+            files: files.len() as u64,
+            bytes: files.values().map(size).sum(),
+            runs: self.runs(&files, before.as_ref().map_or(&[], |before| &before.runs)),
+        };
+        let digest = self.stage(&snapshot)?;
+        self.state.staged.extend(tocs.iter().map(crate::snapshot::Toc::id));
+        self.state.local.insert(self.state.branch.clone(), digest);
+        self.flush()?;
+        self.save()?;
+        Ok(Some(digest))
+    }
+
+    /// Writes a snapshot where it waits to be pushed.
+    pub(super) fn stage(&self, snapshot: &Snapshot) -> Result<Digest, Failure> {
+        let (digest, content) = snapshot.encode().map_err(|e| Failure::data(e.to_string()))?;
+        shared::fs::write_atomic(&self.objects.staged("snapshots", &digest), &content)?;
+        Ok(digest)
+    }
+
+    /// The snapshot's files: those of this folder, and those of the one before that it does not speak for.
+    fn around(&self, mut before: Files, working: Files, options: &CommitOptions) -> Files {
+        before.retain(|path, _| match self.inner(path) {
+            None => true,
+            Some(inner) => options.keep_missing || options.skip.iter().any(|skip| Path::new(inner).starts_with(skip)),
+        });
+        if options.keep_missing {
+            // A file that has become a folder, or a folder that has become a file, has not just gone missing.
+            let replaced: Vec<String> = before
+                .keys()
+                .filter(|path| {
+                    let Some(inner) = self.inner(path) else { return false };
+                    let folder = format!("{inner}/");
+                    working.range(folder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&folder))
+                        || Path::new(inner)
+                            .ancestors()
+                            .skip(1)
+                            .any(|above| above.to_str().is_some_and(|above| working.contains_key(above)))
+                })
+                .cloned()
+                .collect();
+            replaced.iter().for_each(|path| drop(before.remove(path)));
+        }
+        before.extend(working.into_iter().map(|(path, node)| (self.outer(&path), node)));
+        before
+    }
+
+    /// The run folders among the files, by their manifests.
+    fn runs(&self, files: &Files, before: &[Run]) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for (path, node) in files {
+            let Some(folder) = path.strip_suffix("/manifest.json") else { continue };
+            let Node::File { pieces, .. } = node else { continue };
+            let [manifest] = pieces[..] else { continue };
+            if let Some(run) = before.iter().find(|run| run.folder == folder && run.manifest == manifest) {
+                runs.push(run.clone());
+                continue;
+            }
+            let Some(read) = self.inner(path).and_then(|inner| Manifest::read(&self.root.join(inner)).ok()) else {
+                continue;
+            };
+            let status = serde_json::to_value(read.status).ok().and_then(|value| value.as_str().map(str::to_owned));
+            runs.push(Run {
+                folder: folder.to_owned(),
+                manifest,
+                model: read.model,
+                status: status.unwrap_or_default(),
+                board: read.board.model,
+                source: read.power.source,
+                program: read.program,
+            });
+        }
+        runs
+    }
+
+    /// What the folder holds now, compared by size and times where they say enough.
+    pub(super) fn working(&self) -> Result<(Files, stat::Stats), Failure> {
+        let now = stat::clock(&self.root)?;
+        let known = stat::read(&self.root);
+        let found = scan(&self.root, &[])?;
+        let (files, stats) = hash(&self.root, &found, &known, None, &self.progress)?;
+        if stats != known {
+            stat::write(&self.root, &stats, now)?;
+        }
+        Ok((files, stats))
+    }
+}
+
+pub(super) fn size(node: &Node) -> u64 {
+    match node {
+        Node::File { size, .. } => *size,
+        Node::Link { .. } => 0,
+    }
+}
