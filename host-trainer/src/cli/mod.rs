@@ -1,6 +1,7 @@
 //! The command line: one module a command.
 
 mod align;
+mod data;
 mod dataset;
 mod evaluate;
 mod examine;
@@ -59,6 +60,7 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Data(data::Data),
     Dataset(dataset::Dataset),
     Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
@@ -87,6 +89,7 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),

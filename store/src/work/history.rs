@@ -1,6 +1,6 @@
 //! Snapshots by name, and what they follow.
 
-use super::copy::{WorkingCopy, no_branch};
+use super::copy::WorkingCopy;
 use super::state::{self, RemoteHead};
 use crate::Digest;
 use crate::snapshot::{Difference, Snapshot, Tag, create_tag, diff, tag, tags};
@@ -197,11 +197,21 @@ impl WorkingCopy {
         Err(Failure::usage(format!("snapshot {at} is not in the store yet")).help("`data push` first"))
     }
 
-    /// Goes to another branch without touching a file, for those that push what lies in the folder.
+    /// Goes to a branch in a folder that stands on nothing yet.
     ///
     /// # Errors
-    /// When there is no such branch.
-    pub fn known_branch(&self, name: &str) -> Result<(), Failure> {
-        if self.branches().contains_key(name) { Ok(()) } else { Err(no_branch(name)) }
+    /// [`Kind::Usage`](shared::failure::Kind::Usage) when the folder is on another branch with snapshots, or it is no name.
+    pub fn start_on(&mut self, branch: &str) -> Result<(), Failure> {
+        state::named("the branch", branch)?;
+        if self.state.branch == branch && self.state.detached.is_none() {
+            return Ok(());
+        }
+        if self.state.head().is_some() {
+            return Err(Failure::usage(format!("the folder is on branch `{}`", self.state.branch))
+                .at(&self.root)
+                .help(format!("`data checkout {branch}` goes there, `data branch {branch}` begins it here")));
+        }
+        self.state.branch = branch.to_owned();
+        self.save()
     }
 }

@@ -1,0 +1,89 @@
+//! `data branch`, `data tag`.
+
+use super::super::{Format, table};
+use super::look::{json, render_csv};
+use super::session::{At, short};
+use clap::Args;
+use shared::failure::Failure;
+
+/// List branches, or begin one at the snapshot that the folder stands on. The store learns of it by `data push`.
+#[derive(Debug, Args)]
+pub(super) struct Branch {
+    /// The branch to begin.
+    name: Option<String>,
+    /// How the list is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Branch {
+    pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
+        let mut copy = at.open()?;
+        at.run(None, copy.fetch())?;
+        if let Some(name) = &self.name {
+            at.run(None, copy.create_branch(name))?;
+            at.printer.say(format!("on branch {name}"));
+            return Ok(());
+        }
+        let all = copy.branches();
+        let on = copy.state().branch.clone();
+        let full = self.format != Format::Human;
+        let name = |digest: Option<store::Digest>| {
+            digest.map_or_else(
+                || if full { String::new() } else { "–".into() },
+                |d| if full { d.to_string() } else { short(d) },
+            )
+        };
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|(branch, (here, there))| vec![branch.clone(), (*branch == on).to_string(), name(*here), name(*there)])
+            .collect();
+        let header = ["branch", "checked_out", "here", "store"];
+        match self.format {
+            Format::Human => at.printer.data(&table::render(&header, rows, 9)),
+            Format::Csv => at.printer.data(&render_csv(&header, &rows)?),
+            Format::Json => {
+                let list: Vec<_> = all
+                    .iter()
+                    .map(|(branch, (here, there))| serde_json::json!({ "branch": branch, "checked_out": *branch == on, "here": here, "store": there }))
+                    .collect();
+                at.printer.data(&json(&list)?)
+            }
+        }
+    }
+}
+
+/// List tags, or give a snapshot that was pushed a name that never moves.
+#[derive(Debug, Args)]
+pub(super) struct Tag {
+    /// The tag to create.
+    name: Option<String>,
+    /// The snapshot.
+    #[arg(default_value = "HEAD")]
+    revision: String,
+    /// How the list is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Tag {
+    pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
+        let mut copy = at.open()?;
+        if let Some(name) = &self.name {
+            let digest = at.run(None, async {
+                let digest = copy.resolve(&self.revision).await?;
+                copy.create_tag(name, digest).await?;
+                Ok(digest)
+            })?;
+            at.printer.say(format!("{name} is {}", short(digest)));
+            return Ok(());
+        }
+        let tags = at.run(None, copy.tags())?;
+        let rows: Vec<Vec<String>> = tags.iter().map(|(name, digest)| vec![name.clone(), digest.to_string()]).collect();
+        match self.format {
+            Format::Human => at.printer.data(&table::render(&["tag", "snapshot"], rows, 9)),
+            Format::Csv => at.printer.data(&render_csv(&["tag", "snapshot"], &rows)?),
+            Format::Json => at.printer.data(&json(&tags)?),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `data init`, `data commit`.
+
+use super::session::{At, account, bytes, create, short};
+use clap::Args;
+use shared::failure::Failure;
+use store::Store;
+use store::work::{CommitOptions, WorkingCopy};
+
+/// Put a folder under version, with a store to push to.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The store: a folder, s3://bucket/folder, gs://…, az://…, https://… (read only). Credentials come from the environment
+    /// or the profile, never from the URL.
+    url: String,
+    /// The folder of the snapshots that this folder stands for; by default all of it.
+    #[arg(long, value_name = "FOLDER", default_value = "")]
+    remote_dir_path: String,
+    /// The branch to be on.
+    #[arg(long, default_value = "main")]
+    branch: String,
+}
+
+impl Init {
+    pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
+        let store = Store::open(&self.url)?;
+        create(&at.folder)?;
+        let mut copy = WorkingCopy::init(&at.folder, &self.url, store, &self.remote_dir_path, &self.branch)?;
+        let fetched = at.run(None, copy.fetch());
+        let known = copy.branches().get(&self.branch).is_some_and(|(_, there)| there.is_some());
+        at.printer.say(format!("{} keeps {}, branch {}", copy.store().name(), at.folder.display(), self.branch));
+        match fetched {
+            Ok(()) if known => at.printer.say("the branch has snapshots: `data pull` brings them here"),
+            Ok(()) => {}
+            Err(failure) => at.printer.warn(format!("the store cannot be read now: {}", failure.message)),
+        }
+        Ok(())
+    }
+}
+
+/// Record the folder as it is. Nothing is sent; what is new is copied, so that the snapshot is whole whatever happens to the files.
+#[derive(Debug, Args)]
+pub(super) struct Commit {
+    /// Why.
+    #[arg(long, short)]
+    message: String,
+    /// Who.
+    #[arg(long, env = "HOST_TRAINER_AUTHOR")]
+    author: Option<String>,
+}
+
+impl Commit {
+    pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
+        let mut copy = at.open()?;
+        let options = CommitOptions {
+            message: self.message.clone(),
+            author: self.author.clone().unwrap_or_else(account),
+            program: format!("host-trainer {}", env!("CARGO_PKG_VERSION")),
+            ..CommitOptions::default()
+        };
+        let progress = copy.progress();
+        let committed = at.run(Some(progress), async {
+            let committed = copy.commit(&options).await?;
+            match committed {
+                Some(digest) => Ok(Some((digest, copy.objects().snapshot(digest).await?))),
+                None => Ok(None),
+            }
+        })?;
+        match committed {
+            None => at.printer.say("nothing has changed"),
+            Some((digest, snapshot)) => {
+                at.printer.data(&format!("{digest}\n"))?;
+                at.printer.say(format!(
+                    "{} on {}: {} files, {}, {} runs",
+                    short(digest),
+                    copy.state().branch,
+                    snapshot.files,
+                    bytes(snapshot.bytes),
+                    snapshot.runs.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
