@@ -9,6 +9,11 @@ fn root() -> PathBuf {
 
 /// Packages that a package depends on, itself included, by `cargo tree`.
 fn tree(package: &str) -> Vec<String> {
+    tree_with(package, "")
+}
+
+/// As [`tree`], with features of the package.
+fn tree_with(package: &str, features: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args([
             "tree",
@@ -21,6 +26,8 @@ fn tree(package: &str) -> Vec<String> {
             "{p}",
             "--package",
             package,
+            "--features",
+            features,
         ])
         .current_dir(root())
         .output()
@@ -39,6 +46,14 @@ fn dependencies_point_from_the_programs_to_shared_and_no_other_way() {
     assert!(has(&store, "shared") && !has(&store, "jetson-agent") && !has(&store, "host-trainer"));
     assert!(has(&agent, "shared") && !has(&agent, "host-trainer"));
     assert!(has(&host, "shared") && !has(&host, "jetson-agent"));
+}
+
+#[test]
+fn the_agent_reaches_the_store_only_where_it_was_asked_to_push() {
+    let has = |tree: &[String], package: &str| tree.iter().any(|name| name == package);
+    assert!(!has(&tree("jetson-agent"), "store"));
+    let pushing = tree_with("jetson-agent", "push");
+    assert!(has(&pushing, "store") && !has(&pushing, "host-trainer"));
 }
 
 #[test]

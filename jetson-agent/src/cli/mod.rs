@@ -6,6 +6,8 @@ mod idle;
 mod info;
 mod profile;
 mod progress;
+#[cfg(feature = "push")]
+mod push;
 mod rails;
 mod recover;
 mod replay;
@@ -90,6 +92,9 @@ enum Command {
     Recover(recover::RecoverArgs),
     /// Write a recorded run's power readings to stdout, at the pace at which they were taken.
     Replay(replay::ReplayArgs),
+    /// Put run folders under version in an object store: a folder, S3, Google Cloud, Azure.
+    #[cfg(feature = "push")]
+    Push(push::PushArgs),
     /// Say what a run folder holds.
     Info(info::InfoArgs),
     /// Check that a run folder is whole, and say what is missing if not.
@@ -115,6 +120,8 @@ impl Cli {
             Command::Doctor(args) => args.run(&context),
             Command::Recover(args) => args.run(&context),
             Command::Replay(args) => args.run(&context),
+            #[cfg(feature = "push")]
+            Command::Push(args) => args.run(&context),
             Command::Info(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),
             Command::RestoreSensor => restore::run(),

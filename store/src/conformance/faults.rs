@@ -58,7 +58,7 @@ impl Faults {
 
     fn fault(&self) -> Option<Fault> {
         let number = self.random();
-        (number % 1000 < self.per_mille).then(|| match (number >> 32) % 4 {
+        (number % 1000 < self.per_mille).then_some(match (number >> 32) % 4 {
             0 => Fault::Timeout,
             1 => Fault::Server,
             2 => Fault::LostAnswer,

@@ -90,7 +90,7 @@ impl WorkingCopy {
         let mut written = Written { removed: plan.remove.len(), overwritten: plan.overwritten, ..Written::default() };
         let outcome = self.write(catalogue, &plan.write, &mut stats, jobs).await;
         // What has arrived is kept, so that the next attempt goes on from there.
-        self.flush()?;
+        self.flush(&plan.write)?;
         let now = stat::clock(&self.root)?;
         stat::write(&self.root, &stats, now)?;
         outcome?;

@@ -84,7 +84,6 @@ impl WorkingCopy {
         let digest = self.stage(&snapshot)?;
         self.state.staged.extend(tocs.iter().map(crate::snapshot::Toc::id));
         self.state.local.insert(self.state.branch.clone(), digest);
-        self.flush()?;
         self.save()?;
         Ok(Some(digest))
     }

@@ -3,7 +3,7 @@
 use super::packer::read_toc;
 use super::state::{self, Config, FORMAT, State};
 use super::{FOLDER, Progress};
-use crate::snapshot::{Catalogue, Files, Objects, Snapshot, check_name, read_files};
+use crate::snapshot::{Catalogue, Files, Node, Objects, Snapshot, check_name, read_files};
 use crate::{Digest, Store};
 use shared::failure::{Failure, Kind};
 use std::fs::{self, File, TryLockError};
@@ -211,13 +211,26 @@ impl WorkingCopy {
         files.iter().filter_map(|(path, node)| Some((self.inner(path)?.to_owned(), node.clone()))).collect()
     }
 
-    /// On the disk before anything says that it is.
-    pub(super) fn flush(&self) -> Result<(), Failure> {
-        let folder = File::open(&self.root).map_err(|e| Failure::io(&self.root, "open", &e))?;
+    /// Sees that files which were written are on the disk before anything says that they are: few of them one by one, many by
+    /// flushing the file system.
+    pub(super) fn flush(&self, written: &[(String, Node)]) -> Result<(), Failure> {
+        const FEW: usize = 64;
+        let sync = |path: &Path| match File::open(path) {
+            // A file that did not arrive, or a link to one.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Failure::io(path, "open", &e)),
+            Ok(file) => file.sync_all().map_err(|e| Failure::io(path, "flush", &e)),
+        };
         #[cfg(target_os = "linux")]
-        rustix::fs::syncfs(&folder).map_err(|e| Failure::io(&self.root, "flush", &e.into()))?;
-        #[cfg(not(target_os = "linux"))]
-        folder.sync_all().map_err(|e| Failure::io(&self.root, "flush", &e))?;
+        if written.len() > FEW {
+            let folder = File::open(&self.root).map_err(|e| Failure::io(&self.root, "open", &e))?;
+            return rustix::fs::syncfs(&folder).map_err(|e| Failure::io(&self.root, "flush", &e.into()));
+        }
+        for (path, _) in written.iter().filter(|(_, node)| matches!(node, Node::File { .. })) {
+            let path = self.root.join(path);
+            sync(&path)?;
+            path.parent().map_or(Ok(()), sync)?;
+        }
         Ok(())
     }
 }

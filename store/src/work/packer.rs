@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Puts blobs into packs in a folder. What it has written is on the disk once [`Packer::finish`] was followed by a flush of the
-/// file system, and is named by nobody before.
+/// Puts blobs into packs in a folder. What it has written is on the disk once [`Packer::finish`] returns, and is named by
+/// nobody before.
 pub(super) struct Packer {
     folder: PathBuf,
     kind: Kind,
@@ -54,6 +54,7 @@ impl Packer {
         let table = toc.encode();
         file.write_all(&crate::snapshot::pack_tail(&table)).map_err(|e| self.failed(&e))?;
         let file = file.into_inner().map_err(|e| self.failed(e.error()))?;
+        file.as_file().sync_all().map_err(|e| self.failed(&e))?;
         file.persist(self.folder.join(Digest::of(&table).to_string())).map_err(|e| self.failed(&e.error))?;
         self.done.push(toc);
         Ok(())
@@ -62,6 +63,9 @@ impl Packer {
     /// Closes the last pack. The tables of contents of all.
     pub(super) fn finish(mut self) -> Result<Vec<Toc>, Failure> {
         self.close()?;
+        if !self.done.is_empty() {
+            File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(|e| self.failed(&e))?;
+        }
         Ok(self.done)
     }
 }

@@ -27,6 +27,19 @@ impl WorkingCopy {
     /// [`Kind::AnswerIsNo`] with the paths, when files with changes of their own would be lost or a path was changed both here and
     /// there; with `force` the store's version wins, and what was committed here stays in its snapshot. What the store says.
     pub async fn pull(&mut self, force: bool, jobs: usize) -> Result<Pulled, Failure> {
+        self.catch_up(force, jobs, true).await
+    }
+
+    /// As [`WorkingCopy::pull`], but leaves the folder's files as they are: for boards, whose folder never holds all that was
+    /// pushed. What is committed next with `keep_missing` is added to what is in the store.
+    ///
+    /// # Errors
+    /// As [`WorkingCopy::pull`].
+    pub async fn pull_history(&mut self) -> Result<Pulled, Failure> {
+        self.catch_up(false, 1, false).await
+    }
+
+    async fn catch_up(&mut self, force: bool, jobs: usize, write: bool) -> Result<Pulled, Failure> {
         if self.state.detached.is_some() {
             return Err(Failure::usage("the folder holds an older snapshot")
                 .at(&self.root)
@@ -53,7 +66,10 @@ impl WorkingCopy {
             None => None,
         };
         if local == fork {
-            let written = self.move_to(&catalogue, Some(remote), force, jobs).await?;
+            let written = match write {
+                true => self.move_to(&catalogue, Some(remote), force, jobs).await?,
+                false => Written::default(),
+            };
             self.state.local.insert(branch, remote);
             self.save()?;
             return Ok(Pulled::Forward(written));
@@ -62,8 +78,10 @@ impl WorkingCopy {
         let mut catalogue = catalogue;
         self.state.staged.extend(tocs.iter().map(Toc::id));
         tocs.into_iter().for_each(|toc| catalogue.add(toc));
-        self.flush()?;
-        let written = self.move_to(&catalogue, Some(head), force, jobs).await?;
+        let written = match write {
+            true => self.move_to(&catalogue, Some(head), force, jobs).await?,
+            false => Written::default(),
+        };
         self.state.local.insert(branch, head);
         self.save()?;
         Ok(if count == 0 { Pulled::Forward(written) } else { Pulled::Rebased(count, written) })

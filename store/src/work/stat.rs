@@ -104,7 +104,9 @@ pub(super) fn write(root: &Path, stats: &Stats, now_ns: i64) -> Result<(), Failu
         .filter(|(path, known)| settled(&known.stamp, now_ns) && path.len() <= usize::from(u16::MAX))
         .map(|(path, known)| (path.as_str(), &known.stamp, known.pieces.as_slice()))
         .collect();
-    shared::fs::write_atomic(&root.join(FOLDER).join("stat"), &render(entries.into_iter()))
+    // One that is torn knows nothing, by its checksum: it need not be on the disk, nor be written in one piece.
+    let path = root.join(FOLDER).join("stat");
+    fs::write(&path, render(entries.into_iter())).map_err(|e| Failure::io(&path, "write", &e))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use store::snapshot::{collect, verify};
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Requests under way at a time.
-    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256).map(usize::from))]
-    jobs: usize,
+    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// How the answer is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -23,7 +23,8 @@ impl Verify {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let copy = at.open()?;
         let progress = copy.progress();
-        let report = at.run(Some(progress.clone()), async { Ok(verify(copy.store(), self.jobs, &progress).await?) })?;
+        let report =
+            at.run(Some(progress.clone()), async { Ok(verify(copy.store(), self.jobs.into(), &progress).await?) })?;
         if self.format == Format::Json {
             at.printer.data(&json(&report)?)?;
         } else {

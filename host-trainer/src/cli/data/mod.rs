@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Keep data under version in a folder, S3, Google Cloud, Azure or on a web server.
 #[derive(Debug, Args)]
-pub struct Data {
+pub(super) struct Data {
     /// The folder under version.
     #[arg(long, global = true, value_name = "FOLDER", default_value = ".")]
     local_dir_path: PathBuf,

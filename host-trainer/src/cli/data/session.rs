@@ -17,7 +17,7 @@ pub(super) struct At {
 }
 
 /// Requests and reads under way at a time, unless something else was asked for.
-pub(super) const JOBS: usize = 8;
+pub(super) const JOBS: u16 = 8;
 
 impl At {
     /// The folder, opened. Paths below it that the user may give stand for it.

@@ -30,8 +30,8 @@ pub(super) struct Checkout {
     /// The snapshot.
     revision: String,
     /// Transfers under way at a time.
-    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256).map(usize::from))]
-    jobs: usize,
+    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// Replace files that have changes of their own, and say which.
     #[arg(long)]
     force: bool,
@@ -43,8 +43,8 @@ struct Transfer {
     #[arg(long)]
     branch: Option<String>,
     /// Transfers under way at a time.
-    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256).map(usize::from))]
-    jobs: usize,
+    #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
 }
 
 impl Transfer {
@@ -62,7 +62,7 @@ impl Push {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let mut copy = self.transfer.open(at)?;
         let (started, progress) = (Instant::now(), copy.progress());
-        let pushed = at.run(Some(progress), copy.push(self.transfer.jobs))?;
+        let pushed = at.run(Some(progress), copy.push(self.transfer.jobs.into()))?;
         match pushed {
             Pushed::UpToDate => at.printer.say("the store has everything"),
             Pushed::Done { snapshots, .. } => {
@@ -90,7 +90,7 @@ impl Pull {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let mut copy = self.transfer.open(at)?;
         let (started, progress) = (Instant::now(), copy.progress());
-        let pulled = at.run(Some(progress), copy.pull(self.force, self.transfer.jobs))?;
+        let pulled = at.run(Some(progress), copy.pull(self.force, self.transfer.jobs.into()))?;
         let written = match pulled {
             Pulled::UpToDate => {
                 at.printer.say("the folder has everything");
@@ -111,7 +111,7 @@ impl Checkout {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let mut copy = at.open()?;
         let (started, progress) = (Instant::now(), copy.progress());
-        let written = at.run(Some(progress), copy.checkout(&self.revision, self.force, self.jobs))?;
+        let written = at.run(Some(progress), copy.checkout(&self.revision, self.force, self.jobs.into()))?;
         say(at, &written, copy.store().traffic(), started);
         if let Some(digest) = copy.state().detached {
             at.printer.say(format!(
