@@ -50,6 +50,12 @@ impl Store {
         Self { backend, prefix, name: name.into(), read_only: false, folder: None, counters: Arc::default() }
     }
 
+    /// The same store with its backend wrapped: by what injects faults, for instance.
+    #[must_use]
+    pub fn with_backend(&self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { backend: wrap(Arc::clone(&self.backend)), counters: Arc::default(), ..self.clone() }
+    }
+
     pub(crate) fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use store::conformance::read_all;
 use store::snapshot::verify;
@@ -68,19 +68,34 @@ async fn killed() {
     let observer = folder.path().join("observer");
     fs::create_dir_all(&observer).unwrap();
     drop(WorkingCopy::init(&observer, &url, store.clone(), "", "main").unwrap());
-    let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut seen = BTreeSet::new();
-    for kill in 0..KILLS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+    let spawn = || {
+        Command::new(std::env::current_exe().unwrap())
             .env(CLIENT, folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    };
+    // How long a few pushes take on this machine as busy as it is: the kills are spread over that time.
+    let (started, mut child) = (Instant::now(), spawn());
+    while fs::read_to_string(folder.path().join("acknowledged")).unwrap_or_default().lines().count() < 4 {
+        assert!(
+            started.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none(),
+            "the client does not push"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let span = u64::try_from(started.elapsed().as_micros()).unwrap().min(600_000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut seen = BTreeSet::new();
+    for kill in 0..KILLS {
+        let mut child = spawn();
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        std::thread::sleep(Duration::from_micros(random % 120_000));
+        std::thread::sleep(Duration::from_micros(random % span));
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         // It must die of the signal alone: a client that cannot go on where the last was killed fails the test.
@@ -90,7 +105,7 @@ async fn killed() {
         match copy.pull(false, 4).await {
             Ok(Pulled::UpToDate | Pulled::Forward(_)) => {}
             Ok(other) => panic!("kill {kill}: {other:?}"),
-            Err(failure) => assert!(seen.is_empty() && failure.message.contains("no branch"), "kill {kill}: {failure}"),
+            Err(failure) => panic!("kill {kill}: {failure}"),
         }
         let mut history = BTreeSet::new();
         if let Ok(head) = copy.resolve("main").await {
@@ -120,5 +135,5 @@ async fn killed() {
     let report = verify(&store, 4, &Progress::default()).await.unwrap();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
     println!("killed {KILLS} times: {} snapshots, {report:?}", seen.len() + 1);
-    assert!(seen.len() > 20, "the client hardly got anywhere: {} snapshots", seen.len());
+    assert!(seen.len() >= 4, "what was acknowledged before the first kill is lost");
 }

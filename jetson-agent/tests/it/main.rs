@@ -9,6 +9,8 @@ mod experiment;
 mod faults;
 mod meters;
 mod onnxruntime;
+#[cfg(feature = "push")]
+mod push;
 mod sessions;
 mod support;
 #[cfg(feature = "tensorrt")]

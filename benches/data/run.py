@@ -1,0 +1,140 @@
+"""Times `host-trainer data` beside DVC: many small files and one large one; first push, second push after touching ten files, pull.
+
+    python3 benches/data/run.py PROGRAM [--dvc DVC] [--files 100000] [--large-mb 2000] [--work FOLDER]
+
+PROGRAM is a release build of host-trainer; DVC the `dvc` of a virtual environment. Both use a store in a folder of this machine. A
+push is everything from a changed folder to a store that has it: commit and push here, add and push there. The work folder is removed.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def timed(command, cwd, env=None):
+    """Seconds, processor seconds and peak memory in MiB of a command and its children."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        sys.exit(f"{command}: {error}")
+    talk = [line for line in error.splitlines() if "requests" in line]
+    return {
+        "s": seconds,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+        "says": talk[-1].split(": ", 1)[-1] if talk else "",
+    }
+
+
+def total(*parts):
+    return {
+        "s": round(sum(part["s"] for part in parts), 2),
+        "cpu_s": round(sum(part["cpu_s"] for part in parts), 2),
+        "peak_mib": round(max(part["peak_mib"] for part in parts)),
+        "says": " | ".join(part["says"] for part in parts if part["says"]),
+    }
+
+
+def make(folder, files, large_mb):
+    rng = random.Random(7)
+    for number in range(files):
+        path = folder / "runs" / f"{number // 1000:03}" / f"sample-{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(rng.randbytes(rng.randrange(500, 6000)))
+    if large_mb:
+        with open(folder / "large.bin", "wb") as out:
+            for _ in range(large_mb):
+                out.write(rng.randbytes(1 << 20))
+
+
+def touch(folder, files):
+    for number in range(0, files, max(1, files // 10))[:10]:
+        path = folder / "runs" / f"{number // 1000:03}" / f"sample-{number}.csv"
+        path.write_bytes(b"changed " + path.read_bytes())
+
+
+def same(one, two):
+    names = lambda root: sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file() and ".edge" not in p.parts)
+    return names(one) == names(two) and all((one / n).read_bytes() == (two / n).read_bytes() for n in names(one)[::97])
+
+
+def ours(program, work, source, files):
+    data, store, copy = work / "data", work / "store", work / "copy"
+    shutil.copytree(source, data)
+    run = lambda *arguments, at=data: timed([program, "--no-progress", "data", "--local-dir-path", str(at), *arguments], work)
+    run("init", str(store))
+    result = {"first push": total(run("commit", "-m", "first"), run("push"))}
+    touch(data, files)
+    result["second push"] = total(run("commit", "-m", "second"), run("push"))
+    run("init", str(store), at=copy)
+    result["pull"] = total(run("pull", at=copy))
+    assert same(data, copy), "the copy differs"
+    for folder in (data, store, copy):
+        shutil.rmtree(folder)
+    return result
+
+
+def dvc(program, work, source, files):
+    repository, store, copy = work / "repository", work / "remote", work / "clone"
+    repository.mkdir()
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    run = lambda *arguments, at=repository: timed([program, *arguments], at, environment)
+    run("init", "--no-scm", "-q")
+    run("remote", "add", "-d", "store", str(store))
+    shutil.copytree(source, repository / "data")
+    result = {"first push": total(run("add", "-q", "data"), run("push", "-q"))}
+    touch(repository / "data", files)
+    result["second push"] = total(run("add", "-q", "data"), run("push", "-q"))
+    copy.mkdir()
+    shutil.copytree(repository / ".dvc", copy / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    shutil.copy(repository / "data.dvc", copy)
+    result["pull"] = total(run("pull", "-q", at=copy))
+    assert same(repository / "data", copy / "data"), "the clone differs"
+    for folder in (repository, store, copy):
+        shutil.rmtree(folder)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--dvc")
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--large-mb", type=int, default=2000)
+    parser.add_argument("--work")
+    options = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(dir=options.work))
+    try:
+        answer = {}
+        for name, files, large in (("small files", options.files, 0), ("large file", 10, options.large_mb)):
+            source = work / "source"
+            make(source, files, large)
+            answer[name] = {"host-trainer": ours(os.path.abspath(options.program), work, source, files)}
+            if options.dvc:
+                answer[name]["dvc"] = dvc(os.path.abspath(options.dvc), work, source, files)
+                answer[name]["dvc takes so many times as long"] = {
+                    step: round(answer[name]["dvc"][step]["s"] / answer[name]["host-trainer"][step]["s"], 1)
+                    for step in answer[name]["dvc"]
+                }
+            mine = answer[name]["host-trainer"]
+            answer[name]["second push takes so many times less than the first"] = round(
+                mine["first push"]["s"] / mine["second push"]["s"], 1
+            )
+            shutil.rmtree(source)
+        print(json.dumps(answer, indent=2))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
