@@ -54,6 +54,8 @@ KINDS = {
     "Reformat": "reformat",
 }
 
+FREE = ("NoOp", "Shuffle", "Constant", "ShapeHostToDeviceNode")
+
 
 def bits(layer):
     words = layer["Inputs"][0].get("Format/Datatype", "").lower().replace("-", " ").split() if layer.get("Inputs") else []
@@ -135,7 +137,9 @@ async def predict(request: Request):
                 known = rows[index]["outside_training_range"]
                 known.extend(name for name in model.outside(row) if name not in known)
     for row in rows:
-        if row["power_prediction"] is not None and row["runtime_prediction"] is not None:
+        if row["layer_type"] in FREE:
+            row.update(runtime_prediction=0.0, energy_prediction=0.0, runtime_source="free", power_source="free")
+        elif row["power_prediction"] is not None and row["runtime_prediction"] is not None:
             row["energy_prediction"] = row["power_prediction"] * row["runtime_prediction"]
     totals = {
         "layers": len(rows),
