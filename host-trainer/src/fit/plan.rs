@@ -166,13 +166,24 @@ pub struct HybridPlan {
     pub leaf_rows: usize,
     /// What pulls leaves of few rows to zero, in rows.
     pub ridge: f64,
-    /// Where thresholds lie within the gaps between training values.
+    /// Share of what can be asked of a layer that each tree may ask.
+    pub question_share: f64,
+    /// Where thresholds lie within the gaps between training values, and what each tree may ask.
     pub seed: u64,
 }
 
 impl Default for HybridPlan {
     fn default() -> Self {
-        Self { rounds: None, most_rounds: 1000, learning_rate: 0.1, leaves: 31, leaf_rows: 6, ridge: 1.0, seed: 0 }
+        Self {
+            rounds: None,
+            most_rounds: 1000,
+            learning_rate: 0.1,
+            leaves: 31,
+            leaf_rows: 6,
+            ridge: 1.0,
+            question_share: 0.5,
+            seed: 0,
+        }
     }
 }
 
@@ -274,6 +285,8 @@ impl Plan {
         within("hybrid.leaves", (2..=1024).contains(&hybrid.leaves), "2 to 1,024")?;
         within("hybrid.leaf_rows", hybrid.leaf_rows >= 1, "at least 1")?;
         within("hybrid.ridge", hybrid.ridge > 0.0, "positive")?;
+        let share = hybrid.question_share;
+        within("hybrid.question_share", share > 0.0 && share <= 1.0, "above 0 and at most 1")?;
         self.mlp.check().map_err(|message| message.replacen('`', "`mlp.", 1))?;
         for (table, targets) in &self.lasso.models {
             for (target, model) in targets {

@@ -14,6 +14,9 @@ pub(crate) struct Growth {
     pub(crate) leaf_rows: usize,
     /// Added to the sum of second derivatives of a leaf: what pulls small leaves to zero.
     pub(crate) ridge: f64,
+    /// Share of the features that each tree may ask, drawn anew for each: trees that cannot all ask the same lean on more of
+    /// what is known, and are less far off where one feature leaves the range of training.
+    pub(crate) feature_share: f64,
 }
 
 /// A node: an inner one sends rows with `value < threshold` left.
@@ -70,6 +73,8 @@ pub(crate) struct Grower<'a> {
     bins: &'a Bins,
     growth: Growth,
     random: u64,
+    /// Whether the tree at hand may ask a feature.
+    asked: Vec<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,11 +124,12 @@ struct Split {
 impl<'a> Grower<'a> {
     /// A grower; the seed decides where thresholds lie within their gaps.
     pub(crate) fn new(bins: &'a Bins, growth: Growth, seed: u64) -> Self {
-        Self { bins, growth, random: seed }
+        Self { bins, growth, random: seed, asked: vec![true; bins.features().len()] }
     }
 
     /// Grows the tree that lowers `Σ gradient·f + ½·hessian·f²` over all rows, and adds its values to `sums`.
     pub(crate) fn grow(&mut self, gradients: &[f64], hessians: &[f64], sums: &mut [f64]) -> Tree {
+        self.draw_features();
         let rows: Vec<u32> = (0..self.bins.rows() as u32).collect();
         let histogram = self.histogram(&rows, gradients, hessians);
         let mut nodes = vec![Node::Leaf(0.0)];
@@ -167,8 +173,30 @@ impl<'a> Grower<'a> {
         Tree(nodes)
     }
 
+    /// Draws the features that the next tree may ask, at least one.
+    fn draw_features(&mut self) {
+        let count = self.asked.len();
+        let wanted = ((self.growth.feature_share * count as f64).round() as usize).clamp(count.min(1), count);
+        self.asked.fill(wanted == count);
+        if wanted == count {
+            return;
+        }
+        // One feature after the other, each with the chance that leaves as many as are still wanted (Knuth, *The Art of
+        // Computer Programming*, volume 2, algorithm 3.4.2 S).
+        let mut open = wanted;
+        for feature in 0..count {
+            if self.uniform() * ((count - feature) as f64) < open as f64 {
+                self.asked[feature] = true;
+                open -= 1;
+            }
+        }
+    }
+
     fn histogram(&self, rows: &[u32], gradients: &[f64], hessians: &[f64]) -> Vec<Vec<Cell>> {
-        let count = |feature: &FeatureBins| {
+        let count = |(feature, asked): (&FeatureBins, &bool)| {
+            if !asked {
+                return Vec::new();
+            }
             let mut cells = vec![Cell::default(); feature.count()];
             for &row in rows {
                 let row = row as usize;
@@ -179,12 +207,12 @@ impl<'a> Grower<'a> {
             }
             cells
         };
-        self.bins.features().iter().map(count).collect()
+        self.bins.features().iter().zip(&self.asked).map(count).collect()
     }
 
     fn candidate(&self, node: usize, rows: Vec<u32>, histogram: Vec<Vec<Cell>>) -> Candidate {
-        let sum =
-            histogram.first().map_or_else(Cell::default, |cells| cells.iter().fold(Cell::default(), |a, b| a.plus(*b)));
+        let asked = histogram.iter().find(|cells| !cells.is_empty());
+        let sum = asked.map_or_else(Cell::default, |cells| cells.iter().fold(Cell::default(), |a, b| a.plus(*b)));
         let best = self.best_split(&histogram, sum);
         Candidate { node, rows, histogram, sum, best }
     }
@@ -255,7 +283,7 @@ fn best_of(open: &[Candidate]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const GROWTH: Growth = Growth { learning_rate: 0.1, leaves: 8, leaf_rows: 5, ridge: 1.0 };
+    const GROWTH: Growth = Growth { learning_rate: 0.1, leaves: 8, leaf_rows: 5, ridge: 1.0, feature_share: 1.0 };
 
     fn boost(columns: &[Vec<f32>], y: &[f64], rounds: usize, seed: u64) -> Forest {
         let bins = Bins::of(columns);
@@ -295,6 +323,28 @@ mod tests {
             let row = [*x, *z];
             assert_eq!(a.value(&row), b.value(&row));
         }
+    }
+
+    #[test]
+    fn a_tree_asks_its_share_of_the_features_and_trees_differ() {
+        let (columns, y) = example();
+        let both: Vec<Vec<f32>> = columns.iter().chain(&columns).cloned().collect();
+        let bins = Bins::of(&both);
+        let mut grower = Grower::new(&bins, Growth { feature_share: 0.25, ..GROWTH }, 9);
+        let (mut sums, ones) = (vec![0.0; y.len()], vec![1.0; y.len()]);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            let gradients: Vec<f64> = sums.iter().zip(&y).map(|(f, y)| f - y).collect();
+            let asked: std::collections::BTreeSet<usize> = grower
+                .grow(&gradients, &ones, &mut sums)
+                .0
+                .iter()
+                .filter_map(|node| if let Node::Split { feature, .. } = node { Some(*feature) } else { None })
+                .collect();
+            assert!(asked.len() <= 1, "{asked:?}");
+            seen.extend(asked);
+        }
+        assert_eq!(seen.len(), 4);
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
         leaves: options.leaves,
         leaf_rows: options.leaf_rows.min(rows / 20).max(2),
         ridge: options.ridge,
+        feature_share: options.question_share,
     };
     let mut growers: Vec<Grower<'_>> = bins
         .iter()
