@@ -4,7 +4,7 @@
 use super::physics;
 use crate::fit::formula::{Formula, FormulaExport};
 use crate::fit::kinds::physics::rounded;
-use crate::fit::mlp::{Data, Network, Settings, train};
+use crate::fit::mlp::{Data, Network, Settings, TargetScale, train};
 use crate::model::{FitError, Predictor, Problem, Recipe, Target};
 use crate::onnx::{GraphBuilder, Value};
 use shared::engine::Table;
@@ -20,6 +20,11 @@ impl MlpRecipe {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings }
+    }
+
+    /// Whether its predictions may be negative.
+    pub(super) fn may_be_negative(&self) -> bool {
+        self.settings.target_scale == TargetScale::Signed
     }
 }
 

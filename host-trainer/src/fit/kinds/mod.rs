@@ -1,12 +1,14 @@
 //! The model kinds, each a [`Recipe`], and the choice between them by name.
 
 mod auto;
+mod blend;
 mod hybrid;
 mod lasso;
 mod mlp;
 mod physics;
 
 pub use auto::AutoRecipe;
+pub use blend::BlendRecipe;
 pub use hybrid::HybridRecipe;
 pub use lasso::LassoRecipe;
 pub use mlp::MlpRecipe;
@@ -29,13 +31,15 @@ pub enum Kind {
     Hybrid,
     /// A multi-layer perceptron over sizes and work; learns from layers.
     Mlp,
+    /// The geometric mean of hybrid and perceptron; learns from layers.
+    Blend,
     /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
     Auto,
 }
 
 impl Kind {
     /// All kinds, in the order that help texts list them.
-    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Mlp, Self::Auto];
+    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Mlp, Self::Blend, Self::Auto];
 
     /// The name that the command line, plans and cards have.
     #[must_use]
@@ -45,6 +49,7 @@ impl Kind {
             Self::Physics => "physics",
             Self::Hybrid => "hybrid",
             Self::Mlp => "mlp",
+            Self::Blend => "blend",
             Self::Auto => "auto",
         }
     }
@@ -59,6 +64,7 @@ impl Kind {
             }
             Self::Hybrid => "Physics times a small boosted residual; learns from the same",
             Self::Mlp => "A multi-layer perceptron over sizes and work; learns from layers",
+            Self::Blend => "The geometric mean of hybrid and perceptron; learns from layers",
             Self::Auto => {
                 "Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters"
             }
@@ -73,6 +79,7 @@ impl Kind {
             Self::Physics => Box::new(PhysicsRecipe),
             Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
             Self::Mlp => Box::new(MlpRecipe::new(plan.mlp.clone())),
+            Self::Blend => Box::new(BlendRecipe::new(plan)),
             Self::Auto => Box::new(AutoRecipe::new(plan)),
         }
     }
