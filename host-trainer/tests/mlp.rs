@@ -112,6 +112,18 @@ fn one_network_learns_both_targets_when_asked() {
 }
 
 #[test]
+fn a_blend_is_one_model_of_hybrid_and_perceptron() {
+    let fitted = Fitted::new(2, CONFIG, &["--kind", "blend"]);
+    for target in ["power", "runtime"] {
+        let card = fitted.card(target);
+        assert_eq!(card["model_kind"], "blend");
+        assert!(card["fit"]["hybrid"]["physics"].is_object() && card["fit"]["mlp"]["members"].is_array());
+        let error = card["scores"]["cross_validation"]["mape_percent"].as_f64().expect("a score");
+        assert!(error < 20.0, "{target}: {error}");
+    }
+}
+
+#[test]
 fn the_references_hyperparameters_make_it_an_mlp() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = folder.path().join("hyperparams.json");

@@ -181,7 +181,7 @@ impl Default for HybridPlan {
             leaves: 31,
             leaf_rows: 6,
             ridge: 1.0,
-            question_share: 0.5,
+            question_share: 0.7,
             seed: 0,
         }
     }

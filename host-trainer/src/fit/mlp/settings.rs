@@ -83,7 +83,7 @@ impl Default for Settings {
             hidden: vec![64, 64],
             dropouts: Vec::new(),
             optimizer: Optimizer::Adam,
-            learning_rate: 2e-3,
+            learning_rate: 5e-3,
             beta1: 0.9,
             beta2: 0.999,
             weight_decay: 1e-6,
