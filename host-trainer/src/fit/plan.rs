@@ -166,8 +166,10 @@ pub struct HybridPlan {
     pub leaf_rows: usize,
     /// What pulls leaves of few rows to zero, in rows.
     pub ridge: f64,
-    /// Share of what can be asked of a layer that each tree may ask.
-    pub question_share: f64,
+    /// Share of what can be asked of a layer that each tree may ask; where none is given, 0.7 for power measured layer by
+    /// layer, which no formula describes well, and all elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_share: Option<f64>,
     /// Where thresholds lie within the gaps between training values, and what each tree may ask.
     pub seed: u64,
 }
@@ -181,7 +183,7 @@ impl Default for HybridPlan {
             leaves: 31,
             leaf_rows: 6,
             ridge: 1.0,
-            question_share: 0.7,
+            question_share: None,
             seed: 0,
         }
     }
@@ -285,7 +287,7 @@ impl Plan {
         within("hybrid.leaves", (2..=1024).contains(&hybrid.leaves), "2 to 1,024")?;
         within("hybrid.leaf_rows", hybrid.leaf_rows >= 1, "at least 1")?;
         within("hybrid.ridge", hybrid.ridge > 0.0, "positive")?;
-        let share = hybrid.question_share;
+        let share = hybrid.question_share.unwrap_or(1.0);
         within("hybrid.question_share", share > 0.0 && share <= 1.0, "above 0 and at most 1")?;
         self.mlp.check().map_err(|message| message.replacen('`', "`mlp.", 1))?;
         for (table, targets) in &self.lasso.models {

@@ -19,6 +19,8 @@ const FEW_SUMS: usize = 1500;
 const INNER_FOLDS: usize = 5;
 /// Numbers of rounds between two that the inner folds compare.
 const ROUNDS_STEP: usize = 20;
+/// Share of the questions that each tree may ask of power measured layer by layer, unless told.
+const POWER_QUESTIONS: f64 = 0.7;
 /// What the residual must gain on inner folds, as a share of the physical model's error, to be kept.
 const WORTH_IT: f64 = 0.02;
 /// Residuals count at most this many times their median.
@@ -163,12 +165,14 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     }
     let base: Vec<Vec<f64>> = models.iter().zip(&sums.parts).map(|(model, part)| model.physical(part)).collect();
     let bins: Vec<Bins> = models.iter().zip(&sums.parts).map(|(model, part)| model.bins(part)).collect();
+    let single_layers = sums.parts.iter().map(|part| part.uses.len()).sum::<usize>() == sums.len();
+    let share = if sums.target == Target::Power && single_layers { POWER_QUESTIONS } else { 1.0 };
     let growth = |rows: usize| Growth {
         learning_rate: options.learning_rate,
         leaves: options.leaves,
         leaf_rows: options.leaf_rows.min(rows / 20).max(2),
         ridge: options.ridge,
-        feature_share: options.question_share,
+        feature_share: options.question_share.unwrap_or(share),
     };
     let mut growers: Vec<Grower<'_>> = bins
         .iter()
