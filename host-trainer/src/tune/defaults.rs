@@ -32,14 +32,15 @@ lasso.alphas = [100, 500]
 /// A sentence, for a kind that has no options to search.
 pub fn space(kind: Kind) -> Result<Space, String> {
     let text = match kind {
-        Kind::Mlp => MLP,
-        Kind::Hybrid => HYBRID,
-        Kind::Lasso => LASSO,
+        Kind::Mlp => MLP.to_owned(),
+        Kind::Hybrid => HYBRID.to_owned(),
+        Kind::Blend => [MLP, HYBRID].concat(),
+        Kind::Lasso => LASSO.to_owned(),
         Kind::Physics | Kind::Auto => {
             return Err(format!("{} has no options of its own to search; say what to search", kind.name()));
         }
     };
-    Space::from_table(&toml::from_str(text).map_err(|e| e.to_string())?)
+    Space::from_table(&toml::from_str(&text).map_err(|e| e.to_string())?)
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
 
     #[test]
     fn default_spaces_hold_what_plans_take() {
-        for kind in [Kind::Mlp, Kind::Hybrid, Kind::Lasso] {
+        for kind in [Kind::Mlp, Kind::Hybrid, Kind::Blend, Kind::Lasso] {
             planned(&Plan::default(), &space(kind).expect("a space")).expect("known options");
         }
         assert!(space(Kind::Physics).is_err());
