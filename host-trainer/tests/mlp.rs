@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const CONFIG: &str = "[evaluation]\nfolds = 3\n[mlp]\nhidden = [24, 16]\nepochs = 60\nmembers = 2\nbatch_size = 16\n";
+const CONFIG: &str = "[evaluation]\nfolds = 3\n[mlp]\nhidden = [24, 16]\nepochs = 60\nmembers = 2\nbatch_size = 16\nlearning_rate = 2e-3\n";
 
 fn run(threads: usize, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
