@@ -1,8 +1,8 @@
 //! Append-only, numbered logs.
 
-use crate::{Error, Key, Store};
+use crate::{Digest, Error, Key, Store};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 /// Digits of an entry's number in its name, so that names sort as numbers do.
 const DIGITS: usize = 12;
@@ -37,11 +37,36 @@ pub enum Append {
     Lost,
 }
 
-/// An entry as it is stored. The writer's mark tells a writer whose answer got lost that the entry is its own.
-#[derive(Serialize, Deserialize)]
-struct Stored<T> {
-    writer: String,
-    value: T,
+/// An entry as it is stored, `{"writer":"…","sha256":"…","value":…}` to the byte. The writer's mark, 32 digits, tells a writer
+/// whose answer got lost that the entry is its own; the hash is that of the mark and the value's bytes, so that a flipped bit
+/// is noticed, since an entry's name does not tell its content.
+struct Stored<'a> {
+    writer: &'a [u8],
+    value: &'a [u8],
+}
+
+const BEFORE_WRITER: &[u8] = b"{\"writer\":\"";
+const BEFORE_HASH: &[u8] = b"\",\"sha256\":\"";
+const BEFORE_VALUE: &[u8] = b"\",\"value\":";
+const AFTER_VALUE: &[u8] = b"}";
+
+impl<'a> Stored<'a> {
+    fn hash(&self) -> Digest {
+        Digest::of(&[self.writer, self.value].concat())
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let hash = self.hash().to_string();
+        [BEFORE_WRITER, self.writer, BEFORE_HASH, hash.as_bytes(), BEFORE_VALUE, self.value, AFTER_VALUE].concat()
+    }
+
+    /// Reads an entry, and the hash that it claims.
+    fn parse(content: &'a [u8]) -> Option<(Self, Digest)> {
+        let (writer, rest) = content.strip_prefix(BEFORE_WRITER)?.split_at_checked(32)?;
+        let (hash, rest) = rest.strip_prefix(BEFORE_HASH)?.split_at_checked(64)?;
+        let value = rest.strip_prefix(BEFORE_VALUE)?.strip_suffix(AFTER_VALUE)?;
+        Some((Self { writer, value }, std::str::from_utf8(hash).ok()?.parse().ok()?))
+    }
 }
 
 impl Ledger {
@@ -84,17 +109,24 @@ impl Ledger {
     /// # Errors
     /// What the backend says; [`Error::Content`] when it cannot be understood.
     pub async fn get<T: DeserializeOwned>(&self, number: u64) -> Result<Option<T>, Error> {
-        Ok(self.stored(number).await?.map(|stored| stored.value))
+        let Some(content) = self.content(number).await? else { return Ok(None) };
+        let key = self.key(number)?;
+        let store = || self.store.name().to_owned();
+        let unknown = |why: String| Error::Content {
+            store: store(),
+            key: key.clone(),
+            reason: format!("is no entry that this version understands: {why}"),
+        };
+        let (stored, claimed) = Stored::parse(&content).ok_or_else(|| unknown("it is of another shape".into()))?;
+        let found = stored.hash();
+        if found != claimed {
+            return Err(Error::Damaged { store: store(), key, found });
+        }
+        serde_json::from_slice(stored.value).map(Some).map_err(|e| unknown(e.to_string()))
     }
 
-    async fn stored<T: DeserializeOwned>(&self, number: u64) -> Result<Option<Stored<T>>, Error> {
-        let key = self.key(number)?;
-        let Some(content) = self.store.get(&key, ENTRY_LIMIT).await? else { return Ok(None) };
-        serde_json::from_slice(&content).map(Some).map_err(|e| Error::Content {
-            store: self.store.name().into(),
-            key,
-            reason: format!("is no entry that this version understands: {e}"),
-        })
+    async fn content(&self, number: u64) -> Result<Option<Bytes>, Error> {
+        self.store.get(&self.key(number)?, ENTRY_LIMIT).await
     }
 
     /// The last entry.
@@ -140,13 +172,19 @@ impl Ledger {
             reason: format!("cannot be written: {e}"),
         };
         let writer = uuid();
-        let content = serde_json::to_vec(&Stored { writer: writer.clone(), value }).map_err(content_error)?;
+        let value = serde_json::to_vec(value).map_err(content_error)?;
+        let content = Stored { writer: writer.as_bytes(), value: &value }.to_bytes();
+        if content.len() as u64 > ENTRY_LIMIT {
+            let size = content.len() as u64;
+            return Err(Error::TooLarge { store: self.store.name().into(), key, size, limit: ENTRY_LIMIT });
+        }
         if self.store.create(&key, Bytes::from(content)).await? {
             return Ok(Append::Done(number));
         }
         // The backend may have repeated a request that had succeeded.
-        let stands = self.stored::<serde_json::Value>(number).await?;
-        Ok(if stands.is_some_and(|stored| stored.writer == writer) { Append::Done(number) } else { Append::Lost })
+        let stands = self.content(number).await?;
+        let by = stands.as_deref().and_then(Stored::parse).map(|(stored, _)| stored.writer);
+        Ok(if by == Some(writer.as_bytes()) { Append::Done(number) } else { Append::Lost })
     }
 }
 
@@ -177,6 +215,21 @@ mod tests {
             ledger.read(3).await.expect("read").into_iter().map(|entry| (entry.number, entry.value)).collect();
         assert_eq!(numbers, (3..=12).map(|n| (n, n - 1)).collect::<Vec<_>>());
         assert_eq!(ledger.head_after(11).await.expect("listed"), 12);
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_of_an_entry_is_noticed() {
+        let ledger = ledger();
+        assert_eq!(ledger.append(0, &"a value").await.expect("written"), Append::Done(1));
+        let key = ledger.key(1).expect("a key");
+        let whole = ledger.content(1).await.expect("read").expect("an entry");
+        assert!(serde_json::from_slice::<serde_json::Value>(&whole).expect("JSON")["value"] == "a value");
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            ledger.store.put(&key, damaged.into()).await.expect("written");
+            assert!(ledger.get::<String>(1).await.is_err(), "bit {bit}");
+        }
     }
 
     #[tokio::test]

@@ -155,6 +155,29 @@ fn is_out_of_reach(error: &Error) -> bool {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_store_that_cannot_be_reached_is_answered_for_by_the_cache() {
+        let folder = tempfile::tempdir().expect("folder");
+        let cache = Cache::at(folder.path());
+        let registry = Registry::over(store::Store::memory());
+        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../trained_models"));
+        let device = "jetson-orin-nano";
+        let provenance = crate::registry::Provenance::default();
+        for one in registry.register(shipped, Some(device), &provenance).await.expect("registered") {
+            registry.promote(&one.version, &crate::registry::Request::default()).await.expect("promoted");
+        }
+        let deployment = registry.deployed(device).await.expect("deployed");
+        registry.models(&deployment, Some(&cache)).await.expect("opened");
+        // Nobody listens on a port that was just given back.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let url = format!("http://127.0.0.1:{port}/models");
+        let name = Registry::create(&url).expect("a URL").name().to_owned();
+        cache.remember(&name, &deployment);
+        let opened = open_deployed(&url, Some(device), Some(&cache)).await.expect("from the cache");
+        assert!(opened.offline.is_some());
+        assert_eq!((opened.deployment, opened.models.device().name.as_str()), (deployment, device));
+    }
+
     #[test]
     fn a_damaged_file_of_the_cache_is_not_used() {
         let folder = tempfile::tempdir().expect("folder");
