@@ -191,7 +191,9 @@ impl ReportCommand {
                 parameters: serde_json::to_string(&trial.parameters).unwrap_or_default(),
             })
             .collect();
-        let metric = study.specification.objective.get("metric").and_then(|m| m.as_str()).unwrap_or("score");
-        Ok(StudyView { name: study.name, objective: metric.replace('_', " "), trials })
+        let word = |key: &str| study.specification.objective.get(key).and_then(|m| m.as_str());
+        let metric = word("metric").unwrap_or("score").to_owned();
+        let objective = word("target").map_or(metric.clone(), |target| format!("{metric} of {target}"));
+        Ok(StudyView { name: study.name, objective, trials })
     }
 }

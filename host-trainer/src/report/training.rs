@@ -194,9 +194,10 @@ pub(super) fn tuning(report: &Report<'_>) -> Option<Markup> {
         Axis::log(study.objective.clone()),
     )
     .wide()
-    .points("complete", points(true))
-    .points("stopped early", points(false))
-    .line("best so far", steps, false);
+    .points("complete", points(true));
+    let early = points(false);
+    let plot = if early.is_empty() { plot } else { plot.points("stopped early", early) };
+    let plot = plot.line("best so far", steps, false);
     Some(html! {
         p { (study.trials.len()) " trials: " (told.join(", ")) ". Scores are of validation folds: the best of many is a little lucky, and test data must say how much." }
         (plot.render())
