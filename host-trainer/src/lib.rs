@@ -18,5 +18,6 @@ pub mod predict;
 pub mod registry;
 pub mod report;
 pub mod serve;
+pub mod tabular;
 pub mod training;
 pub mod tune;

@@ -2,6 +2,7 @@
 
 use super::models::{Registration, register_fitted};
 use super::table::{figure, render};
+use super::tabular::{self, TableArgs};
 use super::{Format, progress};
 use crate::evaluate::Metrics;
 use crate::features::Extraction;
@@ -23,8 +24,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct Fit {
     /// Folder of training data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dbs_dir")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableArgs,
     /// Folder that receives the models, below the device's name.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -43,8 +46,8 @@ pub(super) struct Fit {
     /// Device to fit [default: every device that the data name].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Columns that models read: `KIND.TARGET=A,B`, or `KIND=A,B` for both targets. May be repeated.
-    #[arg(long, value_name = "KIND[.TARGET]=A,B")]
+    /// Columns that models read: `KIND.TARGET=A,B`, or `KIND=A,B` for both targets; of a table, `A,B`. May be repeated.
+    #[arg(long, value_name = "[KIND[.TARGET]=]A,B")]
     input_cols: Vec<String>,
     /// Fit as the reference does, its faults included, for comparison.
     #[arg(long)]
@@ -74,9 +77,14 @@ struct Line {
 impl Fit {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let plan = self.plan()?;
-        let mut data = training::read(&self.data)?;
+        let Some(folder) = &self.data else {
+            let tagged = self.table.read(&self.input_cols, &plan, printer)?;
+            let cards = tabular::fit(&tagged, &plan, &self.out, printer)?;
+            return tabular::print(&cards, self.format, printer);
+        };
+        let mut data = training::read(folder)?;
         if let Some(samples) = plan.samples {
-            data.sample(samples).map_err(|e| Failure::usage(e).at(&self.data))?;
+            data.sample(samples).map_err(|e| Failure::usage(e).at(folder))?;
         }
         for note in &data.notes {
             printer.warn(note);
@@ -86,7 +94,7 @@ impl Fit {
         if self.dry_run {
             return self.show_plan(&plan, &data, &devices, &test_networks, printer);
         }
-        let outcomes = fit_devices(&plan, &data, &self.data, &devices, &test_networks, &self.out, printer)?;
+        let outcomes = fit_devices(&plan, &data, folder, &devices, &test_networks, &self.out, printer)?;
         self.report(&outcomes, printer)?;
         let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.device.name.as_str()).collect();
         register_fitted(&self.registration, &self.out, &names, printer)
@@ -117,7 +125,11 @@ impl Fit {
         if let Some(names) = &self.test_models {
             plan.test_models = names_or_none(names);
         }
-        for choice in &self.input_cols {
+        // A table's columns are its own, and it knows no kind of layer.
+        if self.data.is_none() && self.kind.is_none() && self.config.is_none() {
+            plan.kind = Kind::Mlp;
+        }
+        for choice in self.input_cols.iter().filter(|_| self.data.is_some()) {
             choose_columns(&mut plan, choice)?;
         }
         Ok(plan)
@@ -137,7 +149,7 @@ impl Fit {
                 Ok(vec![DeviceChoice { in_data: (*only).to_owned(), name: name.clone() }])
             }
             (Some(name), names) => Err(Failure::usage(format!("no row was measured on {name}"))
-                .at(&self.data)
+                .at(self.data.as_deref().unwrap_or(Path::new(".")))
                 .help(format!("the data name {}", names.join(", ")))),
             (None, []) => Ok(vec![DeviceChoice::same("unnamed-device")]),
             (None, names) => {

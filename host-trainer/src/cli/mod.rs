@@ -15,6 +15,7 @@ mod runtime;
 mod serve;
 mod studies;
 mod table;
+mod tabular;
 mod tune;
 mod values;
 

@@ -140,8 +140,10 @@ impl Tune {
             Some(path) => Plan::read(path)?,
             None => Plan::default(),
         };
-        if let Some(kind) = self.kind {
-            plan.kind = kind;
+        match self.kind {
+            Some(kind) => plan.kind = kind,
+            None if self.config.is_none() && self.subject.is_table() => plan.kind = Kind::Mlp,
+            None => {}
         }
         if let Some(names) = &self.test_models {
             plan.test_models = super::fit::names_or_none(names);

@@ -38,7 +38,7 @@ impl Metric {
         }
     }
 
-    fn of(self, metrics: &Metrics) -> Option<f64> {
+    pub(super) fn of(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Mape => metrics.mape_percent,
             Self::Rmspe => metrics.rmspe_percent,

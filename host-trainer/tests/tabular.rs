@@ -1,0 +1,107 @@
+//! Tables of SQLite databases as users train on them: the real binary on databases made here.
+
+use host_trainer::onnx::Model;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Calls of two functions in two databases: `time = 3 + size · calls / 100`, `memory = 20 + size`; ten rows of zeros and
+/// three without numbers.
+async fn databases(folder: &Path) {
+    fs::create_dir_all(folder.join("dbs")).expect("folder");
+    for (number, file) in ["one.db", "two.sqlite"].into_iter().enumerate() {
+        let options = SqliteConnectOptions::new().filename(folder.join("dbs").join(file)).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("a database");
+        sqlx::query("CREATE TABLE calls (tag TEXT, size REAL, calls INTEGER, time REAL, memory)")
+            .execute(&mut connection)
+            .await
+            .expect("a table");
+        for i in 0..90 {
+            let (size, calls) = (f64::from(1 + (i * 37 + i32::try_from(number).expect("small")) % 50), 1 + i % 7);
+            let dead = number == 0 && i % 9 == 0;
+            for tag in ["thumbnail", "echo"] {
+                let time = if dead && tag == "echo" { 0.0 } else { 3.0 + size * f64::from(calls) / 100.0 };
+                let memory = if number == 1 && i % 30 == 0 { "unknown".to_owned() } else { String::new() };
+                sqlx::query("INSERT INTO calls VALUES ($1, $2, $3, $4, CASE WHEN $5 = '' THEN $6 ELSE $5 END)")
+                    .bind(tag)
+                    .bind(size)
+                    .bind(calls)
+                    .bind(time)
+                    .bind(memory)
+                    .bind(20.0 + size)
+                    .execute(&mut connection)
+                    .await
+                    .expect("a row");
+            }
+        }
+        connection.close().await.expect("closes");
+    }
+    fs::write(folder.join("dbs/broken.db"), "no database").expect("file");
+    let plan = "kind = \"mlp\"\n[mlp]\nepochs = 60\nmembers = 1\nhidden = [16]\n[evaluation]\nfolds = 3\n";
+    fs::write(folder.join("base.toml"), plan).expect("plan");
+    fs::write(folder.join("space.toml"), "mlp.learning_rate = { low = 1e-3, high = 3e-2, log = true }\n")
+        .expect("space");
+}
+
+fn run(folder: &Path, verb: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command.current_dir(folder).arg(verb).args(["--dbs-dir", "dbs", "--table-name", "calls", "--tag-column", "tag"]);
+    command.args(["--input-cols", "size,calls", "--output-cols", "time,memory"]).args(arguments);
+    command.output().expect("runs")
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_tag_gets_a_model_and_odd_rows_are_counted() {
+    let folder = tempfile::tempdir().expect("folder");
+    databases(folder.path()).await;
+    let arguments = ["--config", "base.toml", "--out", "models", "--zeros", "drop", "--format", "json"];
+    let output = run(folder.path(), "fit", &arguments);
+    let cards = json(&output);
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(talk.contains("broken.db"), "what cannot be read is told: {talk}");
+    let tags: Vec<&str> = cards.as_array().expect("cards").iter().filter_map(|card| card["tag"].as_str()).collect();
+    assert_eq!(tags, ["echo", "thumbnail"], "tags are found where none is named");
+    assert_eq!((&cards[0]["rows_with_zeros"], &cards[1]["rows_with_zeros"]), (&10.into(), &0.into()));
+    assert_eq!(cards[0]["rows_without_numbers"], 3);
+    let rows =
+        |card: &serde_json::Value| card["training_rows"].as_u64().zip(card["test_rows"].as_u64()).map(|(a, b)| a + b);
+    assert_eq!((rows(&cards[0]), rows(&cards[1])), (Some(167), Some(177)));
+    for output in ["time", "memory"] {
+        let error = cards[1]["test"][output]["mape_percent"].as_f64().expect("a figure");
+        assert!(error < 10.0, "{output} is off by {error} %");
+        let graph = fs::read(folder.path().join(format!("models/thumbnail/{output}.onnx"))).expect("a graph");
+        let predicted = Model::load(&graph).expect("a model").predict(&[10.0, 2.0]).expect("a prediction")[0];
+        let truth = if output == "time" { 3.2 } else { 30.0 };
+        assert!((predicted / truth - 1.0).abs() < 0.2, "{output}: {predicted}, {truth}");
+    }
+    // Kept, the zeros are no values that a logarithm has.
+    let refused = run(folder.path(), "fit", &["--config", "base.toml", "--out", "kept", "--func-tag", "echo"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
+}
+
+#[tokio::test]
+async fn a_table_is_tuned_and_its_plan_reproduces_the_score() {
+    let folder = tempfile::tempdir().expect("folder");
+    databases(folder.path()).await;
+    let arguments = ["--config", "base.toml", "--func-tag", "thumbnail", "--format", "json"];
+    let tuning = ["--space", "space.toml", "--trials", "4", "--export", "best.toml", "--out", "tuned"];
+    let study = json(&run(folder.path(), "tune", &[&arguments[..], &tuning[..]].concat()));
+    let best = study["best"]["value"].as_f64().expect("a value");
+    let fitting = ["--config", "best.toml", "--func-tag", "thumbnail", "--format", "json", "--out", "again"];
+    let cards = json(&run(folder.path(), "fit", &fitting));
+    let score = |output: &str| cards[0]["cross_validation"][output]["mape_percent"].as_f64().expect("a figure");
+    assert_eq!((score("time") + score("memory")) / 2.0, best, "to the last digit");
+    let read = |out: &str| fs::read(folder.path().join(out).join("thumbnail/time.onnx")).expect("a graph");
+    assert_eq!(read("tuned"), read("again"));
+    let refused = run(folder.path(), "tune", &["--config", "base.toml", "--space", "space.toml"]);
+    assert_eq!(refused.status.code(), Some(2), "a study is about one tag");
+    let refused = run(folder.path(), "fit", &["--out", "x", "--zero-is-a-value", "size", "--tag-column", "tga"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
