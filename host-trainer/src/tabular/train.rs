@@ -78,7 +78,8 @@ pub struct Fitted {
 /// Rows to train on and rows kept back.
 fn split(data: &Dataset) -> (Dataset, Dataset) {
     let order = shuffled(&(0..data.len()).collect::<Vec<_>>());
-    let (test, training): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|i| order[*i] % TEST_ONE_IN as u64 == 0);
+    let (test, training): (Vec<usize>, Vec<usize>) =
+        (0..data.len()).partition(|i| order[*i].is_multiple_of(TEST_ONE_IN as u64));
     (data.subset(&training), data.subset(&test))
 }
 
