@@ -1,6 +1,7 @@
 //! `host-trainer report`: models and data in, one page about them out.
 
 use super::progress;
+use super::tune::place::{self, Place};
 use crate::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
 use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
@@ -8,7 +9,7 @@ use crate::model::default_device;
 use crate::predict::Models;
 use crate::report::{EngineView, Report, StudyView, TrialView, work_of};
 use crate::training::{self, TrainingData};
-use crate::tune::studies::{Location, Studies, TrialState};
+use crate::tune::studies::{Location, Studies, StudyError, TrialState};
 use clap::Args;
 use shared::engine;
 use shared::failure::{Failure, Kind as FailureKind};
@@ -58,15 +59,8 @@ pub(super) struct ReportCommand {
     /// Tuning study to show.
     #[arg(long, value_name = "NAME")]
     study: Option<String>,
-    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment.
-    #[arg(
-        long,
-        value_name = "FILE|URL",
-        env = "HOST_TRAINER_STUDIES",
-        hide_env_values = true,
-        default_value = "studies.sqlite"
-    )]
-    shared_db: String,
+    #[command(flatten)]
+    studies: Place,
 }
 
 impl ReportCommand {
@@ -109,7 +103,7 @@ impl ReportCommand {
             engines: self.engines(&models)?,
             curve: self.curve(&models, &data, &in_data, printer).transpose().map_err(of_data)?,
             importance: importance.transpose().map_err(of_data)?,
-            study: self.study.as_deref().map(|name| self.study(name)).transpose()?,
+            study: self.study.as_deref().map(|name| self.study(name, printer)).transpose()?,
             data: &data,
         };
         write_atomic(&self.out, report.render().as_bytes())?;
@@ -161,8 +155,8 @@ impl ReportCommand {
         })
     }
 
-    fn study(&self, name: &str) -> Result<StudyView, Failure> {
-        let location = Location::parse(&self.shared_db).map_err(Failure::usage)?;
+    fn study(&self, name: &str, printer: &Printer) -> Result<StudyView, Failure> {
+        let location = self.studies.location(printer)?;
         if let Location::File(path) = &location
             && !path.is_file()
         {
@@ -170,17 +164,14 @@ impl ReportCommand {
                 .at(path)
                 .help("name the one that `tune` wrote, by --shared-db"));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::new(FailureKind::Io, format!("cannot start threads: {e}")))?;
+        let runtime = place::runtime()?;
         let read = runtime.block_on(async {
             let studies = Studies::open(&location).await?;
             let read = (studies.study(name).await?, studies.trials(name).await?);
             studies.close().await;
-            Ok::<_, crate::tune::studies::StudyError>(read)
+            Ok::<_, StudyError>(read)
         });
-        let (study, trials) = read.map_err(|e| Failure::data(e.to_string()).at(location.to_string()))?;
+        let (study, trials) = read.map_err(|e| place::failure(&location, &e))?;
         let trials = trials
             .into_iter()
             .map(|trial| TrialView {
