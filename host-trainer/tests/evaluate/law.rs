@@ -74,7 +74,7 @@ pub(super) fn data(folder: &Path, networks: std::ops::Range<u32>, measured: bool
 }
 
 pub(super) fn fit(kind: &str, data: &Path, out: &Path, threads: &str) {
-    fit_with(kind, "[hybrid]\nmost_rounds = 60\n", data, out, threads);
+    fit_with(kind, "[hybrid]\nmost_rounds = 60\n[mlp]\nepochs = 40\nmembers = 1\n", data, out, threads);
 }
 
 /// Fits with options in TOML.
