@@ -1,6 +1,6 @@
 //! Predictions and the model store over HTTP.
 //!
-//! - [`Settings`]: what a server is told; [`run`] serves until the process is asked to end.
+//! - [`Settings`]: what a server is told; [`bind`] gives a server that serves until it is asked to end.
 //! - [`App`]: what every handler shares: the deployed models, the queue to the workers, metrics, events.
 //! - `models`: where models come from, and how a new set takes the place of the old.
 //! - `predict`: requests for predictions, the queue, the workers.

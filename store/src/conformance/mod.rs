@@ -6,4 +6,4 @@ mod suite;
 
 pub use faults::Faults;
 pub use folder::{fill, read_all};
-pub use suite::{half_pushes_are_invisible, run, writers};
+pub use suite::{half_pushes_are_invisible, run, run_one_by_one, writers};

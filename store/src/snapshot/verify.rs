@@ -21,7 +21,7 @@ pub struct Damage {
     pub object: String,
     /// What is wrong with it.
     pub reason: String,
-    /// The files that cannot be had because of it, as `path (snapshot)`; at most [`NAMED`] are named.
+    /// The files that cannot be had because of it, as `path (snapshot)`; at most 20 are named.
     pub files: Vec<String>,
     /// How many files that are.
     pub affected_files: usize,

@@ -32,7 +32,7 @@ pub struct AutoRecipe {
 enum Candidate {
     Physics(PhysicsRecipe),
     Hybrid(HybridRecipe),
-    Lasso(LassoRecipe),
+    Lasso(Box<LassoRecipe>),
     Mlp(MlpRecipe),
 }
 
@@ -41,7 +41,7 @@ impl Candidate {
         match self {
             Self::Physics(recipe) => recipe,
             Self::Hybrid(recipe) => recipe,
-            Self::Lasso(recipe) => recipe,
+            Self::Lasso(recipe) => recipe.as_ref(),
             Self::Mlp(recipe) => recipe,
         }
     }
@@ -56,7 +56,7 @@ impl AutoRecipe {
         let candidates = vec![
             Candidate::Physics(PhysicsRecipe),
             Candidate::Hybrid(HybridRecipe::new(plan.hybrid.clone())),
-            Candidate::Lasso(LassoRecipe::new(relative)),
+            Candidate::Lasso(Box::new(LassoRecipe::new(relative))),
             Candidate::Mlp(MlpRecipe::new(plan.mlp.clone())),
         ];
         Self { candidates, plan: plan.clone() }

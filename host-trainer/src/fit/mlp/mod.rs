@@ -4,7 +4,7 @@
 //! unit, and so does the graph that [`Network::export`] writes. Training is in single precision, what comes after it in
 //! double.
 //!
-//! The passes are written out here ([`layers`]) over tiles that fit the processor ([`kernels`]): networks for such tables are
+//! The passes are written out here (`layers`) over tiles that fit the processor (`kernels`): networks for such tables are
 //! small, and a step of a general library spends its time on the way to the arithmetic.
 
 mod hyperparams;
