@@ -195,7 +195,9 @@ def trt(data):
                 common |= {"padding_0": 2 * int(p0), "padding_1": 2 * int(p1)}
                 common["groups"] = int(float(r["groups"] or 1))
             else:
-                common |= {"input_size": count(inputs), "output_size": count(outputs)}
+                # A matrix product lists its second matrix among its inputs; host-trainer counts the first input alone.
+                common |= {"output_size": count(outputs)}
+                common["input_size"] = count(inputs[:1] if kind == "dense" else inputs)
                 common["weights"] = int(float(r["weights_count"] or 0)) or ""
             tables.setdefault(kind, []).append(common)
             splits.setdefault(device, set()).add(network)

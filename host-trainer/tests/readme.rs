@@ -81,8 +81,9 @@ fn run_all(page: &str) {
     fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.path().join("engine.json"))
         .expect("copy");
     training_data(&folder.path().join("training_data"));
+    training_data(&folder.path().join("held_out"));
     let commands = commands(page);
-    assert!(commands.len() >= 4, "{commands:?}");
+    assert!(commands.len() >= 3, "{commands:?}");
     for command in commands {
         if NOT_RUN.iter().any(|prefix| command.starts_with(prefix)) {
             continue;
@@ -112,6 +113,16 @@ fn every_command_of_the_readme_works() {
 #[test]
 fn every_command_of_the_page_on_models_works() {
     run_all("docs/models.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_tuning_works() {
+    run_all("docs/tune.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_reports_works() {
+    run_all("docs/report.md");
 }
 
 #[test]

@@ -21,4 +21,4 @@ pub use hyperparams::read_hyperparams;
 pub use network::{Epoch, History, Network};
 pub(crate) use random::Random;
 pub use settings::{Optimizer, Settings, TargetScale};
-pub use train::{Data, train, train_watched};
+pub use train::{Data, train};

@@ -8,7 +8,6 @@ use super::settings::Settings;
 use super::split::split;
 use crate::model::FitError;
 use rayon::prelude::*;
-use std::ops::ControlFlow;
 
 /// By how much, relatively, a loss must fall to count as better.
 const BETTER: f64 = 1e-4;
@@ -61,18 +60,6 @@ impl Data<'_> {
 /// # Errors
 /// Too few rows, values that a scale cannot hold, settings out of range, or a loss that is no longer a number.
 pub fn train(data: &Data<'_>, settings: &Settings) -> Result<Network, FitError> {
-    train_watched(data, settings, &|_| ControlFlow::Continue(()))
-}
-
-/// [`train`], with someone told of every epoch who may end a member's training after it. The best weights so far are kept.
-///
-/// # Errors
-/// As [`train`].
-pub fn train_watched(
-    data: &Data<'_>,
-    settings: &Settings,
-    watch: &(dyn Fn(&Epoch) -> ControlFlow<()> + Sync),
-) -> Result<Network, FitError> {
     settings.check().map_err(FitError::Failed)?;
     data.check()?;
     let inputs = InputScale::of(data.rows, data.inputs, settings.log_inputs)?;
@@ -82,7 +69,7 @@ pub fn train_watched(
     let prepared = Prepared::new(data, &inputs, &outputs);
     let members: Vec<(Vec<super::layers::Dense>, History)> = (0..settings.members)
         .into_par_iter()
-        .map(|member| prepared.train(member, settings, watch))
+        .map(|member| prepared.train(member, settings))
         .collect::<Result<_, _>>()?;
     let (members, histories) = members.into_iter().unzip();
     Ok(Network { inputs, outputs, members, histories })
@@ -125,12 +112,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn train(
-        &self,
-        member: usize,
-        settings: &Settings,
-        watch: &(dyn Fn(&Epoch) -> ControlFlow<()> + Sync),
-    ) -> Result<(Vec<super::layers::Dense>, History), FitError> {
+    fn train(&self, member: usize, settings: &Settings) -> Result<(Vec<super::layers::Dense>, History), FitError> {
         let settings = &Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
         let stream = |purpose| Random::new(settings.seed, purpose);
         let (mut order, validation) =
@@ -188,7 +170,7 @@ impl<'a> Prepared<'a> {
                     rate *= settings.plateau_factor;
                 }
             }
-            if watch(&found).is_break() || (settings.patience > 0 && stale >= settings.patience) {
+            if settings.patience > 0 && stale >= settings.patience {
                 break;
             }
         }
@@ -213,7 +195,6 @@ mod tests {
     use super::super::settings::TargetScale;
     use super::*;
     use crate::onnx::Model;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Two positive targets of three inputs, in groups of ten rows.
     fn table(rows: usize) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
@@ -328,20 +309,6 @@ mod tests {
         // The kept weights are those of the best epoch: training that long and no longer gives the same.
         let exactly = Settings { epochs: history.best_epoch, ..hasty };
         assert_eq!(network.members, train(&data, &exactly).expect("a network").members);
-    }
-
-    #[test]
-    fn a_watcher_sees_every_epoch_and_may_end_it() {
-        let (rows, targets, groups) = table(60);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
-        let seen = AtomicUsize::new(0);
-        let watch = |epoch: &Epoch| {
-            seen.fetch_add(1, Ordering::Relaxed);
-            if epoch.epoch == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let network = train_watched(&data, &settings(), &watch).expect("a network");
-        assert_eq!(seen.into_inner(), 8);
-        assert!(network.histories().iter().all(|history| history.epochs.len() == 4));
     }
 
     #[test]

@@ -13,9 +13,15 @@ use crate::fit::nnls;
 use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use shared::engine::Table;
+use std::collections::BTreeSet;
+use work::Prices;
 
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
 const FLOOR: f64 = 1e-6;
+
+/// Networks below which every byte has one price: few networks' layers are too alike to tell what is moved for what, and
+/// where some use of memory is rare in them, its price would be anything.
+const FEW_NETWORKS: usize = 8;
 
 /// Fits physical models.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,11 +79,13 @@ pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
             sums.target.name()
         )));
     }
+    let networks = sums.networks.iter().collect::<BTreeSet<_>>().len();
+    let prices = if networks < FEW_NETWORKS { Prices::One } else { Prices::Each };
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for part in &sums.parts {
         let quantities = match sums.target {
-            Target::Runtime => by_precision(part),
+            Target::Runtime => by_precision(part, prices),
             Target::Power => saturating(part),
         };
         for quantity in &quantities {
@@ -110,13 +118,13 @@ pub(crate) fn rounded(row: &[f64]) -> Vec<f64> {
 
 /// Costs of run time, arithmetic apart for each precision that training saw. A precision it did not see takes the rate of
 /// the next wider one, which is the slower and so the safer guess.
-fn by_precision(part: &Part) -> Vec<Quantity> {
+fn by_precision(part: &Part, prices: Prices) -> Vec<Quantity> {
     let bytes = work::element_bytes(part.table);
     let mut seen: Vec<f64> = (0..part.len()).map(|i| bytes.value(part.row(i))).collect();
     seen.sort_by(f64::total_cmp);
     seen.dedup();
     let mut all = Vec::new();
-    for quantity in work::additive(part.table) {
+    for quantity in work::additive(part.table, prices) {
         if !quantity.arithmetic || seen.len() < 2 {
             all.push(quantity);
             continue;

@@ -129,11 +129,22 @@ fn image(table: Table) -> Formula {
     c("batch_size") * c("input_size_0") * c("input_size_1") * c("input_size_2")
 }
 
+/// Whether bytes in, out and of weights have prices of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prices {
+    /// One price for every byte: a device has one memory, and a few networks cannot tell its uses apart.
+    One,
+    /// A price for each use.
+    Each,
+}
+
 /// What a layer's run time or energy is the non-negative sum of: a constant for its launch, arithmetic as it is and in
-/// whole tiles, and bytes in, out and of weights; apart for depthwise convolutions, whose kernels differ.
-pub(crate) fn additive(table: Table) -> Vec<Quantity> {
+/// whole tiles, the length of the sum behind one output, which no number of cores shortens, and bytes moved; launch and
+/// arithmetic apart for depthwise convolutions, whose kernels differ.
+pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
     let s = Sizes::of(table);
     let of_bytes = |elements: &Formula| elements.clone() * s.bytes.clone();
+    let moved = || quantity("bytes", of_bytes(&(s.input.clone() + s.output.clone() + s.weights.clone())));
     match table {
         Table::Convolutional => {
             let c = |name: &str| column(table, name);
@@ -148,38 +159,44 @@ pub(crate) fn additive(table: Table) -> Vec<Quantity> {
                 quantity("launch, depthwise", depthwise.clone()),
                 arithmetic("MACs", in_dense(&s.macs)),
                 arithmetic("MACs, depthwise", in_depthwise(&s.macs)),
-                quantity("bytes in", in_dense(&of_bytes(&s.input))),
-                quantity("bytes in, depthwise", in_depthwise(&of_bytes(&s.input))),
-                quantity("bytes out", in_dense(&of_bytes(&s.output))),
-                quantity("bytes out, depthwise", in_depthwise(&of_bytes(&s.output))),
-                quantity("bytes of weights", of_bytes(&s.weights)),
+                arithmetic("MACs an output", in_dense(&depth)),
                 quantity("bytes of patches", in_dense(&of_bytes(&(depth.clone() * pixels.clone())))),
             ];
             for tile in TILES {
                 let tiled = c("output_size_0").rounded_up(tile) * pixels.clone().rounded_up(tile) * depth.clone();
                 all.push(arithmetic(&format!("MACs in tiles of {tile}"), in_dense(&tiled)));
             }
+            match prices {
+                Prices::One => all.push(moved()),
+                Prices::Each => all.extend([
+                    quantity("bytes in", in_dense(&of_bytes(&s.input))),
+                    quantity("bytes in, depthwise", in_depthwise(&of_bytes(&s.input))),
+                    quantity("bytes out", in_dense(&of_bytes(&s.output))),
+                    quantity("bytes out, depthwise", in_depthwise(&of_bytes(&s.output))),
+                    quantity("bytes of weights", of_bytes(&s.weights)),
+                ]),
+            }
             all
         }
-        Table::Dense => vec![
-            quantity("launch", one()),
-            arithmetic("MACs", s.macs.clone()),
-            quantity("bytes in", of_bytes(&s.input)),
-            quantity("bytes out", of_bytes(&s.output)),
-            quantity("bytes of weights", of_bytes(&s.weights)),
-        ],
-        Table::Pooling => vec![
-            quantity("launch", one()),
-            quantity("window reads", of_bytes(&s.macs)),
-            quantity("bytes in", of_bytes(&s.input)),
-            quantity("bytes out", of_bytes(&s.output)),
-        ],
-        _ => vec![
-            quantity("launch", one()),
-            quantity("bytes in", of_bytes(&s.input)),
-            quantity("bytes out", of_bytes(&s.output)),
-            quantity("bytes of weights", of_bytes(&s.weights)),
-        ],
+        _ => {
+            let mut all = vec![quantity("launch", one())];
+            match table {
+                Table::Dense => all.push(arithmetic("MACs", s.macs.clone())),
+                Table::Pooling => all.push(quantity("window reads", of_bytes(&s.macs))),
+                _ => {}
+            }
+            match prices {
+                Prices::One => all.push(moved()),
+                Prices::Each => {
+                    all.push(quantity("bytes in", of_bytes(&s.input)));
+                    all.push(quantity("bytes out", of_bytes(&s.output)));
+                    if table != Table::Pooling {
+                        all.push(quantity("bytes of weights", of_bytes(&s.weights)));
+                    }
+                }
+            }
+            all
+        }
     }
 }
 
@@ -268,9 +285,13 @@ mod tests {
         let row = |group_channels: f64| {
             [1.0, 32.0, 8.0, 8.0, 32.0, 8.0, 8.0, 3.0, 3.0, 1.0, 1.0, group_channels, 2.0].to_vec()
         };
-        for quantity in additive(Table::Convolutional) {
+        for quantity in
+            [Prices::One, Prices::Each].into_iter().flat_map(|prices| additive(Table::Convolutional, prices))
+        {
             let (depthwise, dense) = (quantity.formula.value(&row(1.0)), quantity.formula.value(&row(32.0)));
-            if quantity.name.ends_with("depthwise") {
+            if quantity.name == "bytes" {
+                assert!(dense > depthwise && depthwise > 0.0, "{quantity:?}");
+            } else if quantity.name.ends_with("depthwise") {
                 assert!(depthwise > 0.0 && dense == 0.0, "{quantity:?}");
             } else if quantity.name != "bytes of weights" {
                 assert!(depthwise == 0.0 && dense > 0.0, "{quantity:?}");
