@@ -52,6 +52,9 @@ pub(super) struct Fit {
     /// Fit as the reference does, its faults included, for comparison.
     #[arg(long)]
     reference_compatible: bool,
+    /// Train on the processor; every build does, so this changes nothing.
+    #[arg(long = "cpu")]
+    _cpu: bool,
     #[command(flatten)]
     registration: Registration,
     /// Show what would be fitted, and write nothing.

@@ -59,6 +59,9 @@ pub(super) struct Tune {
     /// Epochs of the perceptrons that --out receives; 0 for no final training [default: as in trials].
     #[arg(long, value_name = "N", requires = "out")]
     final_epochs: Option<usize>,
+    /// Train on the processor; every build does, so this changes nothing.
+    #[arg(long = "cpu")]
+    _cpu: bool,
     /// Rows used of each table; -1 for all.
     #[arg(long, value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
     samples: i64,

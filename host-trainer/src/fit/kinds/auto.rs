@@ -1,6 +1,7 @@
 //! The kind that cross-validation prefers, the simplest where others are hardly better.
 
-use super::{HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
+use super::physics::FEW_NETWORKS;
+use super::{BlendRecipe, HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
 use crate::fit::lasso::Folds;
 use crate::fit::plan::{Plan, Weighting};
 use crate::fit::train::shuffled;
@@ -8,7 +9,7 @@ use crate::model::{FitError, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use rayon::prelude::*;
 use shared::engine::Table;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Folds by which kinds are compared.
 const FOLDS: usize = 5;
@@ -19,9 +20,10 @@ const LASSO_ROWS: usize = 500;
 ///
 /// All kinds read the same features, so that a fold may choose another than the whole; the Lasso takes part with relative
 /// weighting. The simplest kind whose error is within one standard error of the best one's is taken (Breiman et al.,
-/// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, perceptron, whose
-/// terms are the most and the least safe beyond the data. The perceptron takes part where rows are few enough
-/// (`mlp.auto_rows`), and as the others one target at a time.
+/// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, perceptron, blend,
+/// from the most to the least safe beyond the data. Perceptron and blend take part where rows are few enough
+/// (`mlp.auto_rows`), and as the others one target at a time. Below [`FEW_NETWORKS`] networks only physics and hybrid
+/// compete: that another kind did well on so few is chance, and it may be anything on the next.
 #[derive(Debug, Clone)]
 pub struct AutoRecipe {
     candidates: Vec<Candidate>,
@@ -34,6 +36,7 @@ enum Candidate {
     Hybrid(HybridRecipe),
     Lasso(Box<LassoRecipe>),
     Mlp(MlpRecipe),
+    Blend(BlendRecipe),
 }
 
 impl Candidate {
@@ -43,6 +46,7 @@ impl Candidate {
             Self::Hybrid(recipe) => recipe,
             Self::Lasso(recipe) => recipe.as_ref(),
             Self::Mlp(recipe) => recipe,
+            Self::Blend(recipe) => recipe,
         }
     }
 }
@@ -58,14 +62,14 @@ impl AutoRecipe {
             Candidate::Hybrid(HybridRecipe::new(plan.hybrid.clone())),
             Candidate::Lasso(Box::new(LassoRecipe::new(relative))),
             Candidate::Mlp(MlpRecipe::new(plan.mlp.clone())),
+            Candidate::Blend(BlendRecipe::new(plan)),
         ];
         Self { candidates, plan: plan.clone() }
     }
 
-    /// Mean absolute log error of a kind on held-out rows, with its standard error over the networks; none where it
-    /// cannot be fitted, or where it predicts what cannot be.
-    fn score(recipe: &dyn Recipe, sums: &Sums, cut: &Folds) -> Option<(f64, f64)> {
-        let errors: Option<Vec<Vec<(usize, f64)>>> = (0..cut.count())
+    /// What a kind predicts of each sum without having seen its network; none where it cannot be fitted.
+    fn unseen(recipe: &dyn Recipe, sums: &Sums, cut: &Folds) -> Option<Vec<f64>> {
+        let folds: Option<Vec<Vec<(usize, f64)>>> = (0..cut.count())
             .into_par_iter()
             .map(|fold| {
                 let fitted = fit_sums(recipe, &sums.subset(&cut.training(fold))).ok()?;
@@ -76,22 +80,26 @@ impl AutoRecipe {
                     .zip(&part.parts)
                     .map(|(model, rows)| (0..rows.len()).map(|i| model.predict(rows.row(i))).collect())
                     .collect();
-                let predicted = part.add_up(&values);
-                let errors = predicted.iter().zip(&part.measured).map(|(p, y)| (p / y).ln().abs());
-                Some(held_out.iter().map(|&sum| sums.networks[sum]).zip(errors).collect())
+                Some(held_out.into_iter().zip(part.add_up(&values)).collect())
             })
             .collect();
-        let errors: Vec<(usize, f64)> = errors?.into_iter().flatten().collect();
-        if errors.iter().any(|(_, error)| !error.is_finite()) {
+        let mut predicted = vec![f64::NAN; sums.len()];
+        folds?.into_iter().flatten().for_each(|(sum, value)| predicted[sum] = value);
+        Some(predicted)
+    }
+
+    /// Mean absolute log error of predictions, with its standard error over the networks; none where they cannot be.
+    fn score(predicted: &[f64], sums: &Sums) -> Option<(f64, f64)> {
+        let errors: Vec<f64> = predicted.iter().zip(&sums.measured).map(|(p, y)| (p / y).ln().abs()).collect();
+        if errors.iter().any(|error| !error.is_finite()) {
             return None;
         }
-        let mean = errors.iter().map(|(_, e)| e).sum::<f64>() / errors.len() as f64;
-        let networks: BTreeSet<usize> = errors.iter().map(|(network, _)| *network).collect();
-        let by_network: Vec<f64> = networks
-            .iter()
-            .map(|network| errors.iter().filter(|(n, _)| n == network).map(|(_, e)| e - mean).sum::<f64>())
-            .collect();
-        let spread = by_network.iter().map(|sum| sum * sum).sum::<f64>().sqrt() / errors.len() as f64;
+        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+        let mut by_network: BTreeMap<usize, f64> = BTreeMap::new();
+        for (network, error) in sums.networks.iter().zip(&errors) {
+            *by_network.entry(*network).or_default() += error - mean;
+        }
+        let spread = by_network.values().map(|sum| sum * sum).sum::<f64>().sqrt() / errors.len() as f64;
         Some((mean, spread))
     }
 
@@ -105,17 +113,22 @@ impl AutoRecipe {
         let single: Vec<usize> = (0..sums.len()).collect();
         let labels = shuffled(if networks >= 2 { &sums.networks } else { &single });
         let cut = Folds::grouped(&labels, folds).map_err(|e| FitError::Failed(e.to_string()))?;
-        // One standard error of few networks would excuse anything.
-        let scores: Vec<Option<(f64, f64)>> = self
-            .candidates
-            .iter()
-            .map(|candidate| match candidate {
+        let mut unseen: Vec<Option<Vec<f64>>> = Vec::new();
+        for candidate in &self.candidates {
+            let predicted = match candidate {
+                Candidate::Lasso(_) | Candidate::Mlp(_) | Candidate::Blend(_) if networks < FEW_NETWORKS => None,
                 Candidate::Lasso(_) if sums.len() > LASSO_ROWS => None,
-                Candidate::Mlp(_) if sums.len() > self.plan.mlp.auto_rows => None,
-                candidate => Self::score(candidate.recipe(), sums, &cut),
-            })
-            .collect();
+                Candidate::Mlp(_) | Candidate::Blend(_) if sums.len() > self.plan.mlp.auto_rows => None,
+                // What its two parts predict is known by now.
+                Candidate::Blend(_) => self.of_kind("hybrid", &unseen).zip(self.of_kind("mlp", &unseen)).map(blended),
+                candidate => Self::unseen(candidate.recipe(), sums, &cut),
+            };
+            unseen.push(predicted);
+        }
+        let score = |predicted: &Option<Vec<f64>>| Self::score(predicted.as_ref()?, sums);
+        let scores: Vec<Option<(f64, f64)>> = unseen.iter().map(score).collect();
         let best = scores.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0)).copied();
+        // One standard error of few networks would excuse anything.
         let within = |score: &Option<(f64, f64)>| {
             score.zip(best).is_some_and(|((mean, _), (least, spread))| mean <= least + spread.min(0.1 * least))
         };
@@ -136,11 +149,21 @@ impl AutoRecipe {
         Ok((recipe, serde_json::json!({ "chosen": recipe.kind(), "compared": compared })))
     }
 
+    fn of_kind<'a>(&self, kind: &str, unseen: &'a [Option<Vec<f64>>]) -> Option<&'a [f64]> {
+        let mut known = self.candidates.iter().zip(unseen);
+        known.find(|(candidate, _)| candidate.recipe().kind() == kind)?.1.as_deref()
+    }
+
     fn fit_chosen(&self, sums: &Sums) -> Result<Vec<Box<dyn Predictor>>, FitError> {
         let (recipe, comparison) = self.choose(sums)?;
         let chosen = |predictor| Box::new(Chosen { predictor, comparison: comparison.clone() }) as Box<dyn Predictor>;
         Ok(fit_sums(recipe, sums)?.into_iter().map(chosen).collect())
     }
+}
+
+/// Geometric means, none where one of two is not above zero.
+fn blended((hybrid, mlp): (&[f64], &[f64])) -> Vec<f64> {
+    hybrid.iter().zip(mlp).map(|(h, m)| if *h > 0.0 && *m > 0.0 { (h * m).sqrt() } else { f64::NAN }).collect()
 }
 
 /// Fits sums by any kind; one that knows only layers takes part where every sum is one.

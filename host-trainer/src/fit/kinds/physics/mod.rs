@@ -19,9 +19,9 @@ use work::Prices;
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
 const FLOOR: f64 = 1e-6;
 
-/// Networks below which every byte has one price: few networks' layers are too alike to tell what is moved for what, and
+/// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is moved for what, and
 /// where some use of memory is rare in them, its price would be anything.
-const FEW_NETWORKS: usize = 8;
+pub(super) const FEW_NETWORKS: usize = 8;
 
 /// Fits physical models.
 #[derive(Debug, Clone, Copy, Default)]
