@@ -1,7 +1,7 @@
 //! Loads an HTTP server with engine infos over connections that stay open, and says how many it answered and how fast:
 //! `serve_load ADDRESS CONNECTIONS REQUESTS FILE [same|distinct]`. One thread, so that it takes as little as it can of a machine
-//! that the server needs. With `distinct`, every request's layers
-//! have other names and another batch, so that no two requests have a layer in common.
+//! that the server needs. With `distinct`, every request's layers have other names and another batch, so that no two requests have
+//! a layer in common.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -9,8 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+#[path = "serve/connection.rs"]
+mod connection;
+
+use connection::{Connection, post};
 
 /// Marks in the body what each request has its own number in place of.
 const MARK: &str = "000000";
@@ -63,6 +66,9 @@ async fn run(load: Arc<Load>, connections: usize) -> std::io::Result<()> {
         failed += bad;
     }
     let took = started.elapsed().as_secs_f64();
+    if times.is_empty() {
+        return Err(std::io::Error::other("nothing was asked"));
+    }
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
@@ -79,52 +85,19 @@ async fn run(load: Arc<Load>, connections: usize) -> std::io::Result<()> {
 
 /// One connection: asks again and again, and gives the times that answers took.
 async fn hand(load: Arc<Load>) -> std::io::Result<(Vec<Duration>, u64)> {
-    let mut stream = TcpStream::connect(&load.address).await?;
-    stream.set_nodelay(true)?;
+    let mut connection = Connection::open(&load.address).await?;
     let (mut times, mut failed) = (Vec::new(), 0);
-    let mut answer = Vec::with_capacity(64 << 10);
-    let head = |length: usize| {
-        format!(
-            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-        )
-    };
-    let mut request = (head(load.body.len()) + &load.body).into_bytes();
+    let mut request = post("/v1/predict", &load.body);
     loop {
         let number = load.next.fetch_add(1, Ordering::Relaxed);
         if number >= load.requests {
             return Ok((times, failed));
         }
         if load.distinct {
-            let body = load.body.replace(MARK, &format!("{number:06}"));
-            request = (head(body.len()) + &body).into_bytes();
+            request = post("/v1/predict", &load.body.replace(MARK, &format!("{number:06}")));
         }
         let started = Instant::now();
-        stream.write_all(&request).await?;
-        if !read_answer(&mut stream, &mut answer).await? {
-            failed += 1;
-        }
+        failed += u64::from(!connection.ask(&request).await?);
         times.push(started.elapsed());
-    }
-}
-
-/// Reads one answer; whether it is a 200.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<bool> {
-    answer.clear();
-    let mut whole = None;
-    loop {
-        if stream.read_buf(answer).await? == 0 {
-            return Err(std::io::Error::other("the server closed the connection"));
-        }
-        if whole.is_none()
-            && let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-            let length = head.split("content-length:").nth(1).and_then(|rest| rest.trim().split('\r').next());
-            let length: usize = length.and_then(|length| length.trim().parse().ok()).unwrap_or(0);
-            whole = Some(end + 4 + length);
-        }
-        if whole.is_some_and(|whole| answer.len() >= whole) {
-            return Ok(answer.starts_with(b"HTTP/1.1 200"));
-        }
     }
 }

@@ -2,12 +2,17 @@
 
 use shared::failure::{Failure, Kind};
 use std::future::Future;
+use tokio::runtime::Runtime;
+
+/// Threads for what is asynchronous.
+pub(super) fn build() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))
+}
 
 /// Runs a future to its end.
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))?;
-    Ok(runtime.block_on(future))
+    Ok(build()?.block_on(future))
 }

@@ -1,5 +1,6 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
+use super::runtime;
 use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
 use crate::tune::studies::Location;
 use clap::{Args, ValueEnum};
@@ -102,6 +103,9 @@ struct Caps {
     /// Most seconds for a request's headers to arrive, and for a connection to idle.
     #[arg(long, value_name = "S", default_value_t = 15.0, value_parser = seconds)]
     header_timeout: f64,
+    /// Most seconds for which a client may take nothing of its answer.
+    #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
+    write_timeout: f64,
     /// Most requests a second from one client; 0 for no limit [default: 200 beyond loopback, none on it].
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
@@ -125,11 +129,7 @@ impl Serve {
         let port_file = self.port_file.clone();
         log::start(&self.log, self.log_format == LogFormat::Json)?;
         let settings = self.settings()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))?;
-        runtime.block_on(async {
+        runtime::block_on(async {
             let stop = signals()?;
             let bound = bind(settings).await?;
             let (url, port) = (bound.url()?, bound.address()?.port());
@@ -138,7 +138,7 @@ impl Serve {
                 write_atomic(path, format!("{port}\n").as_bytes())?;
             }
             bound.serve(stop).await
-        })
+        })?
     }
 
     fn settings(self) -> Result<Settings, Failure> {
@@ -159,6 +159,7 @@ impl Serve {
             layers: self.caps.max_layers,
             request_time: Duration::from_secs_f64(self.caps.timeout),
             header_time: Duration::from_secs_f64(self.caps.header_timeout),
+            write_time: Duration::from_secs_f64(self.caps.write_timeout),
             connections: self.caps.max_connections,
             waiting: self.caps.max_waiting,
             requests_per_second: Some(self.caps.rate_limit.unwrap_or(default_rate)),

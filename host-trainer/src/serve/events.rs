@@ -15,7 +15,7 @@ use tokio_stream::wrappers::BroadcastStream;
 const KEPT: usize = 256;
 
 /// Something that happened. As JSON it is `{"event": …, …}`, and the event's name is the SSE event name too.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A device's models were replaced.
@@ -56,6 +56,11 @@ impl Event {
             Self::ModelsRefused { .. } => "models_refused",
             Self::Study { .. } => "study",
         }
+    }
+
+    /// The event as a client gets it.
+    pub(super) fn sent(&self) -> Option<SseEvent> {
+        SseEvent::default().event(self.name()).json_data(self).ok()
     }
 }
 
@@ -98,7 +103,7 @@ where
     let mut closing = app.closing();
     let events = BroadcastStream::new(app.events.listen()).filter_map(move |event| {
         let sent = match event {
-            Ok(event) if wanted(&event) => SseEvent::default().event(event.name()).json_data(&event).ok(),
+            Ok(event) if wanted(&event) => event.sent(),
             Ok(_) => None,
             Err(_) => Some(SseEvent::default().event("missed").data("{}")),
         };
@@ -108,5 +113,14 @@ where
     let until_closing = hello.chain(events).take_until(async move {
         let _ = closing.wait_for(|closing| *closing).await;
     });
-    Sse::new(until_closing).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+    kept_alive(until_closing)
+}
+
+/// Events to a client, and a sign of life where there are none: it tells a proxy that somebody is there, and this side that the
+/// client is not.
+pub(super) fn kept_alive<S>(events: S) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>> + use<S>>
+where
+    S: Stream<Item = Result<SseEvent, Infallible>> + Send + 'static,
+{
+    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
 }

@@ -1,8 +1,9 @@
 //! The socket: bound, served, and closed with care.
 
 use super::app::App;
+use super::patience::Patient;
 use super::settings::{Limits, Settings};
-use super::{models, router, studies};
+use super::{models, router, studies, tls};
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
@@ -25,13 +26,15 @@ const RELEASE: Duration = Duration::from_secs(3);
 pub struct Bound {
     listener: TcpListener,
     settings: Settings,
+    tls: Option<RustlsConfig>,
     app: Arc<App>,
 }
 
 /// Loads the models and binds the socket.
 ///
 /// # Errors
-/// An address beyond loopback without tokens; models that cannot be loaded; an address that cannot be bound.
+/// An address beyond loopback without tokens; a certificate or a key that cannot be used; models that cannot be loaded; an
+/// address that cannot be bound.
 pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
     if !settings.listen.ip().is_loopback() && settings.tokens.is_none() {
         return Err(Failure::usage(format!(
@@ -42,12 +45,13 @@ pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
             "give tokens by --token-file FILE or the environment variable HOST_TRAINER_TOKENS, or listen on 127.0.0.1",
         ));
     }
+    let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     let app = App::new(&settings).await?;
     let listener = TcpListener::bind(settings.listen).map_err(|e| {
         Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
     })?;
     listener.set_nonblocking(true).map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))?;
-    Ok(Bound { listener, settings, app })
+    Ok(Bound { listener, settings, tls, app })
 }
 
 impl Bound {
@@ -56,7 +60,7 @@ impl Bound {
     /// # Errors
     /// What the system says.
     pub fn url(&self) -> Result<String, Failure> {
-        let scheme = if self.settings.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.address()?))
     }
 
@@ -71,9 +75,9 @@ impl Bound {
     /// Serves until `stop` ends, then finishes what was accepted.
     ///
     /// # Errors
-    /// A certificate that cannot be used, or a socket that fails.
+    /// A socket that fails.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let Self { listener, settings, app } = self;
+        let Self { listener, settings, tls, app } = self;
         let failed = |e: io::Error| Failure::new(Kind::Io, format!("cannot serve: {e}"));
         let handle = Handle::new();
         let background = tokio::spawn(models::watch(Arc::clone(&app), settings.poll));
@@ -89,17 +93,16 @@ impl Bound {
             }
         });
         let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-        let capped = Capped { slots: Arc::new(Semaphore::new(settings.limits.connections)), app: Arc::clone(&app) };
+        let capped = Capped {
+            slots: Arc::new(Semaphore::new(settings.limits.connections)),
+            patience: settings.limits.write_time,
+            app: Arc::clone(&app),
+        };
         let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
         let limits = &settings.limits;
-        let served = match &settings.tls {
+        let served = match tls {
             None => configured(server.acceptor(capped), limits).serve(service).await,
-            Some(tls) => {
-                // A second call is told that there is a provider already, which is as good.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                let config = RustlsConfig::from_pem_chain_file(&tls.certificate, &tls.key).await.map_err(|e| {
-                    Failure::usage(format!("cannot use the certificate and its key: {e}")).at(&tls.certificate)
-                })?;
+            Some(config) => {
                 let acceptor = RustlsAcceptor::new(config).handshake_timeout(limits.header_time).acceptor(capped);
                 configured(server.acceptor(acceptor), limits).serve(service).await
             }
@@ -137,6 +140,7 @@ async fn forget_idle(app: Arc<App>) {
 #[derive(Debug, Clone)]
 struct Capped {
     slots: Arc<Semaphore>,
+    patience: Duration,
     app: Arc<App>,
 }
 
@@ -154,7 +158,7 @@ impl Drop for Slot {
 }
 
 impl<S> Accept<TcpStream, S> for Capped {
-    type Stream = TcpStream;
+    type Stream = Patient<TcpStream>;
     type Service = axum::middleware::AddExtension<S, Arc<Slot>>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
@@ -166,6 +170,7 @@ impl<S> Accept<TcpStream, S> for Capped {
         self.app.metrics.connections.inc();
         let slot = Arc::new(Slot { _permit: permit, app: Arc::clone(&self.app) });
         let service = axum::Extension(slot).layer(service);
-        ready(stream.set_nodelay(true).map(|()| (stream, service)))
+        let nodelay = stream.set_nodelay(true);
+        ready(nodelay.map(|()| (Patient::new(stream, self.patience), service)))
     }
 }

@@ -5,6 +5,7 @@
 //! - `models`: where models come from, and how a new set takes the place of the old.
 //! - `predict`: requests for predictions, the queue, the workers.
 //! - `access`: who may do what, and from where.
+//! - `listen`, `tls`, `patience`: the socket, and what it does to clients that are too many or too slow.
 //! - `page`: the page for people.
 
 mod access;
@@ -13,16 +14,19 @@ mod error;
 mod events;
 mod gate;
 mod health;
+mod json;
 mod listen;
 pub mod log;
 mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod patience;
 mod predict;
 mod router;
 mod settings;
 mod studies;
+mod tls;
 
 pub use access::{Client, Scope, Tokens};
 pub use app::App;

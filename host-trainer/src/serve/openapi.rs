@@ -24,7 +24,11 @@ use utoipa::{Modify, OpenApi};
         models::store::promote,
         models::store::rollback,
         studies::routes::list,
+        studies::routes::begin,
         studies::routes::one,
+        studies::routes::start,
+        studies::routes::stop,
+        studies::routes::events,
         events::events,
         health::alive,
         health::ready,
@@ -70,6 +74,15 @@ mod tests {
             assert!(described.iter().any(|path| path == route), "{route} is not described");
         }
         assert_eq!(described.len(), routes.len(), "{described:?}");
+        for (path, method) in [
+            ("/v1/studies", "get"),
+            ("/v1/studies", "post"),
+            ("/v1/studies/{name}/start", "post"),
+            ("/v1/studies/{name}/stop", "post"),
+            ("/v1/studies/{name}/events", "get"),
+        ] {
+            assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
         assert!(!Options::into_params(|| None).is_empty());
         assert!(document["components"]["schemas"]["LayerPrediction"]["properties"]["runtime_prediction"].is_object());
     }

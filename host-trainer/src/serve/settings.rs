@@ -37,6 +37,8 @@ pub struct Limits {
     pub request_time: Duration,
     /// Longest time for a request's headers to arrive, and for which a connection may idle between requests.
     pub header_time: Duration,
+    /// Longest time for which a client may take nothing of its answer.
+    pub write_time: Duration,
     /// Most connections open at once; further ones are closed.
     pub connections: usize,
     /// Most requests for predictions that wait for a worker; further ones are told to come back.
@@ -57,6 +59,7 @@ impl Default for Limits {
             engines: 256,
             request_time: Duration::from_secs(30),
             header_time: Duration::from_secs(15),
+            write_time: Duration::from_secs(30),
             connections: 4_096,
             waiting: 1_024,
             waiting_bytes: 256 << 20,

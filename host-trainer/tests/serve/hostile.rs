@@ -116,12 +116,12 @@ fn paths_lead_nowhere_but_to_routes() {
 #[test]
 fn slow_and_idle_clients_hold_nobody_up() {
     let server = Server::start(&["--header-timeout", "2", "--timeout", "2"]);
-    // Headers that never end, a body that never comes, and a thousand who say nothing.
+    // Headers that never end, a body that never comes, and thousands who say nothing.
     let mut slow = server.connect();
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").expect("sent");
     let mut body = server.connect();
     body.write_all(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{").expect("sent");
-    let idle: Vec<TcpStream> = (0..1000).map(|_| server.connect()).collect();
+    let idle: Vec<TcpStream> = (0..as_many_as_may_be_open(3000)).map(|_| server.connect()).collect();
     still_serves(&server);
     let closed = |mut stream: &TcpStream| {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -143,6 +143,32 @@ fn slow_and_idle_clients_hold_nobody_up() {
         || server.json("/readyz")["ready"] == true && server.get("/metrics").1.contains("host_trainer_connections 1\n");
     assert!(eventually(open), "{}", server.get("/metrics").1);
     still_serves(&server);
+}
+
+/// So many connections, or as many as this process may open beside what the other tests need.
+fn as_many_as_may_be_open(wanted: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux tells limits");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit on files");
+    let most = files.split_whitespace().next().and_then(|most| most.parse().ok()).unwrap_or(usize::MAX);
+    wanted.min(most.saturating_sub(300))
+}
+
+#[test]
+fn who_never_reads_an_answer_is_let_go() {
+    let server = Server::start(&["--write-timeout", "1"]);
+    // More in answers than the system's buffers on both sides hold.
+    let request = b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
+    let readers: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+    for mut stream in &readers {
+        stream.set_write_timeout(Some(std::time::Duration::from_secs(1))).expect("a socket");
+        let _ = stream.write_all(&request);
+    }
+    let gone = || server.log().matches("does not read its answer").count() >= readers.len();
+    assert!(eventually(gone), "{}", server.log());
+    let closed = || server.get("/metrics").1.contains("host_trainer_connections 1\n");
+    assert!(eventually(closed), "{}", server.get("/metrics").1);
+    still_serves(&server);
+    drop(readers);
 }
 
 #[test]

@@ -9,3 +9,5 @@ mod hostile;
 mod predictions;
 mod promotions;
 mod server;
+mod studies;
+mod tls;

@@ -37,6 +37,8 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    /// Its own state, where the test has none for it.
+    _state: tempfile::TempDir,
 }
 
 impl Drop for Server {
@@ -59,8 +61,11 @@ impl Server {
     }
 
     pub(crate) fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = binary();
+        let (mut command, state) = (binary(), tempfile::tempdir().expect("folder"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "debug"]).args(arguments);
+        if !arguments.contains(&"--state") {
+            command.arg("--state").arg(state.path());
+        }
         command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let log = Arc::new(Mutex::new(String::new()));
@@ -80,7 +85,7 @@ impl Server {
         stdout.read_line(&mut line).expect("stdout");
         let address = line.trim().rsplit("//").next().and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}: {}", log.lock().expect("the log")));
-        Self { child, address, log }
+        Self { child, address, log, _state: state }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -32,10 +32,7 @@ impl At {
         progress: Option<Arc<Progress>>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::new(Kind::Io, format!("no threads: {e}")))?;
+        let runtime = crate::cli::runtime::build()?;
         let outcome = runtime.block_on(async {
             let interrupted = async {
                 // Without a way to hear of Ctrl-C, the system ends the process, which is as safe.

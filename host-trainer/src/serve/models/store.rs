@@ -2,14 +2,13 @@
 
 use crate::registry::{self, Listed, Outcome, Promotion, Registry, Request};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::{App, Client};
+use crate::serve::{App, Client, json};
 use ::store::{Digest, Entry};
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::failure::{Failure, Kind};
 use std::sync::Arc;
@@ -133,16 +132,6 @@ pub(in crate::serve) fn refusal(error: registry::Error) -> ApiError {
     }
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
-    let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| {
-        ApiError::too_large(format!("the body breaks off or is larger than the {BODY_BYTES} bytes that are read"))
-    })?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        ApiError::unprocessable("bad_request_body", format!("the body is not what this path takes: {e}"))
-            .place(format!("line {}, column {}", e.line(), e.column()))
-    })
-}
-
 fn checked(reason: Option<String>) -> Result<Option<String>, ApiError> {
     match reason {
         Some(long) if long.chars().count() > REASON_CHARACTERS => {
@@ -171,7 +160,6 @@ fn of(query: Result<Query<Of>, QueryRejection>) -> Result<Option<String>, ApiErr
         (status = 409, description = "The models come from a folder", body = ErrorBody)
     )
 )]
-// `GET /v1/models/registered`: every model with what it is to its alias.
 pub(in crate::serve) async fn registered(
     State(app): State<Arc<App>>,
     query: Result<Query<Of>, QueryRejection>,
@@ -192,7 +180,6 @@ pub(in crate::serve) async fn registered(
         (status = 409, description = "The models come from a folder", body = ErrorBody)
     )
 )]
-// `GET /v1/models/history`: the audit trail, oldest first.
 pub(in crate::serve) async fn history(
     State(app): State<Arc<App>>,
     query: Result<Query<Of>, QueryRejection>,
@@ -220,7 +207,7 @@ pub(in crate::serve) async fn promote(
     Extension(client): Extension<Client>,
     body: Body,
 ) -> Result<Json<Changed>, ApiError> {
-    let promote: Promote = read(body).await?;
+    let promote: Promote = json::read(body, BODY_BYTES).await?;
     app.promote(&client, &promote.model, promote.reason, promote.force).await.map(Json)
 }
 
@@ -240,7 +227,7 @@ pub(in crate::serve) async fn rollback(
     Extension(client): Extension<Client>,
     body: Body,
 ) -> Result<Json<Changed>, ApiError> {
-    let rollback: Rollback = read(body).await?;
+    let rollback: Rollback = json::read(body, BODY_BYTES).await?;
     app.rollback(&client, &rollback.alias, rollback.to, rollback.reason).await.map(Json)
 }
 

@@ -24,6 +24,8 @@ mod tests;
 mod upload;
 mod upload_files;
 
+pub(super) use routes::aside;
+
 use super::App;
 use super::settings::Settings;
 use axum::Router;

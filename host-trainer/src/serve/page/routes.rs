@@ -45,7 +45,7 @@ fn kept(app: &App) -> Vec<Kept> {
 }
 
 /// Work that takes a processor or a disk, off the threads that serve connections; so much of it at once, no more.
-pub(super) async fn aside<T: Send + 'static>(
+pub(in crate::serve) async fn aside<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce(&App) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {

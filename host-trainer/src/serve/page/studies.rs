@@ -1,9 +1,12 @@
 //! Studies: trials as they run, the best so far, what each option does to the error.
 
 use super::layout::{figure, sentence};
+use super::study_routes::TARGETS;
 use crate::charts::{Axis, Plot, Point};
 use crate::fit::kinds::Kind;
 use crate::serve::studies::{Checked, Order, Situation};
+use crate::tune::pruner::Pruner;
+use crate::tune::sampler::Sampler;
 use crate::tune::studies::{Progress, Study, Trial, TrialState};
 use maud::{Markup, html};
 use shared::failure::printable;
@@ -20,7 +23,12 @@ pub(super) fn link(name: &str) -> String {
 }
 
 /// The list, and the form that begins another.
-pub(super) fn list(studies: &[(Study, Progress)], situation: &Situation, has_data: bool) -> Markup {
+pub(super) fn list(
+    studies: &[(Study, Progress)],
+    situation: &Situation,
+    has_data: bool,
+    devices: &[String],
+) -> Markup {
     html! {
         div.head { div {
             h1 { "Studies" }
@@ -40,7 +48,7 @@ pub(super) fn list(studies: &[(Study, Progress)], situation: &Situation, has_dat
                             tbody { @for (study, progress) in studies {
                                 tr {
                                     th scope="row" { a href=(link(&study.name)) { (printable(&study.name)) } }
-                                    td { (badge(state(&study.name, progress, situation))) }
+                                    td { (badge(situation.state(&study.name, progress))) }
                                     td { (study.specification.sampler.name()) }
                                     td.n { (progress.counts.finished()) " of " (progress.trials) }
                                     td { (bar(progress)) }
@@ -52,27 +60,12 @@ pub(super) fn list(studies: &[(Study, Progress)], situation: &Situation, has_dat
                 }
             }
         }
-        (form(has_data))
+        (form(has_data, devices))
     }
 }
 
 fn bar(progress: &Progress) -> Markup {
     html! { progress max=(progress.trials.max(1)) value=(progress.counts.finished()) aria-label="Trials done" { (progress.counts.finished()) } }
-}
-
-/// Where a study stands, in a word.
-fn state(name: &str, progress: &Progress, situation: &Situation) -> &'static str {
-    if progress.is_done() {
-        "done"
-    } else if situation.running.as_deref() == Some(name) {
-        "running"
-    } else if situation.queue.iter().any(|queued| queued == name) {
-        "waiting"
-    } else if progress.counts.running > 0 {
-        "running elsewhere"
-    } else {
-        "stopped"
-    }
 }
 
 fn badge(state: &str) -> Markup {
@@ -83,7 +76,7 @@ fn badge(state: &str) -> Markup {
     } }
 }
 
-fn form(has_data: bool) -> Markup {
+fn form(has_data: bool, devices: &[String]) -> Markup {
     html! {
         form.drop method="post" action="/studies" enctype="multipart/form-data" data-drop {
             h2 { "Drop a grid or a search space" }
@@ -97,15 +90,29 @@ fn form(has_data: bool) -> Markup {
                 div.field { label for="text" { "or write it" } textarea #text name="text" spellcheck="false" autocomplete="off" placeholder="lasso.eps = [0.001, 0.01]" {} }
             }
             div.inline {
-                div.field { label for="kind" { "Model kind" } select #kind name="kind" {
-                    option value="" { "as the options say" }
-                    @for kind in Kind::ALL { option value=(kind.name()) { (kind.name()) } }
-                } }
-                div.field { label for="target" { "Target" } select #target name="target" { @for target in ["runtime", "power", "energy"] { option value=(target) { (target) } } } }
+                (select("kind", "Model kind", Some("as the options say"), Kind::ALL.iter().map(|kind| kind.name())))
+                (select("target", "Target", None, TARGETS.iter().map(|target| target.name())))
+                div.field { label for="device" { "Device" } input #device name="device" list="devices" maxlength="100" autocomplete="off" spellcheck="false" placeholder="the only one in the data"; }
+                datalist #devices { @for device in devices { option value=(device) {} } }
+            }
+            div.inline {
+                (select("sampler", "Chosen by", Some("grid, or tpe for ranges"), Sampler::ALL.iter().map(|sampler| sampler.name())))
+                (select("pruner", "Given up early by", None, Pruner::ALL.iter().map(|pruner| pruner.name())))
                 div.field { label for="trials" { "Trials of a range" } input #trials type="number" name="trials" min="1" max="100000" value="20"; }
+                div.field { label for="samples" { "Rows of each table" } input #samples type="number" name="samples" min="1" placeholder="all"; }
                 button.primary type="submit" data-busy="Checking…" { "Check" }
             }
         }
+    }
+}
+
+/// A choice by name; the first is taken where nobody chooses.
+fn select(id: &str, label: &str, usual: Option<&str>, names: impl Iterator<Item = &'static str>) -> Markup {
+    html! {
+        div.field { label for=(id) { (label) } select id=(id) name=(id) {
+            @if let Some(usual) = usual { option value="" { (usual) } }
+            @for name in names { option value=(name) { (name) } }
+        } }
     }
 }
 
@@ -116,7 +123,10 @@ pub(super) fn question(order: &Order, checked: &Checked) -> Markup {
     html! {
         p.small { a href="/studies" { "Studies" } }
         h1 { (checked.trials) @if checked.trials == 1 { " trial" } @else { " trials" } }
-        p.muted { "Study " code { (checked.name) } ", chosen by " (specification.sampler.name()) ". Each trial fits models on folds cut by network." }
+        p.muted { "Study " code { (checked.name) } ", chosen by " (specification.sampler.name())
+            @if specification.pruner != Pruner::None { ", given up early by " (specification.pruner.name()) }
+            @if let Some(rows) = order.samples { ", on " (rows) " rows of each table" }
+            ". Each trial fits models on folds cut by network." }
         div.card {
             h2 { "What is searched" }
             pre { (printable(&space)) }
@@ -128,7 +138,11 @@ pub(super) fn question(order: &Order, checked: &Checked) -> Markup {
             textarea.hidden name="text" hidden readonly { "\n" (order.text) }
             input type="hidden" name="kind" value=(order.kind.map_or("", Kind::name));
             input type="hidden" name="target" value=(order.target.map_or("", |target| target.name()));
+            input type="hidden" name="device" value=(order.device.as_deref().unwrap_or_default());
+            input type="hidden" name="sampler" value=(order.sampler.map_or("", Sampler::name));
+            input type="hidden" name="pruner" value=(order.pruner.map_or("", Pruner::name));
             input type="hidden" name="trials" value=(order.trials.map_or_else(String::new, |trials| trials.to_string()));
+            input type="hidden" name="samples" value=(order.samples.map_or_else(String::new, |rows| rows.to_string()));
             div.row { button.primary type="submit" data-busy="Starting…" { "Start" } a.button href="/studies" { "Cancel" } }
         }
     }
@@ -136,7 +150,7 @@ pub(super) fn question(order: &Order, checked: &Checked) -> Markup {
 
 /// One study.
 pub(super) fn study(study: &Study, progress: &Progress, trials: &[Trial], situation: &Situation) -> Markup {
-    let state = state(&study.name, progress, situation);
+    let state = situation.state(&study.name, progress);
     let open = matches!(state, "running" | "waiting");
     html! {
         section #study data-live aria-label="Progress" {

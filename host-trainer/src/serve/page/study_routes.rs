@@ -1,37 +1,37 @@
 //! The paths of the studies page.
 
 use super::layout::{Tab, page};
-use super::routes::{aside, frame};
+use super::routes::frame;
 use super::studies;
 use crate::evaluate::Judged;
 use crate::fit::kinds::Kind;
 use crate::serve::App;
 use crate::serve::access::Client;
 use crate::serve::error::ApiError;
-use crate::serve::studies::routes::refusal;
-use crate::serve::studies::{Checked, Order};
+use crate::serve::studies::routes::ORDER_BYTES;
+use crate::serve::studies::{Order, begin as begun, checked};
 use axum::extract::{Extension, Form, Multipart, Path, State};
 use axum::response::Redirect;
+use crate::tune::pruner::Pruner;
+use crate::tune::sampler::Sampler;
 use maud::Markup;
 use serde::Deserialize;
-use shared::failure::{Failure, Kind as FailureKind};
+use std::str::FromStr;
 use std::sync::Arc;
-
-/// Largest grid or space read, in bytes.
-const FILE_BYTES: usize = 1 << 20;
 
 /// `GET /studies`.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Extension(client): Extension<Client>,
 ) -> Result<Markup, ApiError> {
-    let all = app.bench.studies().await.map_err(refusal)?;
+    let all = app.bench.studies().await?;
     let mut rows = Vec::new();
-    for study in all.list().await.map_err(refusal)? {
-        let progress = all.progress(&study.name).await.map_err(refusal)?;
+    for study in all.list().await? {
+        let progress = all.progress(&study.name).await?;
         rows.push((study, progress));
     }
-    let main = studies::list(&rows, &app.bench.situation(), app.bench.has_data());
+    let devices: Vec<String> = app.models.current().devices.keys().cloned().collect();
+    let main = studies::list(&rows, &app.bench.situation(), app.bench.has_data(), &devices);
     Ok(page(&frame(&app, &client), Tab::Studies, "Studies", &main))
 }
 
@@ -41,10 +41,10 @@ pub(super) async fn one(
     Extension(client): Extension<Client>,
     Path(name): Path<String>,
 ) -> Result<Markup, ApiError> {
-    let all = app.bench.studies().await.map_err(refusal)?;
-    let study = all.study(&name).await.map_err(refusal)?;
-    let trials = all.trials(&name).await.map_err(refusal)?;
-    let progress = all.progress(&name).await.map_err(refusal)?;
+    let all = app.bench.studies().await?;
+    let study = all.study(&name).await?;
+    let trials = all.trials(&name).await?;
+    let progress = all.progress(&name).await?;
     let main = studies::study(&study, &progress, &trials, &app.bench.situation());
     Ok(page(&frame(&app, &client), Tab::Studies, &name, &main))
 }
@@ -62,52 +62,55 @@ pub(super) struct Sent {
     target: String,
     #[serde(default)]
     trials: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    sampler: String,
+    #[serde(default)]
+    pruner: String,
+    #[serde(default)]
+    samples: String,
+}
+
+/// What a study may be about.
+pub(super) const TARGETS: [Judged; 3] = [Judged::Runtime, Judged::Power, Judged::Energy];
+
+/// What a field of a form says, by its name; none where it is left empty.
+fn chosen<T: Copy>(what: &str, said: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<Option<T>, ApiError> {
+    if said.is_empty() {
+        return Ok(None);
+    }
+    let known = all.iter().copied().find(|one| name(*one) == said);
+    known.map(Some).ok_or_else(|| ApiError::bad_request(format!("there is no such {what}")))
+}
+
+/// The number in a field of a form; none where it is left empty.
+fn number<T: FromStr>(what: &str, said: &str) -> Result<Option<T>, ApiError> {
+    match said.trim() {
+        "" => Ok(None),
+        said => said.parse().map(Some).map_err(|_| ApiError::bad_request(format!("the {what} is no such number"))),
+    }
 }
 
 impl Sent {
     fn order(self) -> Result<Order, ApiError> {
-        let known = |what: &str| ApiError::bad_request(format!("there is no such {what}"));
-        let kind = match self.kind.as_str() {
-            "" => None,
-            name => Some(Kind::ALL.iter().copied().find(|k| k.name() == name).ok_or_else(|| known("model kind"))?),
-        };
-        let target = match self.target.as_str() {
-            "" => None,
-            name => {
-                let all = [Judged::Runtime, Judged::Power, Judged::Energy];
-                Some(all.into_iter().find(|t| t.name() == name).ok_or_else(|| known("target"))?)
-            }
-        };
-        let trials = match self.trials.as_str() {
-            "" => None,
-            number => Some(number.parse().map_err(|_| known("number of trials"))?),
-        };
         if self.text.trim().is_empty() {
             return Err(
                 ApiError::bad_request("nothing was sent").help("choose a grid file, or write one, then press Check")
             );
         }
-        let file = if self.file.is_empty() { "the grid".to_owned() } else { self.file };
-        Ok(Order { file, text: self.text, kind, device: None, target, trials })
-    }
-}
-
-async fn checked(app: &Arc<App>, order: Order) -> Result<(Order, Checked), ApiError> {
-    aside(app, move |app| {
-        let checked = order.check(&app.bench).map_err(told)?;
-        Ok((order, checked))
-    })
-    .await
-}
-
-/// A failure with the file's name: whoever dropped it wants to know; paths of this machine are told to nobody.
-fn told(failure: Failure) -> ApiError {
-    let name = failure.path.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
-    let usage = failure.kind == FailureKind::Usage;
-    let error = ApiError::from(failure);
-    match name.filter(|_| usage) {
-        Some(name) => error.place(name),
-        None => error,
+        let device = self.device.trim();
+        Ok(Order {
+            kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
+            target: chosen("target", &self.target, &TARGETS, Judged::name)?,
+            sampler: chosen("sampler", &self.sampler, Sampler::ALL, Sampler::name)?,
+            pruner: chosen("pruner", &self.pruner, Pruner::ALL, Pruner::name)?,
+            trials: number("number of trials", &self.trials)?,
+            samples: number("number of rows", &self.samples)?,
+            device: (!device.is_empty()).then(|| device.to_owned()),
+            file: if self.file.is_empty() { "the grid".to_owned() } else { self.file },
+            text: self.text,
+        })
     }
 }
 
@@ -124,8 +127,8 @@ pub(super) async fn check(
         let file = field.file_name().unwrap_or_default().to_owned();
         let mut content = Vec::new();
         while let Some(chunk) = field.chunk().await.map_err(broken)? {
-            if content.len() + chunk.len() > FILE_BYTES {
-                return Err(ApiError::too_large(format!("a grid has at most {FILE_BYTES} bytes")));
+            if content.len() + chunk.len() > ORDER_BYTES {
+                return Err(ApiError::too_large(format!("a grid has at most {ORDER_BYTES} bytes")));
             }
             content.extend_from_slice(&chunk);
         }
@@ -136,6 +139,10 @@ pub(super) async fn check(
             "kind" => sent.kind = text,
             "target" => sent.target = text,
             "trials" => sent.trials = text,
+            "device" => sent.device = text,
+            "sampler" => sent.sampler = text,
+            "pruner" => sent.pruner = text,
+            "samples" => sent.samples = text,
             _ => {}
         }
     }
@@ -146,22 +153,20 @@ pub(super) async fn check(
 /// `POST /studies/begin`: makes the study and puts it into the queue.
 pub(super) async fn begin(State(app): State<Arc<App>>, Form(sent): Form<Sent>) -> Result<Redirect, ApiError> {
     let (_, checked) = checked(&app, sent.order()?).await?;
-    let all = app.bench.studies().await.map_err(refusal)?;
-    all.create(&checked.name, &checked.specification, checked.trials).await.map_err(refusal)?;
-    app.bench.start(&checked.name)?;
+    begun(&app, &checked).await?;
     Ok(Redirect::to(&studies::link(&checked.name)))
 }
 
 /// `POST /studies/{name}/start`.
 pub(super) async fn start(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Redirect, ApiError> {
-    app.bench.studies().await.map_err(refusal)?.study(&name).await.map_err(refusal)?;
+    app.bench.studies().await?.study(&name).await?;
     app.bench.start(&name)?;
     Ok(Redirect::to(&studies::link(&name)))
 }
 
 /// `POST /studies/{name}/stop`.
 pub(super) async fn stop(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Redirect, ApiError> {
-    app.bench.studies().await.map_err(refusal)?.study(&name).await.map_err(refusal)?;
+    app.bench.studies().await?.study(&name).await?;
     app.bench.stop(&name)?;
     Ok(Redirect::to(&studies::link(&name)))
 }

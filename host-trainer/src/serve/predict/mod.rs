@@ -64,7 +64,6 @@ pub struct Options {
         (status = 429, description = "Too many requests wait; see Retry-After", body = ErrorBody)
     )
 )]
-// `POST /v1/predict`: an engine info of any dialect, or several engines in one document.
 pub(super) async fn predict(
     State(app): State<Arc<App>>,
     options: Result<Query<Options>, QueryRejection>,
@@ -90,7 +89,6 @@ pub(super) async fn predict(
         (status = 429, description = "Too many requests wait; see Retry-After", body = ErrorBody)
     )
 )]
-// `POST /v1/rows`: rows of the features of one layer kind.
 pub(super) async fn rows(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     respond(&app, &headers, body, Want::Rows).await
 }

@@ -4,6 +4,7 @@
 //! studies, and what they do shows here as well. The queue is a file with the names of the studies that were started here
 //! and are not done.
 
+mod follow;
 mod order;
 pub(super) mod routes;
 
@@ -12,13 +13,14 @@ pub(super) use order::{Checked, Order};
 use super::App;
 use super::error::ApiError;
 use super::events::Event;
+use super::page::aside;
 use super::settings::Settings;
 use crate::fit::plan::Plan;
 use crate::training::{self, TrainingData};
 use crate::tune::objective::LayerObjective;
 use crate::tune::studies::{Location, Progress, Studies, Study, StudyError};
 use crate::tune::worker::{LEASE, Worker, owner};
-use shared::failure::{Failure, Kind};
+use shared::failure::{Failure, Kind, printable};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use std::path::PathBuf;
@@ -61,6 +63,23 @@ pub(super) struct Situation {
     pub(super) queue: Vec<String>,
     /// A study that could not go on, and why.
     pub(super) failure: Option<(String, String)>,
+}
+
+impl Situation {
+    /// Where a study stands, in a word.
+    pub(super) fn state(&self, name: &str, progress: &Progress) -> &'static str {
+        if progress.is_done() {
+            "done"
+        } else if self.running.as_deref() == Some(name) {
+            "running"
+        } else if self.queue.iter().any(|queued| queued == name) {
+            "waiting"
+        } else if progress.counts.running > 0 {
+            "running elsewhere"
+        } else {
+            "stopped"
+        }
+    }
 }
 
 impl Bench {
@@ -129,16 +148,20 @@ impl Bench {
         self.data.is_some()
     }
 
-    /// The data that studies train on.
+    /// The data that studies train on, so many rows of each table, or all.
     ///
     /// # Errors
-    /// No data named, or some that cannot be read.
-    pub(super) fn read_data(&self) -> Result<TrainingData, Failure> {
+    /// No data named, some that cannot be read, or of which no rows can be drawn.
+    fn read_data(&self, samples: Option<usize>) -> Result<TrainingData, Failure> {
         let folder = self.data.as_ref().ok_or_else(|| {
             Failure::usage("this server was told of no training data")
                 .help("start it with --data DIR, a folder that `host-trainer dataset` wrote")
         })?;
-        training::read(folder)
+        let mut data = training::read(folder)?;
+        if let Some(samples) = samples {
+            data.sample(samples).map_err(Failure::usage)?;
+        }
+        Ok(data)
     }
 
     /// Puts a study into the queue, if it is not there.
@@ -206,10 +229,20 @@ impl Bench {
 }
 
 /// What goes wrong with studies, as everybody is told it.
-pub(super) fn failure(error: StudyError) -> Failure {
+fn failure(error: StudyError) -> Failure {
     match error {
         StudyError::Database(_) | StudyError::Garbled(_) => Failure::new(Kind::Io, error.to_string()),
         other => Failure::usage(other.to_string()),
+    }
+}
+
+/// A study's error as a client meets it.
+impl From<StudyError> for ApiError {
+    fn from(error: StudyError) -> Self {
+        match error {
+            StudyError::Unknown(name) => Self::not_found(format!("there is no study `{}`", printable(&name))),
+            other => failure(other).into(),
+        }
     }
 }
 
@@ -271,7 +304,7 @@ async fn run(app: &Arc<App>, name: &str, stop: &CancellationToken) -> Result<(),
             done = &mut worked => return done.map_err(failure),
             progress = studies.changed(name, last.as_ref(), LOOK) => {
                 let progress = progress.map_err(failure)?;
-                told_of(app, name, "running", &progress);
+                app.events.tell(moved(name, app.bench.situation().state(name, &progress), &progress));
                 last = Some(progress);
             }
         }
@@ -283,9 +316,13 @@ fn objective(bench: &Bench, study: &Study) -> Result<LayerObjective, Failure> {
     let told = &study.specification;
     let garbled =
         |what: &str, e: toml::de::Error| Failure::data(format!("the study's {what} cannot be read: {}", e.message()));
+    if told.objective.contains_key("of") {
+        return Err(Failure::usage("the study is about a table of its own, which this server does not have")
+            .help("go on with it by `host-trainer tune`"));
+    }
     let plan: Plan = told.plan.clone().try_into().map_err(|e| garbled("plan", e))?;
     let settings = told.objective.clone().try_into().map_err(|e| garbled("objective", e))?;
-    let data = bench.read_data()?;
+    let data = bench.read_data(plan.samples)?;
     if data.hash != told.data_sha256 {
         return Err(Failure::usage("the study was begun on other data than this server has")
             .help("start the server with --data naming the data that the study was begun on"));
@@ -296,16 +333,49 @@ fn objective(bench: &Bench, study: &Study) -> Result<LayerObjective, Failure> {
 async fn tell(app: &App, name: &str) {
     let Ok(studies) = app.bench.studies().await else { return };
     if let Ok(progress) = studies.progress(name).await {
-        told_of(app, name, if progress.is_done() { "done" } else { "stopped" }, &progress);
+        app.events.tell(moved(name, app.bench.situation().state(name, &progress), &progress));
     }
 }
 
-fn told_of(app: &App, name: &str, state: &str, progress: &Progress) {
-    app.events.tell(Event::Study {
+/// A study's progress as clients are told it.
+fn moved(name: &str, state: &str, progress: &Progress) -> Event {
+    Event::Study {
         id: name.to_owned(),
         state: state.to_owned(),
         done: progress.counts.finished(),
         trials: Some(progress.trials),
         best: progress.best.as_ref().and_then(|best| best.value),
-    });
+    }
+}
+
+/// Checks an order against the data, off the threads that serve connections.
+///
+/// # Errors
+/// What is wrong with the order.
+pub(super) async fn checked(app: &Arc<App>, order: Order) -> Result<(Order, Checked), ApiError> {
+    aside(app, move |app| {
+        let checked = order.check(&app.bench).map_err(told)?;
+        Ok((order, checked))
+    })
+    .await
+}
+
+/// A failure with the file's name: whoever sent it wants to know; paths of this machine are told to nobody.
+fn told(failure: Failure) -> ApiError {
+    let name = failure.path.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let usage = failure.kind == Kind::Usage;
+    let error = ApiError::from(failure);
+    match name.filter(|_| usage) {
+        Some(name) => error.place(name),
+        None => error,
+    }
+}
+
+/// Makes the study that was ordered, if it is not there, and puts it into the queue.
+///
+/// # Errors
+/// A study of that name that differs, a database that fails, a full queue.
+pub(super) async fn begin(app: &App, checked: &Checked) -> Result<(), ApiError> {
+    app.bench.studies().await?.create(&checked.name, &checked.specification, checked.trials).await?;
+    app.bench.start(&checked.name)
 }

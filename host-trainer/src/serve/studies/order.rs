@@ -35,6 +35,12 @@ pub(in crate::serve) struct Order {
     pub(in crate::serve) target: Option<Judged>,
     /// Trials of a space.
     pub(in crate::serve) trials: Option<u64>,
+    /// How points are chosen; none: one after the other where the values can be counted, else by what earlier trials found.
+    pub(in crate::serve) sampler: Option<Sampler>,
+    /// How trials are given up; none: not at all.
+    pub(in crate::serve) pruner: Option<Pruner>,
+    /// Rows used of each table; none: all.
+    pub(in crate::serve) samples: Option<usize>,
 }
 
 /// An order that can be begun.
@@ -57,7 +63,8 @@ impl Order {
                 .at(&self.file)
                 .help("give a value or a list of values for each option: `mlp.learning_rate = [0.001, 0.01]`, or `{\"LEARNING_RATE\": [0.001, 0.01]}`")
         })?;
-        let sampler = if space.grid().is_ok() { Sampler::Grid } else { Sampler::Tpe };
+        let usual = || if space.grid().is_ok() { Sampler::Grid } else { Sampler::Tpe };
+        let sampler = self.sampler.unwrap_or_else(usual);
         Ok((space, sampler))
     }
 
@@ -77,13 +84,15 @@ impl Order {
         if let Some(kind) = self.kind(&space) {
             plan.kind = kind;
         }
+        plan.samples = self.samples;
+        plan.check().map_err(Failure::usage)?;
         planned(&plan, &space).map_err(|e| Failure::usage(e).at(&self.file))?;
         let grid = match sampler {
             Sampler::Grid => Some(space.grid().map_err(|e| Failure::usage(e).at(&self.file))?.len()),
             _ => None,
         };
         let trials = grid.or(self.trials).unwrap_or(TRIALS).clamp(1, MOST_TRIALS);
-        let data = bench.read_data()?;
+        let data = bench.read_data(plan.samples)?;
         let device = device(self.device.as_deref(), &data)?;
         let target = self.target.unwrap_or(Judged::Runtime);
         let settings = LayerSettings { device, metric: Metric::default(), target, kinds: Vec::new() };
@@ -93,7 +102,7 @@ impl Order {
             seed: 0,
             generation: GENERATION,
             sampler,
-            pruner: Pruner::default(),
+            pruner: self.pruner.unwrap_or_default(),
             data_sha256: data.hash.clone(),
             objective: toml::Table::try_from(objective.settings()).map_err(unwritten)?,
             plan: toml::Table::try_from(&plan).map_err(unwritten)?,
