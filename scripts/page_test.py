@@ -10,6 +10,7 @@ request that leaves the machine, and on what a reader's aids need and do not get
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -230,26 +231,42 @@ def models(browser, server):
     visit.check("a promotion from elsewhere")
 
 
-def study(visit):
+def begin(visit, text, count, **options):
     page = visit.go("/studies")
     visit.check("studies")
-    # So many that the study is still at work when it is told to stop.
-    eps, alphas = [0.1 / (1 + n) for n in range(10)], [10 + n for n in range(20)]
-    page.fill("#text", f"lasso.eps = {eps}\nlasso.alphas = {alphas}\n")
+    page.fill("#text", text)
+    for name, value in options.items():
+        page.locator(f"#{name}").select_option(value) if page.locator(f"select#{name}").count() else page.fill(f"#{name}", value)
     page.click("button:has-text('Check')")
-    assert "200 trials" in page.inner_text("h1"), page.inner_text("main")
+    assert f"{count} trials" in page.inner_text("h1"), page.inner_text("main")
+    for word in options.values():
+        assert word in page.inner_text("main"), f"{word} is not asked back: {page.inner_text('main')}"
     visit.check("a study to confirm")
     page.click("button:has-text('Start')")
+    return page
+
+
+def done(page):
+    return int(re.match(r"\d+", page.inner_text(".tiles .value >> nth=0"))[0])
+
+
+def study(visit):
+    """A grid that ends, and a search that does not end while the test looks; returns where both are."""
+    page = begin(visit, "lasso.eps = [0.1, 0.01]\nlasso.alphas = [10, 20]\n", 4, device=DEVICE, samples="100", pruner="median")
+    page.wait_for_selector("h1 >> text=done")
+    short = page.url
+    page = begin(visit, "lasso.eps = { low = 1e-5, high = 0.1, log = true }\n", 50000, sampler="random", trials="50000")
     page.wait_for_selector("#trials >> text=complete")
     page.click("button:has-text('Stop')")
     page.wait_for_selector("h1 >> text=stopped")
     visit.check("a study")
-    done = page.inner_text(".tiles .value >> nth=0")
+    before = done(page)
     page.reload()
-    assert page.inner_text(".tiles .value >> nth=0") >= done
+    assert done(page) >= before
     page.click("button:has-text('Start')")
     page.wait_for_selector("h1 >> text=running")
-    return page.url
+    page.wait_for_function("before => parseInt(document.querySelector('.tiles .value').innerText) > before", arg=before)
+    return short, page.url, done(page)
 
 
 def without_script(browser, url):
@@ -347,7 +364,7 @@ def main():
             models(browser, server)
             without_script(browser, server.url)
             keyboard(browser, server.url)
-            running = study(Visit(browser, server.url))
+            short, running, before = study(Visit(browser, server.url))
         # What was dropped and what was started outlive the server.
         with Server(program, *served) as server:
             path = permalink[permalink.index("/engines/"):]
@@ -356,7 +373,12 @@ def main():
             page = visit.go(path)
             assert "resnet18" in page.inner_text("h1")
             page = visit.go(study_path)
-            page.wait_for_selector("h1 >> text=done")
+            page.wait_for_selector("h1 >> text=running")
+            page.wait_for_function("before => parseInt(document.querySelector('.tiles .value').innerText) > before", arg=before)
+            page.click("button:has-text('Stop')")
+            page.wait_for_selector("h1 >> text=stopped")
+            page = visit.go(short[short.index("/studies/"):])
+            assert "done" in page.inner_text("h1") and done(page) == 4
             visit.context.close()
             first, second = (urllib.request.urlopen(server.url + "/compare").read().decode(), path.split("/")[-1])
             other = [part.split('"')[0] for part in first.split('option value="')[1:] if "mobilenet" in part][0]

@@ -79,7 +79,8 @@ async fn run(load: &Arc<Load>, connections: usize, promotions: usize, models: &[
     let (mut times, mut refused) = (Vec::new(), 0_u64);
     for number in 1..=promotions {
         let model = &models[number % models.len()];
-        let body = serde_json::json!({ "model": model, "force": true, "reason": "a promotion during load" }).to_string();
+        let body =
+            serde_json::json!({ "model": model, "force": true, "reason": "a promotion during load" }).to_string();
         let from = load.started.elapsed();
         let done = connection.ask(&post("/v1/models/promote", &body)).await?;
         let to = load.started.elapsed();
@@ -152,8 +153,5 @@ fn digest_of(body: &[u8]) -> Option<String> {
 fn was_deployed(answer: &Answered, stood: &[Stood]) -> bool {
     // What came before or after the answer's time cannot have given it; of the rest there are few.
     let first = stood.partition_point(|stood| stood.to < answer.asked);
-    stood[first..]
-        .iter()
-        .take_while(|stood| stood.from <= answer.there)
-        .any(|stood| stood.digest == answer.digest)
+    stood[first..].iter().take_while(|stood| stood.from <= answer.there).any(|stood| stood.digest == answer.digest)
 }

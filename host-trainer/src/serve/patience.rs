@@ -37,7 +37,10 @@ impl<S> Patient<S> {
         match deadline.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                tracing::warn!(seconds = patience.as_secs_f64(), "a client does not read its answer; the connection was closed");
+                tracing::warn!(
+                    seconds = patience.as_secs_f64(),
+                    "a client does not read its answer; the connection was closed"
+                );
                 Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
             }
         }

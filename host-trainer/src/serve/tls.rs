@@ -49,5 +49,7 @@ fn garbled(path: &Path, what: &str, error: &PemError) -> Failure {
         // The parser's words may quote the file's lines, and a key's are nobody's to read.
         _ => Failure::usage(format!("holds a {what} that is no PEM")),
     };
-    failure.at(path).help("--tls-cert takes the file with `BEGIN CERTIFICATE`, --tls-key the one with `BEGIN PRIVATE KEY`")
+    failure
+        .at(path)
+        .help("--tls-cert takes the file with `BEGIN CERTIFICATE`, --tls-key the one with `BEGIN PRIVATE KEY`")
 }

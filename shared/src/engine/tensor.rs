@@ -48,7 +48,16 @@ impl Precision {
     /// where channel % 8 == 0", "Thirty-two wide channel vectorized row major Int8 format", "BFloat16", …
     #[must_use]
     pub fn from_words(words: &str) -> Option<Self> {
-        words.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| match word.to_ascii_lowercase().as_str() {
+        words.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::from_word)
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        // No name is longer; every tensor of every layer has several words.
+        let mut lower = [0; 8];
+        let lower = lower.get_mut(..word.len())?;
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        match std::str::from_utf8(lower).ok()? {
             "float" | "fp32" | "float32" | "f32" | "tf32" => Some(Self::Fp32),
             "half" | "fp16" | "float16" | "f16" => Some(Self::Fp16),
             "bf16" | "bfloat16" | "bfloat" => Some(Self::Bf16),
@@ -61,7 +70,7 @@ impl Precision {
             "int4" | "i4" => Some(Self::Int4),
             "bool" | "boolean" => Some(Self::Bool),
             _ => None,
-        })
+        }
     }
 }
 

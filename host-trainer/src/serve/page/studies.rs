@@ -23,12 +23,7 @@ pub(super) fn link(name: &str) -> String {
 }
 
 /// The list, and the form that begins another.
-pub(super) fn list(
-    studies: &[(Study, Progress)],
-    situation: &Situation,
-    has_data: bool,
-    devices: &[String],
-) -> Markup {
+pub(super) fn list(studies: &[(Study, Progress)], situation: &Situation, has_data: bool, devices: &[String]) -> Markup {
     html! {
         div.head { div {
             h1 { "Studies" }

@@ -1,19 +1,19 @@
 //! A layer's fields, each read as the type it should have; one that is not is reported and left out.
 
+use super::json::{Json, Object};
 use super::notes::Notes;
 use crate::engine::{Precision, Spatial, Tensor, Weights};
 use crate::limits;
-use serde_json::{Map, Value};
 
 /// A layer's JSON object, with what is needed to say where a field is odd.
 pub(super) struct Fields<'a> {
-    object: &'a Map<String, Value>,
+    object: &'a Object<'a>,
     index: usize,
     name: String,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(object: &'a Map<String, Value>, index: usize, notes: &mut Notes) -> Self {
+    pub(super) fn new(object: &'a Object<'a>, index: usize, notes: &mut Notes) -> Self {
         let mut fields = Self { object, index, name: String::new() };
         match fields.text("Name", notes) {
             Some(name) => fields.name = name,
@@ -32,20 +32,20 @@ impl<'a> Fields<'a> {
         notes.layer(self.index, &self.name, Some(field), message);
     }
 
-    fn odd(&self, notes: &mut Notes, field: &str, value: &Value, expected: &str) {
+    fn odd(&self, notes: &mut Notes, field: &str, value: &Json<'_>, expected: &str) {
         // Describing a value that nobody will read would cost the most where a file is odd throughout.
         let message = if notes.is_full() { String::new() } else { format!("is {}, not {expected}", describe(value)) };
         self.note(notes, field, message);
     }
 
     /// A member that is there and not null.
-    fn get(&self, field: &str) -> Option<&'a Value> {
-        self.object.get(field).filter(|value| !value.is_null())
+    fn get(&self, field: &str) -> Option<&'a Json<'a>> {
+        self.object.get(field).filter(|value| **value != Json::Null)
     }
 
     pub(super) fn text(&self, field: &str, notes: &mut Notes) -> Option<String> {
         match self.get(field)? {
-            Value::String(text) => Some(text.clone()),
+            Json::String(text) => Some(text.as_ref().to_owned()),
             other => {
                 self.odd(notes, field, other, "a text");
                 None
@@ -81,9 +81,16 @@ impl<'a> Fields<'a> {
             self.odd(notes, field, value, "a `Type` and a `Count`");
             return None;
         };
-        let precision = value.get("Type").and_then(Value::as_str).and_then(Precision::from_words);
+        let precision = value.get("Type").and_then(Json::as_str).and_then(Precision::from_words);
         if precision.is_none() && count > 0 {
-            self.note(notes, field, format!("has the number format {}, which is not known", describe(&value["Type"])));
+            self.note(
+                notes,
+                field,
+                format!(
+                    "has the number format {}, which is not known",
+                    describe(value.get("Type").unwrap_or(&Json::Null))
+                ),
+            );
         }
         (count > 0).then_some(Weights { precision, count })
     }
@@ -92,8 +99,8 @@ impl<'a> Fields<'a> {
     pub(super) fn tensors(&self, field: &str, notes: &mut Notes) -> Vec<Tensor> {
         let Some(value) = self.get(field) else { return Vec::new() };
         let entries = match value {
-            Value::Array(list) => list.as_slice(),
-            Value::Object(_) => std::slice::from_ref(value),
+            Json::Array(list) => list.as_slice(),
+            Json::Object(_) => std::slice::from_ref(value),
             other => {
                 self.odd(notes, field, other, "a list of tensors");
                 return Vec::new();
@@ -107,27 +114,33 @@ impl<'a> Fields<'a> {
             .iter()
             .take(limits::LAYER_TENSORS)
             .enumerate()
-            .filter_map(|(position, entry)| self.tensor(&format!("{field}[{position}]"), entry, notes))
+            .filter_map(|(position, entry)| self.tensor(field, position, entry, notes))
             .collect()
     }
 
-    fn tensor(&self, place: &str, entry: &Value, notes: &mut Notes) -> Option<Tensor> {
+    fn tensor(&self, field: &str, position: usize, entry: &Json<'_>, notes: &mut Notes) -> Option<Tensor> {
+        let place = || format!("{field}[{position}]");
         let object = match entry {
-            Value::Object(object) => object,
-            Value::String(name) => {
-                self.note(notes, place, "is only a name".into());
-                return Some(Tensor { name: name.clone(), dims: Vec::new(), format: String::new(), precision: None });
+            Json::Object(object) => object,
+            Json::String(name) => {
+                self.note(notes, &place(), "is only a name".into());
+                return Some(Tensor {
+                    name: name.as_ref().to_owned(),
+                    dims: Vec::new(),
+                    format: String::new(),
+                    precision: None,
+                });
             }
             other => {
-                self.odd(notes, place, other, "a tensor");
+                self.odd(notes, &place(), other, "a tensor");
                 return None;
             }
         };
         let mut text = |field: &str| match object.get(field) {
-            Some(Value::String(text)) => text.clone(),
-            None | Some(Value::Null) => String::new(),
+            Some(Json::String(text)) => text.as_ref().to_owned(),
+            None | Some(Json::Null) => String::new(),
             Some(other) => {
-                self.odd(notes, &format!("{place}.{field}"), other, "a text");
+                self.odd(notes, &format!("{}.{field}", place()), other, "a text");
                 String::new()
             }
         };
@@ -135,49 +148,55 @@ impl<'a> Fields<'a> {
         let format = text("Format/Datatype");
         let dims = match object.get("Dimensions") {
             Some(value) => dimensions(value).unwrap_or_else(|| {
-                self.odd(notes, &format!("{place}.Dimensions"), value, "a short list of whole numbers of -1 or more");
+                self.odd(
+                    notes,
+                    &format!("{}.Dimensions", place()),
+                    value,
+                    "a short list of whole numbers of -1 or more",
+                );
                 Vec::new()
             }),
             None => {
-                self.note(notes, place, "has no `Dimensions`".into());
+                self.note(notes, &place(), "has no `Dimensions`".into());
                 Vec::new()
             }
         };
         let precision = Precision::from_words(&format);
         if precision.is_none() && !format.is_empty() && !format.starts_with("N/A") {
             let message = format!("is \"{}\", a number format that is not known", clip(&format));
-            self.note(notes, &format!("{place}.Format/Datatype"), message);
+            self.note(notes, &format!("{}.Format/Datatype", place()), message);
         }
         Some(Tensor { name, dims, format, precision })
     }
 }
 
-fn dimensions(value: &Value) -> Option<Vec<i64>> {
+fn dimensions(value: &Json<'_>) -> Option<Vec<i64>> {
     let list = value.as_array().filter(|list| list.len() <= limits::TENSOR_DIMENSIONS)?;
     list.iter().map(|d| whole(d).filter(|&n| n >= -1)).collect()
 }
 
 /// A whole number, also where it is written with a point (`3.0`).
-fn whole(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| {
-        let float = value.as_f64()?;
+fn whole(value: &Json<'_>) -> Option<i64> {
+    let Json::Number(number) = value else { return None };
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
         (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
     })
 }
 
 /// A value in a few words.
-fn describe(value: &Value) -> String {
+fn describe(value: &Json<'_>) -> String {
     match value {
-        Value::Null => "null".into(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("\"{}\"", clip(text)),
-        Value::Array(list) => {
+        Json::Null => "null".into(),
+        Json::Bool(truth) => truth.to_string(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => format!("\"{}\"", clip(text)),
+        Json::Array(list) => {
             let start: Vec<_> =
-                list.iter().take(4).map(|v| if v.is_array() { "[…]".into() } else { describe(v) }).collect();
+                list.iter().take(4).map(|v| if v.as_array().is_some() { "[…]".into() } else { describe(v) }).collect();
             format!("[{}{}]", start.join(", "), if list.len() > 4 { ", …" } else { "" })
         }
-        Value::Object(_) => "an object".into(),
+        Json::Object(_) => "an object".into(),
     }
 }
 

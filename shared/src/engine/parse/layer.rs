@@ -1,10 +1,11 @@
 //! One layer, from its JSON object.
 
 use super::fields::Fields;
+use super::json::Object;
 use super::names;
 use super::notes::Notes;
 use crate::engine::{Layer, LayerKind};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// A layer of which only the name is known.
 pub(super) fn named(index: usize, name: String) -> Layer {
@@ -35,13 +36,13 @@ pub(super) fn named(index: usize, name: String) -> Layer {
 }
 
 /// Whether an object says more of its layer than its name.
-pub(super) fn is_described(object: &Map<String, Value>) -> bool {
+pub(super) fn is_described(object: &Object<'_>) -> bool {
     const DETAIL: [&str; 5] = ["LayerType", "ParameterType", "Inputs", "Outputs", "TacticValue"];
     DETAIL.iter().any(|field| object.contains_key(*field))
 }
 
 /// Reads a layer's object. Every field that is not what it should be is left out and noted.
-pub(super) fn read(index: usize, object: &Map<String, Value>, notes: &mut Notes) -> Layer {
+pub(super) fn read(index: usize, object: &Object<'_>, notes: &mut Notes) -> Layer {
     let fields = Fields::new(object, index, notes);
     let mut layer = named(index, fields.name().to_owned());
     layer.layer_type = fields.text("LayerType", notes).unwrap_or_default();
@@ -51,7 +52,10 @@ pub(super) fn read(index: usize, object: &Map<String, Value>, notes: &mut Notes)
 
     // A convolution fused with the pooling after it (`ConvActPool`) carries both sets of fields, prefixed.
     let part = if object.contains_key("ConvKernel") { "Conv" } else { "" };
-    let field = |name: &str| format!("{part}{name}");
+    let field = |name: &'static str| match part {
+        "" => Cow::Borrowed(name),
+        part => Cow::Owned(format!("{part}{name}")),
+    };
     layer.kernel = match fields.spatial(&field("Kernel"), 1, notes) {
         Some(kernel) => Some(kernel),
         None => fields.spatial("WindowSize", 1, notes),

@@ -8,6 +8,7 @@ mod batch;
 mod document;
 mod error;
 mod fields;
+mod json;
 mod layer;
 mod names;
 mod notes;
@@ -22,6 +23,7 @@ use super::{Engine, Layer, LayerKind, Weights};
 use crate::failure::Failure;
 use crate::fs::read_capped;
 use crate::limits;
+use json::Json;
 use notes::Notes;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -106,7 +108,8 @@ fn decode<'a>(content: &'a [u8], notes: &mut Notes) -> Result<Cow<'a, str>, Engi
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
         bytes => {
             refuse_binary(bytes)?;
-            String::from_utf8_lossy(bytes)
+            // Checking is much faster than looking for what to replace, and nearly all are UTF-8.
+            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
         }
     };
     if text.contains(char::REPLACEMENT_CHARACTER) && std::str::from_utf8(content).is_err() {
@@ -147,14 +150,14 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
     let (mut named_only, mut tensors) = (0, 0);
     for (index, range) in document.layers.iter().enumerate() {
         let layer = match read_value(text, range, index, document.oneline, notes) {
-            Some(Value::Object(object)) => {
+            Some(Json::Object(object)) => {
                 named_only += usize::from(!layer::is_described(&object) && object.contains_key("Name"));
                 layer::read(index, &object, notes)
             }
-            Some(Value::String(name)) => {
+            Some(Json::String(name)) => {
                 named_only += 1;
                 notes.layer(index, &name, None, "is only a name; nothing else is known about this layer".into());
-                layer::named(index, name)
+                layer::named(index, name.into_owned())
             }
             Some(_) => {
                 notes.layer(index, "", None, "is neither an object nor a name and is left out".into());
@@ -185,7 +188,13 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
 }
 
 /// A layer's JSON; none, and a note, where it cannot be read.
-fn read_value(text: &str, range: &Range<usize>, index: usize, oneline: bool, notes: &mut Notes) -> Option<Value> {
+fn read_value<'a>(
+    text: &'a str,
+    range: &Range<usize>,
+    index: usize,
+    oneline: bool,
+    notes: &mut Notes,
+) -> Option<Json<'a>> {
     if range.len() > limits::ENGINE_LAYER_BYTES {
         let message = format!("is larger than the {} MiB that are read of a layer", limits::ENGINE_LAYER_BYTES >> 20);
         notes.layer(index, "", None, message);
@@ -193,9 +202,11 @@ fn read_value(text: &str, range: &Range<usize>, index: usize, oneline: bool, not
     }
     let json = &text[range.clone()];
     if oneline {
-        return Some(oneline::layer(json));
+        return Some(oneline::layer(json).into());
     }
-    match serde_json::from_str(json).or_else(|error| serde_json::from_str(&repair::repair(json)).map_err(|_| error)) {
+    // What was put right is read into values of its own, which need nothing of its text.
+    let repaired = || serde_json::from_str::<Value>(&repair::repair(json)).map(Json::from);
+    match serde_json::from_str(json).or_else(|error| repaired().map_err(|_| error)) {
         Ok(value) => Some(value),
         Err(error) => {
             notes.layer(index, "", None, format!("is not valid JSON and is left out ({error})"));

@@ -186,7 +186,8 @@ if (stream && "EventSource" in window) {
     soon(event.type === "study" ? 500 : 100);
   };
   for (const type of document.body.dataset.eventTypes.split(" ")) source.addEventListener(type, told);
-  source.addEventListener("open", () => { if (lost) { lost = false; soon(0); } });
+  // Nobody tells of what happened between the page's making and this moment, or while the line was down.
+  source.addEventListener("open", () => { if (lost || $("main [data-live]")) soon(0); lost = false; });
   source.addEventListener("error", () => { lost = true; });
   window.addEventListener("pagehide", () => source.close());
 }
