@@ -87,10 +87,8 @@ fn form(has_data: bool, devices: &[String]) -> Markup {
             div.inline {
                 (select("kind", "Model kind", Some("as the options say"), Kind::ALL.iter().map(|kind| kind.name())))
                 (select("target", "Target", None, TARGETS.iter().map(|target| target.name())))
-                div.field { label for="device" { "Device" } input #device name="device" list="devices" maxlength="100" autocomplete="off" spellcheck="false" placeholder="the only one in the data"; }
+                div.field { label for="device" { "Device" } input #device type="text" name="device" list="devices" maxlength="100" autocomplete="off" spellcheck="false" placeholder="that of the data"; }
                 datalist #devices { @for device in devices { option value=(device) {} } }
-            }
-            div.inline {
                 (select("sampler", "Chosen by", Some("grid, or tpe for ranges"), Sampler::ALL.iter().map(|sampler| sampler.name())))
                 (select("pruner", "Given up early by", None, Pruner::ALL.iter().map(|pruner| pruner.name())))
                 div.field { label for="trials" { "Trials of a range" } input #trials type="number" name="trials" min="1" max="100000" value="20"; }

@@ -38,7 +38,7 @@ pub(super) fn named(index: usize, name: String) -> Layer {
 /// Whether an object says more of its layer than its name.
 pub(super) fn is_described(object: &Object<'_>) -> bool {
     const DETAIL: [&str; 5] = ["LayerType", "ParameterType", "Inputs", "Outputs", "TacticValue"];
-    DETAIL.iter().any(|field| object.contains_key(*field))
+    DETAIL.iter().any(|field| object.contains_key(field))
 }
 
 /// Reads a layer's object. Every field that is not what it should be is left out and noted.
