@@ -392,9 +392,14 @@ def main():
                 "study": study_path,
             }
             looks(browser, server.url, paths, arguments.shots)
-            if arguments.picture:
+        if arguments.picture:
+            # What whoever has just built the program sees: the models that come with it.
+            with Server(program, "--models", ROOT / "trained_models", "--state", folder / "fresh") as server:
                 visit = Visit(browser, server.url, viewport={"width": 1280, "height": 1000})
-                visit.go(path).screenshot(path=arguments.picture)
+                page = visit.go("/")
+                page.set_input_files("#file", SAMPLE)
+                page.wait_for_url("**/engines/**")
+                page.screenshot(path=arguments.picture)
         browser.close()
     print("the page holds", file=sys.stderr)
 
