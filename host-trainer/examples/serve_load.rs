@@ -1,7 +1,7 @@
 //! Loads an HTTP server with engine infos over connections that stay open, and says how many it answered and how fast:
-//! `serve_load ADDRESS CONNECTIONS REQUESTS FILE [same|distinct]`. One thread, so that it takes as little as it can of a machine
+//! `serve_load ADDRESS CONNECTIONS REQUESTS FILE [same|distinct [FIRST]]`. One thread, so that it takes as little as it can of a machine
 //! that the server needs. With `distinct`, every request's layers have other names and another batch, so that no two requests have
-//! a layer in common.
+//! a layer in common; they are numbered from FIRST, so that no later load repeats an earlier one's.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -29,23 +29,25 @@ struct Load {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, connections, requests, file, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: serve_load ADDRESS CONNECTIONS REQUESTS FILE [same|distinct]");
+        eprintln!("usage: serve_load ADDRESS CONNECTIONS REQUESTS FILE [same|distinct [FIRST]]");
         return ExitCode::from(2);
     };
     let (Ok(connections), Ok(requests), Ok(body)) =
-        (connections.parse(), requests.parse(), std::fs::read_to_string(file))
+        (connections.parse(), requests.parse::<u64>(), std::fs::read_to_string(file))
     else {
         eprintln!("give two numbers and a file");
         return ExitCode::from(2);
     };
     let distinct = rest.first().is_some_and(|word| word == "distinct");
+    let first: u64 = rest.get(1).and_then(|first| first.parse().ok()).unwrap_or(0);
     let marked = |text: &str, before: &str| text.replace(before, &format!("{before}{MARK}"));
     let body = match distinct {
         true => marked(&marked(&body, "\"Name\":\""), "\"Dimensions\":[")
             .replace(&format!("[{MARK}1,"), &format!("[1{MARK},")),
         false => body,
     };
-    let load = Load { address: address.clone(), body, distinct, next: AtomicU64::new(0), requests };
+    let load =
+        Load { address: address.clone(), body, distinct, next: AtomicU64::new(first), requests: first + requests };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.map(|runtime| runtime.block_on(run(Arc::new(load), connections))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
