@@ -1,5 +1,6 @@
 //! Names that a snapshot may hold.
 
+use std::collections::HashSet;
 use unicode_normalization::UnicodeNormalization;
 
 /// Folders are followed so deep.
@@ -26,6 +27,16 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 #[must_use]
 pub fn fold(name: &str) -> String {
     if name.is_ascii() { name.to_ascii_lowercase() } else { name.nfc().flat_map(char::to_lowercase).nfc().collect() }
+}
+
+/// The first of some names, all different, that some file system takes for another of them.
+pub(crate) fn clash<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if names.clone().all(plain) {
+        return None;
+    }
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(fold(name)))
 }
 
 /// Checks where a symbolic link leads. `depth` is the number of folders it lies in. It may climb only at its beginning, and

@@ -1,9 +1,8 @@
 //! Folders' lists: their binary form, which is the same for the same content.
 
 use super::CHUNK;
-use super::name::{check_link, check_name, fold};
+use super::name::{check_link, check_name, clash};
 use crate::Digest;
-use std::collections::HashSet;
 
 /// What a list begins with.
 const MAGIC: &[u8; 8] = b"EPTREE1\n";
@@ -86,16 +85,12 @@ pub fn decode_tree(bytes: &[u8], depth: usize) -> Result<Vec<(String, Item)>, St
         return Err("is no folder's list".into());
     }
     let mut entries: Vec<(String, Item)> = Vec::new();
-    let mut folded = HashSet::new();
     while !reader.bytes.is_empty() {
         let kind = reader.take(1)?[0];
         let name = reader.text()?;
         check_name(&name).map_err(|why| format!("the name `{}` {why}", shared::failure::printable(&name)))?;
         if entries.last().is_some_and(|(last, _)| *last >= name) {
             return Err(format!("`{name}` is out of order"));
-        }
-        if !folded.insert(fold(&name)) {
-            return Err(format!("`{name}` differs from another name only by case or Unicode spelling"));
         }
         let item = match kind {
             FOLDER => Item::Folder(reader.digest()?),
@@ -118,6 +113,9 @@ pub fn decode_tree(bytes: &[u8], depth: usize) -> Result<Vec<(String, Item)>, St
             _ => return Err(format!("`{name}` is of a kind that this version does not know")),
         };
         entries.push((name, item));
+    }
+    if let Some(name) = clash(entries.iter().map(|(name, _)| name.as_str())) {
+        return Err(format!("`{name}` differs from another name only by case or Unicode spelling"));
     }
     Ok(entries)
 }

@@ -4,7 +4,7 @@ use super::FOLDER;
 use super::commit::size;
 use super::copy::WorkingCopy;
 use super::scan::Stamp;
-use super::stat::{self, Known, Stats};
+use super::stat::{self, Cache, Known, Stats};
 use crate::object::blob_key;
 use crate::snapshot::{CHUNK, Catalogue, Files, Node, Toc, diff};
 use crate::{Digest, Error, Key, Store};
@@ -77,11 +77,15 @@ impl WorkingCopy {
         jobs: usize,
     ) -> Result<Written, Failure> {
         let base = self.inside(&self.files_or_none(catalogue, self.state.head()).await?);
+        let tree = match target {
+            Some(target) if self.config.remote_dir.is_empty() => Some(self.objects.snapshot(target).await?.tree),
+            _ => None,
+        };
         let target = self.inside(&self.files_or_none(catalogue, target).await?);
         if !force && base == target {
             return Ok(Written::default());
         }
-        let (working, mut stats) = self.working()?;
+        let (mut working, mut stats) = self.working()?;
         let plan = plan(&base, &target, &working, force).map_err(|conflicts| refusal(&self.root, &conflicts))?;
         for path in &plan.remove {
             self.remove(path, stats.get(path), force)?;
@@ -92,7 +96,10 @@ impl WorkingCopy {
         // What has arrived is kept, so that the next attempt goes on from there.
         self.flush(&plan.write)?;
         let now = stat::clock(&self.root)?;
-        stat::write(&self.root, &stats, now)?;
+        plan.remove.iter().for_each(|path| drop(working.remove(path)));
+        working.extend(plan.write.iter().filter(|(path, node)| arrived(node, stats.get(path))).cloned());
+        let tree = tree.filter(|_| outcome.is_ok() && working == target);
+        stat::write(&self.root, &Cache::read(&self.root), &working, &stats, now, tree)?;
         outcome?;
         written.files = plan.write.len();
         written.bytes = plan.write.iter().map(|(_, node)| size(node)).sum();
@@ -184,6 +191,14 @@ impl WorkingCopy {
             return Err(failure);
         }
         if damaged.is_empty() { Ok(()) } else { Err(damage(&damaged)) }
+    }
+}
+
+/// Whether what is known of a path is this file.
+fn arrived(node: &Node, known: Option<&Known>) -> bool {
+    match node {
+        Node::File { pieces, .. } => known.is_some_and(|known| known.pieces == *pieces),
+        Node::Link { .. } => true,
     }
 }
 

@@ -3,12 +3,13 @@
 use super::copy::WorkingCopy;
 use super::hashing::hash;
 use super::packer::Packer;
-use super::scan::scan;
-use super::stat;
+use super::scan::{changes, scan};
+use super::stat::{self, Cache};
 use crate::Digest;
-use crate::snapshot::{FORMAT, Files, Kind as PackKind, Node, Run, Snapshot, tree_of};
+use crate::snapshot::{Catalogue, Delta, FORMAT, Files, Kind as PackKind, Node, Run, Snapshot, patch, tree_of};
 use shared::failure::Failure;
 use shared::run_folder::Manifest;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,50 +43,117 @@ impl WorkingCopy {
         }
         let parent = self.state.head();
         let catalogue = self.catalogue().await?;
-        let folder = self.root.join(super::FOLDER).join("staged/packs");
-        let mut data = Packer::new(folder.clone(), PackKind::Data);
-        let now = stat::clock(&self.root)?;
-        let known = stat::read(&self.root);
-        let found = scan(&self.root, &options.skip)?;
-        let (working, stats) = hash(&self.root, &found, &known, Some((&mut data, &catalogue)), &self.progress)?;
-        let whole = self.config.remote_dir.is_empty() && !options.keep_missing && options.skip.is_empty();
-        let files =
-            if whole { working } else { self.around(self.files_or_none(&catalogue, parent).await?, working, options) };
         let before = match parent {
             Some(parent) => Some(self.objects.snapshot(parent).await?),
             None => None,
         };
-        let (tree, lists) = tree_of(&files).map_err(|why| Failure::data(why).at(&self.root))?;
-        if stats != known {
-            stat::write(&self.root, &stats, now)?;
-        }
-        if before.as_ref().is_some_and(|before| before.tree == tree) {
+        let folder = self.root.join(super::FOLDER).join("staged/packs");
+        let mut data = Packer::new(folder.clone(), PackKind::Data);
+        let cache = Cache::read(&self.root);
+        let whole = self.config.remote_dir.is_empty() && !options.keep_missing && options.skip.is_empty();
+        let same = before.as_ref().filter(|before| whole && cache.tree == Some(before.tree));
+        let made = match same {
+            Some(before) => self.from_changes(&catalogue, &cache, before, &mut data).await?,
+            None => self.from_all(&catalogue, &cache, before.as_ref().zip(parent), whole, options, &mut data).await?,
+        };
+        if before.as_ref().is_some_and(|before| before.tree == made.tree) {
             return Ok(None);
         }
         let mut tocs = data.finish()?;
         let mut packer = Packer::new(folder, PackKind::Lists);
-        for (digest, list) in lists.iter().filter(|(digest, _)| !catalogue.has(digest)) {
+        for (digest, list) in made.lists.iter().filter(|(digest, _)| !catalogue.has(digest)) {
             packer.add(*digest, list)?;
         }
         tocs.extend(packer.finish()?);
         let snapshot = Snapshot {
             format: FORMAT,
-            tree,
+            tree: made.tree,
             parent,
             generation: before.as_ref().map_or(0, |before| before.generation) + 1,
             author: options.author.clone(),
             time_unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             message: options.message.clone(),
             program: options.program.clone(),
-            files: files.len() as u64,
-            bytes: files.values().map(size).sum(),
-            runs: self.runs(&files, before.as_ref().map_or(&[], |before| &before.runs)),
+            files: made.files,
+            bytes: made.bytes,
+            runs: made.runs,
         };
         let digest = self.stage(&snapshot)?;
         self.state.staged.extend(tocs.iter().map(crate::snapshot::Toc::id));
         self.state.local.insert(self.state.branch.clone(), digest);
         self.save()?;
         Ok(Some(digest))
+    }
+
+    /// Looks at every file's stamp and makes every list.
+    async fn from_all(
+        &self,
+        catalogue: &Catalogue,
+        cache: &Cache,
+        before: Option<(&Snapshot, Digest)>,
+        whole: bool,
+        options: &CommitOptions,
+        data: &mut Packer,
+    ) -> Result<Made, Failure> {
+        let now = stat::clock(&self.root)?;
+        let found = scan(&self.root, &options.skip)?;
+        let (working, stats) = hash(&self.root, &found, &cache.stats(), Some((data, catalogue)), &self.progress)?;
+        let around = match whole {
+            true => None,
+            false => {
+                let before = self.files_or_none(catalogue, before.map(|(_, digest)| digest)).await?;
+                Some(self.around(before, working.clone(), options))
+            }
+        };
+        let files = around.as_ref().unwrap_or(&working);
+        let (tree, lists) = tree_of(files).map_err(|why| Failure::data(why).at(&self.root))?;
+        stat::write(&self.root, cache, &working, &stats, now, whole.then_some(tree))?;
+        Ok(Made {
+            tree,
+            lists,
+            files: files.len() as u64,
+            bytes: files.values().map(size).sum(),
+            runs: self.runs(files, before.map_or(&[], |(before, _)| &before.runs)),
+        })
+    }
+
+    /// Looks at every file's stamp, and makes the lists of those folders only in which something is not what the tree of the
+    /// snapshot before holds.
+    async fn from_changes(
+        &self,
+        catalogue: &Catalogue,
+        cache: &Cache,
+        before: &Snapshot,
+        data: &mut Packer,
+    ) -> Result<Made, Failure> {
+        let now = stat::clock(&self.root)?;
+        let changes = changes(&self.root, cache)?;
+        let (files, stats) =
+            hash(&self.root, &changes.found, &changes.known, Some((data, catalogue)), &self.progress)?;
+        let gone = changes.gone.iter().map(|path| (path.clone(), None));
+        let delta: Delta = gone.chain(files.iter().map(|(path, node)| (path.clone(), Some(node.clone())))).collect();
+        let patched = patch(&self.objects, catalogue, before.tree, &delta).await.map_err(|e| match e {
+            // A name that no snapshot can hold: the folder's fault.
+            crate::Error::Content { reason, .. } => Failure::data(reason).at(&self.root),
+            e => e.into(),
+        })?;
+        let tree = patched.root.unwrap_or(before.tree);
+        if !delta.is_empty() {
+            stat::update(&self.root, cache, &files, &stats, &changes.gone, now, tree)?;
+        }
+        let mut runs: BTreeMap<String, Run> =
+            before.runs.iter().map(|run| (format!("{}/manifest.json", run.folder), run.clone())).collect();
+        delta.keys().for_each(|path| drop(runs.remove(path)));
+        for run in self.runs(&files, &before.runs) {
+            runs.insert(format!("{}/manifest.json", run.folder), run);
+        }
+        Ok(Made {
+            tree,
+            lists: patched.lists,
+            files: before.files.saturating_add_signed(patched.files),
+            bytes: before.bytes.saturating_add_signed(patched.bytes),
+            runs: runs.into_values().collect(),
+        })
     }
 
     /// Writes a snapshot where it waits to be pushed.
@@ -153,14 +221,25 @@ impl WorkingCopy {
     /// What the folder holds now, compared by size and times where they say enough.
     pub(super) fn working(&self) -> Result<(Files, stat::Stats), Failure> {
         let now = stat::clock(&self.root)?;
-        let known = stat::read(&self.root);
+        let cache = Cache::read(&self.root);
+        let known = cache.stats();
         let found = scan(&self.root, &[])?;
         let (files, stats) = hash(&self.root, &found, &known, None, &self.progress)?;
         if stats != known {
-            stat::write(&self.root, &stats, now)?;
+            stat::write(&self.root, &cache, &files, &stats, now, None)?;
         }
         Ok((files, stats))
     }
+}
+
+/// What a commit is made of.
+struct Made {
+    tree: Digest,
+    /// Lists, of which some may be in a pack already.
+    lists: BTreeMap<Digest, Vec<u8>>,
+    files: u64,
+    bytes: u64,
+    runs: Vec<Run>,
 }
 
 pub(super) fn size(node: &Node) -> u64 {

@@ -4,7 +4,7 @@ use super::copy::WorkingCopy;
 use super::state::RemoteHead;
 use crate::object::blob_key;
 use crate::snapshot::{
-    Catalogue, GRACE_LEAST, Kind as PackKind, Moved, Node, Toc, decode_index, encode_index, ledger, parse_pack, tree_of,
+    Catalogue, GRACE_LEAST, Kind as PackKind, Moved, Toc, added, decode_index, encode_index, ledger, parse_pack,
 };
 use crate::{Append, Digest, Key};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -69,7 +69,7 @@ impl WorkingCopy {
         }
         let Some(snapshots) = self.ahead(head, remote.as_ref()).await? else { return Ok(Pushed::Behind) };
         let catalogue = self.catalogue().await?;
-        let needed = self.needed(&catalogue, &snapshots).await?;
+        let needed = self.needed(&catalogue, remote.as_ref(), &snapshots).await?;
         let (indexes, base) = self.base_indexes(remote.as_ref(), &needed).await?;
         let new: Vec<&Toc> =
             catalogue.packs().filter(|(id, _)| needed.contains(id) && !base.contains(id)).map(|(_, toc)| toc).collect();
@@ -138,18 +138,22 @@ impl WorkingCopy {
         Ok(Some(ahead))
     }
 
-    /// The packs that hold everything in these snapshots: that each blob is in one is what makes them whole.
-    async fn needed(&self, catalogue: &Catalogue, snapshots: &[Digest]) -> Result<BTreeSet<Digest>, Failure> {
-        let mut needed = BTreeSet::new();
+    /// The packs that hold everything in these snapshots but what the store's branch holds already: that each blob is in one is
+    /// what makes them whole.
+    async fn needed(
+        &self,
+        catalogue: &Catalogue,
+        remote: Option<&RemoteHead>,
+        snapshots: &[Digest],
+    ) -> Result<BTreeSet<Digest>, Failure> {
+        let (mut needed, mut before) = (BTreeSet::new(), None);
+        if let Some(remote) = remote {
+            before = Some(self.objects.snapshot(remote.head).await?.tree);
+        }
         for digest in snapshots {
-            let (snapshot, files) = self.files_at(catalogue, *digest).await?;
-            let (_, lists) = tree_of(&files).map_err(|why| Failure::data(why).at(&self.root))?;
-            let pieces = files.values().flat_map(|node| match node {
-                Node::File { pieces, .. } => pieces.as_slice(),
-                Node::Link { .. } => &[],
-            });
-            for blob in pieces.chain(lists.keys()) {
-                let (pack, _) = catalogue.pack_of(blob).ok_or_else(|| {
+            let snapshot = self.objects.snapshot(*digest).await?;
+            for blob in added(&self.objects, catalogue, before, snapshot.tree).await? {
+                let (pack, _) = catalogue.pack_of(&blob).ok_or_else(|| {
                     Failure::data(format!(
                         "snapshot {digest} (\"{}\") refers to a blob that is nowhere",
                         snapshot.title()
@@ -158,6 +162,7 @@ impl WorkingCopy {
                 })?;
                 needed.insert(*pack);
             }
+            before = Some(snapshot.tree);
         }
         Ok(needed)
     }
