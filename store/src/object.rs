@@ -5,11 +5,13 @@ use crate::{Digest, Error, Key, Traffic};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
-use std::fmt;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
+use std::{fmt, fs, io};
 
 /// A store of objects. Cloning it is cheap and gives the same store.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Store {
     read_only: bool,
     /// The folder of this machine that it lies in.
     folder: Option<Arc<Path>>,
+    /// Whether that folder's backend is the plain one, so that a file put there by other means is the same.
+    plain: bool,
     counters: Arc<Counters>,
 }
 
@@ -47,13 +51,21 @@ impl Store {
     /// A store over a backend. `name` is what messages call it: its URL without secrets.
     #[must_use]
     pub fn over(backend: Arc<dyn ObjectStore>, prefix: Option<Key>, name: &str) -> Self {
-        Self { backend, prefix, name: name.into(), read_only: false, folder: None, counters: Arc::default() }
+        Self {
+            backend,
+            prefix,
+            name: name.into(),
+            read_only: false,
+            folder: None,
+            plain: false,
+            counters: Arc::default(),
+        }
     }
 
     /// The same store with its backend wrapped: by what injects faults, for instance.
     #[must_use]
     pub fn with_backend(&self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { backend: wrap(Arc::clone(&self.backend)), counters: Arc::default(), ..self.clone() }
+        Self { backend: wrap(Arc::clone(&self.backend)), plain: false, counters: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn read_only(self) -> Self {
@@ -61,7 +73,7 @@ impl Store {
     }
 
     pub(crate) fn in_folder(self, folder: PathBuf) -> Self {
-        Self { folder: Some(folder.into()), ..self }
+        Self { folder: Some(folder.into()), plain: true, ..self }
     }
 
     /// What this value and its clones have asked of the store so far.
@@ -157,6 +169,24 @@ impl Store {
         self.counters.sent(content.len() as u64);
         let written = self.backend.put(self.full(key)?.path(), PutPayload::from(content)).await;
         written.map(drop).map_err(|source| self.failed("write", key, source))
+    }
+
+    /// As [`Store::put`], where the content is that of a file of this machine which is on the disk and will not be written again:
+    /// a store in a folder of the same file system takes the file itself, by a hard link.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn put_file(&self, key: &Key, file: &Path, content: Bytes) -> Result<(), Error> {
+        self.writable()?;
+        if let Some(folder) = self.folder.as_ref().filter(|_| self.plain && self.prefix.is_none()) {
+            let (to, file) = (folder.join(key.to_string()), file.to_owned());
+            if matches!(tokio::task::spawn_blocking(move || link(&file, &to)).await, Ok(Ok(()))) {
+                self.counters.request();
+                self.counters.sent(content.len() as u64);
+                return Ok(());
+            }
+        }
+        self.put(key, content).await
     }
 
     /// Creates an object unless there is one of that name; `false` where there is. Of several writers one gets `true`.
@@ -262,8 +292,77 @@ impl Store {
     }
 }
 
+/// Links a file to an object's place, whatever is there, and sees the folder to the disk.
+fn link(file: &Path, to: &Path) -> io::Result<()> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let folder = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        folder.parent().map_or(Ok(()), |above| fs::File::open(above)?.sync_all())?;
+    }
+    // Names with a number sign and digits behind are unfinished objects to the backend, which passes them over.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let unfinished = PathBuf::from(format!("{}#{}{number:06}", to.display(), std::process::id()));
+    let _ = fs::remove_file(&unfinished);
+    fs::hard_link(file, &unfinished)?;
+    // Its age as an object begins now.
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    rustix::fs::utimensat(
+        CWD,
+        &unfinished,
+        &Timestamps { last_access: now, last_modification: now },
+        AtFlags::empty(),
+    )?;
+    let renamed = fs::rename(&unfinished, to);
+    // Renaming one name of a file to another of the same file does nothing.
+    let _ = fs::remove_file(&unfinished);
+    renamed?;
+    fs::File::open(folder)?.sync_all()
+}
+
 /// Blobs lie in 256 folders by their first two digits, so that no folder of a local store gets crowded.
 pub(crate) fn blob_key(folder: &Key, digest: Digest) -> Result<Key, Error> {
     let digits = digest.to_string();
     folder.join(format!("{}/{digits}", &digits[..2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_folder_takes_the_file_itself_and_counts_its_age_from_then() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (file, place) = (folder.path().join("pack"), folder.path().join("store"));
+        fs::write(&file, b"content").expect("written");
+        let long_ago = SystemTime::now() - Duration::from_secs(1_000_000);
+        fs::File::options().write(true).open(&file).and_then(|file| file.set_modified(long_ago)).expect("aged");
+        let store = Store::folder(&place).expect("opened");
+        let key = Key::new("packs/ab/abcd").expect("a key");
+        store.put(&key, Bytes::from_static(b"torn")).await.expect("written");
+        for _ in 0..2 {
+            store.put_file(&key, &file, Bytes::from_static(b"content")).await.expect("linked");
+            assert_eq!(store.get(&key, 100).await.expect("read").as_deref(), Some(&b"content"[..]));
+        }
+        let found = fs::metadata(place.join("packs/ab/abcd")).expect("there");
+        assert_eq!((found.ino(), found.nlink()), (fs::metadata(&file).expect("there").ino(), 2));
+        let listed = store.list_all(&Key::new("packs").expect("a key"), None).await.expect("listed");
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert!(listed[0].modified > long_ago + Duration::from_secs(900_000), "gc would take it for old");
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_to_other_stores_as_its_content() {
+        let store = Store::memory();
+        let key = Key::new("packs/ab/abcd").expect("a key");
+        let nowhere = Path::new("/nonexistent/pack");
+        store.put_file(&key, nowhere, Bytes::from_static(b"content")).await.expect("written");
+        assert_eq!(store.get(&key, 100).await.expect("read").as_deref(), Some(&b"content"[..]));
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let store = Store::folder(folder.path()).expect("opened");
+        store.put_file(&key, nowhere, Bytes::from_static(b"content")).await.expect("written");
+        assert_eq!(store.get(&key, 100).await.expect("read").as_deref(), Some(&b"content"[..]));
+    }
 }

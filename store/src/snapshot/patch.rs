@@ -274,7 +274,10 @@ mod tests {
             files.values().map(size).sum()
         };
         assert_eq!(patched.bytes, bytes(other) - bytes(one));
-        assert!(all.keys().all(|list| lists.contains_key(list) || patched.lists.contains_key(list)), "a list is missing");
+        assert!(
+            all.keys().all(|list| lists.contains_key(list) || patched.lists.contains_key(list)),
+            "a list is missing"
+        );
         let (_folder, objects, catalogue) = kept(&[&lists, &all]);
         let (before, after) = (blobs(one, &lists), blobs(other, &all));
         let found = run(added(&objects, &catalogue, Some(root), wanted)).expect("walked");
@@ -306,9 +309,14 @@ mod tests {
         let (root, lists) = tree_of(&files(&[("a/b", "1")])).expect("good names");
         let (_folder, objects, catalogue) = kept(&[&lists]);
         let outside = Node::Link { target: "../../x".into() };
-        for (path, node) in
-            [("A/c", file("")), ("a/B", file("")), ("a/../c", file("")), ("a", file("")), ("a/b/c", file("")), ("a/l", outside)]
-        {
+        for (path, node) in [
+            ("A/c", file("")),
+            ("a/B", file("")),
+            ("a/../c", file("")),
+            ("a", file("")),
+            ("a/b/c", file("")),
+            ("a/l", outside),
+        ] {
             let delta = Delta::from([(path.to_owned(), Some(node))]);
             assert!(run(patch(&objects, &catalogue, root, &delta)).is_err(), "{path}");
         }

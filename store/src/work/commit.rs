@@ -128,8 +128,7 @@ impl WorkingCopy {
     ) -> Result<Made, Failure> {
         let now = stat::clock(&self.root)?;
         let changes = changes(&self.root, cache)?;
-        let (files, stats) =
-            hash(&self.root, &changes.found, &changes.known, Some((data, catalogue)), &self.progress)?;
+        let (files, stats) = hash(&self.root, &changes.found, &changes.known, Some((data, catalogue)), &self.progress)?;
         let gone = changes.gone.iter().map(|path| (path.clone(), None));
         let delta: Delta = gone.chain(files.iter().map(|(path, node)| (path.clone(), Some(node.clone())))).collect();
         let patched = patch(&self.objects, catalogue, before.tree, &delta).await.map_err(|e| match e {

@@ -13,8 +13,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 
-/// Bytes in memory at a time.
+/// Bytes read at a time; three times as many are in memory: being read, waiting, being packed.
 const BATCH_BYTES: u64 = 32 << 20;
 /// Pieces read at a time.
 const BATCH_PIECES: usize = 2048;
@@ -33,7 +34,7 @@ pub(super) fn hash(
     root: &Path,
     found: &[(String, Found)],
     known: &Stats,
-    mut packer: Option<(&mut Packer, &Catalogue)>,
+    packer: Option<(&mut Packer, &Catalogue)>,
     progress: &Progress,
 ) -> Result<(Files, Stats), Failure> {
     let (mut files, mut stats) = (Files::new(), Stats::with_capacity(found.len()));
@@ -59,27 +60,40 @@ pub(super) fn hash(
     });
     let mut hashes: Vec<Vec<Digest>> = vec![Vec::new(); unread.len()];
     let mut packed = HashSet::new();
-    loop {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while bytes < BATCH_BYTES && batch.len() < BATCH_PIECES {
-            let Some(piece) = pieces.next() else { break };
-            bytes += piece.length;
-            batch.push(piece);
-        }
-        if batch.is_empty() {
-            break;
-        }
-        for (piece, (digest, content)) in batch.iter().zip(read_batch(root, &unread, &batch)?) {
-            hashes[piece.file].push(digest);
-            if let Some((packer, catalogue)) = &mut packer
-                && !catalogue.has(&digest)
-                && packed.insert(digest)
-            {
-                packer.add(digest, &content)?;
+    let (packer, catalogue) = packer.map_or((None, None), |(packer, catalogue)| (Some(packer), Some(catalogue)));
+    // While one batch is being packed, the next is read.
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let (batches, ready) = sync_channel::<Vec<(Digest, Vec<u8>)>>(1);
+        let packing = packer.map(|packer| {
+            scope.spawn(move || {
+                ready.into_iter().flatten().try_for_each(|(digest, content)| packer.add(digest, &content))
+            })
+        });
+        loop {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while bytes < BATCH_BYTES && batch.len() < BATCH_PIECES {
+                let Some(piece) = pieces.next() else { break };
+                bytes += piece.length;
+                batch.push(piece);
             }
+            if batch.is_empty() {
+                break;
+            }
+            let mut read = read_batch(root, &unread, &batch)?;
+            batch.iter().zip(&read).for_each(|(piece, (digest, _))| hashes[piece.file].push(*digest));
+            if let Some(catalogue) = catalogue {
+                read.retain(|(digest, _)| !catalogue.has(digest) && packed.insert(*digest));
+                if batches.send(read).is_err() {
+                    // The packer has ended, and says why.
+                    break;
+                }
+            }
+            progress.done(bytes);
         }
-        progress.done(bytes);
-    }
+        drop(batches);
+        let packing = packing.map(|packing| packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        packing.unwrap_or(Ok(()))
+    })?;
     for ((path, stamp), pieces) in unread.into_iter().zip(hashes) {
         add(&mut files, &mut stats, path, stamp, pieces);
     }

@@ -224,7 +224,7 @@ impl WorkingCopy {
             let id = toc.id();
             let path = self.objects.staged("packs", &id);
             if path.exists() && sent.get(&id).is_none_or(|at| *at < fresh) {
-                unsent.push((id, path, toc.pack_bytes()));
+                unsent.push((id, path, toc.pack_bytes(), toc.kind));
             } else {
                 // Another branch has it, or this push sent it before it was cut off.
                 self.progress.done(toc.pack_bytes());
@@ -237,11 +237,17 @@ impl WorkingCopy {
         }
         let store = self.store();
         let mut sending = stream::iter(unsent)
-            .map(|(id, path, size)| async move {
+            .map(|(id, path, size, kind)| async move {
                 let key = blob_key(&Key::new("packs")?, id)?;
-                let read = tokio::task::spawn_blocking(move || read_whole_pack(&path, id, size)).await;
-                let content = read.map_err(|e| Failure::data(e.to_string()))??;
-                store.put(&key, content.into()).await?;
+                let file = path.clone();
+                let read = tokio::task::spawn_blocking(move || read_whole_pack(&file, id, size)).await;
+                let content = read.map_err(|e| Failure::data(e.to_string()))??.into();
+                match kind {
+                    // The file goes away once the branch has moved.
+                    PackKind::Data => store.put_file(&key, &path, content).await?,
+                    // The file is kept, where it is written anew if somebody damages it.
+                    PackKind::Lists => store.put(&key, content).await?,
+                }
                 Ok::<_, Failure>((id, size))
             })
             .buffer_unordered(jobs.max(1));

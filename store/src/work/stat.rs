@@ -378,8 +378,8 @@ mod tests {
             ("young".to_owned(), file(&pieces[..1])),
         ]);
         let known = |at, pieces: &[Digest]| Known { stamp: stamp(at), pieces: pieces.to_vec() };
-        let stats =
-            [("a/b", known(5, &pieces)), ("c", known(6, &[])), ("young", known(now - 1, &pieces[..1]))].map(|(p, k)| (p.to_owned(), k));
+        let stats = [("a/b", known(5, &pieces)), ("c", known(6, &[])), ("young", known(now - 1, &pieces[..1]))]
+            .map(|(p, k)| (p.to_owned(), k));
         (root, files, Stats::from(stats), now)
     }
 
@@ -425,7 +425,8 @@ mod tests {
         assert_eq!(names(&cache.folder("a/")), [("b", false, false), ("l", true, false), ("new", false, false)]);
         assert_eq!(names(&cache.folder("")), [("c", false, true), ("young", true, false)]);
         // Now it is recorded.
-        let recorded: Files = files.iter().filter(|(path, _)| path.as_str() != "a/l").map(|(p, n)| (p.clone(), n.clone())).collect();
+        let recorded: Files =
+            files.iter().filter(|(path, _)| path.as_str() != "a/l").map(|(p, n)| (p.clone(), n.clone())).collect();
         let next = Digest::of(b"next");
         update(root.path(), &cache, &recorded, &stats, &["c".into()], now, next).expect("written");
         let cache = Cache::read(root.path());
