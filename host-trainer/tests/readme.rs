@@ -74,14 +74,19 @@ fn training_data(folder: &Path) {
 
 /// Runs every command of a page, one after the other.
 fn run_all(page: &str) {
-    let folder = tempfile::tempdir().expect("temporary folder");
+    let temporary = tempfile::tempdir().expect("temporary folder");
+    // Commands may name what lies beside the folder that they run in.
+    let folder = temporary.path().join("work");
     for name in ["sample_data", "trained_models"] {
-        copy_tree(&root().join(name), &folder.path().join(name));
+        copy_tree(&root().join(name), &folder.join(name));
     }
-    fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.path().join("engine.json"))
-        .expect("copy");
-    training_data(&folder.path().join("training_data"));
-    training_data(&folder.path().join("held_out"));
+    fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.join("engine.json")).expect("copy");
+    training_data(&folder.join("training_data"));
+    training_data(&folder.join("held_out"));
+    // As a board leaves them; no command looks into these.
+    fs::create_dir_all(folder.join("raw_data/resnet18")).expect("folder");
+    fs::write(folder.join("raw_data/resnet18/resnet18_power_log.log"), "20240101-00:00:00.000000,5000,1000\n")
+        .expect("file");
     let commands = commands(page);
     assert!(commands.len() >= 3, "{commands:?}");
     for command in commands {
@@ -95,8 +100,8 @@ fn run_all(page: &str) {
         }
         let output = Command::new(program)
             .args(arguments)
-            .current_dir(folder.path())
-            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .current_dir(&folder)
+            .env("XDG_CACHE_HOME", folder.join("cache"))
             .env_remove("HOST_TRAINER_STORE")
             .env_remove("MLFLOW_TRACKING_URI")
             .output()
@@ -123,6 +128,11 @@ fn every_command_of_the_page_on_tuning_works() {
 #[test]
 fn every_command_of_the_page_on_reports_works() {
     run_all("docs/report.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_data_works() {
+    run_all("docs/data.md");
 }
 
 #[test]

@@ -77,26 +77,6 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A folder's items by name, parts joined.
-    async fn items(&self, list: Digest, depth: usize) -> Result<BTreeMap<String, Item>, Error> {
-        let (mut items, mut level) = (BTreeMap::new(), vec![list]);
-        while !level.is_empty() {
-            let lists = self.objects.lists(self.catalogue, &level).await?;
-            let mut next = Vec::new();
-            for digest in level {
-                let list = lists.get(&digest).map_or(&[][..], |list| list);
-                for (name, item) in decode_tree(list, depth).map_err(|why| self.refuse(why))? {
-                    match item {
-                        Item::Part(part) => next.push(part),
-                        item => drop(items.insert(name, item)),
-                    }
-                }
-            }
-            level = next;
-        }
-        Ok(items)
-    }
-
     /// The list of a folder with a delta applied, whose paths begin with `prefix`; none for a folder that holds nothing.
     fn folder<'f>(
         &'f self,
@@ -112,7 +92,7 @@ impl<'a> Place<'a> {
                 return Err(self.refuse(format!("`{}` lies more than {DEPTH} folders deep", shown(prefix))));
             }
             let mut items = match list {
-                Some(list) => self.items(list, depth).await?,
+                Some(list) => items(self.objects, self.catalogue, list, depth).await?,
                 None => BTreeMap::new(),
             };
             let mut names: BTreeMap<&str, Named<'_>> = BTreeMap::new();
@@ -166,6 +146,36 @@ impl<'a> Place<'a> {
             put_list(prefix, items, &mut patched.lists).map(Some).map_err(|why| self.refuse(why))
         })
     }
+}
+
+/// A folder's items by name, parts joined.
+///
+/// # Errors
+/// As [`Objects::lists`]; [`Error::Content`] for lists that this program would not have written.
+pub(super) async fn items(
+    objects: &Objects,
+    catalogue: &Catalogue,
+    list: Digest,
+    depth: usize,
+) -> Result<BTreeMap<String, Item>, Error> {
+    let place = Place { objects, catalogue, root: list };
+    let (mut items, mut seen, mut level) = (BTreeMap::new(), HashSet::new(), vec![list]);
+    while !level.is_empty() {
+        let lists = objects.lists(catalogue, &level).await?;
+        let mut next = Vec::new();
+        for digest in level {
+            let list = lists.get(&digest).map_or(&[][..], |list| list);
+            for (name, item) in decode_tree(list, depth).map_err(|why| place.refuse(why))? {
+                match item {
+                    Item::Part(part) if seen.insert(part) => next.push(part),
+                    Item::Part(_) => return Err(place.refuse("names a part twice".into())),
+                    item => drop(items.insert(name, item)),
+                }
+            }
+        }
+        level = next;
+    }
+    Ok(items)
 }
 
 /// Lists and pieces of files that the tree `new` has and `old` has not, where `old` is given; beside them some that both have, when

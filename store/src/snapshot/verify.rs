@@ -1,16 +1,21 @@
 //! Every byte of a store, looked at.
 
 use super::branch::{branches, tags};
+use super::files::put_list;
 use super::index::Catalogue;
+use super::name::DEPTH;
 use super::objects::{INDEX_BYTES, Objects};
 use super::pack::{PACK_BYTES, TOC_BYTES, parse_pack};
+use super::patch::items;
 use super::record::{SNAPSHOT_BYTES, Snapshot};
-use super::{Files, Node, decode_index, read_files};
+use super::tree::decode_tree;
+use super::{Files, Item, Node, decode_index, read_files};
 use crate::object::blob_key;
 use crate::work::Progress;
 use crate::{Digest, Error, Key, Store};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -82,30 +87,44 @@ pub async fn verify(store: &Store, jobs: usize, progress: &Progress) -> Result<V
     }
     // Everything that is there, by its hash.
     let mut catalogue = Catalogue::default();
-    let mut torn = Vec::new();
+    let (mut torn, mut snapshots) = (Vec::new(), Vec::new());
     for (kind, limit) in [("snapshots", SNAPSHOT_BYTES), ("indexes", INDEX_BYTES)] {
         let there: BTreeSet<Digest> = listed(store, kind, &mut damage, progress).await?.into_keys().collect();
         let wanted = if kind == "indexes" { &indexes } else { &roots };
-        for digest in there.union(wanted) {
-            match store.get_blob(&Key::new(kind)?, *digest, limit).await {
+        let folder = Key::new(kind)?;
+        let reads: Vec<_> = there
+            .union(wanted)
+            .map(|digest| {
+                let (digest, folder) = (*digest, &folder);
+                async move { (digest, store.get_blob(folder, digest, limit).await) }
+            })
+            .collect();
+        let mut reads = stream::iter(reads).buffered(jobs.max(1));
+        while let Some((digest, read)) = reads.next().await {
+            match read {
                 Ok(content) => {
                     report.objects += 1;
                     report.bytes += content.len() as u64;
                     progress.done(content.len() as u64);
                     let read = if kind == "indexes" {
                         decode_index(&content).map(|tocs| {
-                            if indexes.contains(digest) {
+                            if indexes.contains(&digest) {
                                 tocs.into_iter().for_each(|toc| catalogue.add(toc));
                             }
                         })
                     } else {
-                        Snapshot::decode(&content).map(|snapshot| roots_of(&snapshot, &there, &mut damage))
+                        Snapshot::decode(&content).map(|snapshot| {
+                            roots_of(&snapshot, &there, &mut damage);
+                            if roots.contains(&digest) {
+                                snapshots.push((digest, snapshot));
+                            }
+                        })
                     };
                     if let Err(reason) = read {
                         damage.push(blame(&format!("{kind}/{digest}"), reason));
                     }
                 }
-                Err(e) if !wanted.contains(digest) => {
+                Err(e) if !wanted.contains(&digest) => {
                     unless_backend(&e)?;
                     torn.push(format!("{kind}/{digest}"));
                 }
@@ -139,7 +158,7 @@ pub async fn verify(store: &Store, jobs: usize, progress: &Progress) -> Result<V
         }
     }
     report.snapshots = roots.len() as u64;
-    follow(store, &catalogue, &roots, &bad_blobs, &mut damage).await?;
+    follow(store, &catalogue, &snapshots, &bad_blobs, &mut damage).await?;
     progress.finish();
     report.damage = damage;
     report.torn = torn;
@@ -259,11 +278,12 @@ async fn check_pack(store: &Store, catalogue: &Catalogue, id: Digest) -> Result<
     Ok(check(size, reason, bad))
 }
 
-/// Walks every snapshot to every file; what leads to a damaged or missing blob is named at that damage.
+/// Follows every snapshot to every file, each list once however many snapshots hold it; what leads to a damaged or missing blob
+/// is named at that damage.
 async fn follow(
     store: &Store,
     catalogue: &Catalogue,
-    roots: &BTreeSet<Digest>,
+    snapshots: &[(Digest, Snapshot)],
     bad: &BTreeMap<Digest, usize>,
     damage: &mut Vec<Damage>,
 ) -> Result<(), Error> {
@@ -273,12 +293,12 @@ async fn follow(
         reason: format!("no temporary folder: {e}"),
     })?;
     let objects = Objects::new(store.clone(), Path::new(cache.path()));
+    let trees: BTreeSet<Digest> = snapshots.iter().map(|(_, snapshot)| snapshot.tree).collect();
+    let unsound = unsound(&objects, catalogue, trees, bad).await?;
     let mut walked: HashSet<Digest> = HashSet::new();
     let mut gone: BTreeMap<Digest, usize> = BTreeMap::new();
-    for root in roots {
-        // A snapshot that cannot be read is damage already.
-        let Ok(snapshot) = objects.snapshot(*root).await else { continue };
-        if !walked.insert(snapshot.tree) {
+    for (root, snapshot) in snapshots {
+        if !unsound.contains(&snapshot.tree) || !walked.insert(snapshot.tree) {
             continue;
         }
         let short = &root.to_string()[..12];
@@ -323,4 +343,87 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Of some trees' lists, those that cannot be read, or that lead to a blob which is damaged or in no index.
+async fn unsound(
+    objects: &Objects,
+    catalogue: &Catalogue,
+    trees: BTreeSet<Digest>,
+    bad: &BTreeMap<Digest, usize>,
+) -> Result<HashSet<Digest>, Error> {
+    let (mut unsound, mut above) = (HashSet::new(), HashMap::<Digest, Vec<Digest>>::new());
+    let (mut seen, mut level, mut depth) = (HashSet::new(), trees, 0);
+    while !level.is_empty() && depth <= DEPTH {
+        let mut next = BTreeSet::new();
+        // Parts of a list lie as deep as the list.
+        while !level.is_empty() {
+            let wanted: Vec<Digest> =
+                std::mem::take(&mut level).into_iter().filter(|list| seen.insert(*list)).collect();
+            for (digest, list) in readable(objects, catalogue, &wanted).await? {
+                let Some(entries) = list.and_then(|list| decode_tree(&list, depth).ok()) else {
+                    unsound.insert(digest);
+                    continue;
+                };
+                let mut parts = false;
+                for (_, item) in entries {
+                    match item {
+                        Item::Node(Node::File { pieces, .. }) => {
+                            if pieces.iter().any(|piece| bad.contains_key(piece) || !catalogue.has(piece)) {
+                                unsound.insert(digest);
+                            }
+                        }
+                        Item::Node(Node::Link { .. }) => {}
+                        Item::Folder(below) => {
+                            above.entry(below).or_default().push(digest);
+                            next.insert(below);
+                        }
+                        Item::Part(part) => {
+                            parts = true;
+                            above.entry(part).or_default().push(digest);
+                            level.insert(part);
+                        }
+                    }
+                }
+                // Names of different parts may clash: that shows when the list is made again.
+                if parts && !joined(objects, catalogue, digest, depth).await {
+                    unsound.insert(digest);
+                }
+            }
+        }
+        level = next;
+        depth += 1;
+    }
+    unsound.extend(level);
+    let mut spreading: Vec<Digest> = unsound.iter().copied().collect();
+    while let Some(digest) = spreading.pop() {
+        let above = above.get(&digest).into_iter().flatten();
+        spreading.extend(above.filter(|list| unsound.insert(**list)).copied().collect::<Vec<_>>());
+    }
+    Ok(unsound)
+}
+
+/// Lists, each where it can be read.
+async fn readable(
+    objects: &Objects,
+    catalogue: &Catalogue,
+    wanted: &[Digest],
+) -> Result<Vec<(Digest, Option<Bytes>)>, Error> {
+    if let Ok(lists) = objects.lists(catalogue, wanted).await {
+        return Ok(wanted.iter().map(|digest| (*digest, lists.get(digest).cloned())).collect());
+    }
+    let mut read = Vec::new();
+    for digest in wanted {
+        let list = objects.lists(catalogue, &[*digest]).await;
+        list.as_ref().err().map_or(Ok(()), unless_backend)?;
+        read.push((*digest, list.ok().and_then(|lists| lists.get(digest).cloned())));
+    }
+    Ok(read)
+}
+
+/// Whether a list that was cut into parts is what its entries make.
+async fn joined(objects: &Objects, catalogue: &Catalogue, list: Digest, depth: usize) -> bool {
+    let Ok(items) = items(objects, catalogue, list, depth).await else { return false };
+    let items = items.iter().map(|(name, item)| (name.as_str(), item.clone())).collect();
+    put_list("", items, &mut BTreeMap::new()) == Ok(list)
 }
