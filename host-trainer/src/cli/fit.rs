@@ -85,6 +85,7 @@ impl Fit {
             let cards = tabular::fit(&tagged, &plan, &self.out, printer)?;
             return tabular::print(&cards, self.format, printer);
         };
+        let revision = self.registration.revision_of(folder, printer)?;
         let mut data = training::read(folder)?;
         if let Some(samples) = plan.samples {
             data.sample(samples).map_err(|e| Failure::usage(e).at(folder))?;
@@ -100,7 +101,7 @@ impl Fit {
         let outcomes = fit_devices(&plan, &data, folder, &devices, &test_networks, &self.out, printer)?;
         self.report(&outcomes, printer)?;
         let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.device.name.as_str()).collect();
-        register_fitted(&self.registration, &self.out, &names, printer)
+        register_fitted(&self.registration, revision, &self.out, &names, printer)
     }
 
     /// The plan: file, then flags over it.

@@ -25,6 +25,7 @@ mod promotion;
 mod read;
 mod record;
 mod register;
+mod revision;
 mod verify;
 mod yardstick;
 
@@ -36,6 +37,7 @@ pub use promotion::{Action, Promotion, Trail};
 pub use read::{Deployment, Generation, Listed, Status};
 pub use record::{Provenance, Record, Stamp, Version, short};
 pub use register::Registered;
+pub use revision::data_revision;
 pub use verify::Verification;
 pub use yardstick::{Comparison, Metric, On, Score, Verdict, Yardstick};
 

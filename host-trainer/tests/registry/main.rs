@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
 mod cli;
+mod faults;
 mod fixtures;
 mod mlflow;
 

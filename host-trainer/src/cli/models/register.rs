@@ -4,7 +4,7 @@ use super::answer;
 use super::mlflow::Tell;
 use super::{Answer, Place};
 use crate::cli::Format;
-use crate::registry::{Provenance, Registered, Registry, short};
+use crate::registry::{Provenance, Registered, Registry, data_revision, short};
 use clap::Args;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -49,22 +49,38 @@ pub(in crate::cli) struct Registration {
     /// Store of the models: a folder, or `s3://…`, `gs://…`, `az://…`, `https://…`.
     #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE")]
     store: Option<String>,
-    /// Revision of the data, to be registered with the models.
+    /// Revision of the data, to be registered with the models [default: the snapshot that `data` has the folder under, with
+    /// `-modified` behind it where the folder has changed since].
     #[arg(long, value_name = "REV", requires = "register")]
     data_revision: Option<String>,
     #[command(flatten)]
     tell: Tell,
 }
 
-/// Registers what a fit has written, if asked to.
+impl Registration {
+    /// The revision of the data in a folder, to be looked up before they are read; none where nothing is registered.
+    pub(in crate::cli) fn revision_of(&self, data: &Path, printer: &Printer) -> Result<Option<String>, Failure> {
+        if !self.register || self.data_revision.is_some() {
+            return Ok(self.data_revision.clone());
+        }
+        let found = crate::cli::runtime::block_on(data_revision(data))?;
+        Ok(found.unwrap_or_else(|failure| {
+            printer.warn(format!("the data's revision is not known: {}", failure.message));
+            None
+        }))
+    }
+}
+
+/// Registers what a fit of the data with this revision has written, if asked to.
 pub(in crate::cli) fn register_fitted(
     registration: &Registration,
+    data_revision: Option<String>,
     models: &Path,
     devices: &[&str],
     printer: &Printer,
 ) -> Result<(), Failure> {
     let Some(store) = registration.store.as_ref().filter(|_| registration.register) else { return Ok(()) };
-    let provenance = Provenance { data_revision: registration.data_revision.clone(), who: super::who() };
+    let provenance = Provenance { data_revision, who: super::who() };
     crate::cli::runtime::block_on(async {
         let registry = Registry::create(store)?;
         for device in devices {
