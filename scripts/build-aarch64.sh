@@ -5,6 +5,8 @@
 #   scripts/build-aarch64.sh             build for JetPack 6 and later
 #   scripts/build-aarch64.sh --glibc 2.27  build for older ones too (JetPack 5 has 2.31, JetPack 4 has 2.27); links with zig,
 #                                        which pip fetches
+#   AGENT_FEATURES=push scripts/build-aarch64.sh   with further features; `push` speaks TLS, whose C and assembly the same
+#                                        compiler makes
 #
 # Debian's rustc is used because it comes with the standard library for arm64 as a package; cargo stays yours. The binary
 # lands in target-aarch64/aarch64-unknown-linux-gnu/release/jetson-agent (or below $AARCH64_TARGET_DIR).
@@ -47,7 +49,7 @@ if [ "${1:-}" = --glibc ]; then
     export ZIG_PYTHON TARGET_GLIBC="$newest_glibc"
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$PWD/scripts/link-old-glibc"
 fi
-cargo build --release --locked --package jetson-agent --target "$target" --target-dir "$folder"
+cargo build --release --locked --package jetson-agent --features "${AGENT_FEATURES:-}" --target "$target" --target-dir "$folder"
 binary="$folder/$target/release/jetson-agent"
 glibc=$(aarch64-linux-gnu-objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1)
 echo "$binary: $(wc -c <"$binary") bytes, needs $glibc"
