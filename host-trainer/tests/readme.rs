@@ -38,10 +38,22 @@ fn resolve(command: &str) -> Option<(PathBuf, Vec<String>)> {
         ("jetson-agent ", &agent),
     ] {
         if let Some(arguments) = command.strip_prefix(prefix) {
-            return Some((program.clone(), arguments.split_whitespace().map(str::to_owned).collect()));
+            return Some((program.clone(), words(arguments)));
         }
     }
     None
+}
+
+/// Words as a shell takes them: what stands in double quotes is one.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in text.split('"').enumerate() {
+        match number % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
 }
 
 fn copy_tree(from: &Path, to: &Path) {

@@ -278,6 +278,24 @@ impl Store {
         Ok(digest)
     }
 
+    /// As [`Store::put_blob`], but what is there and whole is left alone: an upload that is torn while others use the object
+    /// cannot take it from them. Its age as an object stays what it was, so that this is only for what is never removed.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn keep_blob(&self, folder: &Key, content: Bytes) -> Result<Digest, Error> {
+        let digest = Digest::of(&content);
+        if self.create(&blob_key(folder, digest)?, content.clone()).await? {
+            return Ok(digest);
+        }
+        match self.get_blob(folder, digest, content.len() as u64).await {
+            Ok(_) => Ok(digest),
+            Err(error @ Error::Backend { .. }) => Err(error),
+            // Another hash, another length, or gone meanwhile.
+            Err(_) => self.put_blob(folder, content).await,
+        }
+    }
+
     /// A content by its digest, checked.
     ///
     /// # Errors
@@ -351,6 +369,21 @@ mod tests {
         let listed = store.list_all(&Key::new("packs").expect("a key"), None).await.expect("listed");
         assert_eq!(listed.len(), 1, "{listed:?}");
         assert!(listed[0].modified > long_ago + Duration::from_secs(900_000), "gc would take it for old");
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_is_whole_is_left_alone_and_a_damaged_one_is_mended() {
+        let store = Store::memory();
+        let folder = Key::new("blobs").expect("a key");
+        let content = Bytes::from_static(b"content");
+        let digest = store.keep_blob(&folder, content.clone()).await.expect("created");
+        store.keep_blob(&folder, content.clone()).await.expect("there");
+        assert_eq!(store.traffic().sent_bytes, 14, "asked for twice, written once");
+        for damage in [&b"cont"[..], b"c0ntent", b"content and more"] {
+            store.put(&blob_key(&folder, digest).expect("a key"), Bytes::from_static(damage)).await.expect("damaged");
+            store.keep_blob(&folder, content.clone()).await.expect("mended");
+            assert_eq!(store.get_blob(&folder, digest, 100).await.expect("whole"), content);
+        }
     }
 
     #[tokio::test]

@@ -103,7 +103,7 @@ impl Registry {
     }
 
     async fn put_blob(&self, content: Vec<u8>) -> Result<Digest, Error> {
-        Ok(self.store.put_blob(&Key::new(BLOBS)?, Bytes::from(content)).await?)
+        Ok(self.store.keep_blob(&Key::new(BLOBS)?, Bytes::from(content)).await?)
     }
 
     async fn blob(&self, digest: Digest, limit: u64) -> Result<Bytes, Error> {
