@@ -64,7 +64,7 @@ fn folder(
         items.push((name, item));
     }
     // By name a folder's place is another than by path, where a slash follows.
-    items.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    items.sort_unstable_by_key(|(name, _)| *name);
     put_list(here, items, lists)
 }
 

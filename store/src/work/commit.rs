@@ -53,8 +53,10 @@ impl WorkingCopy {
         let whole = self.config.remote_dir.is_empty() && !options.keep_missing && options.skip.is_empty();
         let same = before.as_ref().filter(|before| whole && cache.tree == Some(before.tree));
         let made = match same {
-            Some(before) => self.from_changes(&catalogue, &cache, before, &mut data).await?,
-            None => self.from_all(&catalogue, &cache, before.as_ref().zip(parent), whole, options, &mut data).await?,
+            Some(before) => self.made_of_changes(&catalogue, &cache, before, &mut data).await?,
+            None => {
+                self.made_of_all(&catalogue, &cache, before.as_ref().zip(parent), whole, options, &mut data).await?
+            }
         };
         if before.as_ref().is_some_and(|before| before.tree == made.tree) {
             return Ok(None);
@@ -86,7 +88,7 @@ impl WorkingCopy {
     }
 
     /// Looks at every file's stamp and makes every list.
-    async fn from_all(
+    async fn made_of_all(
         &self,
         catalogue: &Catalogue,
         cache: &Cache,
@@ -119,7 +121,7 @@ impl WorkingCopy {
 
     /// Looks at every file's stamp, and makes the lists of those folders only in which something is not what the tree of the
     /// snapshot before holds.
-    async fn from_changes(
+    async fn made_of_changes(
         &self,
         catalogue: &Catalogue,
         cache: &Cache,
