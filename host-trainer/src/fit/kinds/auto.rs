@@ -22,7 +22,7 @@ const LASSO_ROWS: usize = 500;
 /// weighting. The simplest kind whose error is within one standard error of the best one's is taken (Breiman et al.,
 /// *Classification and Regression Trees*, 1984, section 3.4.3); simple to less so: physics, hybrid, Lasso, perceptron, blend,
 /// from the most to the least safe beyond the data. Perceptron and blend take part where rows are few enough
-/// (`mlp.auto_rows`), and as the others one target at a time. Below [`FEW_NETWORKS`] networks only physics and hybrid
+/// (`mlp.auto_rows`), and as the others one target at a time. Below `FEW_NETWORKS` networks only physics and hybrid
 /// compete: that another kind did well on so few is chance, and it may be anything on the next.
 #[derive(Debug, Clone)]
 pub struct AutoRecipe {
