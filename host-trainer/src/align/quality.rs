@@ -100,7 +100,7 @@ pub struct LayerReport {
 }
 
 /// Energy of an inference.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnergyReport {
     /// Mean power over inferences and the time between them, in W.
     pub power_w: Option<f64>,

@@ -1,6 +1,7 @@
 //! Totals of whole networks, `networks.csv`.
 
 use super::stats::Measured;
+use crate::align::quality::EnergyReport;
 use crate::align::rows::field;
 use serde::Deserialize;
 use shared::failure::Failure;
@@ -17,35 +18,10 @@ pub struct Report {
     /// The method.
     pub method: String,
     /// Energy.
-    pub energy: Energy,
+    pub energy: EnergyReport,
     /// Files that the alignment was made from.
     #[serde(default)]
     pub made_from: Vec<(String, String)>,
-}
-
-/// The report's energy part.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Energy {
-    /// Mean power in W.
-    pub power_w: Option<f64>,
-    /// Its standard error.
-    pub power_error_w: Option<f64>,
-    /// Time from one inference to the next in ms.
-    pub period_ms: f64,
-    /// Latency in ms.
-    pub latency_ms: Option<f64>,
-    /// Images an inference.
-    pub batch_size: Option<u32>,
-    /// Energy of an inference in mJ.
-    pub energy_mj: Option<f64>,
-    /// Idle power in W.
-    pub idle_w: Option<f64>,
-    /// Run time of all layers in ms.
-    pub layers_ms: f64,
-    /// Energy of all layers in mJ.
-    pub layers_mj: Option<f64>,
-    /// Power, time and energy of an inference in the pass without the profiler.
-    pub unprofiled: Option<(f64, f64, f64)>,
 }
 
 impl Report {
