@@ -1,5 +1,6 @@
 //! The kind that cross-validation prefers, the simplest where others are hardly better.
 
+use super::hybrid::INDISTINCT;
 use super::physics::FEW_NETWORKS;
 use super::{BlendRecipe, HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
 use crate::fit::lasso::Folds;
@@ -130,7 +131,9 @@ impl AutoRecipe {
         let best = scores.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0)).copied();
         // One standard error of few networks would excuse anything.
         let within = |score: &Option<(f64, f64)>| {
-            score.zip(best).is_some_and(|((mean, _), (least, spread))| mean <= least + spread.min(0.1 * least))
+            score
+                .zip(best)
+                .is_some_and(|((mean, _), (least, spread))| mean <= least + spread.min(0.1 * least).max(INDISTINCT))
         };
         let chosen = scores.iter().position(within).unwrap_or(0);
         let compared: Vec<_> = self

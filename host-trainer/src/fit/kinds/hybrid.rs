@@ -23,6 +23,8 @@ const ROUNDS_STEP: usize = 20;
 const POWER_QUESTIONS: f64 = 0.7;
 /// What the residual must gain on inner folds, as a share of the physical model's error, to be kept.
 const WORTH_IT: f64 = 0.02;
+/// What it must gain in mean absolute log error besides: a tenth of a per cent is less than measurements repeat to.
+pub(super) const INDISTINCT: f64 = 1e-3;
 /// Residuals count at most this many times their median.
 const CLIP: f64 = 4.0;
 /// Residuals below this count in full, however small the median.
@@ -110,7 +112,8 @@ fn choose_rounds(sums: &Sums, options: &HybridPlan) -> Result<usize, FitError> {
         .collect::<Result<_, FitError>>()?;
     let total = |checkpoint: usize| errors.iter().flatten().map(|fold| fold[checkpoint]).sum::<f64>();
     let best = (0..checkpoints.len()).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(0);
-    let worth_it = total(best) < (1.0 - WORTH_IT) * total(0);
+    let judged = errors.iter().flatten().count().max(1) as f64 * sums.len() as f64 / folds as f64;
+    let worth_it = total(best) < (1.0 - WORTH_IT) * total(0) && total(0) - total(best) > INDISTINCT * judged;
     Ok(if worth_it { checkpoints[best] } else { 0 })
 }
 
