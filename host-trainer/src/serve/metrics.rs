@@ -51,6 +51,8 @@ pub(super) struct Metrics {
     pub(super) rows: Counter,
     /// Rows that went through a model, the others being remembered.
     pub(super) rows_run: Counter,
+    /// Requests answered as they were before, by the same models.
+    pub(super) remembered: Counter,
     /// Requests predicted together.
     pub(super) batch_requests: Histogram,
     /// Layers predicted together.
@@ -77,6 +79,7 @@ impl Default for Metrics {
             latency,
             rows: Counter::default(),
             rows_run: Counter::default(),
+            remembered: Counter::default(),
             batch_requests: Histogram::new(SIZES),
             batch_rows: Histogram::new(SIZES),
             waiting: Gauge::default(),
@@ -95,6 +98,7 @@ impl Default for Metrics {
         );
         registry.register("rows", "Layers and rows predicted", metrics.rows.clone());
         registry.register("rows_run", "Rows that went through a model", metrics.rows_run.clone());
+        registry.register("remembered", "Requests answered as before", metrics.remembered.clone());
         registry.register("batch_requests", "Requests predicted together", metrics.batch_requests.clone());
         registry.register("batch_rows", "Layers predicted together", metrics.batch_rows.clone());
         registry.register("queue_waiting", "Requests waiting for a worker", metrics.waiting.clone());

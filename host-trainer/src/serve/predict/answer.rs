@@ -4,6 +4,7 @@ use super::Budget;
 use crate::predict::{CSV_HEADER, Document, Prediction, SCHEMA_VERSION, csv_record};
 use crate::serve::error::{ApiError, Parts};
 use crate::serve::models::Deployed;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -152,31 +153,35 @@ impl Answer {
         &self.set.digests
     }
 
-    pub(super) fn write(&self, format: Format) -> Result<Response, ApiError> {
+    pub(super) fn write(&self, format: Format) -> Result<Written, ApiError> {
         match format {
             Format::Json => self.json(),
             Format::Csv => self.csv(),
         }
     }
 
-    fn json(&self) -> Result<Response, ApiError> {
+    fn layers(&self) -> usize {
+        self.engines.iter().flat_map(|engine| &engine.prediction).map(|prediction| prediction.layers.len()).sum()
+    }
+
+    fn json(&self) -> Result<Written, ApiError> {
         let origin = Origin::of(&self.set, self.generation);
         if self.is_batch {
             let predictions = self.engines.iter().map(One::of).collect();
             let device = self.set.device();
-            return json(&Several { schema_version: SCHEMA_VERSION, device, predictions, origin });
+            return json(&Several { schema_version: SCHEMA_VERSION, device, predictions, origin }, self.layers());
         }
         let Some(Predicted { engine, prediction, budgets }) = self.engines.first() else {
             return Err(ApiError::internal());
         };
         let prediction = prediction.as_ref().map_err(Clone::clone)?;
         let document = Document { schema_version: SCHEMA_VERSION, engine, prediction };
-        json(&Single { document, budgets, origin })
+        json(&Single { document, budgets, origin }, self.layers())
     }
 
     /// The rows of every engine. A table has no place for a refusal: one engine that cannot be predicted refuses all.
-    fn csv(&self) -> Result<Response, ApiError> {
-        csv(|writer| {
+    fn csv(&self) -> Result<Written, ApiError> {
+        csv(self.layers(), |writer| {
             let mut header = CSV_HEADER.to_vec();
             if self.is_batch {
                 header.push("engine");
@@ -196,20 +201,38 @@ impl Answer {
     }
 }
 
+/// An answer as it goes to the client.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) content_type: &'static str,
+    pub(super) body: Bytes,
+    /// Layers or rows predicted in it.
+    pub(super) layers: usize,
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, self.content_type)], self.body).into_response()
+    }
+}
+
 /// A JSON answer.
-pub(super) fn json(document: &impl Serialize) -> Result<Response, ApiError> {
+pub(super) fn json(document: &impl Serialize, layers: usize) -> Result<Written, ApiError> {
     // A document of an engine takes about 400 bytes a layer: a good start saves most of the growing.
     let mut body = Vec::with_capacity(16 << 10);
     serde_json::to_writer(&mut body, document).map_err(|_| ApiError::internal())?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    Ok(Written { content_type: "application/json", body: body.into(), layers })
 }
 
 /// A CSV answer.
-pub(super) fn csv(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), ApiError>) -> Result<Response, ApiError> {
+pub(super) fn csv(
+    layers: usize,
+    write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), ApiError>,
+) -> Result<Written, ApiError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     write(&mut writer)?;
     let body = writer.into_inner().map_err(|_| ApiError::internal())?;
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+    Ok(Written { content_type: "text/csv; charset=utf-8", body: body.into(), layers })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Requests for predictions: read on the async side, predicted on the workers.
 
 mod answer;
+mod answered;
 mod body;
 mod budgets;
 mod engines;
@@ -20,7 +21,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use queue::{Reply, Want, Work};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ async fn respond(
     let format = Format::accepted(headers)?;
     let (body, _room) = app.queue.room().read(headers, body, app.limits.body_bytes).await?;
     match app.queue.ask(Work { want: want(body), format: Some(format) }).await? {
-        Reply::Written(response) => Ok(response),
+        Reply::Written(written) => Ok(written.into_response()),
         Reply::Answer(_) => Err(ApiError::internal()),
     }
 }

@@ -1,7 +1,8 @@
 //! The queue to the workers, bounded: whoever finds it full is told to come back.
 
 use super::Options;
-use super::answer::{Answer, Format};
+use super::answer::{Answer, Format, Written};
+use super::answered::Answered;
 use super::body::Room;
 use super::worker::Worker;
 use crate::serve::error::ApiError;
@@ -9,7 +10,6 @@ use crate::serve::metrics::Metrics;
 use crate::serve::models::Deployments;
 use crate::serve::settings::Settings;
 use axum::body::Bytes;
-use axum::response::Response;
 use shared::failure::{Failure, Kind};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,7 @@ pub(super) struct Work {
 #[derive(Debug)]
 pub(super) enum Reply {
     /// The answer as it goes to the client.
-    Written(Response),
+    Written(Written),
     /// The answer itself.
     Answer(Answer),
 }
@@ -122,9 +122,10 @@ impl Queue {
             workers: settings.workers.max(1),
             metrics: Arc::clone(metrics),
         });
+        let answered = Arc::new(Answered::default());
         let mut workers = Vec::new();
         for number in 0..line.workers {
-            let worker = Worker::new(&line, &settings.limits, models, metrics);
+            let worker = Worker::new(&line, &settings.limits, models, &answered, metrics);
             let thread = std::thread::Builder::new().name(format!("predict-{number}"));
             let thread = thread.spawn(move || worker.run());
             workers.push(thread.map_err(|e| Failure::new(Kind::Io, format!("cannot start a thread: {e}")))?);

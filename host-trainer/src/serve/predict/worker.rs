@@ -1,7 +1,8 @@
 //! What a worker does: it takes what waits, reads it, and predicts all of it together: one run a model for the layers of all
 //! requests to a device.
 
-use super::answer::{Answer, Format, Origin, Predicted, csv, json};
+use super::answer::{Answer, Format, Origin, Predicted, Written, csv, json};
+use super::answered::{Answered, Key};
 use super::engines::{self, Engines};
 use super::queue::{Job, Line, Reply, Want};
 use super::rows::{self, Rows};
@@ -12,7 +13,6 @@ use crate::serve::metrics::Metrics;
 use crate::serve::models::{Deployed, Deployment, Deployments};
 use crate::serve::settings::Limits;
 use axum::body::Bytes;
-use axum::response::Response;
 use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -27,6 +27,7 @@ pub(super) struct Worker {
     line: Arc<Line>,
     limits: Limits,
     models: Arc<Deployments>,
+    answered: Arc<Answered>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,6 +36,8 @@ type Sender = oneshot::Sender<Result<Reply, ApiError>>;
 /// A request that was read.
 struct Asked<T> {
     what: T,
+    /// By what its answer is remembered, if it is.
+    key: Option<Key>,
     format: Option<Format>,
     reply: Sender,
 }
@@ -47,11 +50,18 @@ struct Together {
 }
 
 impl Worker {
-    pub(super) fn new(line: &Arc<Line>, limits: &Limits, models: &Arc<Deployments>, metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        line: &Arc<Line>,
+        limits: &Limits,
+        models: &Arc<Deployments>,
+        answered: &Arc<Answered>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         Self {
             line: Arc::clone(line),
             limits: limits.clone(),
             models: Arc::clone(models),
+            answered: Arc::clone(answered),
             metrics: Arc::clone(metrics),
         }
     }
@@ -79,14 +89,21 @@ impl Worker {
             let format = work.format;
             match work.want {
                 Want::Engines(body, options) => {
+                    let key = format.map(|format| Key::of(&body, &options, format));
+                    if let Some(written) = key.and_then(|key| self.answered.get(deployment.generation, &key)) {
+                        self.metrics.rows.inc_by(written.layers as u64);
+                        self.metrics.remembered.inc();
+                        let _ = reply.send(Ok(Reply::Written(written)));
+                        continue;
+                    }
                     let read = self.read_engines(&deployment, &body, &options);
                     deliver(read, reply, |(device, what), reply| {
-                        together.engines.entry(device).or_default().push(Asked { what, format, reply });
+                        together.engines.entry(device).or_default().push(Asked { what, key, format, reply });
                     });
                 }
                 Want::Rows(body) => deliver(self.read_rows(&deployment, &body), reply, |(device, what), reply| {
                     let key = (device, what.table);
-                    together.rows.entry(key).or_default().push(Asked { what, format, reply });
+                    together.rows.entry(key).or_default().push(Asked { what, key: None, format, reply });
                 }),
             }
         }
@@ -130,7 +147,7 @@ impl Worker {
         };
         self.count(layers, answers.rows_run);
         let mut predictions = answers.predictions.into_iter();
-        for Asked { what, format, reply } in asked {
+        for Asked { what, key, format, reply } in asked {
             let engines = what.engines.into_iter().map(|named| {
                 let prediction = match named.read {
                     Ok(_) => predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted"))),
@@ -145,10 +162,15 @@ impl Worker {
                 generation: deployment.generation,
                 is_batch: what.is_batch,
             };
-            let _ = reply.send(match format {
-                Some(format) => answer.write(format).map(Reply::Written),
-                None => Ok(Reply::Answer(answer)),
-            });
+            let Some(format) = format else {
+                let _ = reply.send(Ok(Reply::Answer(answer)));
+                continue;
+            };
+            let written = answer.write(format);
+            if let (Ok(written), Some(key)) = (&written, key) {
+                self.answered.put(deployment.generation, key, written);
+            }
+            let _ = reply.send(written.map(Reply::Written));
         }
     }
 
@@ -162,7 +184,7 @@ impl Worker {
         };
         self.count(rows.len(), run);
         let mut rows = rows.into_iter();
-        for Asked { what, format, reply } in asked {
+        for Asked { what, format, reply, .. } in asked {
             let own: Vec<RowPrediction> = rows.by_ref().take(what.shapes.len()).collect();
             let written = write_rows(set, deployment.generation, table, &own, format.unwrap_or(Format::Json));
             let _ = reply.send(written.map(Reply::Written));
@@ -222,17 +244,18 @@ fn write_rows(
     table: Table,
     rows: &[RowPrediction],
     format: Format,
-) -> Result<Response, ApiError> {
+) -> Result<Written, ApiError> {
     if format == Format::Json {
-        return json(&RowsDocument {
+        let document = RowsDocument {
             schema_version: crate::predict::SCHEMA_VERSION,
             device: set.device(),
             layer_kind: table.name(),
             rows,
             origin: Origin::of(set, generation),
-        });
+        };
+        return json(&document, rows.len());
     }
-    csv(|writer| {
+    csv(rows.len(), |writer| {
         writer.write_record(ROWS_HEADER).map_err(|_| ApiError::internal())?;
         for row in rows {
             let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
