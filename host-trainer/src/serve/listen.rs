@@ -14,12 +14,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer;
 
 /// How long ending waits for the worker of studies to let go of its trials.
 const RELEASE: Duration = Duration::from_secs(3);
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// A server whose socket is bound: requests are already queued by the system, and answered once it is served.
 #[derive(Debug)]
@@ -47,11 +49,20 @@ pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
     }
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     let app = App::new(&settings).await?;
-    let listener = TcpListener::bind(settings.listen).map_err(|e| {
+    let listener = listen(settings.listen).map_err(|e| {
         Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
     })?;
-    listener.set_nonblocking(true).map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))?;
     Ok(Bound { listener, settings, tls, app })
+}
+
+/// A socket that does not block. The standard library's has room for 128 connections that come at once; one more waits a
+/// second for its second try.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Else a server that has just ended keeps its successor out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 impl Bound {
