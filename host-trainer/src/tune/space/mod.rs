@@ -7,6 +7,8 @@
 mod axis;
 mod domain;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 pub use axis::Axis;
 pub use domain::{Domain, Length};
