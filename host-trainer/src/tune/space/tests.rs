@@ -64,8 +64,8 @@ proptest! {
                 prop_assert_eq!(back.len(), point.len());
                 if let Ok(grid) = space.grid() {
                     prop_assert!(!grid.is_empty());
-                    grid.parameters(0);
-                    grid.parameters(grid.len() - 1);
+                    let last = grid.parameters(grid.len() - 1);
+                    prop_assert!(grid.parameters(0).keys().eq(last.keys()));
                 }
             }
         }
