@@ -1,7 +1,7 @@
 //! `host-trainer evaluate --importance`, `--leave-one-column-out`, `--learning-curve`: what makes predictions good or bad.
 
 use super::Format;
-use super::table::{figure, render};
+use super::table::{csv, figure, render};
 use crate::evaluate::{Curve, CurvePoint, Effect, Effects};
 use serde::Serialize;
 use shared::failure::Failure;
@@ -26,17 +26,6 @@ fn lines<'a, A, T>(answers: &'a [(String, A)], of: fn(&'a A) -> &'a [T]) -> Vec<
 fn json<T: Serialize>(lines: &[T], printer: &Printer) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(lines).map_err(|e| Failure::data(e.to_string()))?;
     printer.data(&format!("{json}\n"))
-}
-
-fn csv(header: &[&str], rows: Vec<Vec<String>>, printer: &Printer) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |e: csv::Error| Failure::data(e.to_string());
-    writer.write_record(header).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row).map_err(failed)?;
-    }
-    let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
-    printer.data(&String::from_utf8(bytes).map_err(|e| Failure::data(e.to_string()))?)
 }
 
 fn tell(notes: &[String], printer: &Printer) {
@@ -83,7 +72,7 @@ pub(super) fn effects(answers: &[(String, Effects)], format: Format, printer: &P
                 "mape_without_highest_percent",
                 "rise_points",
             ];
-            csv(&header, lines.iter().map(row).collect(), printer)
+            printer.data(&csv(&header, &lines.iter().map(row).collect::<Vec<_>>())?)
         }
         Format::Human => {
             let several = answers.len() > 1;
@@ -146,7 +135,7 @@ pub(super) fn curves(answers: &[(String, Curve)], format: Format, printer: &Prin
                 "mape_lowest_percent",
                 "mape_highest_percent",
             ];
-            csv(&header, lines.iter().map(row).collect(), printer)
+            printer.data(&csv(&header, &lines.iter().map(row).collect::<Vec<_>>())?)
         }
         Format::Human => {
             let several = answers.len() > 1;

@@ -164,7 +164,7 @@ impl ReportCommand {
                 .at(path)
                 .help("name the one that `tune` wrote, by --shared-db"));
         }
-        let runtime = place::runtime()?;
+        let runtime = super::runtime::build()?;
         let read = runtime.block_on(async {
             let studies = Studies::open(&location).await?;
             let read = (studies.study(name).await?, studies.trials(name).await?);

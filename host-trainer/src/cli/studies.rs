@@ -1,8 +1,8 @@
 //! `host-trainer studies`: what studies there are and how they stand.
 
 use super::Format;
-use super::table::{figure, render};
-use super::tune::place::{Place, failure, runtime};
+use super::table::{csv, figure, render};
+use super::tune::place::{Place, failure};
 use super::tune::{best_of, print};
 use clap::{Args, Subcommand};
 use shared::failure::Failure;
@@ -46,7 +46,7 @@ enum Action {
 
 impl StudiesCommand {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let runtime = runtime()?;
+        let runtime = super::runtime::build()?;
         match self.action {
             Action::List { place, format } => {
                 let (studies, location) = place.open(&runtime, printer)?;
@@ -73,10 +73,7 @@ impl StudiesCommand {
                 });
                 match format {
                     Format::Human => printer.data(&render(&header, rows.collect(), 3)),
-                    Format::Csv => {
-                        let lines = std::iter::once(header.map(str::to_owned).to_vec()).chain(rows);
-                        printer.data(&lines.map(|line| format!("{}\n", line.join(","))).collect::<String>())
-                    }
+                    Format::Csv => printer.data(&csv(&header, &rows.collect::<Vec<_>>())?),
                     Format::Json => {
                         let documents = listed.iter().map(|(study, progress)| {
                             serde_json::json!({ "study": study.name, "created_ms": study.created_ms, "progress": progress })

@@ -1,6 +1,7 @@
 //! Aligned tables for people.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use shared::failure::Failure;
 
 /// Renders rows under a header; columns are right-aligned from `numbers_from` on.
 pub(super) fn render(header: &[&str], rows: Vec<Vec<String>>, numbers_from: usize) -> String {
@@ -20,6 +21,21 @@ pub(super) fn render(header: &[&str], rows: Vec<Vec<String>>, numbers_from: usiz
         text.push('\n');
     }
     text
+}
+
+/// Rows under a header as CSV.
+///
+/// # Errors
+/// A row of another length than the header.
+pub(super) fn csv(header: &[impl AsRef<[u8]>], rows: &[Vec<String>]) -> Result<String, Failure> {
+    let failed = |e: csv::Error| Failure::data(e.to_string());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row).map_err(failed)?;
+    }
+    let content = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
+    Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// Shortens a name to a width, keeping its beginning and its end, which is where layer names differ.
@@ -48,6 +64,11 @@ mod tests {
     fn a_long_name_keeps_both_ends() {
         assert_eq!(shorten("abcdefghij", 7), "ab…ghij");
         assert_eq!(shorten("abc", 7), "abc");
+    }
+
+    #[test]
+    fn a_comma_within_a_cell_divides_nothing() {
+        assert_eq!(csv(&["a", "b"], &[vec!["1,2".into(), "x".into()]]).expect("plain rows"), "a,b\n\"1,2\",x\n");
     }
 
     #[test]

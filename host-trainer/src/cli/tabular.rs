@@ -1,6 +1,6 @@
 //! Tables of SQLite databases as commands are told of them.
 
-use super::table::{figure, render};
+use super::table::{csv, figure, render};
 use crate::fit::plan::Plan;
 use crate::tabular::{self, Dataset, Source, TableCard, Zeros};
 use clap::{Args, ValueEnum};
@@ -154,10 +154,7 @@ pub(super) fn print(cards: &[TableCard], format: super::Format, printer: &Printe
     }
     let header = ["tag", "output", "set", "n", "RMSPE %", "MAPE %", "RMSE", "MAE", "R²"];
     match format {
-        super::Format::Csv => {
-            let lines = std::iter::once(header.map(str::to_owned).to_vec()).chain(rows);
-            printer.data(&lines.map(|line| format!("{}\n", line.join(","))).collect::<String>())
-        }
+        super::Format::Csv => printer.data(&csv(&header, &rows)?),
         _ => printer.data(&render(&header, rows, 3)),
     }
 }

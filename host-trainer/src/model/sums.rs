@@ -5,7 +5,7 @@
 
 use super::{Problem, Target};
 use shared::engine::Table;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a device's models are fitted on, all tables together.
 #[derive(Debug, Clone)]
@@ -118,6 +118,12 @@ impl Sums {
             measured: indices.iter().map(|&i| self.measured[i]).collect(),
             networks: indices.iter().map(|&i| self.networks[i]).collect(),
         }
+    }
+
+    /// How many networks the sums are of.
+    #[must_use]
+    pub fn network_count(&self) -> usize {
+        self.networks.iter().collect::<HashSet<_>>().len()
     }
 
     /// Adds up values of rows, one slice a part.

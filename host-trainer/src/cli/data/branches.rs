@@ -1,7 +1,7 @@
 //! `data branch`, `data tag`.
 
 use super::super::{Format, table};
-use super::look::{json, render_csv};
+use super::look::json;
 use super::session::{At, short};
 use clap::Args;
 use shared::failure::Failure;
@@ -41,7 +41,7 @@ impl Branch {
         let header = ["branch", "checked_out", "here", "store"];
         match self.format {
             Format::Human => at.printer.data(&table::render(&header, rows, 9)),
-            Format::Csv => at.printer.data(&render_csv(&header, &rows)?),
+            Format::Csv => at.printer.data(&table::csv(&header, &rows)?),
             Format::Json => {
                 let list: Vec<_> = all
                     .iter()
@@ -82,7 +82,7 @@ impl Tag {
         let rows: Vec<Vec<String>> = tags.iter().map(|(name, digest)| vec![name.clone(), digest.to_string()]).collect();
         match self.format {
             Format::Human => at.printer.data(&table::render(&["tag", "snapshot"], rows, 9)),
-            Format::Csv => at.printer.data(&render_csv(&["tag", "snapshot"], &rows)?),
+            Format::Csv => at.printer.data(&table::csv(&["tag", "snapshot"], &rows)?),
             Format::Json => at.printer.data(&json(&tags)?),
         }
     }

@@ -97,7 +97,7 @@ impl Log {
                     })
                     .collect();
                 if csv {
-                    at.printer.data(&render_csv(&header, &rows)?)
+                    at.printer.data(&table::csv(&header, &rows)?)
                 } else {
                     at.printer.data(&table::render(&header, rows, 4))
                 }
@@ -160,16 +160,5 @@ fn csv(changed: &[Difference]) -> Result<String, Failure> {
         .iter()
         .map(|d| vec![word(d.change).into(), d.path.clone(), size(d.before_bytes), size(d.after_bytes)])
         .collect();
-    render_csv(&["change", "path", "before_bytes", "after_bytes"], &rows)
-}
-
-pub(super) fn render_csv(header: &[&str], rows: &[Vec<String>]) -> Result<String, Failure> {
-    let failed = |e: csv::Error| Failure::data(e.to_string());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row).map_err(failed)?;
-    }
-    let content = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
-    Ok(String::from_utf8_lossy(&content).into_owned())
+    table::csv(&["change", "path", "before_bytes", "after_bytes"], &rows)
 }

@@ -1,7 +1,7 @@
 //! Rows of an answer in the three formats.
 
 use crate::cli::Format;
-use crate::cli::table::render;
+use crate::cli::table::{csv, render};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -21,14 +21,8 @@ pub(super) fn write<T: Serialize + ?Sized>(
             printer.data(&format!("{json}\n"))
         }
         Format::Csv => {
-            let failed = |e: csv::Error| Failure::data(e.to_string());
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(header.iter().map(|name| name.replace(' ', "_"))).map_err(failed)?;
-            for row in rows {
-                writer.write_record(row).map_err(failed)?;
-            }
-            let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
-            printer.data(&String::from_utf8_lossy(&bytes))
+            let header: Vec<String> = header.iter().map(|name| name.replace(' ', "_")).collect();
+            printer.data(&csv(&header, &rows)?)
         }
         Format::Human => printer.data(&render(header, rows, numbers_from)),
     }

@@ -2,7 +2,7 @@
 
 use super::{Answer, Place};
 use crate::cli::Format;
-use crate::cli::table::{figure, render};
+use crate::cli::table::{csv, figure, render};
 use crate::model::Card;
 use crate::registry::{Listed, Promotion, short};
 use clap::Args;
@@ -78,15 +78,9 @@ fn figures(document: &Document) -> Vec<Vec<String>> {
 const FIGURES: [&str; 7] = ["set", "n", "MAPE %", "RMSPE %", "within 10 %", "R²", "MAE"];
 
 fn figures_csv(document: &Document) -> Result<String, Failure> {
-    let failed = |e: csv::Error| Failure::data(e.to_string());
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let names = ["set", "n", "mape_percent", "rmspe_percent", "within_10_percent", "r2", "mae"];
-    writer.write_record(names).map_err(failed)?;
-    for row in figures(document) {
-        writer.write_record(row.iter().map(|cell| cell.replace('–', ""))).map_err(failed)?;
-    }
-    let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
-    String::from_utf8(bytes).map_err(|e| Failure::data(e.to_string()))
+    let bare = |row: Vec<String>| row.iter().map(|cell| cell.replace('–', "")).collect();
+    csv(&names, &figures(document).into_iter().map(bare).collect::<Vec<_>>())
 }
 
 fn human(document: &Document) -> String {

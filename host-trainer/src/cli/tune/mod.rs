@@ -17,7 +17,7 @@ use crate::tune::studies::{Location, Progress, Specification, Studies, Study, Tr
 use crate::tune::worker::{Worker, owner};
 use crate::tune::{defaults, worker};
 use clap::Args;
-use place::{Place, failure, runtime};
+use place::{Place, failure};
 use shared::failure::{Failure, Kind as FailureKind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
@@ -129,7 +129,7 @@ impl Tune {
                 format!("{}-{}", plan.kind.name(), &crate::model::sha256(text.as_bytes())[..DIGITS])
             }
         };
-        let runtime = runtime()?;
+        let runtime = super::runtime::build()?;
         let (studies, location) = self.place.open(&runtime, printer)?;
         let done = runtime.block_on(self.work(&studies, &name, &specification, trials, &subject, printer));
         // Whatever still computes has been released; waiting for it would only delay the end.

@@ -59,15 +59,6 @@ impl Place {
     }
 }
 
-/// A runtime for the database.
-pub(in crate::cli) fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))
-}
-
 /// What a failure of studies is to a user.
 pub(in crate::cli) fn failure(location: &Location, error: &StudyError) -> Failure {
     let failure = |kind| Failure::new(kind, error.to_string()).at(location.to_string());

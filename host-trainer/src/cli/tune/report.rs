@@ -2,7 +2,7 @@
 
 use super::write_text;
 use crate::cli::Format;
-use crate::cli::table::{figure, render};
+use crate::cli::table::{csv, figure, render};
 use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
 use crate::tune::studies::{Study, Trial};
@@ -111,15 +111,11 @@ fn value_of(trial: &Trial, name: &str) -> String {
 
 fn csv_text(trials: &[Trial]) -> Result<String, Failure> {
     let names = names(trials);
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let wrong = |e: csv::Error| Failure::data(e.to_string());
-    let header = ["trial", "state", "value", "steps"].into_iter().map(str::to_owned).chain(names.iter().cloned());
-    writer.write_record(header).map_err(wrong)?;
-    for trial in trials {
+    let header = ["trial", "state", "value", "steps"].into_iter().chain(names.iter().map(String::as_str));
+    let row = |trial: &Trial| {
         let value = trial.value.map_or_else(String::new, |value| value.to_string());
         let own = [trial.number.to_string(), trial.state.name().to_owned(), value, trial.steps.len().to_string()];
-        writer.write_record(own.into_iter().chain(names.iter().map(|name| value_of(trial, name)))).map_err(wrong)?;
-    }
-    let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+        own.into_iter().chain(names.iter().map(|name| value_of(trial, name))).collect()
+    };
+    csv(&header.collect::<Vec<_>>(), &trials.iter().map(row).collect::<Vec<_>>())
 }

@@ -10,7 +10,7 @@ use crate::model::{FitError, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use rayon::prelude::*;
 use shared::engine::Table;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Folds by which kinds are compared.
 const FOLDS: usize = 5;
@@ -105,7 +105,7 @@ impl AutoRecipe {
     }
 
     fn choose(&self, sums: &Sums) -> Result<(&dyn Recipe, serde_json::Value), FitError> {
-        let networks = sums.networks.iter().collect::<BTreeSet<_>>().len();
+        let networks = sums.network_count();
         let folds = FOLDS.min(if networks >= 2 { networks } else { sums.len() });
         let simplest = self.candidates[0].recipe();
         if folds < 2 {

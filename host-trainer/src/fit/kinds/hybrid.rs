@@ -11,7 +11,6 @@ use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use rayon::prelude::*;
 use shared::engine::Table;
-use std::collections::BTreeSet;
 
 /// Sums up to which the number of rounds is chosen by inner folds; with more, the residual is learnt safely.
 const FEW_SUMS: usize = 1500;
@@ -90,7 +89,7 @@ fn fit(sums: &Sums, options: &HybridPlan) -> Result<Vec<HybridPredictor>, FitErr
 
 /// The number of rounds that does best on inner folds, cut by network; none at all unless it is worth it.
 fn choose_rounds(sums: &Sums, options: &HybridPlan) -> Result<usize, FitError> {
-    let networks = sums.networks.iter().collect::<BTreeSet<_>>().len();
+    let networks = sums.network_count();
     let folds = INNER_FOLDS.min(if networks >= 2 { networks } else { sums.len() });
     if folds < 2 {
         return Ok(0);

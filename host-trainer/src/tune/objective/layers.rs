@@ -38,7 +38,13 @@ impl Metric {
         }
     }
 
-    pub(super) fn of(self, metrics: &Metrics) -> Option<f64> {
+    /// The mean of the figure; none where there is nothing, or any of it has no such figure.
+    pub(super) fn mean<'a>(self, metrics: impl IntoIterator<Item = &'a Metrics>) -> Option<f64> {
+        let values: Vec<f64> = metrics.into_iter().map(|metrics| self.of(metrics)).collect::<Option<_>>()?;
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+
+    fn of(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::Mape => metrics.mape_percent,
             Self::Rmspe => metrics.rmspe_percent,
@@ -129,11 +135,6 @@ impl LayerObjective {
     pub fn settings(&self) -> &LayerSettings {
         &self.settings
     }
-
-    fn mean<'a>(&self, metrics: impl Iterator<Item = &'a Metrics>) -> Option<f64> {
-        let values: Option<Vec<f64>> = metrics.map(|metrics| self.settings.metric.of(metrics)).collect();
-        values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
-    }
 }
 
 impl Objective for LayerObjective {
@@ -165,18 +166,18 @@ impl Objective for LayerObjective {
                 judgement.lines.iter().find(line).map(|line| &line.metrics).ok_or_else(none)
             });
             let metrics = of_kinds.collect::<Result<Vec<&Metrics>, String>>()?;
-            let value = self.mean(metrics.into_iter()).ok_or_else(none)?;
+            let value = self.settings.metric.mean(metrics).ok_or_else(none)?;
             return match after_step(1, value) {
                 ControlFlow::Continue(()) => Ok(value),
                 ControlFlow::Break(()) => Err("it was given up".to_owned()),
             };
         };
-        let mut after_fold = |fold: u32, so_far: &[Metrics]| match self.mean(so_far.iter()) {
+        let mut after_fold = |fold: u32, so_far: &[Metrics]| match self.settings.metric.mean(so_far) {
             Some(value) => after_step(fold, value),
             // Rows of a first fold may all be as good as zero.
             None => ControlFlow::Continue(()),
         };
         let metrics = validate(&order, &self.settings.device, models, &mut after_fold).map_err(|e| e.to_string())?;
-        self.mean(metrics.ok_or("it was given up")?.iter()).ok_or_else(none)
+        self.settings.metric.mean(&metrics.ok_or("it was given up")?).ok_or_else(none)
     }
 }

@@ -19,13 +19,6 @@ pub struct TableObjective {
     pub metric: Metric,
 }
 
-impl TableObjective {
-    fn mean(&self, metrics: &[Metrics]) -> Option<f64> {
-        let values: Option<Vec<f64>> = metrics.iter().map(|metrics| self.metric.of(metrics)).collect();
-        values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
-    }
-}
-
 impl Objective for TableObjective {
     fn steps(&self) -> u32 {
         folds(&self.plan)
@@ -37,11 +30,11 @@ impl Objective for TableObjective {
         after_step: &mut dyn FnMut(u32, f64) -> ControlFlow<()>,
     ) -> Result<f64, String> {
         let plan = with_parameters(&self.plan, parameters)?;
-        let mut after_fold = |fold: u32, so_far: &[Metrics]| match self.mean(so_far) {
+        let mut after_fold = |fold: u32, so_far: &[Metrics]| match self.metric.mean(so_far) {
             Some(value) => after_step(fold, value),
             None => ControlFlow::Continue(()),
         };
         let metrics = validate(&self.data, &plan, &mut after_fold).map_err(|e| e.to_string())?;
-        self.mean(&metrics.ok_or("it was given up")?).ok_or_else(|| "there is nothing to judge by".to_owned())
+        self.metric.mean(&metrics.ok_or("it was given up")?).ok_or_else(|| "there is nothing to judge by".to_owned())
     }
 }

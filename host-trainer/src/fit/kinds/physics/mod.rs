@@ -13,14 +13,13 @@ use crate::fit::nnls;
 use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use shared::engine::Table;
-use std::collections::BTreeSet;
 use work::Prices;
 
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
 const FLOOR: f64 = 1e-6;
 
-/// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is moved for what, and
-/// where some use of memory is rare in them, its price would be anything.
+/// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is
+/// moved for what, and where some use of memory is rare in them, its price would be anything.
 pub(super) const FEW_NETWORKS: usize = 8;
 
 /// Fits physical models.
@@ -79,8 +78,7 @@ pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
             sums.target.name()
         )));
     }
-    let networks = sums.networks.iter().collect::<BTreeSet<_>>().len();
-    let prices = if networks < FEW_NETWORKS { Prices::One } else { Prices::Each };
+    let prices = if sums.network_count() < FEW_NETWORKS { Prices::One } else { Prices::Each };
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for part in &sums.parts {
