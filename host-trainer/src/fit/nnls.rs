@@ -9,6 +9,8 @@ const HUBER: f64 = 1.345;
 const MAD_TO_SIGMA: f64 = 1.4826;
 /// A pivot smaller than this, of columns of unit length, says that a column is a combination of the others.
 const SINGULAR: f64 = 1e-11;
+/// Sums that a scalar product keeps side by side.
+const LANES: usize = 16;
 
 /// min ‖A·x − y‖² over x ≥ 0; `columns` are those of A. Columns of zeros get a coefficient of zero.
 #[must_use]
@@ -46,24 +48,35 @@ pub(crate) fn relative_robust(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
     x
 }
 
-fn weighted(columns: &[Vec<f64>], y: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
-    let dot = |a: &[f64], b: &[f64]| -> f64 {
-        match weights {
-            None => a.iter().zip(b).map(|(a, b)| a * b).sum(),
-            Some(w) => a.iter().zip(b).zip(w).map(|((a, b), w)| w * a * b).sum(),
+/// A scalar product, in as many sums side by side as keep a processor's vector unit busy, always in the same order.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
         }
+    }
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+}
+
+fn weighted(columns: &[Vec<f64>], y: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
+    let times_weights = |column: &[f64]| match weights {
+        None => column.to_vec(),
+        Some(weights) => column.iter().zip(weights).map(|(a, w)| a * w).collect(),
     };
-    let lengths: Vec<f64> = columns.iter().map(|column| dot(column, column).sqrt()).collect();
+    let heavy: Vec<Vec<f64>> = columns.iter().map(|column| times_weights(column)).collect();
+    let lengths: Vec<f64> = heavy.iter().zip(columns).map(|(heavy, column)| dot(heavy, column).sqrt()).collect();
     let used: Vec<usize> = (0..columns.len()).filter(|&j| lengths[j] > 0.0 && lengths[j].is_finite()).collect();
     let n = used.len();
     let mut gram = vec![vec![0.0; n]; n];
     let mut target = vec![0.0; n];
     for i in 0..n {
         for j in 0..=i {
-            gram[i][j] = dot(&columns[used[i]], &columns[used[j]]) / (lengths[used[i]] * lengths[used[j]]);
+            gram[i][j] = dot(&heavy[used[i]], &columns[used[j]]) / (lengths[used[i]] * lengths[used[j]]);
             gram[j][i] = gram[i][j];
         }
-        target[i] = dot(&columns[used[i]], y) / lengths[used[i]];
+        target[i] = dot(&heavy[used[i]], y) / lengths[used[i]];
     }
     let scaled = active_set(&gram, &target);
     let mut x = vec![0.0; columns.len()];

@@ -29,6 +29,8 @@ pub struct Part {
     pub features: Vec<String>,
     /// Feature values, row after row; rows may be all different, with several uses each.
     pub rows: Vec<f64>,
+    /// Run time of each row in ms, where power is learnt from totals and it is known; else empty.
+    pub times: Vec<Option<f64>>,
     /// Which rows stand in which sums.
     pub uses: Vec<Use>,
 }
@@ -45,6 +47,12 @@ pub struct Use {
 }
 
 impl Part {
+    /// A part without layers.
+    #[must_use]
+    pub fn empty(table: Table, features: Vec<String>) -> Self {
+        Self { table, features, rows: Vec::new(), times: Vec::new(), uses: Vec::new() }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -75,11 +83,18 @@ impl Sums {
                 table: problem.table,
                 features: problem.features.clone(),
                 rows: problem.rows.clone(),
+                times: Vec::new(),
                 uses,
             }],
             measured: problem.measured.clone(),
             networks: problem.networks.clone(),
         }
+    }
+
+    /// Whether every sum is a single layer, none a network's total.
+    #[must_use]
+    pub fn are_layers(&self) -> bool {
+        self.parts.iter().map(|part| part.uses.len()).sum::<usize>() == self.len()
     }
 
     /// Number of sums.
@@ -100,12 +115,12 @@ impl Sums {
         let numbers: HashMap<usize, usize> = indices.iter().enumerate().map(|(new, &old)| (old, new)).collect();
         let part = |part: &Part| {
             let mut rows: HashMap<usize, usize> = HashMap::new();
-            let mut kept =
-                Part { table: part.table, features: part.features.clone(), rows: Vec::new(), uses: Vec::new() };
+            let mut kept = Part::empty(part.table, part.features.clone());
             for one in &part.uses {
                 let Some(&sum) = numbers.get(&one.sum) else { continue };
                 let row = *rows.entry(one.row).or_insert_with(|| {
                     kept.rows.extend_from_slice(part.row(one.row));
+                    kept.times.extend(part.times.get(one.row));
                     kept.len() - 1
                 });
                 kept.uses.push(Use { sum, row, weight: one.weight });
@@ -149,6 +164,7 @@ mod tests {
             table: Table::Dense,
             features: vec!["macs".into()],
             rows: vec![1.0, 10.0, 100.0],
+            times: vec![Some(0.1), None, Some(0.3)],
             uses: vec![
                 Use { sum: 0, row: 0, weight: 2.0 },
                 Use { sum: 0, row: 1, weight: 1.0 },
@@ -163,6 +179,7 @@ mod tests {
         let some = sums.subset(&[2, 1]);
         assert_eq!(some.parts[0].len(), 2);
         assert_eq!(some.add_up(&values(&some)), [100.0, 30.0]);
+        assert_eq!(some.parts[0].times, [None, Some(0.3)]);
         assert_eq!((some.measured, some.networks), (vec![7.0, 6.0], vec![2, 1]));
     }
 }

@@ -24,10 +24,6 @@ const POWER_QUESTIONS: f64 = 0.7;
 const WORTH_IT: f64 = 0.02;
 /// What it must gain in mean absolute log error besides: a tenth of a per cent is less than measurements repeat to.
 pub(super) const INDISTINCT: f64 = 1e-3;
-/// Residuals count at most this many times their median.
-const CLIP: f64 = 4.0;
-/// Residuals below this count in full, however small the median.
-const NEVER_CLIPPED: f64 = 0.05;
 
 /// Fits hybrid models.
 #[derive(Debug, Clone)]
@@ -158,7 +154,7 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
         .zip(&sums.parts)
         .map(|(physics, part)| HybridPredictor {
             physics,
-            questions: physics::questions(part.table).into_iter().map(|q| q.formula).collect(),
+            questions: questions(part.table, sums),
             forest: Forest::default(),
         })
         .collect();
@@ -167,8 +163,8 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     }
     let base: Vec<Vec<f64>> = models.iter().zip(&sums.parts).map(|(model, part)| model.physical(part)).collect();
     let bins: Vec<Bins> = models.iter().zip(&sums.parts).map(|(model, part)| model.bins(part)).collect();
-    let single_layers = sums.parts.iter().map(|part| part.uses.len()).sum::<usize>() == sums.len();
-    let share = if sums.target == Target::Power && single_layers { POWER_QUESTIONS } else { 1.0 };
+    let share = if sums.target == Target::Power && sums.are_layers() { POWER_QUESTIONS } else { 1.0 };
+    let clip = if sums.target == Target::Power && !sums.are_layers() { Clip::TIGHT } else { Clip::WIDE };
     let growth = |rows: usize| Growth {
         learning_rate: options.learning_rate,
         leaves: options.leaves,
@@ -185,7 +181,7 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     for _ in 0..rounds {
         let values = multiplied(&base, &residuals);
         let totals = sums.add_up(&values);
-        let ratios = clipped(totals.iter().zip(&sums.measured).map(|(p, y)| (p / y).ln()).collect());
+        let ratios = clip.apply(totals.iter().zip(&sums.measured).map(|(p, y)| (p / y).ln()).collect());
         for (i, part) in sums.parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
             let (mut gradients, mut hessians) = (vec![0.0; part.len()], vec![0.0; part.len()]);
             for one in &part.uses {
@@ -200,14 +196,35 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     Ok(models)
 }
 
-/// Log ratios, far outliers drawn in.
-fn clipped(mut ratios: Vec<f64>) -> Vec<f64> {
-    let mut sizes: Vec<f64> = ratios.iter().map(|r| r.abs()).collect();
-    let middle = sizes.len() / 2;
-    let (_, median, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
-    let bound = (CLIP * *median).max(NEVER_CLIPPED);
-    ratios.iter_mut().for_each(|r| *r = r.clamp(-bound, bound));
-    ratios
+/// What the trees ask. Of networks' totals only sizes: there a product of them tells one training network from another, and
+/// says nothing of the next.
+fn questions(table: Table, sums: &Sums) -> Vec<Formula> {
+    let products = if sums.are_layers() { physics::products(table) } else { Vec::new() };
+    physics::sizes(table).into_iter().chain(products).map(|question| question.formula).collect()
+}
+
+/// How far outliers among log ratios are drawn in.
+#[derive(Debug, Clone, Copy)]
+struct Clip {
+    /// Ratios count at most this many times their median size.
+    medians: f64,
+    /// Ratios below this count in full, however small the median.
+    always: f64,
+}
+
+impl Clip {
+    const WIDE: Self = Self { medians: 4.0, always: 0.05 };
+    /// For networks' powers: means of a few dozen readings of a rail, of which now and then one is far off.
+    const TIGHT: Self = Self { medians: 2.0, always: 0.02 };
+
+    fn apply(self, mut ratios: Vec<f64>) -> Vec<f64> {
+        let mut sizes: Vec<f64> = ratios.iter().map(|r| r.abs()).collect();
+        let middle = sizes.len() / 2;
+        let (_, median, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
+        let bound = (self.medians * *median).max(self.always);
+        ratios.iter_mut().for_each(|r| *r = r.clamp(-bound, bound));
+        ratios
+    }
 }
 
 impl HybridPredictor {
@@ -253,5 +270,18 @@ impl Predictor for HybridPredictor {
             "physics": self.physics.describe(),
             "residual": { "trees": self.forest.0.len(), "leaves": self.forest.0.iter().map(leaves).sum::<usize>() },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outliers_are_drawn_in_to_multiples_of_the_median() {
+        let ratios = vec![0.1, -0.1, 0.1, -3.0, 0.2];
+        assert_eq!(Clip::TIGHT.apply(ratios.clone()), [0.1, -0.1, 0.1, -0.2, 0.2]);
+        assert_eq!(Clip::WIDE.apply(ratios), [0.1, -0.1, 0.1, -0.4, 0.2]);
+        assert_eq!(Clip::WIDE.apply(vec![1e-6, -2e-6, 0.04, -9.0, 0.0]), [1e-6, -2e-6, 0.04, -0.05, 0.0]);
     }
 }

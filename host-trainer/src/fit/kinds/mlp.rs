@@ -77,7 +77,8 @@ impl MlpRecipe {
 
     fn inputs(&self, problem: &Problem) -> Vec<Formula> {
         if self.settings.work_inputs {
-            physics::questions(problem.table).into_iter().map(|question| question.formula).collect()
+            let work = physics::products(problem.table).into_iter().chain(physics::intensity(problem.table));
+            physics::sizes(problem.table).into_iter().chain(work).map(|question| question.formula).collect()
         } else {
             (0..problem.features.len()).map(Formula::Column).collect()
         }

@@ -148,7 +148,9 @@ fn pose<'a>(
     for (table, rows) in tables {
         let features = order.recipe.features(*table, target);
         let columns: Vec<Column> = features.iter().filter_map(|name| Column::resolve(*table, name)).collect();
-        let mut part = Part { table: *table, features, rows: Vec::new(), uses: Vec::new() };
+        let mut part = Part::empty(*table, features);
+        // Of power, the run times of each row in all networks that have it.
+        let mut row_times: Vec<Vec<f64>> = Vec::new();
         // Networks share layers; each is predicted once.
         let mut known: HashMap<Vec<u64>, usize> = HashMap::new();
         for (number, row) in rows {
@@ -157,8 +159,14 @@ fn pose<'a>(
             let place = *known.entry(values.iter().map(|v| v.to_bits()).collect()).or_insert(next);
             if place == next {
                 part.rows.extend(&values);
+                row_times.push(Vec::new());
             }
+            row_times[place].extend(times.get(&(*table, *number)));
             places.insert((*table, *number), (parts.len(), place));
+        }
+        if target == Target::Power {
+            let mean = |times: &Vec<f64>| (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64);
+            part.times = row_times.iter().map(mean).collect();
         }
         parts.push(part);
     }

@@ -1,22 +1,25 @@
 //! A model of what the hardware does: run time as a sum of non-negative costs, power as idle power plus non-negative
-//! shares that saturate as the GPU fills.
+//! shares that saturate as the GPU fills, or, learnt from networks' totals, plus energies for the work of each millisecond.
 //!
 //! Run times of new layers stay positive and grow with their work wherever they lie; powers stay between idle and full
 //! load. Both learn from layers, from whole networks' totals, or from both.
 
 mod work;
 
-pub(crate) use work::{Quantity, features, questions};
+pub(crate) use work::{Quantity, features, intensity, products, sizes};
 
 use crate::fit::formula::{Formula, FormulaExport};
 use crate::fit::nnls;
-use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
+use crate::model::{FitError, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use shared::engine::Table;
 use work::Prices;
 
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
 const FLOOR: f64 = 1e-6;
+
+/// A layer is taken to last at least this share of the fastest one's time, where power is told by rates.
+const LEAST_TIME: f64 = 0.01;
 
 /// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is
 /// moved for what, and where some use of memory is rare in them, its price would be anything.
@@ -82,12 +85,16 @@ pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for part in &sums.parts {
+        let rows: Vec<Vec<f64>> = (0..part.len()).map(|i| rounded(part.row(i))).collect();
         let quantities = match sums.target {
-            Target::Runtime => by_precision(part, prices),
-            Target::Power => saturating(part),
+            Target::Runtime => by_precision(part.table, &rows, prices),
+            Target::Power if sums.are_layers() => saturating(part.table, &rows),
+            Target::Power => {
+                at_rates(part.table, &rows, &part.times, prices).unwrap_or_else(|| saturating(part.table, &rows))
+            }
         };
         for quantity in &quantities {
-            let values: Vec<f64> = (0..part.len()).map(|i| quantity.formula.value(&rounded(part.row(i)))).collect();
+            let values: Vec<f64> = rows.iter().map(|row| quantity.formula.value(row)).collect();
             let mut column = vec![0.0; sums.len()];
             for one in &part.uses {
                 column[one.sum] += one.weight * values[one.row];
@@ -116,13 +123,13 @@ pub(crate) fn rounded(row: &[f64]) -> Vec<f64> {
 
 /// Costs of run time, arithmetic apart for each precision that training saw. A precision it did not see takes the rate of
 /// the next wider one, which is the slower and so the safer guess.
-fn by_precision(part: &Part, prices: Prices) -> Vec<Quantity> {
-    let bytes = work::element_bytes(part.table);
-    let mut seen: Vec<f64> = (0..part.len()).map(|i| bytes.value(part.row(i))).collect();
+fn by_precision(table: Table, rows: &[Vec<f64>], prices: Prices) -> Vec<Quantity> {
+    let bytes = work::element_bytes(table);
+    let mut seen: Vec<f64> = rows.iter().map(|row| bytes.value(row)).collect();
     seen.sort_by(f64::total_cmp);
     seen.dedup();
     let mut all = Vec::new();
-    for quantity in work::additive(part.table, prices) {
+    for quantity in work::additive(table, prices) {
         if !quantity.arithmetic || seen.len() < 2 {
             all.push(quantity);
             continue;
@@ -141,17 +148,47 @@ fn by_precision(part: &Part, prices: Prices) -> Vec<Quantity> {
     all
 }
 
+/// Power as idle power plus the rate at which a layer does each kind of work, at an energy for each unit of it (W = mJ/ms).
+/// Rates take the layers' run times, which are put as costs of the same work first; none where no run time is known.
+///
+/// Learnt from totals, this tells layers apart where shares that saturate do not: a network's total says little about how
+/// one of its layers saturates.
+fn at_rates(table: Table, rows: &[Vec<f64>], times: &[Option<f64>], prices: Prices) -> Option<Vec<Quantity>> {
+    let known = rows.iter().zip(times).filter_map(|(row, time)| Some((row, time.filter(|time| *time > 0.0)?)));
+    let (timed, times): (Vec<&Vec<f64>>, Vec<f64>) = known.unzip();
+    let fastest = times.iter().copied().reduce(f64::min)?;
+    let work = by_precision(table, rows, prices);
+    let columns: Vec<Vec<f64>> =
+        work.iter().map(|quantity| timed.iter().map(|row| quantity.formula.value(row)).collect()).collect();
+    let costs = nnls::relative_robust(&columns, &times);
+    // No layer takes no time, even one whose work costs nothing as far as training can tell.
+    let time = work
+        .iter()
+        .zip(costs)
+        .filter(|(_, cost)| *cost > 0.0)
+        .fold(Formula::Constant(LEAST_TIME * fastest), |sum, (q, cost)| {
+            sum + Formula::Constant(cost) * q.formula.clone()
+        });
+    let mut all = vec![Quantity { name: "idle".to_owned(), formula: Formula::Constant(1.0), arithmetic: false }];
+    all.extend(work.into_iter().map(|quantity| Quantity {
+        name: format!("{} a ms", quantity.name),
+        formula: quantity.formula / time.clone(),
+        arithmetic: false,
+    }));
+    Some(all)
+}
+
 /// Shares of power: for each load `u` that fills the GPU, `u / (u + κ)` and its complement, κ at a few quantiles of what
 /// training saw; and a constant. Each lies between 0 and 1, so that power is bounded whatever the layer.
-fn saturating(part: &Part) -> Vec<Quantity> {
-    let quantiles: &[f64] = match part.len() {
+fn saturating(table: Table, rows: &[Vec<f64>]) -> Vec<Quantity> {
+    let quantiles: &[f64] = match rows.len() {
         0..30 => &[0.5],
         30..200 => &[0.1, 0.5, 0.9],
         _ => &[0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98],
     };
     let mut all = vec![Quantity { name: "idle".to_owned(), formula: Formula::Constant(1.0), arithmetic: false }];
-    for load in work::loads(part.table) {
-        let mut seen: Vec<f64> = (0..part.len()).map(|i| load.formula.value(&rounded(part.row(i)))).collect();
+    for load in work::loads(table) {
+        let mut seen: Vec<f64> = rows.iter().map(|row| load.formula.value(row)).collect();
         seen.sort_by(f64::total_cmp);
         let mut halves: Vec<f64> = quantiles
             .iter()
@@ -215,5 +252,64 @@ impl Predictor for PhysicsPredictor {
             .map(|term| serde_json::json!({ "term": term.name, "coefficient": term.coefficient }))
             .collect();
         serde_json::json!({ "terms": terms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Part, Use};
+
+    const IDLE_W: f64 = 3.0;
+    const ENERGY_OF_BYTE_MJ: f64 = 2e-7;
+
+    /// Element-wise layers of some sizes in ten networks: run time a launch and bytes, power idle and an energy a byte.
+    fn totals() -> (Sums, Vec<f64>) {
+        let features = features(Table::Pointwise).iter().map(|name| (*name).to_owned()).collect();
+        let mut part = Part::empty(Table::Pointwise, features);
+        let mut powers = Vec::new();
+        for i in 0..20 {
+            let elements = 1e4 * 1.4_f64.powi(i);
+            let bytes = 2.0 * elements * 4.0;
+            let time = 0.01 + bytes * 1e-7;
+            part.rows.extend([1.0, elements, elements, 0.0, 4.0]);
+            part.times.push(Some(time));
+            powers.push(IDLE_W + ENERGY_OF_BYTE_MJ * bytes / time);
+        }
+        let mut measured = Vec::new();
+        for network in 0..10 {
+            let rows: Vec<usize> = (0..3).map(|i| (network * 7 + i * (3 + network)) % 20).collect();
+            let time = |row: &usize| part.times[*row].unwrap_or_default();
+            let total: f64 = rows.iter().map(time).sum();
+            measured.push(rows.iter().map(|row| time(row) / total * powers[*row]).sum());
+            let uses: Vec<Use> =
+                rows.iter().map(|row| Use { sum: network, row: *row, weight: time(row) / total }).collect();
+            part.uses.extend(uses);
+        }
+        let networks = (0..measured.len()).collect();
+        (Sums { target: Target::Power, parts: vec![part], measured, networks }, powers)
+    }
+
+    #[test]
+    fn powers_of_layers_are_told_from_networks_totals_by_the_rates_of_their_work() {
+        let (sums, powers) = totals();
+        assert!(!sums.are_layers());
+        let model = fit(&sums).expect("fits").pop().expect("a model");
+        for (i, power) in powers.iter().enumerate() {
+            let told = model.predict(sums.parts[0].row(i));
+            assert!((told / power - 1.0).abs() < 0.02, "layer {i}: {told} for {power}");
+        }
+    }
+
+    #[test]
+    fn without_run_times_a_networks_power_is_learnt_all_the_same() {
+        let (mut sums, _) = totals();
+        sums.parts[0].times.clear();
+        let model = fit(&sums).expect("fits").pop().expect("a model");
+        for network in 0..sums.len() {
+            let rows = sums.parts[0].uses.iter().filter(|one| one.sum == network);
+            let told: f64 = rows.map(|one| one.weight * model.predict(sums.parts[0].row(one.row))).sum();
+            assert!((told / sums.measured[network] - 1.0).abs() < 0.05, "{told} for {}", sums.measured[network]);
+        }
     }
 }
