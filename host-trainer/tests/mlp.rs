@@ -117,6 +117,8 @@ fn a_blend_is_one_model_of_hybrid_and_perceptron() {
     for target in ["power", "runtime"] {
         let card = fitted.card(target);
         assert_eq!(card["model_kind"], "blend");
+        let weight = card["fit"]["hybrid_weight"].as_f64().expect("a weight");
+        assert!(weight > 0.0 && weight < 1.0, "{weight}");
         assert!(card["fit"]["hybrid"]["physics"].is_object() && card["fit"]["mlp"]["members"].is_array());
         let error = card["scores"]["cross_validation"]["mape_percent"].as_f64().expect("a score");
         assert!(error < 20.0, "{target}: {error}");

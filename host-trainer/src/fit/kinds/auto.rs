@@ -1,5 +1,6 @@
 //! The kind that cross-validation prefers, the simplest where others are hardly better.
 
+use super::blend::{blended, hybrid_weight};
 use super::hybrid::INDISTINCT;
 use super::physics::FEW_NETWORKS;
 use super::{BlendRecipe, HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
@@ -121,7 +122,10 @@ impl AutoRecipe {
                 Candidate::Lasso(_) if sums.len() > LASSO_ROWS => None,
                 Candidate::Mlp(_) | Candidate::Blend(_) if sums.len() > self.plan.mlp.auto_rows => None,
                 // What its two parts predict is known by now.
-                Candidate::Blend(_) => self.of_kind("hybrid", &unseen).zip(self.of_kind("mlp", &unseen)).map(blended),
+                Candidate::Blend(_) => {
+                    let parts = self.of_kind("hybrid", &unseen).zip(self.of_kind("mlp", &unseen));
+                    parts.map(|(hybrid, mlp)| blend(hybrid, mlp, &sums.measured))
+                }
                 candidate => Self::unseen(candidate.recipe(), sums, &cut),
             };
             unseen.push(predicted);
@@ -164,9 +168,10 @@ impl AutoRecipe {
     }
 }
 
-/// Geometric means, none where one of two is not above zero.
-fn blended((hybrid, mlp): (&[f64], &[f64])) -> Vec<f64> {
-    hybrid.iter().zip(mlp).map(|(h, m)| if *h > 0.0 && *m > 0.0 { (h * m).sqrt() } else { f64::NAN }).collect()
+/// What a blend of two kinds predicts, by what both predict; none where one of two is not above zero.
+fn blend(hybrid: &[f64], mlp: &[f64], measured: &[f64]) -> Vec<f64> {
+    let weight = hybrid_weight(hybrid, mlp, measured);
+    hybrid.iter().zip(mlp).map(|(h, m)| blended(*h, *m, weight)).collect()
 }
 
 /// Fits sums by any kind; one that knows only layers takes part where every sum is one.
