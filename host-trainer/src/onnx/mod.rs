@@ -1,7 +1,8 @@
-//! ONNX models: written by our own graph builder, run by ONNX Runtime's interface.
+//! ONNX models: written by our own graph builder, run by the embedded tract or a native ONNX Runtime.
 
 mod build;
+mod embedded;
 mod run;
 
 pub use build::{GraphBuilder, INPUT, Value, integer_attribute};
-pub use run::{Backend, Model, OnnxError, use_native_library};
+pub use run::{Model, OnnxError, use_native_library};

@@ -1,5 +1,6 @@
-//! Runs ONNX models through ONNX Runtime's interface: by the embedded tract, or by a native library where one is given.
+//! Runs ONNX models: by the embedded tract, or by a native ONNX Runtime where its library is given.
 
+use super::embedded::Plan;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -27,17 +28,8 @@ pub enum OnnxError {
     Library(PathBuf, String),
 }
 
-/// What runs the models of this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Backend {
-    /// The embedded tract.
-    Tract,
-    /// ONNX Runtime from a shared library.
-    Native(PathBuf),
-}
-
 static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-static ENVIRONMENT: OnceLock<Result<(std::sync::Arc<Environment>, Backend), String>> = OnceLock::new();
+static ENVIRONMENT: OnceLock<Result<std::sync::Arc<Environment>, String>> = OnceLock::new();
 
 /// Chooses a native ONNX Runtime library for this process. Must be called before the first model is loaded; later calls
 /// have no effect.
@@ -45,34 +37,29 @@ pub fn use_native_library(path: &Path) {
     let _ = LIBRARY.set(path.to_owned());
 }
 
-fn environment() -> Result<&'static (std::sync::Arc<Environment>, Backend), OnnxError> {
+/// Starts the native library, once.
+fn environment(library: &Path) -> Result<&'static std::sync::Arc<Environment>, OnnxError> {
     ENVIRONMENT
-        .get_or_init(|| match LIBRARY.get() {
-            Some(path) => ort::init_from(path)
-                .map_err(|e| e.to_string())
-                .and_then(|builder| {
-                    builder.with_name("host-trainer").with_telemetry(false).build().map_err(|e| e.to_string())
-                })
-                .map(|environment| (environment.into(), Backend::Native(path.clone()))),
-            None => {
-                ort::set_api(ort_tract::api());
-                let built = ort::init().with_name("host-trainer").build();
-                built.map(|environment| (environment.into(), Backend::Tract)).map_err(|e| e.to_string())
-            }
+        .get_or_init(|| {
+            let builder = ort::init_from(library).map_err(|e| e.to_string())?;
+            let built = builder.with_name("host-trainer").with_telemetry(false).build();
+            built.map(Into::into).map_err(|e| e.to_string())
         })
         .as_ref()
-        .map_err(|message| match LIBRARY.get() {
-            Some(path) => OnnxError::Library(path.clone(), message.clone()),
-            None => OnnxError::Runtime(message.clone()),
-        })
+        .map_err(|message| OnnxError::Library(library.to_owned(), message.clone()))
 }
 
 /// A loaded model of our shape: rows of features in, one number a row out.
 pub struct Model {
-    // ONNX Runtime's sessions are thread safe; the binding wants exclusive access all the same.
-    session: Mutex<Session>,
+    runtime: Runtime,
     output: String,
     feature_count: usize,
+}
+
+enum Runtime {
+    Embedded(Plan),
+    // ONNX Runtime's sessions are thread safe; the binding wants exclusive access all the same.
+    Native(Box<Mutex<Session>>),
 }
 
 impl std::fmt::Debug for Model {
@@ -87,20 +74,16 @@ impl Model {
     /// # Errors
     /// When the bytes are no ONNX model, none of ours, or the runtime refuses them.
     pub fn load(bytes: &[u8]) -> Result<Self, OnnxError> {
-        let (output, feature_count) = inspect(bytes)?;
-        let (environment, _) = environment()?;
-        let runtime = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
-        let mut builder = Session::builder(environment).map_err(|e| runtime(&e))?;
-        let session = builder.commit_from_memory(bytes).map_err(|e| runtime(&e))?;
-        Ok(Self { session: Mutex::new(session), output, feature_count })
-    }
-
-    /// What runs the models of this process.
-    ///
-    /// # Errors
-    /// When the runtime cannot be started.
-    pub fn backend() -> Result<&'static Backend, OnnxError> {
-        environment().map(|(_, backend)| backend)
+        let (model, output, feature_count) = inspect(bytes)?;
+        let failed = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
+        let runtime = match LIBRARY.get() {
+            None => Runtime::Embedded(Plan::load(&model).map_err(|e| OnnxError::Runtime(format!("{e:#}")))?),
+            Some(library) => {
+                let mut builder = Session::builder(environment(library)?).map_err(|e| failed(&e))?;
+                Runtime::Native(Box::new(Mutex::new(builder.commit_from_memory(bytes).map_err(|e| failed(&e))?)))
+            }
+        };
+        Ok(Self { runtime, output, feature_count })
     }
 
     /// Number of features a row.
@@ -120,16 +103,24 @@ impl Model {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let runtime = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
-        let shape = [rows.len() / self.feature_count, self.feature_count];
-        let tensor = TensorRef::from_array_view((shape, rows)).map_err(|e| runtime(&e))?;
-        let mut session = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let outputs = session.run(ort::inputs![super::INPUT => tensor]).map_err(|e| runtime(&e))?;
-        let (_, values) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(|e| runtime(&e))?;
-        if values.len() != shape[0] {
-            return Err(OnnxError::Runtime(format!("{} predictions for {} rows", values.len(), shape[0])));
+        let count = rows.len() / self.feature_count;
+        let values = match &self.runtime {
+            Runtime::Embedded(plan) => {
+                plan.run(rows, self.feature_count).map_err(|e| OnnxError::Runtime(format!("{e:#}")))?
+            }
+            Runtime::Native(session) => {
+                let failed = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
+                let tensor = TensorRef::from_array_view(([count, self.feature_count], rows)).map_err(|e| failed(&e))?;
+                let mut session = session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let outputs = session.run(ort::inputs![super::INPUT => tensor]).map_err(|e| failed(&e))?;
+                let output = outputs[self.output.as_str()].try_extract_tensor::<f32>();
+                output.map_err(|e| failed(&e))?.1.to_vec()
+            }
+        };
+        if values.len() != count {
+            return Err(OnnxError::Runtime(format!("{} predictions for {count} rows", values.len())));
         }
-        Ok(values.to_vec())
+        Ok(values)
     }
 }
 
@@ -166,13 +157,13 @@ const OPERATORS: &[&str] = &[
     "Floor",
 ];
 
-/// Checks a model without running it and returns its output's name and its number of features.
-fn inspect(bytes: &[u8]) -> Result<(String, usize), OnnxError> {
+/// Checks a model without running it and returns it with its output's name and its number of features.
+fn inspect(bytes: &[u8]) -> Result<(ModelProto, String, usize), OnnxError> {
     if bytes.len() as u64 > limits::ONNX_BYTES {
         return Err(OnnxError::Foreign(format!("it has {} bytes", bytes.len())));
     }
     let model = ModelProto::decode(bytes).map_err(|e| OnnxError::Damaged(e.to_string()))?;
-    let graph = model.graph.ok_or_else(|| OnnxError::Damaged("it has no graph".into()))?;
+    let graph = model.graph.as_ref().ok_or_else(|| OnnxError::Damaged("it has no graph".into()))?;
     let foreign = |message: String| OnnxError::Foreign(message);
     // A function of the model's own could bear an allowed operator's name.
     if !model.functions.is_empty() || !model.training_info.is_empty() {
@@ -202,7 +193,8 @@ fn inspect(bytes: &[u8]) -> Result<(String, usize), OnnxError> {
         return Err(foreign(format!("its input is `{}`, not `{}`", input.name, super::INPUT)));
     }
     let feature_count = columns_of(input).ok_or_else(|| foreign("its input is no matrix of known width".into()))?;
-    Ok((output.name.clone(), feature_count))
+    let output = output.name.clone();
+    Ok((model, output, feature_count))
 }
 
 fn columns_of(value: &tract_onnx::pb::ValueInfoProto) -> Option<usize> {

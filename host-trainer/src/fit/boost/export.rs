@@ -7,15 +7,15 @@ use tract_onnx::pb::{AttributeProto, attribute_proto::AttributeType};
 /// The scores' classes: three, since of one or two some runtimes make a probability and its complement.
 const CLASSES: [i64; 3] = [0, 1, 2];
 
-/// Trees a node. tract steps over the leaves of all trees before the one it wants, so that a node of many trees is slow
-/// out of all proportion; ONNX Runtime does not mind.
-const TREES_A_NODE: usize = 8;
+/// Trees a node. A node adds up in single precision, nodes are added up in double: few enough trees that no digit is lost,
+/// enough that a forest is a handful of nodes.
+const TREES_A_NODE: usize = 64;
 
 impl Forest {
     /// Writes the sum over the trees into a graph for rows of features (`rows × features`, float): a column of doubles.
     ///
-    /// It is written as a `TreeEnsembleClassifier` whose first class's raw score is the sum: `TreeEnsembleRegressor`
-    /// says the same, but tract does not have it, and both runtimes have this one.
+    /// It is written as `TreeEnsembleClassifier`s whose first class's raw score is the sum: `TreeEnsembleRegressor` says the
+    /// same, but programs that read models with tract do not have it.
     pub(crate) fn export(&self, graph: &mut GraphBuilder, features: &Value) -> Value {
         let sums: Vec<Value> = self.0.chunks(TREES_A_NODE).map(|trees| to_node(trees, graph, features)).collect();
         let sums = graph.beside(&sums.iter().collect::<Vec<_>>());
