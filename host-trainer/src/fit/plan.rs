@@ -59,7 +59,8 @@ impl Default for Plan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluation {
-    /// Folds of the cross-validation that judges the whole pipeline, cut by network; 0 leaves it out.
+    /// Folds of the cross-validation that judges the whole pipeline, cut by network; 0 leaves it out. Intervals are drawn from
+    /// it: with fewer folds its models know less than the final one, and the intervals hold more than they promise.
     pub folds: usize,
     /// Probability that an interval is to hold the measurement.
     pub interval_level: f64,
@@ -67,7 +68,7 @@ pub struct Evaluation {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { folds: 5, interval_level: 0.9 }
+        Self { folds: 10, interval_level: 0.9 }
     }
 }
 
