@@ -7,7 +7,7 @@ use crate::onnx::Model;
 use rayon::prelude::*;
 use shared::engine::Table;
 use shared::failure::Failure;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -104,24 +104,40 @@ impl Key {
 
 /// What a model has said, by shape. It lives and dies with the model, so that no other model's word is ever repeated.
 #[derive(Debug, Default)]
-struct Known(RwLock<HashMap<Key, Said>>);
+struct Known(RwLock<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    said: HashMap<Key, Said>,
+    /// The lists of features outside the training range, each once: shapes are many, lists are few, and forgetting them all
+    /// together has to be quick.
+    outside: HashSet<Arc<[String]>>,
+}
 
 impl Known {
-    /// Shapes kept; about 5 MB. Networks have tens of shapes: whoever sends more has each run again, which is what it costs
+    /// Shapes kept; about 3 MB. Networks have tens of shapes: whoever sends more has each run again, which is what it costs
     /// without a memory.
     const MOST: usize = 16_384;
 
     fn get(&self, keys: &[Key]) -> Vec<Option<Said>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().map(|key| known.get(key).cloned()).collect()
+        keys.iter().map(|key| known.said.get(key).cloned()).collect()
     }
 
     fn put(&self, fresh: &HashMap<&Key, Said>) {
+        // Freed when the lock is given back, not before.
+        let mut forgotten = Memory::default();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() + fresh.len() > Self::MOST {
-            known.clear();
+        if known.said.len() + fresh.len() > Self::MOST {
+            std::mem::swap(&mut *known, &mut forgotten);
         }
-        known.extend(fresh.iter().take(Self::MOST).map(|(key, said)| ((*key).clone(), said.clone())));
+        for (key, said) in fresh.iter().take(Self::MOST) {
+            let outside = known.outside.get(&said.outside).unwrap_or(&said.outside).clone();
+            known.outside.insert(Arc::clone(&outside));
+            known.said.insert((*key).clone(), Said { outside, ..*said });
+        }
+        drop(known);
+        drop(forgotten);
     }
 }
 
@@ -223,5 +239,27 @@ impl Models {
     /// Cards of the models loaded so far.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
         self.slots.iter().flatten().filter_map(|slot| slot.get()?.as_deref()).map(|loaded| &loaded.card)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_keeps_few_shapes_and_each_list_once() {
+        let known = Known::default();
+        let list = || Arc::from([String::from("kernel_0"), String::from("macs")]);
+        for batch in 0..40_u64 {
+            let keys: Vec<Key> = (0..1000).map(|i| Key(Box::new([batch, i]))).collect();
+            let fresh = keys.iter().map(|key| (key, Said { value: batch as f32, outside: list() })).collect();
+            known.put(&fresh);
+            let said = known.get(&keys);
+            assert!(said.iter().all(|said| said.as_ref().is_some_and(|said| said.value == batch as f32)));
+            let lists: Vec<_> = said.into_iter().flatten().map(|said| said.outside).collect();
+            assert!(lists.iter().all(|list| Arc::ptr_eq(list, &lists[0])));
+            assert!(known.0.read().expect("no panic").said.len() <= Known::MOST);
+        }
+        assert!(known.get(&[Key(Box::new([0, 0]))])[0].is_none());
     }
 }
