@@ -18,8 +18,13 @@ use work::Prices;
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
 const FLOOR: f64 = 1e-6;
 
-/// A layer is taken to last at least this share of the fastest one's time, where power is told by rates.
-const LEAST_TIME: f64 = 0.01;
+/// Where power is told by rates, every layer is taken to last at least this share of the median one's time: of one whose work
+/// costs next to nothing, as far as training can tell, the rates would be anything.
+const LEAST_TIME: f64 = 0.1;
+/// Where power is told by rates, no layer draws less than this share of the least that any sum did.
+const LEAST_POWER: f64 = 0.5;
+/// Nor more than this many times the most that any did.
+const MOST_POWER: f64 = 2.0;
 
 /// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is
 /// moved for what, and where some use of memory is rare in them, its price would be anything.
@@ -60,6 +65,8 @@ impl Recipe for PhysicsRecipe {
 pub(crate) struct PhysicsPredictor {
     terms: Vec<Term>,
     floor: f64,
+    /// Infinite where nothing bounds it.
+    ceiling: f64,
 }
 
 /// A quantity with what one unit of it costs.
@@ -104,14 +111,20 @@ pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
         candidates.push(quantities);
     }
     let coefficients = nnls::relative_robust(&columns, &sums.measured);
-    let floor = FLOOR * sums.measured.iter().copied().fold(f64::INFINITY, f64::min);
+    let least = sums.measured.iter().copied().fold(f64::INFINITY, f64::min);
+    let (floor, ceiling) = match sums.target {
+        Target::Power if !sums.are_layers() => {
+            (LEAST_POWER * least, MOST_POWER * sums.measured.iter().copied().fold(0.0, f64::max))
+        }
+        _ => (FLOOR * least, f64::INFINITY),
+    };
     let mut coefficients = coefficients.into_iter();
     Ok(candidates
         .into_iter()
         .map(|quantities| {
             let terms = quantities.into_iter().zip(&mut coefficients).filter(|(_, c)| *c > 0.0);
             let term = |(q, coefficient): (Quantity, f64)| Term { name: q.name, formula: q.formula, coefficient };
-            PhysicsPredictor { terms: terms.map(term).collect(), floor }
+            PhysicsPredictor { terms: terms.map(term).collect(), floor, ceiling }
         })
         .collect())
 }
@@ -156,17 +169,18 @@ fn by_precision(table: Table, rows: &[Vec<f64>], prices: Prices) -> Vec<Quantity
 fn at_rates(table: Table, rows: &[Vec<f64>], times: &[Option<f64>], prices: Prices) -> Option<Vec<Quantity>> {
     let known = rows.iter().zip(times).filter_map(|(row, time)| Some((row, time.filter(|time| *time > 0.0)?)));
     let (timed, times): (Vec<&Vec<f64>>, Vec<f64>) = known.unzip();
-    let fastest = times.iter().copied().reduce(f64::min)?;
+    let mut sorted = times.clone();
+    sorted.sort_by(f64::total_cmp);
+    let median = sorted.get(sorted.len() / 2)?;
     let work = by_precision(table, rows, prices);
     let columns: Vec<Vec<f64>> =
         work.iter().map(|quantity| timed.iter().map(|row| quantity.formula.value(row)).collect()).collect();
     let costs = nnls::relative_robust(&columns, &times);
-    // No layer takes no time, even one whose work costs nothing as far as training can tell.
     let time = work
         .iter()
         .zip(costs)
         .filter(|(_, cost)| *cost > 0.0)
-        .fold(Formula::Constant(LEAST_TIME * fastest), |sum, (q, cost)| {
+        .fold(Formula::Constant(LEAST_TIME * median), |sum, (q, cost)| {
             sum + Formula::Constant(cost) * q.formula.clone()
         });
     let mut all = vec![Quantity { name: "idle".to_owned(), formula: Formula::Constant(1.0), arithmetic: false }];
@@ -216,7 +230,11 @@ fn saturating(table: Table, rows: &[Vec<f64>]) -> Vec<Quantity> {
 impl PhysicsPredictor {
     /// The value of a row that is [`rounded`] already.
     pub(crate) fn value(&self, row: &[f64]) -> f64 {
-        self.terms.iter().map(|term| term.coefficient * term.formula.value(row)).sum::<f64>().max(self.floor)
+        self.terms
+            .iter()
+            .map(|term| term.coefficient * term.formula.value(row))
+            .sum::<f64>()
+            .clamp(self.floor, self.ceiling)
     }
 
     /// Writes the model into a graph.
@@ -232,7 +250,12 @@ impl PhysicsPredictor {
             sum = graph.apply("Add", &[&sum, &cost], vec![]);
         }
         let floor = graph.doubles(&[self.floor], &[1, 1]);
-        graph.apply("Max", &[&sum, &floor], vec![])
+        let sum = graph.apply("Max", &[&sum, &floor], vec![]);
+        if self.ceiling.is_infinite() {
+            return sum;
+        }
+        let ceiling = graph.doubles(&[self.ceiling], &[1, 1]);
+        graph.apply("Min", &[&sum, &ceiling], vec![])
     }
 }
 
@@ -297,7 +320,21 @@ mod tests {
         let model = fit(&sums).expect("fits").pop().expect("a model");
         for (i, power) in powers.iter().enumerate() {
             let told = model.predict(sums.parts[0].row(i));
-            assert!((told / power - 1.0).abs() < 0.02, "layer {i}: {told} for {power}");
+            // The shortest are a tenth of the median layer, where the least time shows.
+            assert!((told / power - 1.0).abs() < if i < 3 { 0.1 } else { 0.05 }, "layer {i}: {told} for {power}");
+        }
+    }
+
+    #[test]
+    fn no_layer_draws_what_no_network_comes_near() {
+        let (mut sums, _) = totals();
+        // A layer so short that no total tells what it draws, and one of no work at all.
+        sums.parts[0].times[0] = Some(1e-9);
+        let model = fit(&sums).expect("fits").pop().expect("a model");
+        let most = MOST_POWER * sums.measured.iter().copied().fold(0.0, f64::max);
+        for elements in [0.0, 1.0, 1e3, 1e6, 1e12] {
+            let told = model.predict(&[1.0, elements, elements, 0.0, 4.0]);
+            assert!(told >= LEAST_POWER * IDLE_W && told <= most, "{elements} elements: {told}");
         }
     }
 
