@@ -96,6 +96,9 @@ def nano(data, power="in"):
             if family == "mixed kernels":
                 family += f" {r['subset'][-2:]}"
             by_family.setdefault(family, set()).add(name)
+            if family == "plain" and int(r["n_conv"]) >= 5:
+                # All of whose kernel sizes other families have too.
+                by_family.setdefault("plain of five layers and more", set()).add(name)
             watts = float(r[f"power_{power}_mw"]) / 1e3
             totals.append(
                 {
