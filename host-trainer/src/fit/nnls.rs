@@ -15,7 +15,7 @@ const LANES: usize = 16;
 /// min ‖A·x − y‖² over x ≥ 0; `columns` are those of A. Columns of zeros get a coefficient of zero.
 #[must_use]
 pub(crate) fn solve(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
-    weighted(columns, y, None)
+    weighted(columns, y, &vec![1.0; y.len()])
 }
 
 /// Fits `Σ xⱼ·columnsⱼ ≈ y` on relative error, y > 0, rows that fit badly weighed down by Huber's rule.
@@ -24,7 +24,7 @@ pub(crate) fn relative_robust(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
     let relative: Vec<Vec<f64>> =
         columns.iter().map(|column| column.iter().zip(y).map(|(a, y)| a / y).collect()).collect();
     let ones = vec![1.0; y.len()];
-    let mut x = weighted(&relative, &ones, None);
+    let mut x = weighted(&relative, &ones, &ones);
     for _ in 0..REWEIGHTINGS {
         let mut fitted = vec![0.0; y.len()];
         for (column, x) in relative.iter().zip(&x).filter(|(_, x)| **x > 0.0) {
@@ -38,7 +38,7 @@ pub(crate) fn relative_robust(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
             break;
         }
         let weights: Vec<f64> = errors.iter().map(|e| if *e <= bound { 1.0 } else { bound / e }).collect();
-        let next = weighted(&relative, &ones, Some(&weights));
+        let next = weighted(&relative, &ones, &weights);
         let settled = next.iter().zip(&x).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs());
         x = next;
         if settled {
@@ -60,12 +60,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
-fn weighted(columns: &[Vec<f64>], y: &[f64], weights: Option<&[f64]>) -> Vec<f64> {
-    let times_weights = |column: &[f64]| match weights {
-        None => column.to_vec(),
-        Some(weights) => column.iter().zip(weights).map(|(a, w)| a * w).collect(),
-    };
-    let heavy: Vec<Vec<f64>> = columns.iter().map(|column| times_weights(column)).collect();
+fn weighted(columns: &[Vec<f64>], y: &[f64], weights: &[f64]) -> Vec<f64> {
+    let times_weights = |column: &Vec<f64>| column.iter().zip(weights).map(|(a, w)| a * w).collect();
+    let heavy: Vec<Vec<f64>> = columns.iter().map(times_weights).collect();
     let lengths: Vec<f64> = heavy.iter().zip(columns).map(|(heavy, column)| dot(heavy, column).sqrt()).collect();
     let used: Vec<usize> = (0..columns.len()).filter(|&j| lengths[j] > 0.0 && lengths[j].is_finite()).collect();
     let n = used.len();

@@ -1,5 +1,5 @@
 //! The embedded runtime: tract, with an evaluation of tree ensembles of our own. Tract's builds views for every tree and row
-//! and looks through other trees' leaves, so that a hundred small trees took a hundred times as long as all the rest.
+//! and looks through other trees' leaves, so that a hundred small trees took tens of times as long as all the rest.
 
 use std::sync::{Arc, OnceLock};
 use tract_onnx::Onnx;

@@ -49,6 +49,11 @@ fn environment(library: &Path) -> Result<&'static std::sync::Arc<Environment>, O
         .map_err(|message| OnnxError::Library(library.to_owned(), message.clone()))
 }
 
+/// A runtime's error, with what lies behind it.
+fn failed(error: impl std::fmt::Display) -> OnnxError {
+    OnnxError::Runtime(format!("{error:#}"))
+}
+
 /// A loaded model of our shape: rows of features in, one number a row out.
 pub struct Model {
     runtime: Runtime,
@@ -75,12 +80,11 @@ impl Model {
     /// When the bytes are no ONNX model, none of ours, or the runtime refuses them.
     pub fn load(bytes: &[u8]) -> Result<Self, OnnxError> {
         let (model, output, feature_count) = inspect(bytes)?;
-        let failed = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
         let runtime = match LIBRARY.get() {
-            None => Runtime::Embedded(Plan::load(&model).map_err(|e| OnnxError::Runtime(format!("{e:#}")))?),
+            None => Runtime::Embedded(Plan::load(&model).map_err(failed)?),
             Some(library) => {
-                let mut builder = Session::builder(environment(library)?).map_err(|e| failed(&e))?;
-                Runtime::Native(Box::new(Mutex::new(builder.commit_from_memory(bytes).map_err(|e| failed(&e))?)))
+                let mut builder = Session::builder(environment(library)?).map_err(failed)?;
+                Runtime::Native(Box::new(Mutex::new(builder.commit_from_memory(bytes).map_err(failed)?)))
             }
         };
         Ok(Self { runtime, output, feature_count })
@@ -105,16 +109,13 @@ impl Model {
         }
         let count = rows.len() / self.feature_count;
         let values = match &self.runtime {
-            Runtime::Embedded(plan) => {
-                plan.run(rows, self.feature_count).map_err(|e| OnnxError::Runtime(format!("{e:#}")))?
-            }
+            Runtime::Embedded(plan) => plan.run(rows, self.feature_count).map_err(failed)?,
             Runtime::Native(session) => {
-                let failed = |e: &dyn std::fmt::Display| OnnxError::Runtime(e.to_string());
-                let tensor = TensorRef::from_array_view(([count, self.feature_count], rows)).map_err(|e| failed(&e))?;
+                let tensor = TensorRef::from_array_view(([count, self.feature_count], rows)).map_err(failed)?;
                 let mut session = session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                let outputs = session.run(ort::inputs![super::INPUT => tensor]).map_err(|e| failed(&e))?;
+                let outputs = session.run(ort::inputs![super::INPUT => tensor]).map_err(failed)?;
                 let output = outputs[self.output.as_str()].try_extract_tensor::<f32>();
-                output.map_err(|e| failed(&e))?.1.to_vec()
+                output.map_err(failed)?.1.to_vec()
             }
         };
         if values.len() != count {

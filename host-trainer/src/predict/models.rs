@@ -125,7 +125,7 @@ impl Known {
     }
 
     fn put(&self, fresh: &HashMap<&Key, Said>) {
-        // Freed when the lock is given back, not before.
+        // Declared before the lock is taken, and so freed after it is given back.
         let mut forgotten = Memory::default();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.said.len() + fresh.len() > Self::MOST {
@@ -136,8 +136,6 @@ impl Known {
             known.outside.insert(Arc::clone(&outside));
             known.said.insert((*key).clone(), Said { outside, ..*said });
         }
-        drop(known);
-        drop(forgotten);
     }
 }
 

@@ -3,18 +3,15 @@
 use super::blend::{blended, hybrid_weight};
 use super::hybrid::INDISTINCT;
 use super::physics::FEW_NETWORKS;
-use super::{BlendRecipe, HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe};
+use super::{BlendRecipe, HybridRecipe, LassoRecipe, MlpRecipe, PhysicsRecipe, inner_folds};
 use crate::fit::lasso::Folds;
 use crate::fit::plan::{Plan, Weighting};
-use crate::fit::train::shuffled;
 use crate::model::{FitError, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use rayon::prelude::*;
 use shared::engine::Table;
 use std::collections::BTreeMap;
 
-/// Folds by which kinds are compared.
-const FOLDS: usize = 5;
 /// Rows up to which the Lasso is tried: with more it takes long, and trees know more.
 const LASSO_ROWS: usize = 500;
 
@@ -107,14 +104,10 @@ impl AutoRecipe {
 
     fn choose(&self, sums: &Sums) -> Result<(&dyn Recipe, serde_json::Value), FitError> {
         let networks = sums.network_count();
-        let folds = FOLDS.min(if networks >= 2 { networks } else { sums.len() });
-        let simplest = self.candidates[0].recipe();
-        if folds < 2 {
+        let Some(cut) = inner_folds(sums)? else {
+            let simplest = self.candidates[0].recipe();
             return Ok((simplest, serde_json::json!({ "chosen": simplest.kind(), "compared": [] })));
-        }
-        let single: Vec<usize> = (0..sums.len()).collect();
-        let labels = shuffled(if networks >= 2 { &sums.networks } else { &single });
-        let cut = Folds::grouped(&labels, folds).map_err(|e| FitError::Failed(e.to_string()))?;
+        };
         let mut unseen: Vec<Option<Vec<f64>>> = Vec::new();
         for candidate in &self.candidates {
             let predicted = match candidate {

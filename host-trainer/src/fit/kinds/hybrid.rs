@@ -1,12 +1,11 @@
 //! Physics times exp(a small boosted residual): the physical model carries what lies beyond the training data, the trees
 //! what it does not know within them.
 
+use super::inner_folds;
 use super::physics::{self, PhysicsPredictor, rounded};
 use crate::fit::boost::{Bins, Forest, Grower, Growth};
 use crate::fit::formula::{Formula, FormulaExport};
-use crate::fit::lasso::Folds;
 use crate::fit::plan::HybridPlan;
-use crate::fit::train::shuffled;
 use crate::model::{FitError, Part, Predictor, Problem, Recipe, Sums, Target};
 use crate::onnx::{GraphBuilder, Value};
 use rayon::prelude::*;
@@ -14,8 +13,6 @@ use shared::engine::Table;
 
 /// Sums up to which the number of rounds is chosen by inner folds; with more, the residual is learnt safely.
 const FEW_SUMS: usize = 1500;
-/// Inner folds.
-const INNER_FOLDS: usize = 5;
 /// Numbers of rounds between two that the inner folds compare.
 const ROUNDS_STEP: usize = 20;
 /// Share of the questions that each tree may ask of power measured layer by layer, unless told.
@@ -85,14 +82,8 @@ fn fit(sums: &Sums, options: &HybridPlan) -> Result<Vec<HybridPredictor>, FitErr
 
 /// The number of rounds that does best on inner folds, cut by network; none at all unless it is worth it.
 fn choose_rounds(sums: &Sums, options: &HybridPlan) -> Result<usize, FitError> {
-    let networks = sums.network_count();
-    let folds = INNER_FOLDS.min(if networks >= 2 { networks } else { sums.len() });
-    if folds < 2 {
-        return Ok(0);
-    }
-    let single: Vec<usize> = (0..sums.len()).collect();
-    let labels = shuffled(if networks >= 2 { &sums.networks } else { &single });
-    let cut = Folds::grouped(&labels, folds).map_err(|e| FitError::Failed(e.to_string()))?;
+    let Some(cut) = inner_folds(sums)? else { return Ok(0) };
+    let folds = cut.count();
     let checkpoints: Vec<usize> = (0..=options.most_rounds).step_by(ROUNDS_STEP).collect();
     let errors: Vec<Option<Vec<f64>>> = (0..folds)
         .into_par_iter()

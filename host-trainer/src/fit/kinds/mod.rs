@@ -14,9 +14,26 @@ pub use lasso::LassoRecipe;
 pub use mlp::MlpRecipe;
 pub use physics::PhysicsRecipe;
 
+use super::lasso::Folds;
 use super::plan::{Plan, near};
-use crate::model::Recipe;
+use super::train::shuffled;
+use crate::model::{FitError, Recipe, Sums};
 use serde::{Deserialize, Serialize};
+
+/// Folds within the training data.
+const INNER_FOLDS: usize = 5;
+
+/// Folds by which something is chosen within the training data, cut by network, of a single network by sum; none of too few.
+fn inner_folds(sums: &Sums) -> Result<Option<Folds>, FitError> {
+    let networks = sums.network_count();
+    let folds = INNER_FOLDS.min(if networks >= 2 { networks } else { sums.len() });
+    if folds < 2 {
+        return Ok(None);
+    }
+    let single: Vec<usize> = (0..sums.len()).collect();
+    let labels = shuffled(if networks >= 2 { &sums.networks } else { &single });
+    Folds::grouped(&labels, folds).map(Some).map_err(|e| FitError::Failed(e.to_string()))
+}
 
 /// The model kinds by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
