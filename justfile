@@ -14,7 +14,7 @@ ci:
 
 # Write the sample engine infos anew.
 sample-data:
-    cargo run -p shared --example sample_engines -- sample_data
+    cargo run -p simulate --example sample_engines -- sample_data
 
 # Train the shipped models anew from the measurements beside the repository.
 models data="../shared/data":

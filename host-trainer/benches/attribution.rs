@@ -3,12 +3,13 @@
 //! `cargo bench -p host-trainer --bench attribution [-- CYCLES…]`, 3,000 and 30,000 by default.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-use host_trainer::align::sensor::Known;
-use host_trainer::align::study::{Comparison, compare, simulate_logs};
+use align::sensor::Known;
 use shared::engine::{self, Engine};
-use shared::simulate::{Load, LoadLayer, PollModel, Random, SensorModel};
+use shared::random::Random;
 use shared::units::{Millis, Watts};
+use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::path::Path;
+use study::{Comparison, compare, simulate_logs};
 
 /// Layers of random length and power, with nothing for a model to know.
 fn random(layers: usize, seed: u64) -> Load {

@@ -4,8 +4,8 @@
 //! `cargo bench -p host-trainer --bench tune [-- TRIALS [SEEDS]]`
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-use host_trainer::tune::sampler::{Observation, Sampler, Situation, Standing, propose};
-use host_trainer::tune::space::{Parameters, Point, Space};
+use tune::sampler::{Observation, Sampler, Situation, Standing, propose};
+use tune::space::{Parameters, Point, Space};
 
 const BRANIN: &str = "x = { low = -5.0, high = 10.0 }\ny = { low = 0.0, high = 15.0 }";
 const HARTMANN: &str = "x0 = { low = 0.0, high = 1.0 }\nx1 = { low = 0.0, high = 1.0 }\nx2 = { low = 0.0, high = 1.0 }\n\

@@ -12,8 +12,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use host_trainer::fit::design::Design;
-use host_trainer::fit::lasso::{Folds, LassoCvParams};
+use estimators::design::Design;
+use estimators::lasso::{Folds, LassoCvParams};
 
 fn read(path: &Path) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -14,10 +14,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use host_trainer::fit::kinds::{HybridRecipe, PhysicsRecipe};
-use host_trainer::fit::mlp::{Data, Settings, train};
-use host_trainer::fit::plan::HybridPlan;
-use host_trainer::model::{Problem, Recipe, Target};
+use estimators::mlp::{Data, Settings, train};
+use learn::fit::kinds::{HybridRecipe, PhysicsRecipe};
+use learn::fit::plan::HybridPlan;
+use learn::model::{Problem, Recipe, Target};
 use shared::engine::Table;
 
 type Failure = Box<dyn std::error::Error>;

@@ -1,17 +1,18 @@
 //! `host-trainer align` through the real binary.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
-use host_trainer::align::latency;
-use host_trainer::align::power::Oddities;
-use host_trainer::align::stamp;
-use host_trainer::align::study::simulate_logs;
+use align::latency;
+use align::power::Oddities;
+use align::stamp;
 use serde_json::Value;
-use shared::simulate::{Load, LoadLayer, PollModel, Random, SensorModel};
+use shared::random::Random;
 use shared::units::{Millis, Watts};
+use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use study::simulate_logs;
 
 fn align(raw: &Path, results: &Path, options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_host-trainer"))

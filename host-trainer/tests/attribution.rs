@@ -1,10 +1,11 @@
 //! Attribution against the truth of simulated runs, at a size that takes seconds; `benches/attribution.rs` has the full one.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use host_trainer::align::sensor::Known;
-use host_trainer::align::study::{Comparison, compare, simulate_logs};
-use shared::simulate::{Load, LoadLayer, PollModel, Random, SensorModel};
+use align::sensor::Known;
+use shared::random::Random;
 use shared::units::{Millis, Watts};
+use simulate::{Load, LoadLayer, PollModel, SensorModel};
+use study::{Comparison, compare, simulate_logs};
 
 const READ_FAST: PollModel =
     PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };

@@ -75,7 +75,7 @@ fn what_is_written_is_what_the_trainer_reads() {
     let results = tempfile::tempdir().unwrap();
     let names = preprocessed(root.path(), 10, usize::MAX);
     assert!(dataset(root.path(), results.path(), &[]).status.success());
-    let data = host_trainer::training::read(results.path()).unwrap();
+    let data = learn::training::read(results.path()).unwrap();
     let rows: Vec<_> = data.tables.values().flatten().collect();
     assert!(rows.len() > 8 && rows.iter().all(|row| names.contains(&row.layer)));
     for row in &rows {
@@ -91,7 +91,7 @@ fn what_is_written_is_what_the_trainer_reads() {
     assert!(provenance["written"].as_array().unwrap().len() >= 4);
     // With idle power.
     assert!(dataset(root.path(), results.path(), &["--power", "total"]).status.success());
-    let data = host_trainer::training::read(results.path()).unwrap();
+    let data = learn::training::read(results.path()).unwrap();
     assert!(data.tables.values().flatten().all(|row| row.power.unwrap().0 > 5.9));
 }
 

@@ -63,7 +63,7 @@ fn trtexec_and_tegrastats_become_training_data() {
     assert!((energy["unprofiled"][2].as_f64().unwrap() - 18.0).abs() < 0.05, "{energy}");
     assert!(report["layers"].as_array().unwrap().iter().all(|l| l["verdict"] == "not_identifiable"));
     succeeded(&trainer(&["dataset", "--per-layer-measurements", "1"], here));
-    let data = host_trainer::training::read(&here.join("training_data")).unwrap();
+    let data = learn::training::read(&here.join("training_data")).unwrap();
     assert!(data.tables.values().flatten().count() >= 4);
     let total = &data.totals[0];
     assert!((total.energy.unwrap().0 - 18.0).abs() < 0.05 && (total.runtime.unwrap().0 - 3.0).abs() < 1e-9);

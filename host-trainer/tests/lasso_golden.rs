@@ -4,10 +4,10 @@
 //! inputs are made; the same recurrence is below.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use host_trainer::fit::design::Design;
-use host_trainer::fit::lasso::{Folds, LassoCv, LassoCvParams};
-use host_trainer::fit::scaler::{Scaler, ScalerKind};
-use host_trainer::fit::terms::{self, Term};
+use estimators::design::Design;
+use estimators::lasso::{Folds, LassoCv, LassoCvParams};
+use estimators::scaler::{Scaler, ScalerKind};
+use estimators::terms::{self, Term};
 use serde::Deserialize;
 
 /// The agreement that is promised.

@@ -1,7 +1,7 @@
 //! The reference's own examples and real engine infos, where they lie beside the repository.
 #![allow(clippy::print_stdout)]
 
-use host_trainer::features::{Column, Extraction, extract};
+use learn::features::{Column, Extraction, extract};
 use serde_json::Value;
 use shared::engine;
 use std::path::PathBuf;

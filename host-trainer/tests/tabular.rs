@@ -1,6 +1,6 @@
 //! Tables of SQLite databases as users train on them: the real binary on databases made here.
 
-use host_trainer::onnx::Model;
+use onnx::Model;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs;

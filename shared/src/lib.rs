@@ -4,12 +4,13 @@
 //! run folders), the units their numbers carry, and the one way in which both programs tell a user that something
 //! failed. It has no async, no network, no data frames and no machine learning.
 
-pub mod architectures;
+pub mod digest;
 pub mod engine;
 pub mod failure;
 pub mod fs;
 pub mod limits;
+pub mod near;
 pub mod printer;
+pub mod random;
 pub mod run_folder;
-pub mod simulate;
 pub mod units;

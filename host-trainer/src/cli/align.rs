@@ -1,13 +1,14 @@
 //! `host-trainer align`: raw run folders in, per-layer power and run time out.
 
 use super::{Format, progress};
-use crate::align::cycles::Stamps;
-use crate::align::files::{self, RunFiles};
-use crate::align::quality::{Method, Quality};
-use crate::align::run::{self, Options, Run};
-use crate::align::sensor::Known;
-use crate::align::{html, parquet, rows, summary, totals};
+use align::cycles::Stamps;
+use align::files::{self, RunFiles};
+use align::quality::{Method, Quality};
+use align::run::{self, Options, Run};
+use align::sensor::Known;
+use align::{parquet, rows, summary, totals};
 use clap::{Args, ValueEnum};
+use report::runs;
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -173,7 +174,7 @@ impl Align {
         }
         let json = to_json(&run.quality)?;
         write_atomic(&folder.join("alignment_quality.json"), json.as_bytes())?;
-        write_atomic(&folder.join("alignment_quality.html"), html::render(&run.quality).as_bytes())
+        write_atomic(&folder.join("alignment_quality.html"), runs::render(&run.quality).as_bytes())
     }
 
     fn report(&self, runs: &[Run], printer: &Printer) -> Result<(), Failure> {

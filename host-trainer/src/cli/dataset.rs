@@ -1,8 +1,8 @@
 //! `host-trainer dataset`: preprocessed runs in, training tables out.
 
 use super::progress;
-use crate::dataset::{self, Options, PowerKind, totals};
 use clap::{Args, ValueEnum};
+use dataset::{self, Options, PowerKind, totals};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;

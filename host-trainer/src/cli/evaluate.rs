@@ -2,19 +2,20 @@
 
 use super::table::{figure, render};
 use super::{Format, examine, progress};
-use crate::evaluate::fits as curve_fits;
-use crate::evaluate::{
+use crate::cli::values::choice;
+use clap::Args;
+use learn::evaluate::fits as curve_fits;
+use learn::evaluate::{
     CurvePlan, Judgement, Line, Refit, Shuffles, importance_of_kind, importance_of_models, judge, judge_unseen,
     learning_curve, leave_one_column_out,
 };
-use crate::features::Extraction;
-use crate::fit::kinds::Kind;
-use crate::fit::plan::Plan;
-use crate::fit::train::{Order, train};
-use crate::model::default_device;
-use crate::predict::Models;
-use crate::training::{self, TrainingData};
-use clap::Args;
+use learn::features::Extraction;
+use learn::fit::kinds::Kind;
+use learn::fit::plan::Plan;
+use learn::fit::train::{Order, train};
+use learn::model::default_device;
+use learn::predict::Models;
+use learn::training::{self, TrainingData};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -52,7 +53,7 @@ pub(super) struct Evaluate {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Model kind to fit for that [default: the configuration's, else lasso].
-    #[arg(long, value_enum, requires = "analysis", conflicts_with = "models")]
+    #[arg(long, value_parser = choice::<Kind>(), requires = "analysis", conflicts_with = "models")]
     kind: Option<Kind>,
     /// Options of that fit, in TOML.
     #[arg(long, value_name = "FILE", requires = "analysis", conflicts_with = "models")]

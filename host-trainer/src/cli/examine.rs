@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::table::{csv, figure, render};
-use crate::evaluate::{Curve, CurvePoint, Effect, Effects};
+use learn::evaluate::{Curve, CurvePoint, Effect, Effects};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;

@@ -4,15 +4,17 @@ use super::models::{Registration, register_fitted};
 use super::table::{figure, render};
 use super::tabular::{self, TableArgs};
 use super::{Format, progress};
-use crate::evaluate::Metrics;
-use crate::features::Extraction;
-use crate::fit::kinds::Kind;
-use crate::fit::mlp::read_hyperparams;
-use crate::fit::plan::{Plan, ReferenceFaults, check_columns};
-use crate::fit::train::{Order, Outcome, train};
-use crate::model::{FitError, Target, check_device_name, set_default_device};
-use crate::training::{self, TrainingData};
+use crate::cli::values::choice;
 use clap::Args;
+use estimators::FitError;
+use estimators::metrics::Metrics;
+use estimators::mlp::read_hyperparams;
+use learn::features::Extraction;
+use learn::fit::kinds::Kind;
+use learn::fit::plan::{Plan, ReferenceFaults, check_columns};
+use learn::fit::train::{Order, Outcome, train};
+use learn::model::{Target, check_device_name, set_default_device};
+use learn::training::{self, TrainingData};
 use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -32,7 +34,7 @@ pub(super) struct Fit {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Model kind [default: the configuration's, else lasso].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Kind>())]
     kind: Option<Kind>,
     /// Options of the fit, in TOML.
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
@@ -262,7 +264,7 @@ pub(super) fn fit_devices(
         outcomes.push(outcome);
     }
     for outcome in &outcomes {
-        crate::model::replace_device(out, &outcome.device, &outcome.artefacts)?;
+        learn::model::replace_device(out, &outcome.device, &outcome.artefacts)?;
         set_default_device(out, &outcome.device.name)?;
         printer.say(format!(
             "{} models for {} in {}",
@@ -435,7 +437,7 @@ fn human_totals(outcome: &Outcome) -> String {
         return String::new();
     }
     let ratio = |predicted: f64, measured: f64| figure(Some(100.0 * (predicted / measured - 1.0)), 1);
-    let row = |total: &crate::fit::train::Total| {
+    let row = |total: &learn::fit::train::Total| {
         let energy = total.measured_mj.zip(total.predicted_mj);
         vec![
             total.network.clone(),

@@ -1,7 +1,7 @@
 //! `host-trainer ingest`: other tools' files in, a run folder out.
 
-use crate::ingest::{self, Import, tables, tegrastats, trtexec};
 use clap::Args;
+use ingest::{self, Import, tables, tegrastats, trtexec};
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;

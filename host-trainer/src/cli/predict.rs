@@ -2,14 +2,14 @@
 
 use super::table::{figure, render, shorten};
 use super::{Format, progress};
-use crate::model::default_device;
-use crate::onnx::use_native_library;
-use crate::predict::{
+use clap::Args;
+use learn::model::default_device;
+use learn::predict::{
     Bounds, CSV_HEADER, Document, LayerPrediction, Models, Prediction, SCHEMA_VERSION, Source, csv_record,
 };
-use crate::registry::{Cache, open_deployed};
-use clap::Args;
+use onnx::use_native_library;
 use rayon::prelude::*;
+use registry::{Cache, open_deployed};
 use shared::engine;
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
@@ -99,7 +99,7 @@ impl Predict {
             None => default_device(&self.models)?,
         };
         if self.device.is_some() {
-            let known = crate::model::devices(&self.models)?;
+            let known = learn::model::devices(&self.models)?;
             if !known.contains(&device) {
                 return Err(Failure::usage(format!("there are no models for {device}"))
                     .at(&self.models)

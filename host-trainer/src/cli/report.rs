@@ -2,20 +2,21 @@
 
 use super::progress;
 use super::tune::place::{self, Place};
-use crate::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
-use crate::fit::kinds::Kind;
-use crate::fit::plan::Plan;
-use crate::model::default_device;
-use crate::predict::Models;
-use crate::report::{EngineView, Report, StudyView, TrialView, work_of};
-use crate::training::{self, TrainingData};
-use crate::tune::studies::{Location, Studies, StudyError, TrialState};
+use crate::cli::values::choice;
 use clap::Args;
+use learn::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
+use learn::fit::kinds::Kind;
+use learn::fit::plan::Plan;
+use learn::model::default_device;
+use learn::predict::Models;
+use learn::training::{self, TrainingData};
+use report::{EngineView, Report, StudyView, TrialView, work_of};
 use shared::engine;
 use shared::failure::{Failure, Kind as FailureKind};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::path::PathBuf;
+use tune::studies::{Location, Studies, StudyError, TrialState};
 
 /// Write a page about models: how good they are, where they err, what they heed, what the data cannot show.
 #[derive(Debug, Args)]
@@ -45,7 +46,7 @@ pub(super) struct ReportCommand {
     #[arg(long)]
     learning_curve: bool,
     /// Model kind of the learning curve [default: the configuration's, else that of the models].
-    #[arg(long, value_enum, requires = "learning_curve")]
+    #[arg(long, value_parser = choice::<Kind>(), requires = "learning_curve")]
     kind: Option<Kind>,
     /// Options of its fits, in TOML.
     #[arg(long, value_name = "FILE", requires = "learning_curve")]
@@ -129,7 +130,7 @@ impl ReportCommand {
         data: &TrainingData,
         in_data: &str,
         printer: &Printer,
-    ) -> Option<Result<(String, crate::evaluate::Curve), Failure>> {
+    ) -> Option<Result<(String, learn::evaluate::Curve), Failure>> {
         self.learning_curve.then(|| {
             let mut plan = match &self.config {
                 Some(path) => Plan::read(path)?,

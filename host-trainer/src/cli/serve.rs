@@ -1,15 +1,15 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
 use super::runtime;
-use crate::serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
-use crate::tune::studies::Location;
 use clap::{Args, ValueEnum};
+use serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tune::studies::Location;
 
 /// Serve predictions and models over HTTP, for scripts and for people.
 ///

@@ -1,9 +1,9 @@
 //! Tables of SQLite databases as commands are told of them.
 
 use super::table::{csv, figure, render};
-use crate::fit::plan::Plan;
-use crate::tabular::{self, Dataset, Source, TableCard, Zeros};
 use clap::{Args, ValueEnum};
+use learn::fit::plan::Plan;
+use learn::tabular::{self, Dataset, Source, TableCard, Zeros};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -86,7 +86,7 @@ impl TableArgs {
             let mut tagged = Vec::new();
             for (i, tag) in tags.iter().enumerate() {
                 let name = self.short_name.get(i).unwrap_or(tag).clone();
-                crate::model::check_device_name(&name).map_err(|_| {
+                learn::model::check_device_name(&name).map_err(|_| {
                     Failure::usage(format!("`{name}` is no name for a folder")).help("give one by --short-name")
                 })?;
                 let mut data = tabular::read(&source, tag).await?;

@@ -1,59 +1,77 @@
 //! Choices of the library as values of options.
 
-use crate::evaluate::Judged;
-use crate::fit::kinds::Kind;
-use crate::tune::objective::Metric;
-use crate::tune::pruner::Pruner;
-use crate::tune::sampler::Sampler;
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use learn::evaluate::Judged;
+use learn::fit::kinds::Kind;
+use tune::objective::Metric;
+use tune::pruner::Pruner;
+use tune::sampler::Sampler;
 
-impl ValueEnum for Kind {
-    fn value_variants<'a>() -> &'a [Self] {
-        Self::ALL
-    }
+/// A type of the library with few values, each with a name.
+pub(super) trait Choice: Copy + Send + Sync + 'static {
+    /// Every value.
+    const VALUES: &'static [Self];
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()).help(self.description()))
-    }
-}
+    /// What a user writes.
+    fn label(self) -> &'static str;
 
-impl ValueEnum for Sampler {
-    fn value_variants<'a>() -> &'a [Self] {
-        Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+    /// What the help says of it; empty where the name says enough.
+    fn help(self) -> &'static str {
+        ""
     }
 }
 
-impl ValueEnum for Pruner {
-    fn value_variants<'a>() -> &'a [Self] {
-        Self::ALL
+/// Parses an option whose value is one of a type's names.
+pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let possible = T::VALUES.iter().map(|value| {
+        let possible = PossibleValue::new(value.label());
+        if value.help().is_empty() { possible } else { possible.help(value.help()) }
+    });
+    PossibleValuesParser::new(possible).try_map(|name| {
+        T::VALUES.iter().copied().find(|value| value.label() == name).ok_or_else(|| format!("no value `{name}`"))
+    })
+}
+
+impl Choice for Kind {
+    const VALUES: &'static [Self] = Self::ALL;
+
+    fn label(self) -> &'static str {
+        self.name()
     }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+    fn help(self) -> &'static str {
+        self.description()
     }
 }
 
-impl ValueEnum for Metric {
-    fn value_variants<'a>() -> &'a [Self] {
-        Self::ALL
-    }
+impl Choice for Sampler {
+    const VALUES: &'static [Self] = Self::ALL;
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+    fn label(self) -> &'static str {
+        self.name()
     }
 }
 
-impl ValueEnum for Judged {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Power, Self::Runtime, Self::Energy]
-    }
+impl Choice for Pruner {
+    const VALUES: &'static [Self] = Self::ALL;
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+    fn label(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Choice for Metric {
+    const VALUES: &'static [Self] = Self::ALL;
+
+    fn label(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Choice for Judged {
+    const VALUES: &'static [Self] = &[Self::Power, Self::Runtime, Self::Energy];
+
+    fn label(self) -> &'static str {
+        self.name()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fixtures::{self, Forge, Part};
 use crate::{alias, forced, who};
-use host_trainer::registry::{Error, Outcome, Registry};
+use registry::{Error, Outcome, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

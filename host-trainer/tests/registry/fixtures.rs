@@ -1,13 +1,13 @@
 //! Models made to order, and the stores to put them in.
 
-use host_trainer::evaluate::Metrics;
-use host_trainer::features::Extraction;
-use host_trainer::model::{Artefact, Card, Device, FeatureRange, Program, Scores, SelfTest, Target, model_folder};
-use host_trainer::onnx::GraphBuilder;
-use host_trainer::predict::Models;
-use host_trainer::registry::{Alias, Record, Version};
-use host_trainer::training::{self, TrainingData};
+use estimators::metrics::Metrics;
+use learn::features::Extraction;
+use learn::model::{Artefact, Card, Device, FeatureRange, Program, Scores, SelfTest, Target, model_folder};
+use learn::predict::Models;
+use learn::training::{self, TrainingData};
+use onnx::GraphBuilder;
 use prost::Message;
+use registry::{Alias, Record, Version};
 use shared::engine::Table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ mod fixtures;
 mod mlflow;
 
 use fixtures::{Forge, Part, stores};
-use host_trainer::model::Target;
-use host_trainer::registry::{
+use learn::model::Target;
+use registry::{
     Action, Alias, Cache, Error, Metric, On, Outcome, Provenance, Registry, Request, Verdict, Yardstick, open_deployed,
 };
 use shared::engine::Table;
@@ -317,7 +317,7 @@ fn a_server_can_hold_what_the_registry_does_across_threads() {
     send(registry.rollback(&alias(), None, None, "tester"));
     send(registry.best(&alias(), &request.yardstick));
     send(open_deployed("memory:", None, Some(&cache)));
-    let version: Option<host_trainer::registry::Version> = None;
+    let version: Option<registry::Version> = None;
     if let Some(version) = &version {
         send(registry.promote(version, &request));
         send(registry.export(std::slice::from_ref(version), std::path::Path::new("unused")));

@@ -1,7 +1,7 @@
 //! Against a real MLflow server, which `EDGE_TEST_MLFLOW` names: the path of the program `mlflow`.
 
 use crate::fixtures::{Forge, Part};
-use host_trainer::registry::{Provenance, Registry, Request, mlflow};
+use registry::{Provenance, Registry, Request, mlflow};
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::fixtures::{Forge, Part};
 use crate::server::{Server, eventually};
-use host_trainer::registry::{Alias, Provenance, Registry, Request, Version};
+use registry::{Alias, Provenance, Registry, Request, Version};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -119,12 +119,8 @@ fn a_bad_model_never_replaces_a_good_one() {
 
     let forge = Forge::new();
     for (number, (what, bad)) in forge.unfit_models().into_iter().enumerate() {
-        let place = host_trainer::model::model_folder(
-            &bad,
-            "board",
-            shared::engine::Table::Dense,
-            host_trainer::model::Target::Runtime,
-        );
+        let place =
+            learn::model::model_folder(&bad, "board", shared::engine::Table::Dense, learn::model::Target::Runtime);
         let digest =
             |content: Vec<u8>| block(store.put_blob(&Key::new("models/blobs").expect("a key"), content.into()));
         let read = |path: &Path| digest(std::fs::read(path).expect("a file")).expect("written");

@@ -11,7 +11,7 @@ use crate::sys;
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
 use shared::run_folder::RunFolder;
-use shared::simulate::{PollModel, SensorModel};
+use simulate::{PollModel, SensorModel};
 use std::path::PathBuf;
 
 /// Measure every model of a plan.

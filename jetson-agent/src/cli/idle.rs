@@ -7,8 +7,8 @@ use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
 use crate::session::measure_idle;
 use clap::Args;
 use shared::failure::Failure;
-use shared::simulate::{PollModel, SensorModel};
 use shared::units::Watts;
+use simulate::{PollModel, SensorModel};
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::LayerStamp;
-use shared::simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
+use simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
 use std::path::PathBuf;
 use std::time::Duration;
 

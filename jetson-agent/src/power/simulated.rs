@@ -2,8 +2,9 @@
 
 use super::{Pacing, PowerSource, SourceError};
 use crate::sys;
+use shared::random::Random;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
-use shared::simulate::{Cycle, Piece, PollModel, Random, SensorFilter, SensorModel};
+use simulate::{Cycle, Piece, PollModel, SensorFilter, SensorModel};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

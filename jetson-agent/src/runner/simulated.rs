@@ -3,8 +3,9 @@
 use super::{EngineRunner, Job, Observer, Prepared, RunnerError};
 use crate::power::SimulatedBoard;
 use crate::sys;
+use shared::random::Random;
 use shared::run_folder::{InferenceSpan, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
-use shared::simulate::{CyclePlanner, Load, Random, SensorModel, Truth, stamp_layers};
+use simulate::{CyclePlanner, Load, SensorModel, Truth, stamp_layers};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

@@ -8,7 +8,7 @@ use crate::{board, runner};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::run_folder::{Clock, Manifest, RunFolder, SamplingReport, Status, read_sample_log};
-use shared::simulate::{VirtualRun, simulate};
+use simulate::{VirtualRun, simulate};
 
 /// Simulates a run into a run folder. `virtual_run.start_ns` of 0 is now.
 ///

@@ -9,8 +9,8 @@ use jetson_agent::power::{
 use jetson_agent::runner::{EngineRunner, Job, Observer, SimulatedRunner, SimulatedTiming, trtexec};
 use jetson_agent::sys;
 use shared::run_folder::{LayerStamp, Pass, Record, Total};
-use shared::simulate::{Load, LoadLayer, PollModel, SensorModel};
 use shared::units::{Millis, Watts};
+use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,7 +4,7 @@ use crate::support::{agent, code, json, orin_nano, profile, run, stderr};
 use shared::run_folder::{
     LayerStamp, Manifest, Pass, PowerLogReader, RunFolder, Status, read_layer_latencies, read_sample_log,
 };
-use shared::simulate::Truth;
+use simulate::Truth;
 use std::io::BufReader;
 use std::path::Path;
 

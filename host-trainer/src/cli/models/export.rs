@@ -1,8 +1,8 @@
 //! `host-trainer models export` and `import`: out of one store, into another.
 
 use super::{Answer, Place, register};
-use crate::registry::Provenance;
 use clap::Args;
+use registry::Provenance;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;

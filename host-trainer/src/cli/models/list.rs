@@ -3,8 +3,8 @@
 use super::{Answer, Place, answer};
 use crate::cli::Format;
 use crate::cli::table::figure;
-use crate::registry::{Listed, Metric, Promotion, Score, short};
 use clap::Args;
+use registry::{Listed, Metric, Promotion, Score, short};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -28,7 +28,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let mut listed = self.place.open()?.list(self.device.as_deref()).await?;
-        listed.retain(|one| !self.deployed || one.status == crate::registry::Status::Deployed);
+        listed.retain(|one| !self.deployed || one.status == registry::Status::Deployed);
         let row = |one: &Listed| {
             let record = &one.version.record;
             let held_out = record.metrics.iter().find(|(set, _)| set.starts_with("cross-validation"));

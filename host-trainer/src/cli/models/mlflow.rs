@@ -1,8 +1,8 @@
 //! `host-trainer models mlflow`: shows the models in an MLflow tracking server.
 
 use super::Place;
-use crate::registry::{Registry, mlflow};
 use clap::Args;
+use registry::{Registry, mlflow};
 use shared::failure::Failure;
 use shared::printer::Printer;
 

@@ -13,9 +13,9 @@ mod verify;
 pub(super) use register::{Registration, register_fitted};
 
 use super::Format;
-use crate::registry::{Metric, On, Registry, Version, Yardstick};
-use crate::training;
 use clap::{Args, Subcommand, ValueEnum};
+use learn::training;
+use registry::{Metric, On, Registry, Version, Yardstick};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use super::mlflow::Tell;
 use super::{Answer, Place};
-use crate::registry::Alias;
 use clap::Args;
+use registry::Alias;
 use shared::failure::Failure;
 use shared::printer::Printer;
 

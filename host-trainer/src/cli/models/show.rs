@@ -3,9 +3,9 @@
 use super::{Answer, Place};
 use crate::cli::Format;
 use crate::cli::table::{csv, figure, render};
-use crate::model::Card;
-use crate::registry::{Listed, Promotion, short};
 use clap::Args;
+use learn::model::Card;
+use registry::{Listed, Promotion, short};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -61,7 +61,7 @@ impl Show {
 
 fn figures(document: &Document) -> Vec<Vec<String>> {
     let metrics = &document.listed.version.record.metrics;
-    let row = |(set, m): (&String, &crate::evaluate::Metrics)| {
+    let row = |(set, m): (&String, &estimators::metrics::Metrics)| {
         vec![
             set.clone(),
             m.n.to_string(),

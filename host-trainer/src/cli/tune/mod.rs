@@ -7,16 +7,10 @@ mod subject;
 pub(super) use report::print;
 
 use super::{Format, progress};
-use crate::fit::kinds::Kind;
-use crate::fit::plan::{Plan, toml_failure};
-use crate::tune::objective::{planned, with_parameters};
-use crate::tune::pruner::Pruner;
-use crate::tune::sampler::Sampler;
-use crate::tune::space::Space;
-use crate::tune::studies::{Location, Progress, Specification, Studies, Study, Trial, TrialState};
-use crate::tune::worker::{Worker, owner};
-use crate::tune::{defaults, worker};
+use crate::cli::values::choice;
 use clap::Args;
+use learn::fit::kinds::Kind;
+use learn::fit::plan::{Plan, toml_failure};
 use place::{Place, failure};
 use shared::failure::{Failure, Kind as FailureKind};
 use shared::fs::{read_capped, write_atomic};
@@ -26,6 +20,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use subject::{Subject, SubjectArgs};
 use tokio_util::sync::CancellationToken;
+use tune::objective::{planned, with_parameters};
+use tune::pruner::Pruner;
+use tune::sampler::Sampler;
+use tune::space::Space;
+use tune::studies::{Location, Progress, Specification, Studies, Study, Trial, TrialState};
+use tune::worker::{Worker, owner};
+use tune::{defaults, worker};
 
 /// Search the options of a fit: trials on held-out folds, shared by any number of processes and machines.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(super) struct Tune {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Model kind [default: the configuration's, else lasso].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Kind>())]
     kind: Option<Kind>,
     /// Options that all trials share, in TOML.
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
@@ -48,7 +49,7 @@ pub(super) struct Tune {
     #[arg(long, value_name = "FILE", conflicts_with = "space")]
     grid: Option<PathBuf>,
     /// Trials in all; a study that has fewer is gone on with [default: 20, or all of a grid].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=crate::tune::studies::MOST_TRIALS))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=tune::studies::MOST_TRIALS))]
     trials: Option<u64>,
     /// Trials that this process works on at once; -1 for one a processor.
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
@@ -71,10 +72,10 @@ pub(super) struct Tune {
     #[command(flatten)]
     place: Place,
     /// How points are chosen [default: tpe, or grid where there is one].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Sampler>())]
     sampler: Option<Sampler>,
     /// How trials are given up early.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Pruner>(), default_value = Pruner::default().name())]
     pruner: Pruner,
     /// What all that is random rests on.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
@@ -126,7 +127,7 @@ impl Tune {
             Some(name) => name.clone(),
             None => {
                 let text = toml::to_string(&specification).map_err(|e| Failure::data(e.to_string()))?;
-                format!("{}-{}", plan.kind.name(), &crate::model::sha256(text.as_bytes())[..DIGITS])
+                format!("{}-{}", plan.kind.name(), &shared::digest::sha256(text.as_bytes())[..DIGITS])
             }
         };
         let runtime = super::runtime::build()?;
@@ -290,11 +291,11 @@ pub(super) fn best_of(trials: &[Trial]) -> Option<&Trial> {
 enum Stopped {
     Interrupted,
     Failure(Failure),
-    Studies(crate::tune::studies::StudyError),
+    Studies(tune::studies::StudyError),
 }
 
-impl From<crate::tune::studies::StudyError> for Stopped {
-    fn from(error: crate::tune::studies::StudyError) -> Self {
+impl From<tune::studies::StudyError> for Stopped {
+    fn from(error: tune::studies::StudyError) -> Self {
         Self::Studies(error)
     }
 }

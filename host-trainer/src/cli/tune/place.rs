@@ -1,11 +1,11 @@
 //! Where studies are kept, as commands are told it.
 
-use crate::tune::studies::{Location, Studies, StudyError};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tune::studies::{Location, Studies, StudyError};
 
 /// The database of studies.
 #[derive(Debug, Args)]

@@ -3,15 +3,15 @@
 use super::write_text;
 use crate::cli::Format;
 use crate::cli::table::{csv, figure, render};
-use crate::fit::kinds::Kind;
-use crate::fit::plan::Plan;
-use crate::tune::studies::{Study, Trial};
+use learn::fit::kinds::Kind;
+use learn::fit::plan::Plan;
 use serde_json::json;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::collections::BTreeSet;
 use std::path::Path;
 use toml::Table;
+use tune::studies::{Study, Trial};
 
 /// Trials that people are shown, the best first.
 const SHOWN: usize = 10;

@@ -2,18 +2,19 @@
 
 use crate::cli::fit::{DeviceChoice, fit_devices};
 use crate::cli::tabular::{self, TableArgs, Tagged};
-use crate::evaluate::Judged;
-use crate::fit::plan::Plan;
-use crate::training::{self, TrainingData};
-use crate::tune::objective::{LayerObjective, LayerSettings, Metric, TableObjective};
-use crate::tune::worker::Objective;
+use crate::cli::values::choice;
 use clap::Args;
+use learn::evaluate::Judged;
+use learn::fit::plan::Plan;
+use learn::training::{self, TrainingData};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Table;
+use tune::objective::{LayerObjective, LayerSettings, Metric, TableObjective};
+use tune::worker::Objective;
 
 /// Data, and the error that counts.
 #[derive(Debug, Args)]
@@ -30,10 +31,10 @@ pub(super) struct SubjectArgs {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// What is predicted.
-    #[arg(long, value_enum, default_value_t = Judged::Runtime)]
+    #[arg(long, value_parser = choice::<Judged>(), default_value = Judged::Runtime.name())]
     target: Judged,
     /// The figure that is minimised, on held-out folds.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Metric>(), default_value = Metric::default().name())]
     metric: Metric,
     /// Layer kinds over which the figure's mean is taken, or `network` for whole networks [default: all with rows enough].
     #[arg(long, value_name = "A,B", value_delimiter = ',')]

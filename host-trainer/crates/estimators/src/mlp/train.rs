@@ -1,0 +1,326 @@
+//! Training: batches, schedule, early stopping, the best weights.
+
+use super::layers::{Batch, Layout, Trainer};
+use super::network::{Epoch, History, Network};
+use super::random::Random;
+use super::scale::{InputScale, OutputScale};
+use super::settings::Settings;
+use super::split::split;
+use crate::FitError;
+use rayon::prelude::*;
+
+/// By how much, relatively, a loss must fall to count as better.
+const BETTER: f64 = 1e-4;
+/// Rows that are validated together.
+const VALIDATION_BATCH: usize = 512;
+/// What the streams of random numbers are for.
+const FOR_WEIGHTS: u64 = 1;
+const FOR_VALIDATION: u64 = 2;
+const FOR_BATCHES: u64 = 3;
+
+/// A table: what a network is trained on.
+#[derive(Debug, Clone, Copy)]
+pub struct Data<'a> {
+    /// Values a row.
+    pub inputs: usize,
+    /// Targets a row.
+    pub outputs: usize,
+    /// `rows × inputs`, row after row, in their own units.
+    pub rows: &'a [f64],
+    /// `rows × outputs`, row after row, in their own units; NaN where a value is missing.
+    pub targets: &'a [f64],
+    /// The group of each row; rows of a group are never on both sides of the validation split. Empty: each row for itself.
+    pub groups: &'a [usize],
+}
+
+impl Data<'_> {
+    fn count(&self) -> usize {
+        self.targets.len() / self.outputs.max(1)
+    }
+
+    fn check(&self) -> Result<(), FitError> {
+        let count = self.count();
+        let fits = self.inputs > 0
+            && self.outputs > 0
+            && self.rows.len() == count * self.inputs
+            && self.targets.len() == count * self.outputs
+            && (self.groups.is_empty() || self.groups.len() == count);
+        if !fits {
+            return Err(FitError::Failed("rows, targets and groups of a table differ in number".to_owned()));
+        }
+        if count < 2 {
+            return Err(FitError::TooFewRows { found: count, needed: 2 });
+        }
+        Ok(())
+    }
+}
+
+/// Trains a network, or an ensemble of several side by side. The result depends on data and settings alone.
+///
+/// # Errors
+/// Too few rows, values that a scale cannot hold, settings out of range, or a loss that is no longer a number.
+pub fn train(data: &Data<'_>, settings: &Settings) -> Result<Network, FitError> {
+    settings.check().map_err(FitError::Failed)?;
+    data.check()?;
+    let inputs = InputScale::of(data.rows, data.inputs, settings.log_inputs)?;
+    let output =
+        |o: usize| OutputScale::of(data.targets.iter().skip(o).step_by(data.outputs).copied(), settings.target_scale);
+    let outputs: Vec<OutputScale> = (0..data.outputs).map(output).collect::<Result<_, _>>()?;
+    let prepared = Prepared::new(data, &inputs, &outputs);
+    let members: Vec<(Vec<super::layers::Dense>, History)> = (0..settings.members)
+        .into_par_iter()
+        .map(|member| prepared.train(member, settings))
+        .collect::<Result<_, _>>()?;
+    let (members, histories) = members.into_iter().unzip();
+    Ok(Network { inputs, outputs, members, histories })
+}
+
+/// The table as networks see it.
+struct Prepared<'a> {
+    outputs: &'a [OutputScale],
+    groups: &'a [usize],
+    input_count: usize,
+    /// `rows × padded inputs`.
+    inputs: Vec<f32>,
+    /// `rows × outputs`.
+    targets: Vec<f32>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(data: &Data<'a>, scale: &InputScale, outputs: &'a [OutputScale]) -> Self {
+        let width = super::kernels::padded(data.inputs);
+        let mut inputs = vec![0.0; data.count() * width];
+        for (row, seen) in data.rows.chunks_exact(data.inputs).zip(inputs.chunks_exact_mut(width)) {
+            seen.iter_mut().zip(scale.apply(row)).for_each(|(seen, x)| *seen = x as f32);
+        }
+        let targets = data.targets.iter().enumerate().map(|(i, y)| outputs[i % data.outputs].target(*y) as f32);
+        Self { outputs, groups: data.groups, input_count: data.inputs, inputs, targets: targets.collect() }
+    }
+
+    fn rows(&self) -> usize {
+        self.targets.len() / self.outputs.len()
+    }
+
+    fn fill(&self, batch: &mut Batch, rows: &[usize], width: usize) {
+        let outputs = self.outputs.len();
+        batch.rows = rows.len();
+        batch.inputs.clear();
+        batch.targets.clear();
+        for row in rows {
+            batch.inputs.extend_from_slice(&self.inputs[row * width..(row + 1) * width]);
+            batch.targets.extend_from_slice(&self.targets[row * outputs..(row + 1) * outputs]);
+        }
+    }
+
+    fn train(&self, member: usize, settings: &Settings) -> Result<(Vec<super::layers::Dense>, History), FitError> {
+        let settings = &Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
+        let stream = |purpose| Random::new(settings.seed, purpose);
+        let (mut order, validation) =
+            split(self.rows(), self.groups, settings.validation_share, &mut stream(FOR_VALIDATION));
+        let layout = Layout::new(self.input_count, &settings.hidden, self.outputs.len());
+        let width = layout.input_width();
+        let starts: Vec<f64> = self.outputs.iter().enumerate().map(|(o, s)| s.start(self.mean_target(o))).collect();
+        let block = layout.start(&mut stream(FOR_WEIGHTS), &starts);
+        let mut trainer = Trainer::new(layout.clone(), block, settings, self.outputs);
+        let mut batch = Batch { rows: 0, inputs: Vec::new(), targets: Vec::new() };
+        let mut batches = stream(FOR_BATCHES);
+        let mut history = History {
+            epochs: Vec::new(),
+            best_epoch: 0,
+            best_loss: f64::INFINITY,
+            training_rows: order.len(),
+            validation_rows: validation.len(),
+        };
+        let mut best = trainer.block.clone();
+        let (mut rate, mut stale) = (settings.learning_rate, 0);
+        let mean = |(sum, count): (f64, usize)| sum / count.max(1) as f64;
+        let add = |a: (f64, usize), b: (f64, usize)| (a.0 + b.0, a.1 + b.1);
+        for epoch in 1..=settings.epochs {
+            batches.shuffle(&mut order);
+            let mut training = (0.0, 0);
+            for rows in order.chunks(settings.batch_size) {
+                self.fill(&mut batch, rows, width);
+                training = add(training, trainer.step(&batch, rate));
+            }
+            let mut validated = (0.0, 0);
+            for rows in validation.chunks(VALIDATION_BATCH) {
+                self.fill(&mut batch, rows, width);
+                validated = add(validated, trainer.loss(&batch));
+            }
+            let found = Epoch {
+                member,
+                epoch,
+                training: mean(training),
+                validation: (validated.1 > 0).then(|| mean(validated)),
+                learning_rate: rate,
+            };
+            history.epochs.push(found);
+            let loss = found.deciding();
+            if !loss.is_finite() {
+                return Err(FitError::Failed(format!(
+                    "the loss is no number after {epoch} epochs; a smaller learning_rate or a gradient_norm may help"
+                )));
+            }
+            if loss < history.best_loss * (1.0 - BETTER) {
+                (history.best_loss, history.best_epoch, stale) = (loss, epoch, 0);
+                best.clone_from(&trainer.block);
+            } else {
+                stale += 1;
+                if settings.plateau_patience > 0 && stale % settings.plateau_patience == 0 {
+                    rate *= settings.plateau_factor;
+                }
+            }
+            if settings.patience > 0 && stale >= settings.patience {
+                break;
+            }
+        }
+        Ok((layout.unpadded(&best), history))
+    }
+
+    fn mean_target(&self, output: usize) -> f64 {
+        let known: Vec<f64> = self
+            .targets
+            .iter()
+            .skip(output)
+            .step_by(self.outputs.len())
+            .filter(|t| !t.is_nan())
+            .map(|t| f64::from(*t))
+            .collect();
+        known.iter().sum::<f64>() / known.len().max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::TargetScale;
+    use super::*;
+    use onnx::Model;
+
+    /// Two positive targets of three inputs, in groups of ten rows.
+    fn table(rows: usize) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
+        let mut random = Random::new(11, 0);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for _ in 0..rows {
+            let row: [f64; 3] = std::array::from_fn(|_| 1.0 + 99.0 * random.uniform());
+            y.extend([0.01 * row[0] * row[1], 3.0 + 100.0 / row[2]]);
+            x.extend(row);
+        }
+        (x, y, (0..rows).map(|row| row / 10).collect())
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            hidden: vec![24, 16],
+            epochs: 150,
+            members: 2,
+            batch_size: 32,
+            learning_rate: 5e-3,
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn two_targets_are_learnt_by_one_network_on_every_scale() {
+        let (rows, targets, groups) = table(600);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        for scale in [TargetScale::Log, TargetScale::Relative, TargetScale::Absolute, TargetScale::Signed] {
+            let network = train(&data, &Settings { target_scale: scale, ..settings() }).expect("a network");
+            let mut errors = [0.0; 2];
+            for (row, targets) in rows.chunks(3).zip(targets.chunks(2)) {
+                let predicted = network.predict(row);
+                for o in 0..2 {
+                    errors[o] += (predicted[o] - targets[o]).abs() / 600.0;
+                }
+            }
+            assert!(errors[0] < 1.5 && errors[1] < 1.0, "{scale:?}: {errors:?}");
+            if scale != TargetScale::Signed {
+                assert!(network.predict(&[1e9, 0.0, 1e9]).iter().all(|p| *p > 0.0 && p.is_finite()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_graph_says_what_the_network_says() {
+        let (rows, targets, groups) = table(120);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        for target_scale in [TargetScale::Log, TargetScale::Absolute, TargetScale::Signed] {
+            for log_inputs in [false, true] {
+                let chosen = Settings { target_scale, log_inputs, epochs: 10, ..settings() };
+                let network = train(&data, &chosen).expect("a network");
+                for output in 0..2 {
+                    let mut graph = onnx::GraphBuilder::new();
+                    let input = graph.input();
+                    let column = network.export(&mut graph, &input, output);
+                    let model = Model::load(&graph.finish(&column, "y", 3, &[])).expect("a model");
+                    let flat: Vec<f32> = rows.iter().map(|x| *x as f32).collect();
+                    for (row, got) in flat.chunks(3).zip(model.predict(&flat).expect("predictions")) {
+                        let row: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
+                        let expected = network.predict(&row)[output];
+                        assert!((f64::from(got) - expected).abs() <= 1e-6 * expected.abs().max(1e-3));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_network_and_another_seed_another() {
+        let (rows, targets, groups) = table(100);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let few = Settings { epochs: 5, dropouts: vec![0.2, 0.1], ..settings() };
+        let network = train(&data, &few).expect("a network");
+        assert_eq!(network, train(&data, &few).expect("a network"));
+        assert_ne!(network, train(&data, &Settings { seed: 1, ..few }).expect("a network"));
+        assert_ne!(network.members[0], network.members[1]);
+    }
+
+    #[test]
+    fn missing_targets_teach_nothing_and_the_others_all_the_same() {
+        let (rows, mut targets, groups) = table(300);
+        for (row, targets) in targets.chunks_mut(2).enumerate() {
+            targets[row % 2] = f64::NAN;
+        }
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let network = train(&data, &settings()).expect("a network");
+        let error = |o: usize| {
+            let pairs = rows.chunks(3).zip(targets.chunks(2)).filter(|(_, t)| !t[o].is_nan());
+            let (sum, count) = pairs.fold((0.0, 0.0), |(sum, count), (row, t)| {
+                (sum + (network.predict(row)[o] / t[o] - 1.0).abs(), count + 1.0)
+            });
+            sum / count
+        };
+        assert!(error(0) < 0.2 && error(1) < 0.2, "{} {}", error(0), error(1));
+    }
+
+    #[test]
+    fn training_stops_early_and_keeps_the_best_weights() {
+        let (rows, targets, groups) = table(200);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let hasty =
+            Settings { patience: 3, plateau_patience: 2, learning_rate: 0.3, members: 1, epochs: 500, ..settings() };
+        let network = train(&data, &hasty).expect("a network");
+        let history = &network.histories()[0];
+        assert!(history.epochs.len() < 500);
+        assert_eq!(history.epochs.len() - history.best_epoch, 3);
+        let least = history.epochs.iter().map(Epoch::deciding).fold(f64::INFINITY, f64::min);
+        assert!((history.best_loss / least - 1.0).abs() < 1e-3);
+        assert!(history.epochs.iter().any(|epoch| epoch.learning_rate < 0.3));
+        assert_eq!(history.training_rows + history.validation_rows, 200);
+        // The kept weights are those of the best epoch: training that long and no longer gives the same.
+        let exactly = Settings { epochs: history.best_epoch, ..hasty };
+        assert_eq!(network.members, train(&data, &exactly).expect("a network").members);
+    }
+
+    #[test]
+    fn what_cannot_be_trained_is_refused() {
+        let none = Data { inputs: 1, outputs: 1, rows: &[1.0], targets: &[1.0], groups: &[] };
+        assert!(matches!(train(&none, &settings()), Err(FitError::TooFewRows { .. })));
+        let uneven = Data { inputs: 2, outputs: 1, rows: &[1.0; 3], targets: &[1.0; 2], groups: &[] };
+        assert!(train(&uneven, &settings()).is_err());
+        let zero = Data { inputs: 1, outputs: 1, rows: &[1.0, 2.0], targets: &[0.0, 1.0], groups: &[] };
+        assert!(train(&zero, &settings()).is_err());
+        assert!(train(&zero, &Settings { target_scale: TargetScale::Absolute, epochs: 2, ..settings() }).is_ok());
+        let bad = Settings { dropouts: vec![0.5], ..settings() };
+        assert!(train(&zero, &bad).is_err_and(|e| e.to_string().contains("dropouts")));
+    }
+}

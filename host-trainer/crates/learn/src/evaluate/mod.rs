@@ -1,0 +1,13 @@
+//! How good predictions are, and what makes them so.
+
+mod columns;
+mod curve;
+mod judge;
+mod pairs;
+mod refit;
+
+pub use columns::{Effect, Effects, Shuffles, importance_of_kind, importance_of_models, leave_one_column_out};
+pub use curve::{Curve, CurvePlan, CurvePoint, fits, learning_curve};
+pub use judge::{Judged, Judgement, Line, judge, judge_unseen, lines};
+pub use pairs::{Pair, Pairs, pairs};
+pub use refit::Refit;

@@ -1,0 +1,330 @@
+//! What a layer's work consists of, as formulas over the features that physical models read.
+
+use estimators::formula::Formula;
+use shared::engine::Table;
+
+/// The features read of a convolution.
+const CONVOLUTIONAL: &[&str] = &[
+    "batch_size",
+    "input_size_0",
+    "input_size_1",
+    "input_size_2",
+    "output_size_0",
+    "output_size_1",
+    "output_size_2",
+    "kernel_0",
+    "kernel_1",
+    "stride_0",
+    "stride_1",
+    "group_channels",
+    "element_bytes",
+];
+/// The features read of a pooling.
+const POOLING: &[&str] = &[
+    "batch_size",
+    "input_size_0",
+    "input_size_1",
+    "input_size_2",
+    "output_size_1",
+    "output_size_2",
+    "kernel_0",
+    "kernel_1",
+    "stride_0",
+    "stride_1",
+    "element_bytes",
+];
+/// The features read of every other layer.
+const SIZES: &[&str] = &["batch_size", "input_size", "output_size", "weights", "element_bytes"];
+
+/// Channels that one tile of a matrix product covers; GPU kernels compute whole tiles.
+const TILES: [f64; 3] = [32.0, 64.0, 128.0];
+
+/// Width and height of the block of outputs that one group of threads computes in Winograd's algorithm.
+const WINOGRAD_BLOCK: [f64; 2] = [16.0, 8.0];
+
+/// The features that physical models read of a table's layers.
+pub(crate) fn features(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Convolutional => CONVOLUTIONAL,
+        Table::Pooling => POOLING,
+        _ => SIZES,
+    }
+}
+
+/// A part of a layer's work.
+#[derive(Debug, Clone)]
+pub(crate) struct Quantity {
+    /// Its name, for the card.
+    pub(crate) name: String,
+    /// Its formula.
+    pub(crate) formula: Formula,
+    /// Whether it is arithmetic, whose rate depends on the precision.
+    pub(crate) arithmetic: bool,
+}
+
+fn quantity(name: &str, formula: Formula) -> Quantity {
+    Quantity { name: name.to_owned(), formula, arithmetic: false }
+}
+
+fn arithmetic(name: &str, formula: Formula) -> Quantity {
+    Quantity { name: name.to_owned(), formula, arithmetic: true }
+}
+
+/// A feature by its name.
+fn column(table: Table, name: &str) -> Formula {
+    let position = features(table).iter().position(|feature| *feature == name);
+    position.map_or(Formula::Constant(0.0), Formula::Column)
+}
+
+/// The bytes of one element, by which precisions are told apart.
+pub(crate) fn element_bytes(table: Table) -> Formula {
+    column(table, "element_bytes")
+}
+
+fn one() -> Formula {
+    Formula::Constant(1.0)
+}
+
+/// Sizes of a layer that formulas are made of.
+struct Sizes {
+    batch: Formula,
+    input: Formula,
+    output: Formula,
+    weights: Formula,
+    macs: Formula,
+    bytes: Formula,
+}
+
+impl Sizes {
+    fn of(table: Table) -> Self {
+        let c = |name: &str| column(table, name);
+        let batch = c("batch_size");
+        let (input, output, weights, macs) = match table {
+            Table::Convolutional => {
+                let depth = c("group_channels") * c("kernel_0") * c("kernel_1");
+                let output = batch.clone() * c("output_size_1") * c("output_size_2") * c("output_size_0");
+                let macs = output.clone() * depth.clone();
+                (image(table), output, depth * c("output_size_0"), macs)
+            }
+            Table::Pooling => {
+                let output = batch.clone() * c("output_size_1") * c("output_size_2") * c("input_size_0");
+                let reads = output.clone() * c("kernel_0") * c("kernel_1");
+                (image(table), output, Formula::Constant(0.0), reads)
+            }
+            _ => {
+                let (input, output, weights) = (c("input_size"), c("output_size"), c("weights"));
+                // A product of a C·P by a C·K matrix: see `Shape::macs`.
+                let macs = (input.clone() * output.clone() * weights.clone()).root();
+                (input, output, weights, macs)
+            }
+        };
+        Self { batch, input, output, weights, macs, bytes: element_bytes(table) }
+    }
+
+    fn in_bytes(&self, elements: &Formula) -> Formula {
+        elements.clone() * self.bytes.clone()
+    }
+
+    fn bytes_moved(&self) -> Formula {
+        self.in_bytes(&(self.input.clone() + self.output.clone() + self.weights.clone()))
+    }
+
+    /// Operations for each element that must be moved.
+    fn intensity(&self) -> Formula {
+        self.macs.clone() / (self.input.clone() + self.output.clone() + self.weights.clone())
+    }
+}
+
+fn image(table: Table) -> Formula {
+    let c = |name: &str| column(table, name);
+    c("batch_size") * c("input_size_0") * c("input_size_1") * c("input_size_2")
+}
+
+/// How finely costs are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prices {
+    /// One price for every byte and every kernel size: a device has one memory, and a few networks cannot tell its uses
+    /// apart.
+    One,
+    /// A price for each use of memory, and of 3×3 kernels apart from others.
+    Each,
+}
+
+/// What a layer's run time or energy is the non-negative sum of: a constant for its launch, arithmetic, bytes moved.
+pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
+    let s = Sizes::of(table);
+    let mut all = match table {
+        Table::Convolutional => return convolution(&s, prices),
+        Table::Dense => vec![quantity("launch", one()), arithmetic("MACs", s.macs.clone())],
+        Table::Pooling => vec![quantity("launch", one()), quantity("window reads", s.in_bytes(&s.macs))],
+        _ => vec![quantity("launch", one())],
+    };
+    match prices {
+        Prices::One => all.push(quantity("bytes", s.bytes_moved())),
+        Prices::Each => {
+            all.push(quantity("bytes in", s.in_bytes(&s.input)));
+            all.push(quantity("bytes out", s.in_bytes(&s.output)));
+            if table != Table::Pooling {
+                all.push(quantity("bytes of weights", s.in_bytes(&s.weights)));
+            }
+        }
+    }
+    all
+}
+
+/// Of a convolution: arithmetic as it is and in whole tiles, and the length of the sum behind one output, which no number
+/// of cores shortens; launch and arithmetic apart for depthwise convolutions, whose kernels differ.
+fn convolution(s: &Sizes, prices: Prices) -> Vec<Quantity> {
+    let c = |name: &str| column(Table::Convolutional, name);
+    let depthwise = c("input_size_0").above(1.5) * (one() - c("group_channels").above(1.5));
+    let dense = one() - depthwise.clone();
+    let in_depthwise = |f: &Formula| depthwise.clone() * f.clone();
+    let in_dense = |f: &Formula| dense.clone() * f.clone();
+    let pixels = s.batch.clone() * c("output_size_1") * c("output_size_2");
+    let depth = c("group_channels") * c("kernel_0") * c("kernel_1");
+    let in_tiles = |tile: f64| c("output_size_0").rounded_up(tile) * pixels.clone().rounded_up(tile) * depth.clone();
+    let mut all = vec![
+        quantity("launch", dense.clone()),
+        quantity("launch, depthwise", depthwise.clone()),
+        arithmetic("MACs", in_dense(&s.macs)),
+        arithmetic("MACs, depthwise", in_depthwise(&s.macs)),
+        arithmetic("MACs an output", in_dense(&depth)),
+        quantity("bytes of patches", in_dense(&s.in_bytes(&(depth.clone() * pixels.clone())))),
+    ];
+    for tile in TILES {
+        all.push(arithmetic(&format!("MACs in tiles of {tile}"), in_dense(&in_tiles(tile))));
+    }
+    if prices == Prices::One {
+        all.push(quantity("bytes", s.bytes_moved()));
+        return all;
+    }
+    // 3×3 kernels have algorithms of their own (Winograd's: Lavin and Gray, 2015, arXiv:1509.09308), so that every other
+    // costs more for the same arithmetic. As a surcharge on the others, since of a size that training lacks the price
+    // without it is known.
+    let is_three = |name: &str| c(name).above(2.5) - c(name).above(3.5);
+    let three = is_three("kernel_0") * is_three("kernel_1");
+    let other = one() - three.clone();
+    let [width, height] = WINOGRAD_BLOCK;
+    let blocks = s.batch.clone()
+        * c("output_size_1").rounded_up(height)
+        * c("output_size_2").rounded_up(width)
+        * c("output_size_0").rounded_up(TILES[0])
+        * c("group_channels");
+    all.extend([
+        arithmetic("MACs, not 3×3", in_dense(&(other.clone() * s.macs.clone()))),
+        arithmetic("MACs in tiles of 64, not 3×3", in_dense(&(other.clone() * in_tiles(TILES[1])))),
+        arithmetic("MACs, depthwise, not 3×3", in_depthwise(&(other * s.macs.clone()))),
+        arithmetic("products in blocks of 16×8, 3×3", in_dense(&(three * blocks))),
+        quantity("bytes in", in_dense(&s.in_bytes(&s.input))),
+        quantity("bytes in, depthwise", in_depthwise(&s.in_bytes(&s.input))),
+        quantity("bytes out", in_dense(&s.in_bytes(&s.output))),
+        quantity("bytes out, depthwise", in_depthwise(&s.in_bytes(&s.output))),
+        quantity("bytes of weights", s.in_bytes(&s.weights)),
+    ]);
+    all
+}
+
+/// What fills a GPU: the quantities whose growth saturates it, and with it the power it draws.
+pub(crate) fn loads(table: Table) -> Vec<Quantity> {
+    let s = Sizes::of(table);
+    let mut all = vec![quantity("elements in", s.input.clone()), quantity("elements out", s.output.clone())];
+    if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
+        all.push(quantity("MACs", s.macs.clone()));
+    }
+    all.extend(intensity(table));
+    if matches!(table, Table::Convolutional | Table::Dense) {
+        all.push(quantity("weights", s.weights.clone()));
+    }
+    all
+}
+
+/// What the residual's trees ask of any layer: its sizes. Products and quotients only, so that no rounding tells memory from
+/// graph.
+pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
+    let c = |name: &str| quantity(name, column(table, name));
+    let s = Sizes::of(table);
+    let mut all = match table {
+        Table::Convolutional => {
+            ["input_size_0", "output_size_0", "input_size_1", "output_size_1", "kernel_0", "stride_0", "group_channels"]
+                .map(c)
+                .to_vec()
+        }
+        Table::Pooling => ["input_size_0", "input_size_1", "output_size_1", "kernel_0", "stride_0"].map(c).to_vec(),
+        _ => vec![c("weights")],
+    };
+    all.extend([
+        c("batch_size"),
+        c("element_bytes"),
+        quantity("elements in", s.input.clone()),
+        quantity("elements out", s.output.clone()),
+    ]);
+    all
+}
+
+/// Operations for each element that must be moved, where a layer operates at all.
+pub(crate) fn intensity(table: Table) -> Option<Quantity> {
+    let operates = matches!(table, Table::Convolutional | Table::Dense | Table::Pooling);
+    operates.then(|| quantity("MACs an element", Sizes::of(table).intensity()))
+}
+
+/// What follows from the sizes, which trees that learn from single layers ask besides.
+pub(crate) fn products(table: Table) -> Vec<Quantity> {
+    let s = Sizes::of(table);
+    let mut all = Vec::new();
+    if table == Table::Convolutional {
+        let depth = column(table, "group_channels") * column(table, "kernel_0") * column(table, "kernel_1");
+        let pixels = column(table, "output_size_1") * column(table, "output_size_2");
+        all.push(quantity("patch elements", depth * pixels));
+        all.push(quantity("weights", s.weights));
+    }
+    if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
+        all.push(quantity("MACs", s.macs));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::Column;
+    use crate::features::columns::Shape;
+    use shared::engine::Precision;
+
+    #[test]
+    fn quantities_agree_with_the_columns_of_the_same_name() {
+        let mut values = vec![2.0, 32.0, 56.0, 56.0, 64.0, 28.0, 28.0, 3.0, 5.0, 2.0, 2.0, 2.0, 2.0];
+        values.extend([4.0, 1.0, 1.0, f64::NAN]);
+        let convolution = Shape { table: Table::Convolutional, values, precision: Some(Precision::Fp16) };
+        let dense = Shape { table: Table::Dense, values: vec![2.0, 1024.0, 20.0, f64::NAN], precision: None };
+        for shape in [convolution, dense] {
+            let read = |name: &str| Column::resolve(shape.table, name).expect("a column").value(&shape);
+            let row: Vec<f64> = features(shape.table).iter().map(|name| read(name)).collect();
+            let sizes = Sizes::of(shape.table);
+            assert_eq!(sizes.macs.value(&row), read("macs"));
+            assert_eq!(sizes.weights.value(&row), read("weights"));
+            assert_eq!(sizes.input.value(&row), read("input_elements"));
+            assert_eq!(sizes.output.value(&row), read("output_elements"));
+        }
+    }
+
+    #[test]
+    fn depthwise_convolutions_and_three_by_three_kernels_have_terms_of_their_own() {
+        let quantities =
+            || [Prices::One, Prices::Each].into_iter().flat_map(|prices| additive(Table::Convolutional, prices));
+        for (group_channels, kernel) in [(1.0, 3.0), (1.0, 5.0), (32.0, 3.0), (32.0, 5.0)] {
+            let row = [1.0, 32.0, 8.0, 8.0, 32.0, 8.0, 8.0, kernel, kernel, 1.0, 1.0, group_channels, 2.0];
+            for quantity in quantities() {
+                let name = &quantity.name;
+                let shared = name == "bytes" || name == "bytes of weights";
+                let of_its_groups = shared || name.contains("depthwise") == (group_channels == 1.0);
+                let of_its_kernel = match (name.contains("not 3×3"), name.ends_with("3×3")) {
+                    (true, _) => kernel == 5.0,
+                    (_, true) => kernel == 3.0,
+                    _ => true,
+                };
+                assert_eq!(quantity.formula.value(&row) > 0.0, of_its_groups && of_its_kernel, "{name}: {row:?}");
+            }
+        }
+        assert!(quantities().any(|q| q.name.ends_with(", 3×3")) && quantities().any(|q| q.name.contains("not 3×3")));
+    }
+}

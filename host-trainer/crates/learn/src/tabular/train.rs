@@ -1,0 +1,214 @@
+//! From a table to a graph with a card, judged on folds and on rows kept back.
+
+use super::Dataset;
+use crate::fit::kinds::Kind;
+use crate::fit::plan::Plan;
+use crate::fit::train::ONNX_TOLERANCE;
+use crate::model::{FeatureRange, Program};
+use estimators::FitError;
+use estimators::fold_hashes;
+use estimators::lasso::Folds;
+use estimators::metrics::Metrics;
+use estimators::mlp::{self, Network};
+use onnx::{GraphBuilder, Model};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// One row in so many is kept back for testing; no fold and no trial sees it.
+const TEST_ONE_IN: usize = 5;
+/// Rows it takes.
+const FEWEST_ROWS: usize = 20;
+/// Rows whose predictions a card keeps as a self-test.
+const SELF_TEST_ROWS: usize = 8;
+
+/// What a reader should know of a model of a table.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableCard {
+    /// The card's own version.
+    pub schema_version: u32,
+    /// What fitted it.
+    pub program: Program,
+    /// The tag whose rows it was trained on.
+    pub tag: String,
+    /// The model kind.
+    pub model_kind: &'static str,
+    /// Raw inputs in the order of the ONNX input, each with the range seen in training.
+    pub inputs: Vec<FeatureRange>,
+    /// Outputs: of each a graph, `<output>.onnx`, with its SHA-256.
+    pub onnx_sha256: BTreeMap<String, String>,
+    /// Rows trained on.
+    pub training_rows: usize,
+    /// Rows kept back for testing.
+    pub test_rows: usize,
+    /// Rows that held a zero where a zero is no value.
+    pub rows_with_zeros: usize,
+    /// Rows left out, since a column held no number.
+    pub rows_without_numbers: usize,
+    /// SHA-256 of the rows.
+    pub data_sha256: String,
+    /// The options it was fitted with.
+    pub configuration: serde_json::Value,
+    /// How training went.
+    pub fit: serde_json::Value,
+    /// Figures of each output on folds that the model did not see.
+    pub cross_validation: BTreeMap<String, Metrics>,
+    /// Figures of each output on the rows kept back.
+    pub test: BTreeMap<String, Metrics>,
+    /// A few inputs, and each output for them.
+    pub self_test: SelfTest,
+}
+
+/// Inputs with the predictions that belong to them.
+#[derive(Debug, Clone, Serialize)]
+pub struct SelfTest {
+    /// Raw inputs, row by row.
+    pub inputs: Vec<Vec<f32>>,
+    /// Predictions of each output.
+    pub outputs: BTreeMap<String, Vec<f32>>,
+}
+
+/// A model of a table.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// Its card.
+    pub card: TableCard,
+    /// A graph an output, by name.
+    pub graphs: BTreeMap<String, Vec<u8>>,
+}
+
+/// Rows to train on and rows kept back.
+fn split(data: &Dataset) -> (Dataset, Dataset) {
+    let order = fold_hashes(&(0..data.len()).collect::<Vec<_>>());
+    let (test, training): (Vec<usize>, Vec<usize>) =
+        (0..data.len()).partition(|i| order[*i].is_multiple_of(TEST_ONE_IN as u64));
+    (data.subset(&training), data.subset(&test))
+}
+
+fn network(data: &Dataset, plan: &Plan) -> Result<Network, FitError> {
+    if plan.kind != Kind::Mlp {
+        let message = format!("{} knows layers; a table of any other kind takes mlp", plan.kind.name());
+        return Err(FitError::Failed(message));
+    }
+    let table = mlp::Data {
+        inputs: data.inputs.len(),
+        outputs: data.outputs.len(),
+        rows: &data.rows,
+        targets: &data.targets,
+        groups: &[],
+    };
+    mlp::train(&table, &plan.mlp)
+}
+
+fn predictions(network: &Network, data: &Dataset) -> Vec<f64> {
+    data.rows.chunks_exact(data.inputs.len()).flat_map(|row| network.predict(row)).collect()
+}
+
+fn metrics(data: &Dataset, predicted: &[f64]) -> Vec<Metrics> {
+    let width = data.outputs.len();
+    let column = |values: &[f64], o: usize| values.iter().skip(o).step_by(width).copied().collect::<Vec<f64>>();
+    (0..width).map(|o| Metrics::of(&column(&data.targets, o), &column(predicted, o))).collect()
+}
+
+/// Folds that judge.
+#[must_use]
+pub fn folds(plan: &Plan) -> u32 {
+    plan.evaluation.folds.max(2) as u32
+}
+
+/// Cross-validates on the rows that are not kept back; `after_fold` gets a fold's number from 1 and figures of each output
+/// on the rows held out so far. None where it breaks off.
+///
+/// # Errors
+/// Too few rows, or a fit that fails.
+pub fn validate(
+    data: &Dataset,
+    plan: &Plan,
+    after_fold: &mut dyn FnMut(u32, &[Metrics]) -> ControlFlow<()>,
+) -> Result<Option<Vec<Metrics>>, FitError> {
+    let (training, _) = split(data);
+    if training.len() < FEWEST_ROWS {
+        return Err(FitError::TooFewRows { found: training.len(), needed: FEWEST_ROWS });
+    }
+    let cut = Folds::grouped(&fold_hashes(&(0..training.len()).collect::<Vec<_>>()), folds(plan) as usize);
+    let cut = cut.map_err(|e| FitError::Failed(e.to_string()))?;
+    let (mut held_out, mut predicted) = (Vec::new(), Vec::new());
+    let mut figures = Vec::new();
+    for fold in 0..cut.count() {
+        let fitted = network(&training.subset(&cut.training(fold)), plan)?;
+        let rows = cut.held_out(fold);
+        predicted.extend(predictions(&fitted, &training.subset(&rows)));
+        held_out.extend(rows);
+        figures = metrics(&training.subset(&held_out), &predicted);
+        if after_fold(fold as u32 + 1, &figures).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(figures))
+}
+
+/// Fits a model, judges it, and writes a graph for each output, which is run and compared with the model in memory.
+///
+/// # Errors
+/// Too few rows, a fit that fails, or a graph that says something else.
+pub fn fit(data: &Dataset, plan: &Plan) -> Result<Fitted, FitError> {
+    let judged = validate(data, plan, &mut |_, _| ControlFlow::Continue(()))?.unwrap_or_default();
+    let (training, test) = split(data);
+    let fitted = network(&training, plan)?;
+    let named = |figures: Vec<Metrics>| data.outputs.iter().cloned().zip(figures).collect::<BTreeMap<_, _>>();
+    let width = data.inputs.len();
+    let step = training.len().div_ceil(SELF_TEST_ROWS).max(1);
+    let inputs: Vec<Vec<f32>> =
+        training.rows.chunks_exact(width).step_by(step).map(|row| row.iter().map(|x| *x as f32).collect()).collect();
+    let flat: Vec<f32> = inputs.iter().flatten().copied().collect();
+    let (mut graphs, mut outputs, mut hashes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (o, name) in data.outputs.iter().enumerate() {
+        let mut graph = GraphBuilder::new();
+        let input = graph.input();
+        let output = fitted.export(&mut graph, &input, o);
+        let metadata = [
+            ("tag", data.tag.clone()),
+            ("model_kind", plan.kind.name().to_owned()),
+            ("features", data.inputs.join(",")),
+            ("data_sha256", data.hash.clone()),
+        ];
+        let bytes = graph.finish(&output, "prediction", width, &metadata);
+        let model = Model::load(&bytes).map_err(|e| FitError::Failed(e.to_string()))?;
+        let predicted = model.predict(&flat).map_err(|e| FitError::Failed(e.to_string()))?;
+        for (row, got) in inputs.iter().zip(&predicted) {
+            let wide: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
+            let expected = fitted.predict(&wide)[o];
+            if (f64::from(*got) - expected).abs() > ONNX_TOLERANCE * expected.abs().max(f64::from(f32::MIN_POSITIVE)) {
+                let message = format!("the ONNX model gives {got} where the model in memory gives {expected}");
+                return Err(FitError::Failed(message));
+            }
+        }
+        hashes.insert(name.clone(), shared::digest::sha256(&bytes));
+        outputs.insert(name.clone(), predicted);
+        graphs.insert(name.clone(), bytes);
+    }
+    let range = |(i, name): (usize, &String)| {
+        let values = training.rows.iter().skip(i).step_by(width);
+        let (min, max) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(*x), max.max(*x)));
+        FeatureRange { name: name.clone(), unit: String::new(), min, max }
+    };
+    let card = TableCard {
+        schema_version: 1,
+        program: Program::this(),
+        tag: data.tag.clone(),
+        model_kind: plan.kind.name(),
+        inputs: data.inputs.iter().enumerate().map(range).collect(),
+        onnx_sha256: hashes,
+        training_rows: training.len(),
+        test_rows: test.len(),
+        rows_with_zeros: data.with_zeros,
+        rows_without_numbers: data.no_numbers,
+        data_sha256: data.hash.clone(),
+        configuration: serde_json::json!({ "mlp": plan.mlp }),
+        fit: fitted.describe(),
+        cross_validation: named(judged),
+        test: named(metrics(&test, &predictions(&fitted, &test))),
+        self_test: SelfTest { inputs, outputs },
+    };
+    Ok(Fitted { card, graphs })
+}

@@ -1,0 +1,308 @@
+//! Two engines, or one on two devices, layer by layer.
+
+use super::layout::{figure, number, query};
+use super::pairs::{By, Pair, pair};
+use super::pictures::Cost;
+use super::rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
+use super::upload::Kept;
+use charts::{Axis, Bar, Bars};
+use learn::predict::{LayerPrediction, Prediction};
+use maud::{Markup, html};
+use serde::Deserialize;
+use shared::engine::{Engine, Layer};
+use shared::failure::printable;
+
+/// What a link to a comparison says.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Choice {
+    /// The first engine.
+    pub(super) a: Option<String>,
+    /// The second engine.
+    pub(super) b: Option<String>,
+    /// The first engine's device.
+    pub(super) device: Option<String>,
+    /// The second engine's device; none: the same.
+    pub(super) device_b: Option<String>,
+    /// How rows are sorted.
+    pub(super) sort: Option<Sort>,
+    /// Page of the table, from 1.
+    #[serde(default)]
+    pub(super) page: usize,
+}
+
+/// What rows are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sort {
+    /// The largest difference first, either way.
+    #[default]
+    Difference,
+    /// Execution order.
+    Index,
+}
+
+/// One of the two.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    /// SHA-256 of the file.
+    pub(super) id: &'a str,
+    /// The name it came under.
+    pub(super) name: &'a str,
+    /// Its layers.
+    pub(super) engine: &'a Engine,
+    /// What they cost.
+    pub(super) prediction: &'a Prediction,
+}
+
+impl Side<'_> {
+    fn layers(&self) -> Vec<&Layer> {
+        self.prediction.layers.iter().filter_map(|p| self.engine.layers.get(p.index)).collect()
+    }
+}
+
+/// The form that chooses what is compared.
+pub(super) fn form(kept: &[Kept], devices: &[String], choice: &Choice) -> Markup {
+    let engines = |name: &str, label: &str, chosen: Option<&String>| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                select id=(name) name=(name) {
+                    @for engine in kept {
+                        option value=(engine.id) selected[chosen == Some(&engine.id)] { (printable(&engine.name)) " · " (engine.id.get(..8).unwrap_or_default()) }
+                    }
+                }
+            }
+        }
+    };
+    let chooser = |name: &str, label: &str, chosen: Option<&String>| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                select id=(name) name=(name) { @for device in devices { option value=(device) selected[chosen == Some(device)] { (printable(device)) } } }
+            }
+        }
+    };
+    html! {
+        form.card method="get" action="/compare" {
+            @if kept.is_empty() {
+                p { "There is no engine to compare yet. " a href="/" { "Drop one" } ", then another." }
+            } @else {
+                div.cols.two {
+                    div { (engines("a", "First engine", choice.a.as_ref())) (chooser("device", "on", choice.device.as_ref())) }
+                    div { (engines("b", "Second engine", choice.b.as_ref().or(choice.a.as_ref()))) (chooser("device_b", "on", choice.device_b.as_ref().or(choice.device.as_ref()))) }
+                }
+                button.primary type="submit" { "Compare" }
+            }
+        }
+        form.drop method="post" action="/engines" enctype="multipart/form-data" data-drop {
+            h2 { @if choice.a.is_some() { "Compare the first with another file" } @else { "Drop two engine-info files" } }
+            @if let Some(a) = &choice.a { input type="hidden" name="against" value=(a); }
+            @if let Some(device) = &choice.device { input type="hidden" name="device" value=(device); }
+            div.inline {
+                div.field { label for="file" { "Choose files" } input #file type="file" name="file" accept=".json,.txt,application/json" multiple; }
+                button type="submit" data-busy="Predicting…" { "Compare" }
+            }
+        }
+    }
+}
+
+/// The comparison.
+pub(super) fn render(a: &Side<'_>, b: &Side<'_>, choice: &Choice) -> Markup {
+    let both_power = a.prediction.totals.average_power_w.is_some() && b.prediction.totals.average_power_w.is_some();
+    let cost = if both_power { Cost::Energy } else { Cost::Runtime };
+    let pairs = pair(&a.layers(), &b.layers());
+    html! {
+        div.head {
+            div {
+                h1 { (printable(a.name)) " → " (printable(b.name)) }
+                p.muted { (printable(&a.prediction.device)) " → " (printable(&b.prediction.device)) }
+            }
+            div.row.actions {
+                a.button href=(link(b, a, None, 1)) { "Swap" }
+                button type="button" data-copy=(link(a, b, choice.sort, 1)) hidden { "Copy link" }
+            }
+        }
+        section #comparison data-live aria-label="Comparison" {
+            div.cols.side {
+                (totals(a, b))
+                div.card { (by_kind(a, b, cost)) }
+            }
+            (table(a, b, &pairs, cost, choice))
+        }
+    }
+}
+
+fn link(a: &Side<'_>, b: &Side<'_>, sort: Option<Sort>, page: usize) -> String {
+    let page = if page > 1 { page.to_string() } else { String::new() };
+    let sort = if sort == Some(Sort::Index) { "index" } else { "" };
+    let pairs = [
+        ("a", a.id),
+        ("b", b.id),
+        ("device", &a.prediction.device),
+        ("device_b", &b.prediction.device),
+        ("sort", sort),
+        ("page", &page),
+    ];
+    format!("/compare?{}", query(&pairs))
+}
+
+/// A difference with its sign; less is better for everything here.
+fn difference(a: Option<f64>, b: Option<f64>, decimals: usize) -> Markup {
+    let Some(change) = a.zip(b).map(|(a, b)| b - a) else { return html! { span.muted { "–" } } };
+    let text = format!("{:.decimals$}", change.abs());
+    if text.bytes().all(|c| c == b'0' || c == b'.') {
+        return html! { span.muted { (text) } };
+    }
+    html! { @if change < 0.0 { span.good { "−" (text) } } @else { span.bad { "+" (text) } } }
+}
+
+fn percent(a: Option<f64>, b: Option<f64>) -> Markup {
+    let share = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| 100.0 * (b - a) / a);
+    html! { @match share { Some(share) => (difference(Some(0.0), Some(share), 1)), None => span.muted { "–" } } }
+}
+
+fn totals(a: &Side<'_>, b: &Side<'_>) -> Markup {
+    let (x, y) = (&a.prediction.totals, &b.prediction.totals);
+    let energy = |t: &learn::predict::Totals| t.average_power_w.map(|_| t.energy_mj.0);
+    let rows = [
+        ("Energy mJ", energy(x), energy(y)),
+        ("Run time ms", Some(x.runtime_ms.0), Some(y.runtime_ms.0)),
+        ("Average power W", x.average_power_w.map(|p| p.0), y.average_power_w.map(|p| p.0)),
+        ("Run time from models %", Some(x.runtime_modelled_percent), Some(y.runtime_modelled_percent)),
+    ];
+    let count = |side: &Side<'_>, what: &str| match what {
+        "Layers" => side.prediction.layers.len() as f64,
+        "GMACs" => side.layers().iter().filter_map(|l| l.macs()).map(|m| m as f64).sum::<f64>() * 1e-9,
+        _ => side.layers().iter().map(|l| l.bytes_moved() as f64).sum::<f64>() * 1e-6,
+    };
+    html! {
+        div.card {
+            h2 { "Totals" }
+            table {
+                thead { tr { th scope="col" { span.sr { "What" } } th.n scope="col" { "First" } th.n scope="col" { "Second" } th.n scope="col" { "Change" } th.n scope="col" { "%" } } }
+                tbody {
+                    @for (name, first, second) in rows {
+                        tr {
+                            th scope="row" { (name) }
+                            td.n { (first.map_or_else(|| "–".into(), figure)) } td.n { (second.map_or_else(|| "–".into(), figure)) }
+                            @if name.ends_with('%') { td {} td {} } @else { td.n { (difference(first, second, 3)) } td.n { (percent(first, second)) } }
+                        }
+                    }
+                    @for name in ["Layers", "GMACs", "MB moved"] {
+                        tr { th scope="row" { (name) } td.n { (figure_or_whole(count(a, name))) } td.n { (figure_or_whole(count(b, name))) } td {} td.n { (percent(Some(count(a, name)), Some(count(b, name)))) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn figure_or_whole(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { figure(value) }
+}
+
+fn by_kind(a: &Side<'_>, b: &Side<'_>, cost: Cost) -> Markup {
+    let mut change: [Option<f64>; GROUPS.len()] = [None; GROUPS.len()];
+    for (side, sign) in [(a, -1.0), (b, 1.0)] {
+        for layer in &side.prediction.layers {
+            *change[group(layer.kind)].get_or_insert(0.0) += sign * cost.of(layer).unwrap_or(0.0);
+        }
+    }
+    let mut bars: Vec<Bar> = change
+        .iter()
+        .zip(GROUPS)
+        .filter_map(|(change, name)| Some(Bar { name: name.to_owned(), value: (*change)?, range: None }))
+        .collect();
+    bars.sort_by(|x, y| y.value.abs().total_cmp(&x.value.abs()));
+    let title = format!("Change of {} by kind, {}", cost.name().to_lowercase(), cost.unit());
+    Bars::new("change", &title, "second less first; negative is less", Axis::linear(cost.unit()), bars).render()
+}
+
+fn table(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair], cost: Cost, choice: &Choice) -> Markup {
+    let sort = choice.sort.unwrap_or_default();
+    let layer = |side: &'_ Side<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at).cloned());
+    let value =
+        |side: &Side<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at)).and_then(|l| cost.of(l));
+    let gap = |p: &Pair| value(b, p.b).unwrap_or(0.0) - value(a, p.a).unwrap_or(0.0);
+    let mut order: Vec<(usize, &Pair)> = pairs.iter().enumerate().collect();
+    if sort == Sort::Difference {
+        order.sort_by(|x, y| gap(y.1).abs().total_cmp(&gap(x.1).abs()));
+    }
+    let pages = order.len().div_ceil(PAGE_ROWS).max(1);
+    let page = choice.page.clamp(1, pages);
+    let shown = &order[(page - 1) * PAGE_ROWS..(page * PAGE_ROWS).min(order.len())];
+    let by = |wanted: By| pairs.iter().filter(|p| p.by == wanted).count();
+    let only = |second: bool| pairs.iter().filter(|p| p.by == By::Nothing && p.b.is_some() == second).count();
+    html! {
+        section.card #layers {
+            div.row.spread {
+                h2 { "Layers" }
+                ul.tabs {
+                    li { a href=(link(a, b, None, 1) + "#layers") aria-current=[(sort == Sort::Difference).then_some("true")] { "Largest change first" } }
+                    li { a href=(link(a, b, Some(Sort::Index), 1) + "#layers") aria-current=[(sort == Sort::Index).then_some("true")] { "Execution order" } }
+                }
+            }
+            p.muted.small {
+                (by(By::Name)) " pairs by name, " (by(By::Shape)) " by shape; " (only(false)) " layers only in the first, " (only(true)) " only in the second. "
+                "Changes are second less first: less is better."
+            }
+            div.sheet tabindex="0" role="region" aria-label="Layers compared (scrolls)" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "#" } th scope="col" { "Layer" }
+                            th.n scope="col" { "ms" } th.n scope="col" { "ms, second" } th.n scope="col" { "change" }
+                            @if cost == Cost::Energy { th.n scope="col" { "mJ" } th.n scope="col" { "mJ, second" } th.n scope="col" { "change" } }
+                            th.n scope="col" { "%" }
+                        }
+                    }
+                    tbody { @for (at, pair) in shown { (row(*at, layer(a, pair.a), layer(b, pair.b), (a, b), cost)) } }
+                }
+            }
+            @if pages > 1 {
+                nav.pages aria-label="Pages of the table" {
+                    @if page > 1 { a.button href=(link(a, b, Some(sort), page - 1) + "#layers") rel="prev" { "Previous" } }
+                    span.muted { "Page " (page) " of " (pages) }
+                    @if page < pages { a.button href=(link(a, b, Some(sort), page + 1) + "#layers") rel="next" { "Next" } }
+                }
+            }
+        }
+    }
+}
+
+fn row(
+    at: usize,
+    x: Option<LayerPrediction>,
+    y: Option<LayerPrediction>,
+    sides: (&Side<'_>, &Side<'_>),
+    cost: Cost,
+) -> Markup {
+    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.runtime_prediction).map(|t| t.0);
+    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.energy_prediction).map(|e| e.0);
+    let value = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| cost.of(l));
+    let text = |l: &LayerPrediction, side: &Side<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();
+    let (shape_a, shape_b) = (x.as_ref().map(|l| text(l, sides.0)), y.as_ref().map(|l| text(l, sides.1)));
+    html! {
+        tr {
+            td.n { (at) }
+            td.layer-name {
+                @if let Some(layer) = x.as_ref().or(y.as_ref()) { (printable(&layer.layer_name)) " " span.muted.small { (kind_name(layer.kind)) } }
+                @match (&x, &y) {
+                    (Some(x), Some(y)) if x.layer_name != y.layer_name => div.small { "→ " (printable(&y.layer_name)) },
+                    (Some(_), None) => div { span.badge { "only in the first" } },
+                    (None, Some(_)) => div { span.badge { "only in the second" } },
+                    _ => {}
+                }
+                div.muted.small {
+                    (shape_a.as_deref().or(shape_b.as_deref()).unwrap_or_default())
+                    @if let (Some(first), Some(second)) = (&shape_a, &shape_b) { @if first != second { div { "→ " (second) } } }
+                }
+            }
+            td.n { (number(runtime(&x), 4)) } td.n { (number(runtime(&y), 4)) } td.n { (difference(runtime(&x), runtime(&y), 4)) }
+            @if cost == Cost::Energy {
+                td.n { (number(energy(&x), 4)) } td.n { (number(energy(&y), 4)) } td.n { (difference(energy(&x), energy(&y), 4)) }
+            }
+            td.n { (percent(value(&x), value(&y))) }
+        }
+    }
+}

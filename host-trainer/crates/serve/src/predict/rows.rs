@@ -1,0 +1,125 @@
+//! Raw rows of features: `{"layer_kind": "convolutional", "device": "…", "rows": [{"batch_size": 1, …, "precision": "fp16"}]}`.
+//! The columns are those of the training tables.
+
+use crate::error::ApiError;
+use crate::settings::Limits;
+use learn::features::columns::{Shape, extra_columns, reference_columns};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::engine::{Precision, Table};
+
+/// The column that holds a word.
+const PRECISION: &str = "precision";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    device: Option<String>,
+    layer_kind: String,
+    rows: Vec<Map<String, Value>>,
+}
+
+/// Rows of one layer kind.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) device: Option<String>,
+    pub(super) table: Table,
+    pub(super) shapes: Vec<Shape>,
+}
+
+/// Reads a body of rows.
+///
+/// # Errors
+/// What is no such document, or has rows with a column missing, unknown, or of another type.
+pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Rows, ApiError> {
+    let document: Document = serde_json::from_slice(body).map_err(|e| {
+        ApiError::unprocessable("bad_rows", format!("the body is no document of rows: {e}"))
+            .place(format!("line {}, column {}", e.line(), e.column()))
+            .help("send {\"layer_kind\": …, \"rows\": [{COLUMN: NUMBER, …}, …]}")
+    })?;
+    let table = Table::from_name(&document.layer_kind).ok_or_else(|| {
+        let kinds = Table::ALL.map(Table::name).join(", ");
+        ApiError::unprocessable("bad_rows", "there is no such layer kind")
+            .place("layer_kind")
+            .help(format!("layer kinds are {kinds}"))
+    })?;
+    if document.rows.len() > limits.layers {
+        let (rows, most) = (document.rows.len(), limits.layers);
+        return Err(ApiError::too_large(format!("there are {rows} rows, more than the {most} that are predicted")));
+    }
+    let shape = |(index, row): (usize, &Map<String, Value>)| {
+        shape(table, row).map_err(|(column, message)| {
+            ApiError::unprocessable("bad_rows", message).place(format!("rows[{index}].{column}"))
+        })
+    };
+    let shapes = document.rows.iter().enumerate().map(shape).collect::<Result<_, _>>()?;
+    Ok(Rows { device: document.device, table, shapes })
+}
+
+/// A row's shape, or the column that is wrong and what is.
+fn shape(table: Table, row: &Map<String, Value>) -> Result<Shape, (String, String)> {
+    let (reference, extra) = (reference_columns(table), extra_columns(table));
+    let known = || reference.iter().copied().chain(extra.iter().map(|(name, _)| *name)).chain([PRECISION]);
+    if let Some(unknown) = row.keys().find(|key| !known().any(|name| name == key.as_str())) {
+        let near = known().max_by(|a, b| strsim::jaro(unknown, a).total_cmp(&strsim::jaro(unknown, b)));
+        let name: String = unknown.chars().take(40).collect();
+        let message = format!("is no column of {} layers; did you mean `{}`?", table.name(), near.unwrap_or_default());
+        return Err((name, message));
+    }
+    let number = |name: &str, absent: Option<f64>| match row.get(name) {
+        Some(value) => value
+            .as_f64()
+            .filter(|number| number.is_finite() && *number >= 0.0)
+            .ok_or_else(|| (name.to_owned(), "is not a number of 0 or more".to_owned())),
+        None => absent.ok_or_else(|| (name.to_owned(), "is missing".to_owned())),
+    };
+    let mut values = Vec::with_capacity(reference.len() + extra.len());
+    for name in reference {
+        values.push(number(name, None)?);
+    }
+    for (name, absent) in extra {
+        values.push(number(name, Some(*absent))?);
+    }
+    let precision = match row.get(PRECISION) {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let word = value.as_str().and_then(Precision::from_words);
+            Some(word.ok_or_else(|| (PRECISION.to_owned(), "is no number format, such as fp16".to_owned()))?)
+        }
+    };
+    Ok(Shape { table, values, precision })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> (String, String) {
+        let error = read(body.as_bytes(), &Limits::default()).expect_err(body);
+        (error.place.unwrap_or_default(), error.message)
+    }
+
+    #[test]
+    fn rows_take_the_columns_of_their_table() {
+        let body = r#"{"layer_kind": "dense", "device": "x", "rows": [
+            {"batch_size": 1, "input_size": 512, "output_size": 1000, "precision": "fp16"}]}"#;
+        let rows = read(body.as_bytes(), &Limits::default()).expect("rows");
+        assert_eq!((rows.device.as_deref(), rows.table, rows.shapes.len()), (Some("x"), Table::Dense, 1));
+        assert_eq!(rows.shapes[0].values[..3], [1.0, 512.0, 1000.0]);
+        assert_eq!(rows.shapes[0].precision, Some(Precision::Fp16));
+    }
+
+    #[test]
+    fn a_wrong_row_is_named_with_its_column() {
+        let row = |row: &str| format!(r#"{{"layer_kind": "dense", "rows": [{row}]}}"#);
+        assert_eq!(refused(&row(r#"{"batch_size": 1, "input_size": 2}"#)).0, "rows[0].output_size");
+        let (place, message) = refused(&row(r#"{"batch_sizes": 1}"#));
+        assert_eq!(place, "rows[0].batch_sizes");
+        assert!(message.contains("`batch_size`"), "{message}");
+        assert_eq!(refused(&row(r#"{"batch_size": "1"}"#)).0, "rows[0].batch_size");
+        let wrong = r#"{"batch_size": 1, "input_size": 2, "output_size": 2, "precision": "fp17"}"#;
+        assert_eq!(refused(&row(wrong)).0, "rows[0].precision");
+        assert_eq!(refused(r#"{"layer_kind": "../dense", "rows": []}"#).0, "layer_kind");
+        assert_eq!(refused(r#"{"layer_kind": "dense", "rows": [], "x": 1}"#).0, "line 1, column 39");
+    }
+}

@@ -1,0 +1,194 @@
+//! Holding attribution against the truth of simulated runs.
+
+use align::attribute::{Evidence, Input, evidence};
+use align::cycles::{self, Batch, Cycles, Stamps};
+use align::latency;
+use align::power::Oddities;
+use align::sensor::{self, Known, Survey};
+use align::solve::NINETY;
+use align::{stamp, timeline, window};
+use shared::engine::Engine;
+use shared::run_folder::{LayerStamp, Record};
+use simulate::{Load, PassPlan, PollModel, SensorModel, Truth, VirtualRun};
+use std::convert::Infallible;
+use std::io::{self, Write};
+
+/// The wall clock of simulated logs at monotonic zero: 2025-01-28 13:38:20.
+const WALL_US: i64 = 1_738_071_500_000_000;
+
+/// A simulated run in the reference's text formats, in memory.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// The power log.
+    pub power: Vec<u8>,
+    /// The latency file.
+    pub latency: Vec<u8>,
+    /// What was true.
+    pub truth: Truth,
+}
+
+/// Simulates `runs` inferences with layers reported in the power pass, as the reference's agent does.
+#[must_use]
+pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u32, callback: bool, seed: u64) -> Logs {
+    let stamp = if callback { LayerStamp::Callback } else { LayerStamp::LayerEnd };
+    let run = VirtualRun {
+        load: load.clone(),
+        sensor,
+        poll,
+        passes: PassPlan { warmup: 50, runs, profiled: 0, with_power: true, stamp, idle_ns: 2_000_000_000 },
+        start_ns: 1_000_000_000,
+        seed,
+    };
+    let mut power = Vec::new();
+    let mut lists: Vec<Vec<u8>> = vec![Vec::new(); load.layers.len()];
+    let wall = |ns: u64| stamp::format(WALL_US + (ns / 1000) as i64);
+    let outcome = simulate::simulate::<Infallible>(&run, &mut |record| {
+        match record {
+            Record::Samples(samples) => {
+                for s in samples {
+                    let _ = writeln!(power, "{},{:?},{:?}", wall(s.t_ns), f64::from(s.mv), f64::from(s.ma));
+                }
+            }
+            Record::Layers { runs, .. } => {
+                for (list, run) in lists.iter_mut().zip(runs) {
+                    let separator = if list.is_empty() { "" } else { "," };
+                    let _ = write!(list, "{separator}[{:?},\"{}\"]", f64::from(run.ms), wall(run.stamp_ns));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    let Ok((_, truth, _)) = outcome;
+    let mut latency = b"{".to_vec();
+    for (i, (layer, list)) in load.layers.iter().zip(&lists).enumerate() {
+        let name = serde_json::Value::from(layer.name.as_str());
+        let _ = write!(latency, "{}{name}:[", if i > 0 { "," } else { "" });
+        latency.extend_from_slice(list);
+        latency.push(b']');
+    }
+    latency.push(b'}');
+    Logs { power, latency, truth }
+}
+
+/// How far each way of attributing is from the truth.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Comparison {
+    /// Mean absolute percentage error of layer power, weighted by run time: the window rule, over layers that it gives a
+    /// power at all; the network's mean for those it does not.
+    pub window: f64,
+    /// Share of the run time in layers that the window rule gives no power.
+    pub window_without: f64,
+    /// The mean power of the run for every layer, which is what a constant could do at best.
+    pub constant: f64,
+    /// Shared out by run time and activity.
+    pub share: f64,
+    /// Deconvolved.
+    pub deconvolve: f64,
+    /// Share of layers whose 90 % interval holds the true power.
+    pub coverage: f64,
+    /// Mean half-width of these intervals, relative to the true power, weighted by run time.
+    pub half_width: f64,
+    /// Measured energy per inference over the true one, less one.
+    pub energy_error: f64,
+    /// Sum of the energies of layers and of the time outside them over the measured one, less one.
+    pub closure: f64,
+    /// Share of run time in layers that the deconvolution tells apart.
+    pub identified: f64,
+    /// How many readings counted as one.
+    pub inflation: f64,
+}
+
+/// Attributes a simulated run and compares. With the engine that the load was made for, energy is shared out by activity
+/// too, else by run time alone.
+///
+/// # Errors
+/// Never in practice: the logs are in memory.
+pub fn compare(logs: &Logs, known: Known, engine: Option<&Engine>) -> io::Result<(Comparison, Evidence, Survey)> {
+    let survey = sensor::survey(logs.power.as_slice(), known)?;
+    let mut layers = latency::index(logs.latency.as_slice(), &mut Oddities::default())?;
+    let file_order = layers.clone();
+    cycles::sort_by_execution(logs.latency.as_slice(), &mut layers, |_| None)?;
+    let mut batch = Batch::default();
+    Cycles::new(logs.latency.as_slice(), &layers, false).next_batch(&mut batch)?;
+    let stamps: Stamps = cycles::classify(&batch);
+    let power = logs.power.clone();
+    let open = move || -> io::Result<Box<dyn io::Read + Send>> { Ok(Box::new(io::Cursor::new(power.clone()))) };
+    let input = Input {
+        latency: logs.latency.as_slice(),
+        layers: &layers,
+        stamps,
+        period_us: timeline::usual_period(&batch),
+        survey: &survey,
+        power: &open,
+    };
+    let evidence = evidence(&input)?;
+
+    let mut sums = vec![(0.0, 0_u64); file_order.len()];
+    window::apply(logs.latency.as_slice(), &file_order, logs.power.as_slice(), |row| {
+        if let Some(power) = row.power_uw {
+            sums[row.layer].0 += power * 1e-6;
+            sums[row.layer].1 += 1;
+        }
+        Ok(())
+    })?;
+
+    let truth = &logs.truth.layers;
+    let mean = evidence.mean_watts.unwrap_or(f64::NAN);
+    let by_name = |name: &str| layers.iter().position(|l| l.name == name).unwrap_or(0);
+    let order: Vec<usize> = truth.iter().map(|t| by_name(&t.name)).collect();
+    let time: f64 = truth.iter().map(|t| t.duration_ms).sum();
+    let error = |watts: &dyn Fn(usize) -> f64| -> f64 {
+        truth.iter().enumerate().map(|(i, t)| (watts(i) / t.power_w - 1.0).abs() * t.duration_ms).sum::<f64>() / time
+    };
+    let solution = evidence.solution.as_ref();
+    let fitted = |i: usize| solution.map_or(mean, |s| s.watts[order[i]]);
+    let deviation = |i: usize| solution.map_or(f64::INFINITY, |s| s.deviation[order[i]]);
+    let level = truth.iter().enumerate().map(|(i, t)| fitted(i) * t.duration_ms).sum::<f64>() / time;
+    let durations: Vec<f64> = truth.iter().map(|t| t.duration_ms).collect();
+    let shortest = durations.iter().copied().filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min);
+    let activities: Vec<Option<f64>> = durations
+        .iter()
+        .enumerate()
+        .map(|(i, &ms)| engine.and_then(|e| e.layers.get(i)).and_then(|l| align::share::activity(l, ms, shortest)))
+        .collect();
+    let shared = align::share::share(&durations, &activities, level, logs.truth.idle_w);
+    let file_index = |name: &str| file_order.iter().position(|l| l.name == name).unwrap_or(0);
+    let rule: Vec<Option<f64>> = truth
+        .iter()
+        .map(|t| {
+            let (sum, count) = sums[file_index(&t.name)];
+            (count > 0).then(|| sum / count as f64)
+        })
+        .collect();
+    let inside =
+        truth.iter().enumerate().filter(|(i, t)| (fitted(*i) - t.power_w).abs() <= NINETY * deviation(*i)).count();
+    let true_energy = logs.truth.energy_mj / f64::from(logs.truth.cycles);
+    let parts = solution.map_or(f64::NAN, |s| s.watts.iter().zip(&evidence.shares).map(|(p, w)| p * w).sum());
+    let comparison = Comparison {
+        window: error(&|i| rule[i].unwrap_or(mean)),
+        window_without: truth.iter().zip(&rule).filter(|(_, r)| r.is_none()).map(|(t, _)| t.duration_ms).sum::<f64>()
+            / time,
+        constant: error(&|_| mean),
+        share: error(&|i| shared[i]),
+        deconvolve: error(&fitted),
+        coverage: inside as f64 / truth.len() as f64,
+        half_width: truth
+            .iter()
+            .enumerate()
+            .map(|(i, t)| NINETY * deviation(i) / t.power_w * t.duration_ms)
+            .sum::<f64>()
+            / time,
+        energy_error: mean * evidence.period_ms / true_energy - 1.0,
+        closure: parts / mean - 1.0,
+        identified: truth
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| solution.is_some_and(|s| s.deviation[order[*i]] < 0.5 * s.prior_deviation[order[*i]]))
+            .map(|(_, t)| t.duration_ms)
+            .sum::<f64>()
+            / time,
+        inflation: evidence.inflation,
+    };
+    Ok((comparison, evidence, survey))
+}
