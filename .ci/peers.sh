@@ -78,13 +78,16 @@ get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
 get_chromium() {
     local bin
     command -v chromium >/dev/null || packages "Chromium" chromium fonts-dejavu-core || return
+    command -v chromium >/dev/null || missing "Chromium" "the package brought no program chromium" "install one" || return
     bin=$(environment "Playwright" .ci/requirements/playwright.txt) || return
     echo "$bin/python"
 }
 
 # The folder of PostgreSQL's server programs.
 get_postgres() {
-    find_postgres || { packages "PostgreSQL" postgresql && find_postgres; }
+    find_postgres && return
+    packages "PostgreSQL" postgresql || return
+    find_postgres || missing "PostgreSQL" "the package brought no initdb and pg_ctl" "install a server"
 }
 
 find_postgres() {
@@ -126,7 +129,8 @@ get_aarch64() {
     local how="as root on Debian: scripts/build-aarch64.sh --install"
     ! find_aarch64 || return 0
     [ "$(id -u)" = 0 ] || missing "aarch64 tools" "they are not installed, and only root can install them" "$how" || return
-    locked apt scripts/build-aarch64.sh --install-only || missing "aarch64 tools" "apt-get could not install them: $(reason apt)" "$how"
+    { locked apt scripts/build-aarch64.sh --install-only && find_aarch64; } ||
+        missing "aarch64 tools" "apt-get could not install them: $(reason apt)" "$how"
 }
 
 find_aarch64() {
