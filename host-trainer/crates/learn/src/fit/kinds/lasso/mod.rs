@@ -1,37 +1,77 @@
 //! The reference's model kind: a polynomial of the layer's sizes, thinned by the Lasso.
 
-use crate::fit::plan::{LassoSettings, Plan, Weighting};
-use crate::model::{Predictor, Problem, Recipe, Target};
-use estimators::FitError;
+mod options;
+
+pub use options::{LassoModel, LassoOptions, LassoSettings, Weighting, check_columns};
+pub(super) use options::LassoOptions as Options;
+
+use crate::fit::estimator::{Estimator, FittedModels};
+use super::physics::FEW_NETWORKS;
+use crate::fit::plan::{Candidate, Definition, ReferenceFaults};
+use crate::model::{Dataset, LayerTable, Predictor, Target};
 use estimators::design::Design;
-use estimators::lasso::{Folds, LassoCvParams};
+use estimators::lasso::LassoCvParams;
+use estimators::{FitError, Folds};
 use estimators::metrics::NEARLY_ZERO;
 use estimators::scaler::Scaler;
 use estimators::terms::{self, Term};
 use onnx::{GraphBuilder, Value};
 use shared::engine::Table;
 
-/// Fits Lasso models as a plan says.
+/// What `tune` searches of the Lasso.
+const SEARCH_SPACE: &str = r#"
+lasso.weighting = ["equal", "relative"]
+lasso.eps = { low = 1e-5, high = 1e-2, log = true }
+lasso.alphas = [100, 500]
+"#;
+
+/// Rows up to which the Lasso takes part in the automatic choice: with more it takes long, and trees know more.
+const MOST_CANDIDATE_ROWS: usize = 500;
+
+pub(super) static DEFINITION: Definition = Definition {
+    name: "lasso",
+    description: "Polynomial of the layer's sizes, thinned by the Lasso; the reference's",
+    estimator: |plan, _| Box::new(LassoEstimator::new(plan.options(), plan.reference_faults)),
+    search_space: &[SEARCH_SPACE],
+    candidate: Some(Candidate {
+        complexity: 3,
+        // The other candidates minimise relative errors, too.
+        estimator: |plan| {
+            let options = LassoOptions { weighting: Weighting::Relative, ..plan.options() };
+            Box::new(LassoEstimator::new(options, plan.reference_faults))
+        },
+        takes_part: |_, data| data.network_count() >= FEW_NETWORKS && data.len() <= MOST_CANDIDATE_ROWS,
+        combines: None,
+        options: |plan| Some(("lasso", serde_json::json!(plan.options::<LassoOptions>()))),
+    }),
+    baseline: false,
+};
+
+/// Fits Lasso models.
 #[derive(Debug, Clone)]
-pub struct LassoRecipe {
-    plan: Plan,
+pub struct LassoEstimator {
+    options: LassoOptions,
+    faults: ReferenceFaults,
 }
 
-impl LassoRecipe {
-    /// A recipe of a checked plan.
+impl LassoEstimator {
+    /// An estimator with checked options.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
-        Self { plan }
+    pub fn new(options: LassoOptions, faults: ReferenceFaults) -> Self {
+        Self { options, faults }
+    }
+
+    fn settings(&self, table: Table, target: Target) -> LassoSettings {
+        self.options.settings(table, target, self.faults)
     }
 
     /// All terms of a table's model over the features at hand. A special term that needs a column which is not among
     /// them is left out.
-    fn terms(&self, settings: &LassoSettings, problem: &Problem) -> Result<Vec<Term>, FitError> {
-        let mut terms = terms::polynomial(problem.features.len(), settings.degree, settings.log)
-            .map_err(|e| FitError::Failed(e.to_string()))?;
+    fn terms(&self, settings: &LassoSettings, table: &LayerTable) -> Result<Vec<Term>, FitError> {
+        let mut terms = terms::polynomial(table.features.len(), settings.degree, settings.log)?;
         if settings.special_terms {
-            for product in self.plan.special_terms(problem.table) {
-                let indices = product.iter().map(|name| problem.features.iter().position(|f| f == name));
+            for product in options::special_terms(table.table, self.faults) {
+                let indices = product.iter().map(|name| table.features.iter().position(|f| f == name));
                 if let Some(indices) = indices.collect::<Option<Vec<usize>>>() {
                     let term = Term::raw_product(&indices);
                     if !terms.contains(&term) {
@@ -43,58 +83,44 @@ impl LassoRecipe {
         Ok(terms)
     }
 
-    fn folds(&self, problem: &Problem) -> Result<Folds, FitError> {
-        let networks = problem.networks.iter().collect::<std::collections::BTreeSet<_>>().len();
-        let grouped = !self.plan.reference_faults.ungrouped_folds && networks >= 2;
-        let folds = self.plan.lasso.folds;
-        let folds = if grouped {
-            Folds::grouped(&problem.networks, folds.min(networks))
+    /// The folds by which the penalty is chosen.
+    fn folds(&self, data: &Dataset) -> Result<Folds, FitError> {
+        let networks = data.network_count();
+        let grouped = !self.faults.ungrouped_folds && networks >= 2;
+        let folds = self.options.folds;
+        Ok(if grouped {
+            Folds::grouped(&data.networks, folds.min(networks))?
         } else {
-            Folds::contiguous(problem.len(), folds.min(problem.len()))
-        };
-        folds.map_err(|e| FitError::Failed(e.to_string()))
-    }
-}
-
-impl Recipe for LassoRecipe {
-    fn kind(&self) -> &'static str {
-        "lasso"
+            Folds::contiguous(data.len(), folds.min(data.len()))?
+        })
     }
 
-    fn features(&self, table: Table, target: Target) -> Vec<String> {
-        self.plan.lasso_settings(table, target).input_cols
-    }
-
-    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
-        if problem.len() < 2 {
-            return Err(FitError::TooFewRows { found: problem.len(), needed: 2 });
+    fn fit_layers(&self, data: &Dataset) -> Result<LassoPredictor, FitError> {
+        let (table, rows) = data.single_layers().ok_or(FitError::TotalsUnsupported { kind: DEFINITION.name })?;
+        if rows.len() < 2 {
+            return Err(FitError::TooFewRows { found: rows.len(), needed: 2 });
         }
-        let failed = |e: &dyn std::fmt::Display| FitError::Failed(e.to_string());
-        let settings = self.plan.lasso_settings(problem.table, problem.target);
-        let terms = self.terms(&settings, problem)?;
-        let input =
-            Design::from_row_major(problem.len(), problem.features.len(), &problem.rows).map_err(|e| failed(&e))?;
-        let design = terms::expand(&input, &terms).map_err(|e| failed(&e))?;
-        let scaler = Scaler::fit(settings.scaler, &design).map_err(|e| failed(&e))?;
+        let settings = self.settings(table.table, data.target);
+        let terms = self.terms(&settings, table)?;
+        let design = terms::expand(&Design::from_rows(&rows)?, &terms)?;
+        let scaler = Scaler::fit(settings.scaler, &design)?;
         let design = scaler.transform(design);
-        let weights: Option<Vec<f64>> = match self.plan.lasso.weighting {
+        let weights: Option<Vec<f64>> = match self.options.weighting {
             Weighting::Equal => None,
             // A measurement of nothing has no relative error; it is left out.
             Weighting::Relative => {
-                Some(problem.measured.iter().map(|y| if *y > NEARLY_ZERO { 1.0 / (y * y) } else { 0.0 }).collect())
+                Some(data.measured.iter().map(|y| if *y > NEARLY_ZERO { 1.0 / (y * y) } else { 0.0 }).collect())
             }
         };
         let params = LassoCvParams {
-            n_alphas: self.plan.lasso.alphas,
-            eps: self.plan.lasso.eps,
-            max_iter: self.plan.lasso.max_iter,
-            tol: self.plan.lasso.tol,
+            n_alphas: self.options.alphas,
+            eps: self.options.eps,
+            max_iter: self.options.max_iter,
+            tol: self.options.tol,
             positive: settings.positive,
             fit_intercept: settings.intercept,
         };
-        let params = params.check().map_err(|e| failed(&e))?;
-        let folds = self.folds(problem)?;
-        let found = params.fit(&design, &problem.measured, &folds, weights.as_deref()).map_err(|e| failed(&e))?;
+        let found = params.check()?.fit(&design, &data.measured, &self.folds(data)?, weights.as_deref())?;
 
         let kept: Vec<usize> = (0..terms.len()).filter(|&j| found.fit.coefficients[j] != 0.0).collect();
         let mut warnings = Vec::new();
@@ -104,8 +130,8 @@ impl Recipe for LassoRecipe {
                 found.fit.n_iter, found.fit.dual_gap
             ));
         }
-        Ok(Box::new(LassoPredictor {
-            width: problem.features.len(),
+        Ok(LassoPredictor {
+            width: table.features.len(),
             centres: kept.iter().map(|&j| scaler.centre[j]).collect(),
             slopes: kept.iter().map(|&j| found.fit.coefficients[j] / scaler.scale[j]).collect(),
             intercept: found.fit.intercept,
@@ -113,7 +139,7 @@ impl Recipe for LassoRecipe {
                 "alpha": found.fit.alpha,
                 "alpha_index": found.alpha_index,
                 "terms": terms.len(),
-                "terms_kept": kept.iter().map(|&j| terms[j].name(&problem.features)).collect::<Vec<_>>(),
+                "terms_kept": kept.iter().map(|&j| terms[j].name(&table.features)).collect::<Vec<_>>(),
                 "sweeps": found.fit.n_iter,
                 "dual_gap": found.fit.dual_gap,
                 "converged": found.fit.converged,
@@ -121,13 +147,27 @@ impl Recipe for LassoRecipe {
             }),
             terms: kept.into_iter().map(|j| terms[j].clone()).collect(),
             warnings,
-        }))
+        })
+    }
+}
+
+impl Estimator for LassoEstimator {
+    fn kind(&self) -> &'static str {
+        DEFINITION.name
+    }
+
+    fn features(&self, table: Table, target: Target) -> Vec<String> {
+        self.settings(table, target).input_cols
+    }
+
+    fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {
+        Ok(FittedModels::of([self.fit_layers(data)?]))
     }
 
     fn configuration(&self, table: Table, target: Target) -> serde_json::Value {
         serde_json::json!({
-            "lasso": { "options": self.plan.lasso, "model": self.plan.lasso_settings(table, target) },
-            "reference_faults": self.plan.reference_faults,
+            "lasso": { "options": self.options, "model": self.settings(table, target) },
+            "reference_faults": self.faults,
         })
     }
 }

@@ -1,25 +1,44 @@
-//! Which rows each fold holds out.
+//! Partitions of rows into folds for cross-validation.
 
 use std::collections::BTreeMap;
 
-use super::LassoError;
+/// Folds that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{folds} folds cannot be made of {of} {what}")]
+pub struct FoldError {
+    /// Number of folds asked for.
+    pub folds: usize,
+    /// Number of rows or groups to distribute.
+    pub of: usize,
+    /// What is distributed: `rows` or `groups`.
+    pub what: &'static str,
+}
 
-/// A partition of the rows: every row is held out by exactly one fold.
+/// A partition of rows: every row is held out by exactly one fold.
+///
+/// ```
+/// use estimators::Folds;
+///
+/// // Rows 0 and 1 belong to one network, so they stay together.
+/// let folds = Folds::grouped(&["lenet", "lenet", "resnet18", "vgg16"], 2)?;
+/// assert_eq!(folds.held_out(0), [0, 1]);
+/// assert_eq!(folds.training(0), [2, 3]);
+/// # Ok::<(), estimators::FoldError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folds {
     fold_of_row: Vec<usize>,
     count: usize,
 }
-
 impl Folds {
     /// Unshuffled folds of neighbouring rows, as scikit-learn's `KFold(n_splits, shuffle=False)`: the first `rows % folds`
     /// hold one row more.
     ///
     /// # Errors
-    /// [`LassoError::Folds`] with fewer than two folds or more folds than rows.
-    pub fn contiguous(rows: usize, folds: usize) -> Result<Self, LassoError> {
+    /// [`FoldError`] with fewer than two folds or more folds than rows.
+    pub fn contiguous(rows: usize, folds: usize) -> Result<Self, FoldError> {
         if folds < 2 || folds > rows {
-            return Err(LassoError::Folds { folds, of: rows, what: "rows" });
+            return Err(FoldError { folds, of: rows, what: "rows" });
         }
         let (size, longer) = (rows / folds, rows % folds);
         let fold_of_row = (0..folds).flat_map(|fold| std::iter::repeat_n(fold, size + usize::from(fold < longer)));
@@ -30,14 +49,14 @@ impl Folds {
     /// lightest so far. Equal to scikit-learn's `GroupKFold(n_splits)` where labels sort alike.
     ///
     /// # Errors
-    /// [`LassoError::Folds`] with fewer than two folds or more folds than groups.
-    pub fn grouped<G: Ord>(groups: &[G], folds: usize) -> Result<Self, LassoError> {
+    /// [`FoldError`] with fewer than two folds or more folds than groups.
+    pub fn grouped<G: Ord>(groups: &[G], folds: usize) -> Result<Self, FoldError> {
         let mut sizes: BTreeMap<&G, usize> = BTreeMap::new();
         for group in groups {
             *sizes.entry(group).or_default() += 1;
         }
         if folds < 2 || folds > sizes.len() {
-            return Err(LassoError::Folds { folds, of: sizes.len(), what: "groups" });
+            return Err(FoldError { folds, of: sizes.len(), what: "groups" });
         }
         let mut by_size: Vec<(&G, usize)> = sizes.into_iter().collect();
         // Stable by size and then reversed, so of two equal groups the later label goes first.
@@ -55,10 +74,10 @@ impl Folds {
     /// Folds given by the caller: for every row the index of the fold that holds it out.
     ///
     /// # Errors
-    /// [`LassoError::Folds`] with fewer than two folds, or where one of the folds from 0 to the highest index is empty.
-    pub fn from_assignment(fold_of_row: Vec<usize>) -> Result<Self, LassoError> {
+    /// [`FoldError`] with fewer than two folds, or where one of the folds from 0 to the highest index is empty.
+    pub fn from_assignment(fold_of_row: Vec<usize>) -> Result<Self, FoldError> {
         let count = fold_of_row.iter().max().map_or(0, |highest| highest.saturating_add(1));
-        let refused = LassoError::Folds { folds: count, of: fold_of_row.len(), what: "rows" };
+        let refused = FoldError { folds: count, of: fold_of_row.len(), what: "rows" };
         if count < 2 || count > fold_of_row.len() {
             return Err(refused);
         }
@@ -112,7 +131,7 @@ mod tests {
         assert_eq!(folds.held_out(2), [8, 9, 10]);
         assert_eq!(folds.training(1), [0, 1, 2, 3, 8, 9, 10]);
         assert!(Folds::contiguous(3, 3).is_ok());
-        assert_eq!(Folds::contiguous(2, 3), Err(LassoError::Folds { folds: 3, of: 2, what: "rows" }));
+        assert_eq!(Folds::contiguous(2, 3), Err(FoldError { folds: 3, of: 2, what: "rows" }));
         assert!(Folds::contiguous(3, 1).is_err());
     }
 
@@ -124,7 +143,7 @@ mod tests {
         assert_eq!(folds.fold_of_row(), [0, 0, 0, 0, 1, 1, 1, 1, 1, 0]);
         // Equal sizes: the last label is placed first.
         assert_eq!(Folds::grouped(&[1, 2, 3], 2).expect("three groups").fold_of_row(), [0, 1, 0]);
-        assert_eq!(Folds::grouped(&[1, 1, 2], 3), Err(LassoError::Folds { folds: 3, of: 2, what: "groups" }));
+        assert_eq!(Folds::grouped(&[1, 1, 2], 3), Err(FoldError { folds: 3, of: 2, what: "groups" }));
     }
 
     #[test]
