@@ -105,7 +105,7 @@ pub(crate) fn pose(table: Table, target: Target, features: &[String], rows: &[&R
         table,
         target,
         features: features.to_vec(),
-        rows: rows.iter().flat_map(|row| columns.iter().map(|column| column.value(&row.shape))).collect(),
+        rows: rows.iter().flat_map(|row| columns.iter().map(|column| column.value(&row.spec))).collect(),
         measured: rows.iter().map(|row| measured(row, target).unwrap_or(f64::NAN)).collect(),
         networks: rows.iter().map(|row| numbers[row.network.as_str()]).collect(),
         companion: rows.iter().map(|row| measured(row, target.other()).unwrap_or(f64::NAN)).collect(),
