@@ -3,8 +3,8 @@
 use super::stats::{Measured, Values};
 use super::{LeftOut, Options};
 use align::rows::field;
-use learn::features::columns::{Shape, csv_header, extra_columns, reference_columns};
-use learn::features::{Extraction, extract};
+use learn::features::columns::csv_header;
+use learn::features::{Extraction, LayerSpec, extract};
 use shared::engine::{Engine, Layer, Table};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -34,8 +34,8 @@ pub fn rows(
             continue;
         };
         let how = Extraction { reference_compatible: options.reference_compatible };
-        let shape = match extract(engine_layer, how) {
-            Ok(shape) => shape,
+        let spec = match extract(engine_layer, how) {
+            Ok(spec) => spec,
             Err(why) => {
                 leave(why.to_string(), false);
                 continue;
@@ -53,28 +53,23 @@ pub fn rows(
             );
             continue;
         }
-        let text = texts.entry(shape.table).or_insert_with(|| csv_header(shape.table).join(",") + "\n");
-        push(text, &shape, layer, power, device);
+        let table = spec.table();
+        let text = texts.entry(table).or_insert_with(|| csv_header(table).join(",") + "\n");
+        push(text, &spec, layer, power, device);
     }
     (texts.into_iter().collect(), left_out)
 }
 
-fn push(text: &mut String, shape: &Shape, layer: &Measured, power: &Values, device: &str) {
+fn push(text: &mut String, spec: &LayerSpec, layer: &Measured, power: &Values, device: &str) {
     let number = |v: f64| if v.is_finite() { format!("{v}") } else { String::new() };
-    let reference = reference_columns(shape.table).len();
-    let (first, further) = shape.values.split_at(reference);
-    let extra: Vec<&str> = extra_columns(shape.table).iter().map(|(name, _)| *name).collect();
-    let cells = csv_header(shape.table).into_iter().map(|column| match column {
+    let stored: HashMap<&str, f64> = spec.stored().into_iter().collect();
+    let cells = csv_header(spec.table()).into_iter().map(|column| match column {
         "power" => power.mean().map_or_else(String::new, |v| format!("{v:?}")),
         "runtime" => layer.runtime.mean().map_or_else(String::new, |v| format!("{v:?}")),
         "layer_name" => field(&layer.name),
-        "precision" => shape.precision.map_or_else(String::new, |p| format!("{p:?}").to_lowercase()),
+        "precision" => spec.precision.map_or_else(String::new, |p| format!("{p:?}").to_lowercase()),
         "device" => field(device),
-        other => {
-            let stored = reference_columns(shape.table).iter().position(|c| *c == other).map(|i| first[i]);
-            let ours = || extra.iter().position(|c| *c == other).map_or(f64::NAN, |i| further[i]);
-            number(stored.unwrap_or_else(ours))
-        }
+        other => number(stored.get(other).copied().unwrap_or(f64::NAN)),
     });
     let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join(","));
 }
