@@ -5,6 +5,7 @@ use charts::{Axis, Breakdown, Plot, Point, Share};
 use learn::evaluate::{Measurand, Pair};
 use learn::model::Roofline;
 use maud::{Markup, html};
+use shared::engine::Work;
 use std::collections::BTreeMap;
 
 pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
@@ -33,9 +34,11 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     })
 }
 
-/// A layer in a roofline: operations a byte, and 10⁹ operations a second. A multiply-accumulate is two operations.
-pub(super) fn place(gmacs: f64, megabytes: f64, ms: f64) -> (f64, f64) {
-    (2e3 * gmacs / megabytes, 2e3 * gmacs / ms)
+/// A layer's place in a roofline: operations per byte, and 10⁹ operations per second; none for a layer without
+/// multiply-accumulates, each of which is two operations.
+pub(super) fn place(work: &Work<f64>, ms: f64) -> Option<(f64, f64)> {
+    let (gmacs, megabytes) = (work.macs? * 1e-9, work.bytes_moved * 1e-6);
+    (gmacs > 0.0 && ms > 0.0).then_some((2e3 * gmacs / megabytes, 2e3 * gmacs / ms))
 }
 
 /// The roof of each precision, from a few operations a byte to many.
@@ -85,12 +88,11 @@ pub(super) fn roofline(report: &Report<'_>) -> Option<Markup> {
             .iter()
             .filter_map(|row| {
                 let ms = row.runtime?.0;
-                let (gmacs, megabytes, _) = Roofline::work(&row.shape);
                 let launch = report.device.roofline.as_ref().map_or(0.0, |r| r.launch_ms);
                 launch_bound.1 += 1;
                 launch_bound.0 += usize::from(launch > 0.5 * ms);
-                let (x, y) = place(gmacs, megabytes, ms);
-                (gmacs > 0.0 && ms > 0.0).then(|| Point::named(format!("{} · {}", row.network, row.layer), x, y))
+                let (x, y) = place(&row.spec.work(), ms)?;
+                Some(Point::named(format!("{} · {}", row.network, row.layer), x, y))
             })
             .collect();
         if !points.is_empty() {

@@ -11,7 +11,7 @@ pub mod runs;
 mod table;
 mod training;
 
-pub use engines::{EngineView, Work, work_of};
+pub use engines::{EngineView, work_of};
 pub use training::{StudyView, TrialView};
 
 use charts::page;

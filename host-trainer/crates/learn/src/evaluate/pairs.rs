@@ -2,7 +2,7 @@
 
 use super::baselines::Baselines;
 use super::measurand::Measurand;
-use crate::features::columns::Shape;
+use crate::features::LayerSpec;
 use crate::model::{Interval, Target};
 use crate::predict::{Models, ShapePrediction, Source};
 use crate::training::{NetworkTotal, Row, Total, TrainingData};
@@ -96,8 +96,8 @@ pub fn pairs(models: &Models, data: &TrainingData, in_data: &str, baselines: &Ba
 fn predict_all(models: &Models, data: &TrainingData, device: &str) -> Result<Predictions, Failure> {
     let mut predictions = Predictions::new();
     for (table, rows) in &data.tables {
-        let (numbers, shapes): (Vec<usize>, Vec<&Shape>) =
-            rows.iter().enumerate().filter(|(_, row)| row.is_of(device)).map(|(i, row)| (i, &row.shape)).unzip();
+        let (numbers, shapes): (Vec<usize>, Vec<&LayerSpec>) =
+            rows.iter().enumerate().filter(|(_, row)| row.is_of(device)).map(|(i, row)| (i, &row.spec)).unzip();
         for (slot, target) in Target::ALL.into_iter().enumerate() {
             if let Some(values) = models.predict_shapes(*table, target, &shapes)? {
                 for (number, value) in numbers.iter().zip(values) {
@@ -139,7 +139,7 @@ fn layers(data: &TrainingData, known: &Known<'_>, pairs: &mut Vec<Pair>) {
     for ((table, number), [power, runtime]) in known.predictions {
         let row: &Row = &data.tables[table][*number];
         let [saw_power, saw_runtime] = Target::ALL.map(|target| known.seen.has(*table, target, &row.network));
-        let macs = row.shape.macs();
+        let macs = row.spec.work().macs.unwrap_or(0.0);
         let mut push = |target, measured: Option<f64>, predicted: Option<ShapePrediction>, seen| {
             if let (Some(measured), Some(p)) = (measured, predicted) {
                 pairs.push(Pair {
@@ -192,7 +192,8 @@ fn networks(models: &Models, data: &TrainingData, device: &str, known: &Known<'_
         if runtime.is_none() {
             incomplete += 1;
         }
-        let macs = total.layers.iter().map(|(table, number)| data.tables[table][*number].shape.macs()).sum();
+        let macs = |(table, number): &(Table, usize)| data.tables[table][*number].spec.work().macs.unwrap_or(0.0);
+        let macs = total.layers.iter().map(macs).sum();
         let mut push = |target, measured: Option<f64>, predicted: Option<f64>, interval| {
             if let (Some(measured), Some(predicted)) = (measured, predicted) {
                 found.pairs.push(Pair {

@@ -93,7 +93,7 @@ fn derived_ranges(table: Table, rows: &[&Row], features: &[String]) -> Vec<Featu
         .into_iter()
         .filter(|name| !features.iter().any(|feature| feature == name))
         .filter_map(|name| Column::resolve(table, name).map(|column| (name, column)))
-        .map(|(name, column)| range_of(name, rows.iter().map(|row| column.value(&row.shape))))
+        .map(|(name, column)| range_of(name, rows.iter().map(|row| column.value(&row.spec))))
         .collect()
 }
 

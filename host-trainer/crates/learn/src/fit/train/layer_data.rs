@@ -20,7 +20,7 @@ pub(crate) fn layer_dataset(table: Table, target: Target, features: &[String], r
     let names: BTreeSet<&str> = rows.iter().map(|row| row.network.as_str()).collect();
     let numbers: BTreeMap<&str, usize> = names.into_iter().enumerate().map(|(i, name)| (name, i)).collect();
     let mut layers = LayerTable::new(table, features.to_vec());
-    layers.rows = rows.iter().flat_map(|row| columns.iter().map(|column| column.value(&row.shape))).collect();
+    layers.rows = rows.iter().flat_map(|row| columns.iter().map(|column| column.value(&row.spec))).collect();
     let values = |target| rows.iter().map(|row| measured(row, target).unwrap_or(f64::NAN)).collect::<Vec<f64>>();
     let networks = rows.iter().map(|row| numbers[row.network.as_str()]).collect();
     Dataset { other_target: values(target.other()), ..Dataset::of_layers(target, layers, values(target), networks) }

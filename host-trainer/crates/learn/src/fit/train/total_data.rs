@@ -47,7 +47,7 @@ fn layers(job: &FitJob<'_>, target: Target, tables: &[DeviceTable<'_>], times: &
         // Networks share layers; each is predicted once.
         let mut known: HashMap<Vec<u64>, usize> = HashMap::new();
         for (number, row) in rows {
-            let values: Vec<f64> = columns.iter().map(|column| column.value(&row.shape)).collect();
+            let values: Vec<f64> = columns.iter().map(|column| column.value(&row.spec)).collect();
             let next = known.len();
             let place = *known.entry(values.iter().map(|v| v.to_bits()).collect()).or_insert(next);
             if place == next {

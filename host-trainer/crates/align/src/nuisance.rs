@@ -1,13 +1,15 @@
-//! How readings change with what is known of the sensor only approximately: its delay, its window, the time between
-//! layers. Each makes a column of the fit, the change of the expected reading for one step.
+//! Nuisance parameters: what is known of the sensor only approximately, its delay, its window, the time between layers.
+//! Each makes a column of the fit: the change of the expected reading for one step.
 
-use super::attribute::Kept;
-use super::cycles::Stamps;
-use super::design::{Response, Rows, Sums};
+use super::calibration::CalibrationSubset;
+use super::normal_equations::NormalEquations;
+use super::response::FittedResponse;
 use super::solve;
+use super::stamps::Stamps;
 use super::timeline::Timeline;
+use super::weights::ReadingWeights;
 
-/// What is varied.
+/// The parameter that a column varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Varied {
     Delay,
@@ -15,25 +17,35 @@ enum Varied {
     Gap,
 }
 
-/// Columns of nuisances.
+/// The columns of the nuisance parameters.
 #[derive(Debug, Clone)]
-pub(super) struct Side {
-    varied: Vec<(Varied, Rows, Rows)>,
+pub(crate) struct NuisanceColumns {
+    varied: Vec<(Varied, ReadingWeights, ReadingWeights)>,
     steps: Vec<f64>,
     gaps: Vec<f64>,
     watts: Vec<f64>,
     /// The columns of the reading last weighed.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
 }
 
-impl Side {
+impl NuisanceColumns {
     /// The columns that a run needs, with powers from its beginning. None where a slow lag hides them all.
-    pub(super) fn of(kept: &Kept, response: Response, components: usize, window_known: bool, sample_us: f64) -> Self {
+    pub(crate) fn of(
+        subset: &CalibrationSubset,
+        response: FittedResponse,
+        components: usize,
+        window_known: bool,
+        sample_us: f64,
+    ) -> Self {
         let none =
             Self { steps: Vec::new(), varied: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() };
-        let mut sums = Sums::new(components, 1e6);
-        Rows::new(components, response)
-            .each(kept.start_us, &kept.pieces, &kept.samples, |s, row, touched| sums.add(s, row, touched));
+        let mut sums = NormalEquations::new(components, 1e6);
+        ReadingWeights::new(components, response).each(
+            subset.start_us,
+            &subset.pieces,
+            &subset.samples,
+            |s, row, touched| sums.add(s, row, touched),
+        );
         sums.finish();
         if response.lag_us > 0.0 || sums.count < 64 || response.window_us <= 0.0 {
             return none;
@@ -42,22 +54,22 @@ impl Side {
         let shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
         let Some(first) = solve::solve(&sums, &shares, mean, 1.0) else { return none };
         let step = (sample_us / 1000.0).max(0.2);
-        let rows = |response: Response| Rows::new(components, response);
+        let rows = |response: FittedResponse| ReadingWeights::new(components, response);
         let mut varied = vec![(
             Varied::Delay,
-            rows(Response { delay_us: response.delay_us + step, ..response }),
-            rows(Response { delay_us: response.delay_us - step, ..response }),
+            rows(FittedResponse { delay_us: response.delay_us + step, ..response }),
+            rows(FittedResponse { delay_us: response.delay_us - step, ..response }),
         )];
         if !window_known {
             varied.push((
                 Varied::Window,
-                rows(Response { window_us: response.window_us + step, ..response }),
-                rows(Response { window_us: (response.window_us - step).max(step), ..response }),
+                rows(FittedResponse { window_us: response.window_us + step, ..response }),
+                rows(FittedResponse { window_us: (response.window_us - step).max(step), ..response }),
             ));
         }
         let mut steps = vec![step; varied.len()];
         let mut gaps = Vec::new();
-        if kept.stamps == Stamps::Callback {
+        if subset.stamps == Stamps::Callback {
             varied.push((Varied::Gap, rows(response), rows(response)));
             let step = 0.05_f64.max(response.gap_us * 0.02);
             steps.push(step);
@@ -67,7 +79,7 @@ impl Side {
     }
 
     /// The response with the nuisances that a fit found taken in.
-    pub(super) fn corrected(&self, response: Response, nuisances: &[f64]) -> Response {
+    pub(crate) fn corrected(&self, response: FittedResponse, nuisances: &[f64]) -> FittedResponse {
         let mut better = response;
         for (((varied, ..), step), found) in self.varied.iter().zip(&self.steps).zip(nuisances) {
             let change = step * found;
@@ -81,17 +93,17 @@ impl Side {
     }
 
     /// Number of columns.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.varied.len()
     }
 
     /// The gaps whose timelines [`weigh`](Self::weigh) needs.
-    pub(super) fn gaps(&self) -> &[f64] {
+    pub(crate) fn gaps(&self) -> &[f64] {
         &self.gaps
     }
 
     /// Works out the columns of a reading; false when it lies too close to an end of the timeline.
-    pub(super) fn weigh(&mut self, timeline: &Timeline, others: &[Timeline], at_us: f64) -> bool {
+    pub(crate) fn weigh(&mut self, timeline: &Timeline, others: &[Timeline], at_us: f64) -> bool {
         for ((varied, up, down), value) in self.varied.iter_mut().zip(&mut self.values) {
             let (one, other) = if *varied == Varied::Gap { (&others[0], &others[1]) } else { (timeline, timeline) };
             if !up.weigh(one.start_us, &one.pieces, at_us) || !down.weigh(other.start_us, &other.pieces, at_us) {
