@@ -6,7 +6,7 @@ use crate::cli::values::choice;
 use clap::Args;
 use learn::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
 use learn::fit::kinds::Kind;
-use learn::fit::plan::Plan;
+use learn::fit::options::PlanOptions;
 use learn::model::default_device;
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
@@ -80,7 +80,7 @@ impl ReportCommand {
         }
         let models = Models::open(&self.models, &device)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
-        let of_data = |failure: Failure| if failure.path.is_some() { failure } else { failure.at(&self.data) };
+        let of_data = |failure: Failure| failure.default_path(&self.data);
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data).map_err(of_data)?;
         // The page may be passed on: where the data lay is nobody's business.
         let folder = format!("{}/", self.data.display().to_string().trim_end_matches('/'));
@@ -115,9 +115,8 @@ impl ReportCommand {
     fn engines(&self, models: &Models) -> Result<Vec<EngineView>, Failure> {
         let view = |file: &PathBuf| {
             let (engine, diagnostics) = engine::read(file)?;
-            let prediction = models
-                .predict(&engine, &diagnostics, self.profile)
-                .map_err(|failure| if failure.path.is_some() { failure } else { failure.at(file) })?;
+            let prediction =
+                models.predict(&engine, &diagnostics, self.profile).map_err(|failure| failure.default_path(file))?;
             let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
             Ok(EngineView { name, prediction, work: work_of(&engine) })
         };
@@ -132,14 +131,9 @@ impl ReportCommand {
         printer: &Printer,
     ) -> Option<Result<(String, learn::evaluate::Curve), Failure>> {
         self.learning_curve.then(|| {
-            let mut plan = match &self.config {
-                Some(path) => Plan::read(path)?,
-                None => Plan::default(),
-            };
             let of_models = || models.cards().find_map(|card| card.model_kind.parse().ok());
-            if let Some(kind) = self.kind.or_else(|| of_models().filter(|_| self.config.is_none())) {
-                plan.kind = kind;
-            }
+            let kind = self.kind.or_else(|| of_models().filter(|_| self.config.is_none()));
+            let plan = PlanOptions { config: self.config.as_deref(), kind, ..PlanOptions::default() }.plan()?;
             let recipe = plan.recipe();
             let refit = Refit {
                 data,
@@ -172,7 +166,7 @@ impl ReportCommand {
             studies.close().await;
             Ok::<_, StudyError>(read)
         });
-        let (study, trials) = read.map_err(|e| place::failure(&location, &e))?;
+        let (study, trials) = read.map_err(|e| place::failure(&location, e))?;
         let trials = trials
             .into_iter()
             .map(|trial| TrialView {

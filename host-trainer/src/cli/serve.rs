@@ -2,6 +2,7 @@
 
 use super::runtime;
 use clap::{Args, ValueEnum};
+use serve::defaults::{default_rate_limit, default_state_folder, default_workers};
 use serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
@@ -121,9 +122,6 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Requests a second from one client beyond loopback, where nothing else is said.
-const REMOTE_RATE: u32 = 200;
-
 impl Serve {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let port_file = self.port_file.clone();
@@ -153,7 +151,6 @@ impl Serve {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
             _ => None,
         };
-        let default_rate = if self.listen.ip().is_loopback() { 0 } else { REMOTE_RATE };
         let limits = Limits {
             body_bytes: (self.caps.max_body as usize) << 20,
             layers: self.caps.max_layers,
@@ -162,11 +159,10 @@ impl Serve {
             write_time: Duration::from_secs_f64(self.caps.write_timeout),
             connections: self.caps.max_connections,
             waiting: self.caps.max_waiting,
-            requests_per_second: Some(self.caps.rate_limit.unwrap_or(default_rate)),
+            requests_per_second: Some(self.caps.rate_limit.unwrap_or_else(|| default_rate_limit(self.listen))),
             shutdown_time: Duration::from_secs_f64(self.caps.shutdown_timeout),
             ..Limits::default()
         };
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Settings {
             listen: self.listen,
             hosts: self.allow_host,
@@ -174,7 +170,7 @@ impl Serve {
                 Some(url) => ModelSource::Store(url),
                 None => ModelSource::Folder(self.models),
             },
-            state: self.state.or_else(state_folder).ok_or_else(|| {
+            state: self.state.or_else(default_state_folder).ok_or_else(|| {
                 Failure::usage("there is no home folder to keep state in").help("name a folder by --state")
             })?,
             studies: self.studies.as_deref().map(Location::parse).transpose().map_err(Failure::usage)?,
@@ -182,23 +178,17 @@ impl Serve {
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,
-            workers: self.workers.unwrap_or(processors),
+            workers: self.workers.unwrap_or_else(default_workers),
             limits,
         })
     }
 }
 
-/// Where programs keep what outlives them, as the XDG base directory specification has it.
-fn state_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(base.join("host-trainer"))
-}
-
 /// Ends at the first SIGINT or SIGTERM.
 fn signals() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")));
+    let listen =
+        |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")).caused_by(e));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

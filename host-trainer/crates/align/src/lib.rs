@@ -1,6 +1,7 @@
 //! From a run's logs to per-layer power and energy, each with its uncertainty.
 
 pub mod attribute;
+pub mod batch;
 pub mod cycles;
 pub mod design;
 pub mod files;

@@ -10,6 +10,7 @@
 
 mod access;
 mod app;
+pub mod defaults;
 mod error;
 mod events;
 mod gate;

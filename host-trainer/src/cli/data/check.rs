@@ -1,8 +1,7 @@
 //! `data verify`, `data gc`.
 
-use super::super::Format;
-use super::look::json;
 use super::session::{At, JOBS, bytes};
+use crate::output::{Format, json};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use std::time::{Duration, SystemTime};
@@ -77,7 +76,8 @@ impl Gc {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let copy = at.open()?;
         let grace = Duration::from_secs(u64::from(self.grace_days) * 24 * 3600);
-        let cache = tempfile::tempdir().map_err(|e| Failure::new(Kind::Io, format!("no temporary folder: {e}")))?;
+        let cache = tempfile::tempdir()
+            .map_err(|e| Failure::new(Kind::Io, format!("no temporary folder: {e}")).caused_by(e))?;
         let collected = at.run(None, async {
             Ok(collect(copy.store(), grace, self.dry_run, SystemTime::now(), cache.path()).await?)
         })?;

@@ -1,8 +1,9 @@
 //! `host-trainer models export` and `import`: out of one store, into another.
 
-use super::{Answer, Place, register};
+use super::args::{Answer, Place};
+use super::register;
 use clap::Args;
-use registry::Provenance;
+use registry::{Provenance, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ pub(super) struct Export {
 impl Export {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let versions = super::chosen(&registry, &self.models, self.device.as_deref()).await?;
+        let versions = registry.chosen(&self.models, self.device.as_deref()).await?;
         registry.export(&versions, &self.folder).await?;
         printer.say(format!("wrote {} models into {}", versions.len(), self.folder.display()));
         Ok(())
@@ -48,7 +49,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let provenance = Provenance { data_revision: None, who: super::who() };
+        let provenance = Provenance { data_revision: None, who: who() };
         let registered = self.place.create()?.register(&self.folder, None, &provenance).await?;
         register::write(&registered, self.answer.format, printer)
     }

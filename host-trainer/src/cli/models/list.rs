@@ -1,8 +1,8 @@
 //! `host-trainer models list` and `history`.
 
-use super::{Answer, Place, answer};
-use crate::cli::Format;
-use crate::cli::table::figure;
+use super::answer;
+use super::args::{Answer, Place};
+use crate::output::{Format, figure};
 use clap::Args;
 use registry::{Listed, Metric, Promotion, Score, short};
 use serde::Serialize;

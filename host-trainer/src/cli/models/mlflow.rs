@@ -1,6 +1,6 @@
 //! `host-trainer models mlflow`: shows the models in an MLflow tracking server.
 
-use super::Place;
+use super::args::Place;
 use clap::Args;
 use registry::{Registry, mlflow};
 use shared::failure::Failure;

@@ -1,11 +1,11 @@
 //! `host-trainer models register`: fitted models into the store.
 
 use super::answer;
+use super::args::{Answer, Place};
 use super::mlflow::Tell;
-use super::{Answer, Place};
-use crate::cli::Format;
+use crate::output::Format;
 use clap::Args;
-use registry::{Provenance, Registered, Registry, data_revision, short};
+use registry::{Provenance, Registered, Registry, data_revision, short, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(super) struct Register {
 impl Register {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.create()?;
-        let provenance = Provenance { data_revision: self.data_revision, who: super::who() };
+        let provenance = Provenance { data_revision: self.data_revision, who: who() };
         let registered = registry.register(&self.models, self.device.as_deref(), &provenance).await?;
         write(&registered, self.answer.format, printer)?;
         self.tell.of(&registry, self.device.as_deref(), printer).await
@@ -80,7 +80,7 @@ pub(in crate::cli) fn register_fitted(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let Some(store) = registration.store.as_ref().filter(|_| registration.register) else { return Ok(()) };
-    let provenance = Provenance { data_revision, who: super::who() };
+    let provenance = Provenance { data_revision, who: who() };
     crate::cli::runtime::block_on(async {
         let registry = Registry::create(store)?;
         for device in devices {

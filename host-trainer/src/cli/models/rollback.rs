@@ -1,9 +1,9 @@
 //! `host-trainer models rollback`: back to what was deployed before.
 
+use super::args::{Answer, Place};
 use super::mlflow::Tell;
-use super::{Answer, Place};
 use clap::Args;
-use registry::Alias;
+use registry::{Alias, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
@@ -42,7 +42,7 @@ impl Rollback {
                 Some(version.record.model)
             }
         };
-        let entry = registry.rollback(&alias, to, self.reason.as_deref(), &super::who()).await?;
+        let entry = registry.rollback(&alias, to, self.reason.as_deref(), &who()).await?;
         super::list::write(&[entry], self.answer.format, printer)?;
         self.tell.of(&registry, Some(alias.device()), printer).await
     }
