@@ -22,45 +22,45 @@ pub(super) struct Align {
     /// Folder of run folders, or one run folder.
     #[arg(long, value_name = "DIR", default_value = "raw_data")]
     raw_data_dir: PathBuf,
-    /// Folder that receives a folder a model.
+    /// Output folder; each model gets a folder of its own.
     #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
     result_dir: PathBuf,
-    /// How layer powers are found.
+    /// Method that estimates the power of each layer.
     #[arg(long, value_enum, default_value_t)]
     method: MethodName,
-    /// What the layers' stamps mark.
+    /// Event that the layers' time stamps mark.
     #[arg(long, value_enum, default_value_t)]
     stamps: StampsName,
-    /// Time between renewals of the sensor's reading [default: from the manifest or the log].
+    /// Interval between updates of the sensor's reading [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = positive)]
     sensor_refresh_ms: Option<f64>,
-    /// Time that a reading averages over [default: from the manifest or the log].
+    /// Averaging window of a reading [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = positive)]
     sensor_window_ms: Option<f64>,
-    /// Time constant of the sensor's lag; 0 is none [default: from the manifest or the log].
+    /// Time constant of the sensor's lag; 0 for no lag [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = not_negative)]
     sensor_lag_ms: Option<f64>,
     /// Idle power [default: from idling_power.json].
     #[arg(long, value_name = "W", value_parser = not_negative)]
     idle_power_w: Option<f64>,
-    /// Write the rows as Parquet too, beside the CSV.
+    /// Also write the rows as Parquet.
     #[arg(long)]
     parquet: bool,
-    /// How the quality report is written to stdout.
+    /// Format of the quality report on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum MethodName {
-    /// Whichever the data allow.
+    /// The best method that the data allow.
     #[default]
     Auto,
-    /// The reference's rule, for comparison.
+    /// EdgeProfiler's rule, for comparison.
     Window,
-    /// Least squares through the sensor's response.
+    /// Least squares through the sensor's response function.
     Deconvolve,
-    /// Measured energy shared out by run time and activity.
+    /// Measured energy distributed over layers by run time and activity.
     Share,
     /// One power for each kind of layer, from the totals of several networks.
     Totals,
@@ -68,12 +68,12 @@ enum MethodName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum StampsName {
-    /// Found out from the data.
+    /// Detected from the data.
     #[default]
     Auto,
-    /// Taken in the profiler's callback, after the inference.
+    /// The profiler's callback, after the inference.
     Callback,
-    /// Taken at each layer's end.
+    /// The end of each layer.
     Ends,
 }
 

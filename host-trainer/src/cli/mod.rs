@@ -36,13 +36,13 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Say nothing but data, warnings and failures.
+    /// Print only data, warnings and failures.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Draw no progress bars.
+    /// Do not draw progress bars.
     #[arg(long, global = true, env = "HOST_TRAINER_NO_PROGRESS", value_parser = clap::builder::FalseyValueParser::new())]
     no_progress: bool,
-    /// Show what caused a failure.
+    /// Show the causes of a failure.
     #[arg(long, short, global = true)]
     verbose: bool,
 }

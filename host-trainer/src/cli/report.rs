@@ -18,46 +18,46 @@ use shared::printer::Printer;
 use std::path::PathBuf;
 use tune::studies::{Location, Studies, StudyError, TrialState};
 
-/// Write a page about models: how good they are, where they err, what they heed, what the data cannot show.
+/// Write an HTML report about models: accuracy, errors, feature importance, and what the data cannot show.
 #[derive(Debug, Args)]
 pub(super) struct ReportCommand {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Folder of data to judge them on: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
+    /// Folder of evaluation data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The page to write; it needs no other file.
+    /// HTML file to write; it is self-contained.
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
-    /// Device whose models are judged [default: the folder's default device].
+    /// Device whose models are evaluated [default: the folder's default device].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Engine-info JSON to show layer by layer. May be repeated.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     engine: Vec<PathBuf>,
-    /// Optimisation profile of engines that have several.
+    /// Optimisation profile, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
-    /// Show what each feature is worth to the models.
+    /// Include the permutation importance of each feature.
     #[arg(long)]
     importance: bool,
-    /// Show what more data bring: fits models anew, several times.
+    /// Include a learning curve; this refits models several times.
     #[arg(long)]
     learning_curve: bool,
     /// Model kind of the learning curve [default: the configuration's, else that of the models].
     #[arg(long, value_parser = choice::<Kind>(), requires = "learning_curve")]
     kind: Option<Kind>,
-    /// Options of its fits, in TOML.
+    /// Configuration of its fits (TOML).
     #[arg(long, value_name = "FILE", requires = "learning_curve")]
     config: Option<PathBuf>,
-    /// How often features are shuffled and the learning curve is drawn.
+    /// Repetitions of the shuffles and of the learning curve.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Seed of what is shuffled and who is kept back.
+    /// Seed for shuffling and for the choice of held-out networks.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Tuning study to show.
+    /// Tuning study to include.
     #[arg(long, value_name = "NAME")]
     study: Option<String>,
     #[command(flatten)]

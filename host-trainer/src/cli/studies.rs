@@ -22,7 +22,7 @@ enum Action {
     List {
         #[command(flatten)]
         place: Place,
-        /// How the answer is written to stdout.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -32,7 +32,7 @@ enum Action {
         name: String,
         #[command(flatten)]
         place: Place,
-        /// How the answer is written to stdout.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

@@ -11,38 +11,38 @@ use std::path::{Path, PathBuf};
 /// A table of SQLite databases.
 #[derive(Debug, Args)]
 pub(super) struct TableArgs {
-    /// Folder of SQLite databases (`*.db`, `*.sqlite`), a table of which is trained on instead of layers.
+    /// Folder of SQLite databases (`*.db`, `*.sqlite`); trains on one of their tables instead of layers.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub(super) dbs_dir: Option<PathBuf>,
-    /// The table.
+    /// Table to train on.
     #[arg(long, value_name = "NAME", default_value = "training_data", requires = "dbs_dir")]
     table_name: String,
-    /// Columns that are predicted.
+    /// Columns to predict.
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "dbs_dir")]
     output_cols: Vec<String>,
-    /// Column whose values tell rows apart: one model a value.
+    /// Column whose values divide the rows; each value gets a model of its own.
     #[arg(long, value_name = "NAME", default_value = "image_tag", requires = "dbs_dir")]
     tag_column: String,
-    /// Values of that column [default: all that there are]. May be repeated.
+    /// Values of that column to train on [default: all]. May be repeated.
     #[arg(long, value_name = "TAG", requires = "dbs_dir")]
     func_tag: Vec<String>,
-    /// Names of the models' folders, one a tag, in order [default: the tags]. May be repeated.
+    /// Folder names of the models, one for each --func-tag in order [default: the tags]. May be repeated.
     #[arg(long, value_name = "NAME", requires = "func_tag")]
     short_name: Vec<String>,
-    /// What becomes of rows with a zero, which in some measurements means that there was none.
+    /// Treatment of rows with a zero, which in some data marks a missing measurement.
     #[arg(long, value_enum, default_value_t, requires = "dbs_dir")]
     zeros: ZerosArg,
-    /// Columns in which a zero is a value like any other.
+    /// Columns in which zero is a valid value.
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "dbs_dir")]
     zero_is_a_value: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum ZerosArg {
-    /// They stay.
+    /// Keep them.
     #[default]
     Keep,
-    /// They are left out.
+    /// Leave them out.
     Drop,
 }
 

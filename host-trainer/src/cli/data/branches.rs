@@ -5,12 +5,12 @@ use crate::output::{self, Csv, Format};
 use clap::Args;
 use shared::failure::Failure;
 
-/// List branches, or begin one at the snapshot that the folder stands on. The store learns of it by `data push`.
+/// List branches, or create one at the folder's current snapshot. `data push` publishes it.
 #[derive(Debug, Args)]
 pub(super) struct Branch {
-    /// The branch to begin.
+    /// Branch to create.
     name: Option<String>,
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -63,15 +63,15 @@ struct Listed<'a> {
     store: Option<store::Digest>,
 }
 
-/// List tags, or give a snapshot that was pushed a name that never moves.
+/// List tags, or create a permanent name for a pushed snapshot.
 #[derive(Debug, Args)]
 pub(super) struct Tag {
-    /// The tag to create.
+    /// Tag to create.
     name: Option<String>,
-    /// The snapshot.
+    /// Snapshot to tag.
     #[arg(default_value = "HEAD")]
     revision: String,
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

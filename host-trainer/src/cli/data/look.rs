@@ -6,13 +6,13 @@ use clap::Args;
 use shared::failure::Failure;
 use store::snapshot::{Change, Difference, Snapshot};
 
-/// Say what has changed, and how the folder stands to the store.
+/// Show local changes, and how the folder compares with the store.
 #[derive(Debug, Args)]
 pub(super) struct Status {
-    /// Do not ask the store.
+    /// Do not contact the store.
     #[arg(long)]
     offline: bool,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -47,16 +47,16 @@ fn human(status: &store::work::Status) -> String {
     out + &changes(&status.changes)
 }
 
-/// List a snapshot and those before it.
+/// List a snapshot and its predecessors.
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// The snapshot to begin with.
+    /// Snapshot to start from.
     #[arg(default_value = "HEAD")]
     revision: String,
-    /// List so many.
+    /// Maximum number of snapshots.
     #[arg(long, short = 'n', default_value_t = 20)]
     number: usize,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -116,12 +116,12 @@ impl LogEntry<'_> {
 /// List the files that differ between two snapshots.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// The first; by default the one before the second.
+    /// First snapshot [default: the one before the second].
     before: Option<String>,
-    /// The second.
+    /// Second snapshot.
     #[arg(default_value = "HEAD")]
     after: String,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -21,46 +21,47 @@ use shared::failure::{Failure, Kind as FailureKind};
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
 
-/// Judge models on measured data: layer kind by layer kind, and whole networks.
+/// Evaluate models on measured data, by layer kind and for whole networks.
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {
-    /// Folder of models. May be repeated: each is judged, side by side.
+    /// Folder of models. May be repeated to compare several side by side.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["leave_one_network_out", "leave_one_column_out", "learning_curve", "kind"])]
     models: Vec<PathBuf>,
     /// Folder of data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column; `networks.csv` holds totals.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Device whose models are judged [default: the folder's default device].
+    /// Device whose models are evaluated [default: the folder's default device].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Judge a model kind instead of models: each network by models fitted on all the others.
+    /// Evaluate a model kind instead of models: predict each network with models fitted on all the others.
     #[arg(long, conflicts_with = "models", group = "analysis")]
     leave_one_network_out: bool,
-    /// What each feature is worth: the rise of the error when it is shuffled among held-out rows, of models or of a kind.
+    /// Permutation importance of each feature, of models or of a model kind: the rise of the error when the feature is
+    /// shuffled among held-out rows.
     #[arg(long, group = "analysis")]
     importance: bool,
-    /// What each column is worth to a model kind: the rise of the held-out error when models are fitted without it.
+    /// Importance of each column to a model kind: the rise of the held-out error when models are fitted without it.
     #[arg(long, conflicts_with = "models", group = "analysis")]
     leave_one_column_out: bool,
-    /// What more data bring to a model kind: the held-out error over the number of networks fitted on.
+    /// Learning curve of a model kind: the held-out error over the number of networks fitted on.
     #[arg(long, conflicts_with = "models", group = "analysis")]
     learning_curve: bool,
-    /// How often features are shuffled, or learning curves drawn.
+    /// Repetitions of the shuffles, or of the learning curve.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Seed of what is shuffled and who is kept back.
+    /// Seed for shuffling and for the choice of held-out networks.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Model kind to fit for that [default: the configuration's, else lasso].
+    /// Model kind to fit [default: the configuration's, else lasso].
     #[arg(long, value_parser = choice::<Kind>(), requires = "analysis", conflicts_with = "models")]
     kind: Option<Kind>,
-    /// Options of that fit, in TOML.
+    /// Configuration of the fit (TOML).
     #[arg(long, value_name = "FILE", requires = "analysis", conflicts_with = "models")]
     config: Option<PathBuf>,
-    /// Judge each network by itself, too.
+    /// Also evaluate each network separately.
     #[arg(long)]
     by_network: bool,
-    /// How the answer is written to stdout.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

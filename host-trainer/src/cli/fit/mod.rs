@@ -26,39 +26,39 @@ pub(super) struct Fit {
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
-    /// Folder that receives the models, below the device's name.
+    /// Output folder; models are written below the device's name.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Model kind [default: the configuration's, else lasso].
     #[arg(long, value_parser = choice::<Kind>())]
     kind: Option<Kind>,
-    /// Options of the fit, in TOML.
+    /// Configuration of the fit (TOML).
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
     config: Option<PathBuf>,
-    /// Hyper-parameters of the mlp in the reference's JSON; the model kind is mlp unless told otherwise.
+    /// Hyper-parameters of the mlp in EdgeProfiler's JSON; sets the model kind to mlp unless --kind is given.
     #[arg(long, value_name = "FILE")]
     hyperparams: Option<PathBuf>,
-    /// Networks kept back for testing, or `none` [default: lenet,resnet18,vgg16].
+    /// Networks held out for testing, or `none` [default: lenet,resnet18,vgg16].
     #[arg(long, value_name = "A,B|none", value_delimiter = ',')]
     test_models: Option<Vec<String>>,
-    /// Device to fit [default: every device that the data name].
+    /// Device to fit [default: every device in the data].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Columns that models read: `KIND.TARGET=A,B`, or `KIND=A,B` for both targets; of a table, `A,B`. May be repeated.
+    /// Feature columns: `KIND.TARGET=A,B`, or `KIND=A,B` for both targets; for a plain table, `A,B`. May be repeated.
     #[arg(long, value_name = "[KIND[.TARGET]=]A,B")]
     input_cols: Vec<String>,
-    /// Fit as the reference does, its faults included, for comparison.
+    /// Fit as EdgeProfiler does, known faults included, for comparison.
     #[arg(long)]
     reference_compatible: bool,
-    /// Train on the processor; every build does, so this changes nothing.
+    /// Train on the CPU. Accepted for compatibility: every build trains on the CPU.
     #[arg(long = "cpu")]
     _cpu: bool,
     #[command(flatten)]
     registration: Registration,
-    /// Show what would be fitted, and write nothing.
+    /// Show which models would be fitted, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// How the metrics are written.
+    /// Format of the metrics on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

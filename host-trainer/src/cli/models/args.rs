@@ -31,13 +31,13 @@ impl Place {
 /// By what models are judged.
 #[derive(Debug, Args)]
 pub(super) struct Measure {
-    /// The figure: mape, rmspe, within-10-percent, r2, mae, rmse.
+    /// Metric: mape, rmspe, within-10-percent, r2, mae, rmse.
     #[arg(long, value_name = "NAME", default_value = "mape")]
     metric: String,
-    /// The figures that the fits left: candidate and deployed model must have been judged on the same data.
+    /// Metrics recorded at fit time to compare by; both models must have been evaluated on the same data.
     #[arg(long, value_enum, default_value_t, conflicts_with = "data")]
     on: Judged,
-    /// Judge both anew, on the training tables in this folder.
+    /// Evaluate both models again, on the training tables in this folder.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ enum Judged {
     /// Folds held out of the training data.
     #[default]
     CrossValidation,
-    /// Networks kept back for testing.
+    /// Networks held out for testing.
     Test,
 }
 
@@ -73,7 +73,7 @@ impl Measure {
 /// How the answer is written to stdout.
 #[derive(Debug, Args)]
 pub(super) struct Answer {
-    /// How the answer is written to stdout.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }

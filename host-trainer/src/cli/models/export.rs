@@ -11,10 +11,10 @@ use std::path::PathBuf;
 /// Write models into a folder that `predict --models` and `import` read.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// Folder that receives the models, below the device's name.
+    /// Output folder; models are written below the device's name.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Models to write: DEVICE/KIND/TARGET[@VERSION] or the first digits of a name, at most one an alias [default: those
+    /// Models to write: DEVICE/KIND/TARGET[@VERSION] or the first digits of a name, at most one per alias [default: those
     /// deployed for the device].
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
@@ -35,7 +35,7 @@ impl Export {
     }
 }
 
-/// Register models that were exported from another store, with their past. Each is checked as any other.
+/// Register models exported from another store, with their history. They are checked like any other model.
 #[derive(Debug, Args)]
 pub(super) struct Import {
     /// Folder that `export` wrote.

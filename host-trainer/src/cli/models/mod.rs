@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
-/// Keep models under version in any object store, and decide which of them is deployed.
+/// Version models in an object store, and control which of them are deployed.
 #[derive(Debug, Args)]
 pub(super) struct Models {
     #[command(subcommand)]

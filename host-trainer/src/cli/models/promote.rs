@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 
-/// Put models beside those deployed, and change nothing.
+/// Compare models with those deployed, and change nothing.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// Models: DEVICE/KIND/TARGET@VERSION or the first digits of a name [default: the best candidate of each of the
@@ -34,16 +34,16 @@ pub(super) struct Promote {
     /// Model: DEVICE/KIND/TARGET@VERSION or the first digits of its name.
     #[arg(value_name = "MODEL", required_unless_present = "all_better")]
     model: Option<String>,
-    /// Deploy the best candidate of each of a device's aliases, where it is better; one alias after the other.
+    /// Deploy the best candidate of each of a device's aliases where it is better, one alias after the other.
     #[arg(long, conflicts_with_all = ["model", "force"])]
     all_better: bool,
     /// Device for --all-better [default: the only one].
     #[arg(long, value_name = "NAME", requires = "all_better")]
     device: Option<String>,
-    /// Deploy the model whatever the figures say, and even if a rollback took it back.
+    /// Deploy the model regardless of its metrics, even after a rollback.
     #[arg(long, requires = "reason")]
     force: bool,
-    /// Why, for the audit trail.
+    /// Reason, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]

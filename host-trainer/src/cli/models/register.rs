@@ -10,7 +10,7 @@ use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
 
-/// Put the models of a folder, as `fit` wrote it, under version. Nothing is deployed by that.
+/// Register the models of a folder that `fit` wrote. Registering deploys nothing.
 #[derive(Debug, Args)]
 pub(super) struct Register {
     /// Folder of models.
@@ -43,14 +43,14 @@ impl Register {
 /// What `fit --register` needs.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Registration {
-    /// Put the models under version in the store.
+    /// Register the models in the store.
     #[arg(long, requires = "store")]
     register: bool,
     /// Store of the models: a folder, or `s3://…`, `gs://…`, `az://…`, `https://…`.
     #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE")]
     store: Option<String>,
-    /// Revision of the data, to be registered with the models [default: the snapshot that `data` has the folder under, with
-    /// `-modified` behind it where the folder has changed since].
+    /// Revision of the data, recorded with the models [default: the folder's snapshot in `data`, with `-modified` appended
+    /// if the folder has changed since].
     #[arg(long, value_name = "REV", requires = "register")]
     data_revision: Option<String>,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::Args;
 use shared::failure::{Failure, printable};
 use shared::printer::Printer;
 
-/// Read and hash everything, run every self-test, follow every audit trail, and name what is wrong.
+/// Check the store: read and hash every object, run every self-test, follow every audit trail, and list the problems.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]

@@ -22,28 +22,28 @@ pub(super) struct Predict {
     /// Engine-info JSON, or a folder of them. May be repeated.
     #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
     trt_engine_path: Vec<PathBuf>,
-    /// CSV file that receives a row for every layer.
+    /// Output CSV file with one row per layer.
     #[arg(long, value_name = "FILE.csv")]
     result_csv_path: Option<PathBuf>,
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Store of models, instead of a folder: predict with the models that are deployed there.
+    /// Model store to use instead of a folder: predict with the models deployed there.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Device to predict for [default: the folder's default device, the store's only one].
+    /// Device to predict for [default: the folder's default device, or the only device of the store].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Optimisation profile to predict, of engines that have several.
+    /// Optimisation profile to predict, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
     /// Native ONNX Runtime library to use instead of the embedded runtime.
     #[arg(long, value_name = "libonnxruntime.so", env = "HOST_TRAINER_ONNXRUNTIME")]
     onnxruntime: Option<PathBuf>,
-    /// How the answer is written to stdout.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Heaviest layers to show to people; 0 shows all, in execution order.
+    /// Number of slowest layers in the table; 0 shows all layers in execution order.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
 }

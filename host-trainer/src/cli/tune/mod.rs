@@ -29,7 +29,7 @@ use tune::studies::{Study, Trial};
 use tune::subject::{Fitted, Subject};
 use tune::worker;
 
-/// Search the options of a fit: trials on held-out folds, shared by any number of processes and machines.
+/// Tune the options of a fit: trials on held-out folds, shared by any number of processes and machines.
 #[derive(Debug, Args)]
 pub(super) struct Tune {
     #[command(flatten)]
@@ -37,63 +37,64 @@ pub(super) struct Tune {
     /// Model kind [default: the configuration's, else lasso].
     #[arg(long, value_parser = choice::<Kind>())]
     kind: Option<Kind>,
-    /// Options that all trials share, in TOML.
+    /// Configuration shared by all trials (TOML).
     #[arg(long, value_name = "FILE", env = "HOST_TRAINER_CONFIG")]
     config: Option<PathBuf>,
-    /// Networks that no trial sees, or `none` [default: lenet,resnet18,vgg16].
+    /// Networks held out from every trial, or `none` [default: lenet,resnet18,vgg16].
     #[arg(long, value_name = "A,B|none", value_delimiter = ',')]
     test_models: Option<Vec<String>>,
-    /// What to search, in TOML: a domain for each option by its dotted name [default: the model kind's].
+    /// Search space (TOML): a domain for each option by its dotted name [default: the model kind's].
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
-    /// Grid to search, in JSON or TOML: a value or a list of values for each option.
+    /// Search grid (JSON or TOML): a value or a list of values for each option.
     #[arg(long, value_name = "FILE", conflicts_with = "space")]
     grid: Option<PathBuf>,
-    /// Trials in all; a study that has fewer is gone on with [default: 20, or all of a grid].
+    /// Total number of trials; a study with fewer is continued [default: 20, or the whole grid].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=tune::studies::MOST_TRIALS))]
     trials: Option<u64>,
-    /// Trials that this process works on at once; -1 for one a processor.
+    /// Trials to run at once in this process; -1 for one per CPU.
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     jobs: i64,
     /// Epochs of a perceptron in trials [default: the configuration's].
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Epochs of the perceptrons that --out receives; 0 for no final training [default: as in trials].
+    /// Epochs of the final perceptrons in --out; 0 skips the final training [default: as in trials].
     #[arg(long, value_name = "N", requires = "out")]
     final_epochs: Option<usize>,
-    /// Train on the processor; every build does, so this changes nothing.
+    /// Train on the CPU. Accepted for compatibility: every build trains on the CPU.
     #[arg(long = "cpu")]
     _cpu: bool,
-    /// Rows used of each table; -1 for all.
+    /// Rows to use from each table; -1 for all.
     #[arg(long, value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
     samples: i64,
-    /// Name of the study [default: the model kind and a digest of all that determines the study].
+    /// Name of the study [default: the model kind and a digest of the study's settings].
     #[arg(long, value_name = "NAME")]
     study_id: Option<String>,
     #[command(flatten)]
     place: Place,
-    /// How points are chosen [default: tpe, or grid where there is one].
+    /// Sampler [default: tpe, or grid with --grid].
     #[arg(long, value_parser = choice::<Sampler>())]
     sampler: Option<Sampler>,
-    /// How trials are given up early.
+    /// Pruner that stops poor trials early.
     #[arg(long, value_parser = choice::<Pruner>(), default_value = Pruner::default().name())]
     pruner: Pruner,
-    /// What all that is random rests on.
+    /// Random seed.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     seed: u64,
-    /// Trials that do not know of each other's results, so that they can run at once.
+    /// Trials per generation; trials of one generation do not depend on each other and can run at once.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     generation: u64,
-    /// Seconds of silence after which a worker's trial is taken up by another.
+    /// Seconds without a sign of life after which another worker takes over a trial.
     #[arg(long, value_name = "S", default_value_t = worker::LEASE.as_secs_f64())]
     lease: f64,
-    /// File that receives the best plan in TOML, for `fit --config`; or, with `.json`, a perceptron's in the reference's form.
+    /// Output file for the best configuration: TOML for `fit --config`, or with `.json` a perceptron's hyper-parameters in
+    /// EdgeProfiler's format.
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// Folder that receives models fitted with the best plan.
+    /// Output folder for models fitted with the best configuration.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How the answer is written to stdout.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -10,7 +10,7 @@ use tune::studies::{Location, Studies, StudyError};
 /// The database of studies.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Place {
-    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment.
+    /// Study database: a SQLite file or a `postgres://` URL. Give a URL with a password by the environment variable.
     #[arg(
         long = "shared-db",
         visible_alias = "save-state",

@@ -20,19 +20,19 @@ pub(super) struct SubjectArgs {
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
-    /// Columns of the table that models read.
+    /// Input columns of the table.
     #[arg(long, value_name = "A,B", requires = "dbs_dir")]
     input_cols: Vec<String>,
-    /// Device whose rows count [default: the only one that the data name].
+    /// Device to tune for [default: the only device in the data].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// What is predicted.
+    /// Target to predict.
     #[arg(long, value_parser = choice::<Judged>(), default_value = Judged::Runtime.name())]
     target: Judged,
-    /// The figure that is minimised, on held-out folds.
+    /// Metric to minimise on held-out folds.
     #[arg(long, value_parser = choice::<Metric>(), default_value = Metric::default().name())]
     metric: Metric,
-    /// Layer kinds over which the figure's mean is taken, or `network` for whole networks [default: all with rows enough].
+    /// Layer kinds to average the metric over, or `network` for whole networks [default: all with enough rows].
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     layer_kinds: Vec<String>,
 }
