@@ -9,7 +9,7 @@ fn from_init_to_gc() {
     session.write("one/below/b.csv", "b\n2\n");
     let one = "data --local-dir-path one";
     session.check("data-nothing", &format!("{one} status"));
-    session.check("data-init", &format!("{one} init ../store"));
+    session.check("data-init", &format!("{one} init store"));
     session.check("data-status-new", &format!("{one} status"));
     session.check("data-commit", &format!("{one} commit -m first"));
     session.check("data-commit-nothing", &format!("{one} commit -m again"));
@@ -32,7 +32,7 @@ fn from_init_to_gc() {
         session.check(&format!("data-tags-{format}"), &format!("{one} tag --format {format}"));
     }
     let two = "data --local-dir-path two";
-    session.check("data-init-known", &format!("{two} init ../store"));
+    session.check("data-init-known", &format!("{two} init store"));
     session.check("data-pull", &format!("{two} pull"));
     session.check("data-pull-nothing", &format!("{two} pull"));
     session.check("data-checkout", &format!("{two} checkout HEAD~1"));

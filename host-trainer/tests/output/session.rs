@@ -92,6 +92,7 @@ pub(crate) fn settings() -> insta::Settings {
     for (pattern, replacement) in [
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]"),
         (r#"("\w*_ms": )\d{13}\b"#, "$1[time]"),
+        (r#"("owner": )"[^"]*""#, "$1[host and process]"),
         (r"\b[0-9a-f]{64}\b", "[digest]"),
         (r"\b[0-9a-f]{12}\b", "[digits]"),
         (r"\b(lasso|physics)-[0-9a-f]{8}\b", "$1-[digits]"),

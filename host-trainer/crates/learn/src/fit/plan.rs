@@ -451,7 +451,7 @@ mod tests {
             ("[evaluation]\nfolds = 1\n", "at least 2"),
             ("[lasso\n", "line 1"),
         ] {
-            let failure = read(text).expect_err(text).to_string();
+            let failure = read(text).expect_err(text).report(false);
             assert!(failure.contains(expected), "{failure}");
         }
     }
