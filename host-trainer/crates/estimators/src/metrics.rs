@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const NEARLY_ZERO: f64 = 1e-9;
 
 /// Errors of predictions against measurements.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Metrics {
     /// Number of pairs.
     pub n: usize,
