@@ -65,8 +65,8 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
         .iter()
         .filter_map(|layer| {
             let (work, ms) = (engine.work.get(&layer.index)?, layer.runtime_prediction?.0);
-            let (x, y) = place(work.gmacs, work.megabytes, ms);
-            (work.gmacs > 0.0 && ms > 0.0).then(|| Point::named(&layer.layer_name, x, y))
+            let (x, y) = place(work, ms)?;
+            Some(Point::named(&layer.layer_name, x, y))
         })
         .collect();
     html! {

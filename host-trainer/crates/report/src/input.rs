@@ -1,11 +1,11 @@
 //! The values that a report shows. Reading them from files is the caller's task.
 
-use learn::evaluate::{Curve, Effects, Line, Pair};
+use learn::evaluate::{Curve, Effects, EvaluationRow, Pair};
 use learn::features::{Extraction, extract};
-use learn::model::{Card, Device, Roofline};
+use learn::model::{Card, Device};
 use learn::predict::Prediction;
 use learn::training::TrainingData;
-use shared::engine::{Engine, Layer};
+use shared::engine::{Engine, Layer, Work};
 use std::collections::BTreeMap;
 
 /// The content of a report on the models of one device. [`Report::render`] makes a page of it.
@@ -20,7 +20,7 @@ pub struct Report<'a> {
     /// Every measurement with its prediction.
     pub pairs: Vec<Pair>,
     /// The metrics of those pairs, by kind and target.
-    pub lines: Vec<Line>,
+    pub lines: Vec<EvaluationRow>,
     /// Diagnostics: irregular data, and what could not be evaluated.
     pub notes: Vec<String>,
     /// Engines to show layer by layer.
@@ -33,15 +33,6 @@ pub struct Report<'a> {
     pub study: Option<StudyView>,
 }
 
-/// The work of a layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Work {
-    /// 10⁹ multiply-accumulates.
-    pub gmacs: f64,
-    /// 10⁶ bytes.
-    pub megabytes: f64,
-}
-
 /// An engine to show.
 #[derive(Debug, Clone)]
 pub struct EngineView {
@@ -50,15 +41,15 @@ pub struct EngineView {
     /// Its prediction.
     pub prediction: Prediction,
     /// The work of its layers by index, where it is known.
-    pub work: BTreeMap<usize, Work>,
+    pub work: BTreeMap<usize, Work<f64>>,
 }
 
 /// The work of each layer whose shapes the engine info holds, by layer index.
 #[must_use]
-pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work> {
+pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work<f64>> {
     let work = |layer: &Layer| {
-        let (gmacs, megabytes, _) = Roofline::work(&extract(layer, Extraction::default()).ok()?);
-        Some((layer.index, Work { gmacs, megabytes }))
+        let spec = extract(layer, Extraction::default()).ok()?;
+        Some((layer.index, spec.work()))
     };
     engine.layers.iter().filter_map(work).collect()
 }

@@ -17,4 +17,4 @@ pub mod runs;
 mod table;
 mod training;
 
-pub use input::{EngineView, Report, StudyView, TrialView, Work, work_of};
+pub use input::{EngineView, Report, StudyView, TrialView, work_of};

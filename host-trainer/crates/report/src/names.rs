@@ -1,22 +1,22 @@
 //! Names of targets, units and identifiers in a report.
 
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 
 /// The unit of a target.
-pub(super) fn unit(target: Judged) -> &'static str {
+pub(super) fn unit(target: Measurand) -> &'static str {
     match target {
-        Judged::Power => "W",
-        Judged::Runtime => "ms",
-        Judged::Energy => "mJ",
+        Measurand::Power => "W",
+        Measurand::Runtime => "ms",
+        Measurand::Energy => "mJ",
     }
 }
 
 /// The name of a target.
-pub(super) fn target_name(target: Judged) -> &'static str {
+pub(super) fn target_name(target: Measurand) -> &'static str {
     match target {
-        Judged::Power => "power",
-        Judged::Runtime => "run time",
-        Judged::Energy => "energy",
+        Measurand::Power => "power",
+        Measurand::Runtime => "run time",
+        Measurand::Energy => "energy",
     }
 }
 

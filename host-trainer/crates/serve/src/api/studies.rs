@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -112,7 +112,7 @@ pub(super) struct BeginRequest {
     device: Option<String>,
     /// `runtime`, `power` or `energy` [default: runtime].
     #[schema(value_type = Option<String>)]
-    target: Option<Judged>,
+    target: Option<Measurand>,
     /// Trials [default: all of a grid, else 20].
     trials: Option<u64>,
     /// `grid`, `tpe` or `random` [default: grid where the values can be counted, else tpe].

@@ -3,7 +3,7 @@
 use super::layout::{figure, sentence};
 use super::study_view::{badge, bar, link};
 use crate::studies::{CheckedStudy, QueueStatus, StudyRequest};
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use maud::{Markup, html};
 use shared::failure::printable;
@@ -12,7 +12,7 @@ use tune::sampler::Sampler;
 use tune::studies::{Progress, Study};
 
 /// The quantities that a study can be about.
-pub(super) const TARGETS: [Judged; 3] = [Judged::Runtime, Judged::Power, Judged::Energy];
+pub(super) const TARGETS: [Measurand; 3] = [Measurand::Runtime, Measurand::Power, Measurand::Energy];
 
 /// The list of studies, and the form that begins another.
 pub(super) fn list(studies: &[(Study, Progress)], status: &QueueStatus, has_data: bool, devices: &[String]) -> Markup {

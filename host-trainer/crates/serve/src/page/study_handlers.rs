@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::studies::{MOST_BYTES, StudyRequest};
 use axum::extract::{Extension, Form, Multipart, Path, State};
 use axum::response::Redirect;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use maud::Markup;
 use serde::Deserialize;
@@ -104,7 +104,7 @@ impl StudyForm {
         let device = self.device.trim();
         Ok(StudyRequest {
             kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
-            target: chosen("target", &self.target, &TARGETS, Judged::name)?,
+            target: chosen("target", &self.target, &TARGETS, Measurand::name)?,
             sampler: chosen("sampler", &self.sampler, Sampler::ALL, Sampler::name)?,
             pruner: chosen("pruner", &self.pruner, Pruner::ALL, Pruner::name)?,
             trials: number("number of trials", &self.trials)?,

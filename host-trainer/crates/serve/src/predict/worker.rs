@@ -157,15 +157,15 @@ impl Worker {
         requests: Vec<ParsedRequest<RowRequest>>,
     ) {
         let Ok(models) = deployment.of(Some(device)) else { return };
-        let shapes: Vec<_> = requests.iter().flat_map(|request| &request.content.shapes).collect();
-        let (rows, rows_run) = match models.models.predict_rows(table, &shapes) {
+        let layers: Vec<_> = requests.iter().flat_map(|request| &request.content.layers).collect();
+        let (rows, rows_run) = match models.models.predict_rows(table, &layers) {
             Ok(predicted) => predicted,
             Err(failure) => return fail(&failure, requests),
         };
         self.count(rows.len(), rows_run);
         let mut rows = rows.into_iter();
         for ParsedRequest { content, format, reply, .. } in requests {
-            let own: Vec<RowPrediction> = rows.by_ref().take(content.shapes.len()).collect();
+            let own: Vec<RowPrediction> = rows.by_ref().take(content.layers.len()).collect();
             let _ = reply.send(rows_response(models, deployment.generation, table, &own, format));
         }
     }

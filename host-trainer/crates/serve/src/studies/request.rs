@@ -1,7 +1,7 @@
 //! Requests for studies: a grid or a search space over the options of a model kind, checked before anything starts.
 
 use super::data::StudyData;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use learn::fit::plan::Plan;
 use learn::training::TrainingData;
@@ -35,7 +35,7 @@ pub(crate) struct StudyRequest {
     /// The device. `None`: the only one in the data.
     pub(crate) device: Option<String>,
     /// The predicted quantity. `None`: run time.
-    pub(crate) target: Option<Judged>,
+    pub(crate) target: Option<Measurand>,
     /// Trials of a search space.
     pub(crate) trials: Option<u64>,
     /// The sampler. `None`: a grid where all values can be counted, else TPE.
@@ -97,7 +97,7 @@ impl StudyRequest {
         let trials = grid.or(self.trials).unwrap_or(TRIALS).clamp(1, MOST_TRIALS);
         let data = data.read(plan.samples)?;
         let device = device(self.device.as_deref(), &data)?;
-        let target = self.target.unwrap_or(Judged::Runtime);
+        let target = self.target.unwrap_or(Measurand::Runtime);
         let settings = LayerSettings { device, metric: Metric::default(), target, kinds: Vec::new() };
         let objective = LayerObjective::new(&plan, &data, settings).map_err(Failure::usage)?;
         let unwritten = |e: toml::ser::Error| Failure::data(format!("the plan cannot be written: {e}"));
