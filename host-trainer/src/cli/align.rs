@@ -2,18 +2,20 @@
 
 use super::progress;
 use crate::output::{self, Csv, Format, number};
-use align::batch::{self, Batch};
-use align::cycles::Stamps;
 use align::files;
-use align::quality::{LayerReport, Method, Quality};
+use align::folder::{self, Analysed};
+use align::method::Method;
+use align::quality::{LayerReport, Quality};
 use align::run::{Options, Run};
-use align::sensor::Known;
+use align::stamps::Stamps;
 use align::summary;
 use clap::{Args, ValueEnum};
 use report::runs;
 use shared::failure::{Failure, printable};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
+use shared::sensor::SensorResponse;
+use shared::units::{Micros, Millis, Watts};
 use std::path::PathBuf;
 
 /// Align power logs with layer times: power and energy of each layer, with their uncertainty.
@@ -92,25 +94,25 @@ impl Align {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let found = files::find(&self.raw_data_dir)?;
         let bar = progress::bar(printer, if found.len() > 1 { found.len() as u64 } else { 0 }, "runs");
-        let mut batch = Batch::analyse(found, &self.raw_data_dir, &self.options(), &mut || bar.inc(1))?;
-        if let Some(count) = batch.networks {
+        let mut analysed = Analysed::analyse(found, &self.raw_data_dir, &self.options(), &mut || bar.inc(1))?;
+        if let Some(count) = analysed.networks {
             printer.say(format!("powers of layer kinds come from {count} networks"));
         }
-        for run in &mut batch.runs {
-            let folder = batch::write(run, &self.result_dir, self.parquet)?;
+        for run in &mut analysed.runs {
+            let folder = folder::write(run, &self.result_dir, self.parquet)?;
             write_atomic(&folder.join(REPORT), runs::render(&run.quality).as_bytes())?;
         }
         bar.finish_and_clear();
-        let all: Vec<&Quality> = batch.runs.iter().map(|run| &run.quality).collect();
-        output::write(printer, self.format, &all, || csv(&all), || printable(&self.human(&batch.runs)))?;
-        for failure in &batch.failures {
+        let all: Vec<&Quality> = analysed.runs.iter().map(|run| &run.quality).collect();
+        output::write(printer, self.format, &all, || csv(&all), || printable(&self.human(&analysed.runs)))?;
+        for failure in &analysed.failures {
             printer.fail(failure);
         }
-        batch.result()
+        analysed.result()
     }
 
     fn options(&self) -> Options {
-        let us = |ms: Option<f64>| ms.map(|ms| ms * 1e3);
+        let micros = |ms: Option<f64>| ms.map(|ms| Micros::from(Millis(ms)));
         Options {
             method: match self.method {
                 MethodName::Auto => Method::Auto,
@@ -124,12 +126,13 @@ impl Align {
                 StampsName::Callback => Some(Stamps::Callback),
                 StampsName::Ends => Some(Stamps::LayerEnds),
             },
-            known: Known {
-                refresh_us: us(self.sensor_refresh_ms),
-                window_us: us(self.sensor_window_ms),
-                lag_us: us(self.sensor_lag_ms),
+            known: SensorResponse {
+                refresh: micros(self.sensor_refresh_ms),
+                window: micros(self.sensor_window_ms),
+                lag: micros(self.sensor_lag_ms),
+                delay: None,
             },
-            idle_watts: self.idle_power_w,
+            idle: self.idle_power_w.map(Watts),
         }
     }
 
@@ -170,6 +173,7 @@ fn csv(all: &[&Quality]) -> Result<String, Failure> {
         "verdict",
         "method",
     ];
+    let watts = |v: Option<Watts>| number(v.map(|v| v.0));
     let row = |quality: &Quality, layer: &LayerReport| {
         vec![
             quality.model.clone(),
@@ -177,11 +181,11 @@ fn csv(all: &[&Quality]) -> Result<String, Failure> {
             layer.name.clone(),
             layer.layer_type.clone(),
             layer.runs.to_string(),
-            layer.runtime_ms.to_string(),
-            number(layer.power_w),
-            number(layer.power_low_w),
-            number(layer.power_high_w),
-            number(layer.energy_mj),
+            layer.runtime.0.to_string(),
+            watts(layer.power),
+            watts(layer.power_low),
+            watts(layer.power_high),
+            number(layer.energy.map(|e| e.0)),
             layer.readings.to_string(),
             layer.independent_samples.to_string(),
             layer.verdict.name().to_owned(),

@@ -1,109 +1,93 @@
-//! All runs of a folder: analysed one by one, then together where totals of networks say more, and written.
+//! Inferences in order, whatever file they come from.
 
-use super::files::RunFiles;
-use super::quality::Method;
-use super::run::{self, Options, Run, nothing};
-use super::{parquet, rows, totals};
-use shared::failure::{Failure, Kind};
-use shared::fs::{read_capped, write_atomic};
-use shared::limits;
-use std::path::{Path, PathBuf};
+use shared::run_folder::{Diagnostics, NumberText};
+use std::io;
 
-/// The engine info beside a run's results.
-const ENGINE_INFO: &str = "trt_engine_info.json";
-/// The quality report.
-const QUALITY: &str = "alignment_quality.json";
+/// Inferences handed on at a time: what memory is bounded by.
+pub const BATCH: usize = 512;
+/// Inferences looked at to find the order of layers and the kind of stamps.
+pub const SAMPLE: usize = 256;
 
-/// Runs with what was learnt from them.
-#[derive(Default)]
+/// Some inferences, layers in execution order. What is missing has `ms` = NaN.
+#[derive(Debug, Default)]
 pub struct Batch {
-    /// The runs that were analysed.
-    pub runs: Vec<Run>,
-    /// Why the others were not.
-    pub failures: Vec<Failure>,
-    /// Networks that the powers of layer kinds come from, where totals were asked for.
-    pub networks: Option<usize>,
+    /// Layers an inference has.
+    pub layers: usize,
+    /// Number of the first inference, from 0.
+    pub first: u64,
+    /// Durations in milliseconds, inference by inference.
+    pub ms: Vec<f64>,
+    /// Stamps in Unix ns, inference by inference; `i64::MIN` where one is missing.
+    pub wall_ns: Vec<i64>,
+    /// The durations' texts as the file has them, if asked for.
+    pub texts: Vec<NumberText>,
+    /// Positions of the inferences before which others were lost, in order: the time before them was spent nobody knows how.
+    pub lost_before: Vec<usize>,
 }
 
 impl Batch {
-    /// Analyses the runs that [`super::files::find`] found in `folder`. One run that fails does not keep the others from being
-    /// analysed. `done` hears of each.
-    ///
-    /// # Errors
-    /// The failure of an only run, or totals asked for where there are too few networks.
-    pub fn analyse(
-        found: Vec<Result<RunFiles, Failure>>,
-        folder: &Path,
-        options: &Options,
-        done: &mut dyn FnMut(),
-    ) -> Result<Self, Failure> {
-        let all = found.len();
-        let mut batch = Self::default();
-        for files in found {
-            match files.and_then(|files| run::analyse(files, options)) {
-                Ok(run) => batch.runs.push(run),
-                Err(failure) if all == 1 => return Err(failure),
-                Err(failure) => batch.failures.push(failure),
-            }
-            done();
-        }
-        batch.apply_totals(options.method, folder)?;
-        Ok(batch)
+    /// Number of inferences.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ms.len().checked_div(self.layers).unwrap_or(0)
     }
 
-    /// Takes layer powers from networks' totals where that is asked for, and where the method is free and there are networks
-    /// enough to tell the layer kinds apart twice over.
-    fn apply_totals(&mut self, method: Method, folder: &Path) -> Result<(), Failure> {
-        match method {
-            Method::Totals => {
-                self.networks = totals::apply(&mut self.runs, |_| true);
-                if self.networks.is_none() {
-                    return Err(Failure::data(format!(
-                        "needs the measured power of at least {} networks",
-                        totals::NETWORKS
-                    ))
-                    .at(folder)
-                    .help("use --method share, or measure more networks"));
-                }
-            }
-            Method::Auto if self.runs.len() >= 2 * totals::KINDS => {
-                totals::apply(&mut self.runs, |run| run.quality.method == Method::Share);
-            }
-            _ => {}
-        }
-        Ok(())
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// The failure of a batch some of whose runs were not analysed.
-    ///
-    /// # Errors
-    /// Where there were any.
-    pub fn result(&self) -> Result<(), Failure> {
-        match self.failures.len() {
-            0 => Ok(()),
-            failed => Err(nothing(failed, failed + self.runs.len())),
-        }
+    /// Empties it for inferences of so many layers, the first of them with this number.
+    pub fn start(&mut self, layers: usize, first: u64) {
+        (self.layers, self.first) = (layers, first);
+        self.ms.clear();
+        self.wall_ns.clear();
+        self.texts.clear();
+        self.lost_before.clear();
+    }
+
+    /// Appends the inferences of another batch.
+    pub fn append(&mut self, other: &Self) {
+        self.layers = other.layers;
+        let before = self.len();
+        self.lost_before.extend(other.lost_before.iter().map(|at| before + at));
+        self.ms.extend_from_slice(&other.ms);
+        self.wall_ns.extend_from_slice(&other.wall_ns);
+    }
+
+    /// Durations and stamps of one inference.
+    #[must_use]
+    pub fn cycle(&self, i: usize) -> (&[f64], &[i64]) {
+        let range = i * self.layers..(i + 1) * self.layers;
+        (&self.ms[range.clone()], &self.wall_ns[range])
     }
 }
 
-/// Writes a run's rows, engine info and quality report into the model's folder below `results`, and with `parquet` the rows
-/// as Parquet, too. Returns that folder.
-///
-/// # Errors
-/// Files that cannot be read again or written.
-pub fn write(run: &mut Run, results: &Path, with_parquet: bool) -> Result<PathBuf, Failure> {
-    let folder = results.join(&run.files.model);
-    let files = run.files.clone();
-    let (hashes, written) = rayon::join(|| run::hashes(&files), || run::write_rows(run, &folder.join(rows::FILE)));
-    written?;
-    run.quality.made_from = hashes?;
-    if with_parquet {
-        parquet::from_csv(&folder.join(rows::FILE), &folder.join(parquet::FILE))?;
-    }
-    if let Some(engine_info) = &run.files.engine_info {
-        write_atomic(&folder.join(ENGINE_INFO), &read_capped(engine_info, limits::ENGINE_INFO_BYTES)?)?;
-    }
-    let text = serde_json::to_string_pretty(&run.quality).map_err(|e| Failure::from_error(Kind::Data, e))?;
-    write_atomic(&folder.join(QUALITY), format!("{text}\n").as_bytes())?;
-    Ok(folder)
+/// What was found and what was missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct InferenceCounts {
+    /// Inferences found.
+    pub cycles: u64,
+    /// Those that lack a layer.
+    pub incomplete: u64,
+    /// Measurements missing in them.
+    pub missing: u64,
+    /// Times the clock of the stamps went backwards.
+    pub clock_backwards: u64,
+}
+
+/// A stream of inferences, in the order in which they ran.
+pub trait Inferences {
+    /// Replaces `batch` by the next inferences, at most [`BATCH`]; it is empty at the end.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn next_batch(&mut self, batch: &mut Batch) -> io::Result<()>;
+
+    /// What was found so far.
+    fn counts(&self) -> InferenceCounts;
+
+    /// What could not be read so far.
+    fn diagnostics(&self) -> Diagnostics;
 }

@@ -10,13 +10,18 @@ pub mod boost;
 pub mod design;
 mod error;
 mod fold_hash;
+mod folds;
 pub mod formula;
 pub mod lasso;
+mod linalg;
+pub mod linear;
 pub mod metrics;
 pub mod mlp;
 pub mod nnls;
+pub mod random;
 pub mod scaler;
 pub mod terms;
 
 pub use error::FitError;
 pub use fold_hash::fold_hashes;
+pub use folds::{FoldError, Folds};

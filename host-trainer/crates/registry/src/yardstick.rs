@@ -2,7 +2,7 @@
 
 use super::Error;
 use estimators::metrics::Metrics;
-use learn::evaluate::{Judged, judge};
+use learn::evaluate::{Baselines, Measurand, evaluate};
 use learn::model::{Artefact, Card, Device, Target};
 use learn::predict::Models;
 use learn::training::TrainingData;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use store::Digest;
 
 /// A figure that says how good a model is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Mean absolute percentage error.
@@ -120,9 +120,10 @@ impl fmt::Display for Yardstick {
 }
 
 /// A model as a yardstick sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Score {
     /// The model.
+    #[schema(value_type = String)]
     pub model: Digest,
     /// Its figure; none where it has none on these data.
     pub value: Option<f64>,
@@ -139,7 +140,7 @@ pub struct Score {
 }
 
 /// Two models by one yardstick.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Comparison {
     /// The figure.
     pub metric: Metric,
@@ -228,12 +229,12 @@ fn on_data(artefact: &Artefact, device: &Device, data: &TrainingData) -> Result<
     let of_kind = TrainingData { tables: [(card.layer_kind, rows.clone())].into(), ..TrainingData::default() };
     let copy = Artefact { card: card.clone(), onnx: artefact.onnx.clone() };
     let models = Models::of(device.clone(), vec![copy], Path::new(&card.device));
-    let judgement = judge(&models, &of_kind, of_kind.name_of(&card.device), false)?;
+    let evaluation = evaluate(&models, &of_kind, of_kind.name_of(&card.device), false, &Baselines::default())?;
     let target = match card.target {
-        Target::Power => Judged::Power,
-        Target::Runtime => Judged::Runtime,
+        Target::Power => Measurand::Power,
+        Target::Runtime => Measurand::Runtime,
     };
-    let line = judgement.lines.into_iter().find(|line| line.kind == card.layer_kind.name() && line.target == target);
+    let line = evaluation.rows.into_iter().find(|line| line.kind == card.layer_kind.name() && line.target == target);
     Ok(line.map(|line| line.metrics))
 }
 

@@ -1,33 +1,18 @@
 //! Predicted against measured, and what is left between them.
 
+use super::input::Report;
+use super::names::{slug, target_name, unit};
 use super::table::{figure, table};
-use super::{Report, slug};
 use charts::{Axis, Plot, Point, histogram};
-use learn::evaluate::{Judged, Pair};
+use learn::evaluate::{Measurand, Pair};
 use maud::{Markup, html};
 
 /// Relative errors beyond this stand in a histogram's outermost columns, in percent.
 const WILD_PERCENT: f64 = 50.0;
 
-pub(super) fn unit(target: Judged) -> &'static str {
-    match target {
-        Judged::Power => "W",
-        Judged::Runtime => "ms",
-        Judged::Energy => "mJ",
-    }
-}
-
-pub(super) fn words(target: Judged) -> &'static str {
-    match target {
-        Judged::Power => "power",
-        Judged::Runtime => "run time",
-        Judged::Energy => "energy",
-    }
-}
-
 /// Kinds and targets in the order of the figures' lines.
-pub(super) fn cells<'a>(report: &'a Report<'_>) -> Vec<(&'static str, Judged, Vec<&'a Pair>)> {
-    let mut cells: Vec<(&'static str, Judged, Vec<&Pair>)> = Vec::new();
+pub(super) fn cells<'a>(report: &'a Report<'_>) -> Vec<(&'static str, Measurand, Vec<&'a Pair>)> {
+    let mut cells: Vec<(&'static str, Measurand, Vec<&Pair>)> = Vec::new();
     for line in report.lines.iter().filter(|line| line.network.is_none()) {
         let pairs = report.pairs.iter().filter(|p| p.kind() == line.kind && p.target == line.target).collect();
         cells.push((line.kind, line.target, pairs));
@@ -47,7 +32,7 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
             let pairs = || report.pairs.iter().filter(|p| p.kind() == line.kind && p.target == line.target);
             vec![
                 line.kind.to_owned(),
-                words(line.target).to_owned(),
+                target_name(line.target).to_owned(),
                 metrics.n.to_string(),
                 pairs().filter(|p| p.seen).count().to_string(),
                 figure(metrics.mape_percent, 1),
@@ -73,8 +58,8 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     })
 }
 
-fn scatter(kind: &str, target: Judged, pairs: &[&Pair]) -> Markup {
-    let (name, unit) = (words(target), unit(target));
+fn scatter(kind: &str, target: Measurand, pairs: &[&Pair]) -> Markup {
+    let (name, unit) = (target_name(target), unit(target));
     let axis = |what: &str| Axis::log(format!("{what}, {unit}"));
     let mut plot = Plot::new(
         &format!("scatter-{}-{}", slug(kind), slug(name)),
@@ -99,7 +84,7 @@ fn scatter(kind: &str, target: Judged, pairs: &[&Pair]) -> Markup {
 
 pub(super) fn residuals(report: &Report<'_>) -> Option<Markup> {
     let mut charts: Vec<Markup> = Vec::new();
-    for target in [Judged::Runtime, Judged::Power, Judged::Energy] {
+    for target in [Measurand::Runtime, Measurand::Power, Measurand::Energy] {
         let pairs: Vec<&Pair> = report
             .pairs
             .iter()
@@ -109,7 +94,7 @@ pub(super) fn residuals(report: &Report<'_>) -> Option<Markup> {
             continue;
         }
         let error = |p: &Pair| 100.0 * (p.predicted / p.measured - 1.0);
-        let name = words(target);
+        let name = target_name(target);
         let with_work: Vec<&&Pair> = pairs.iter().filter(|p| p.macs > 0.0).collect();
         if !with_work.is_empty() {
             let mut plot = Plot::new(

@@ -25,13 +25,13 @@ pub fn export(path: &Path, study: &Study, best: &Trial, tuned: &Plan) -> Result<
 }
 
 fn hyperparams(path: &Path, value: f64, tuned: &Plan) -> Result<String, Failure> {
-    if tuned.kind != ModelKind::Mlp {
+    if tuned.kind != ModelKind::MLP {
         let kind = tuned.kind.name();
         return Err(Failure::usage(format!("the reference's form is for the mlp, and the best kind is {kind}"))
             .at(path)
             .help("export to a .toml file"));
     }
-    let mlp = &tuned.mlp;
+    let mlp: estimators::mlp::Settings = tuned.options();
     let dropouts = if mlp.dropouts.is_empty() { vec![0.0; mlp.hidden.len()] } else { mlp.dropouts.clone() };
     let hyperparams = json!({
         "hidden_dims": mlp.hidden, "dropouts": dropouts, "lr": mlp.learning_rate,

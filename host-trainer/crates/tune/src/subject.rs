@@ -2,7 +2,7 @@
 
 use crate::objective::{LayerObjective, LayerSettings, Metric, TableObjective};
 use crate::worker::Objective;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::plan::Plan;
 use learn::fit::run::{DeviceChoice, UNNAMED_DEVICE, devices_of, fit_devices};
 use learn::fit::train::Outcome;
@@ -40,7 +40,7 @@ pub struct LayerError {
     /// Device whose rows count; by default the only one that the data name.
     pub device: Option<String>,
     /// What is predicted.
-    pub target: Judged,
+    pub target: Measurand,
     /// The figure that is minimised.
     pub metric: Metric,
     /// Layer kinds over which its mean is taken, or `network`; by default all with rows enough.

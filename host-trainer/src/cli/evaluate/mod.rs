@@ -1,19 +1,19 @@
 //! `host-trainer evaluate`: models and data in, how far predictions are off out.
 
 mod effects;
-mod judgements;
+mod evaluations;
 
 use super::progress;
 use crate::cli::values::choice;
 use crate::output::Format;
 use clap::Args;
 use learn::evaluate::{
-    CurvePlan, MOST_LEFT_OUT, Refit, Shuffles, devices_to_judge, fits, importance_of_kind, importance_of_models, judge,
-    learning_curve, leave_one_column_out, leave_one_network_out,
+    Baselines, CurvePlan, MOST_LEFT_OUT, Refit, Shuffles, devices_to_evaluate, evaluate, fits, importance_of_kind,
+    importance_of_models, learning_curve, leave_one_column_out, leave_one_network_out,
 };
 use learn::fit::kinds::Kind;
 use learn::fit::options::PlanOptions;
-use learn::fit::plan::Plan;
+use learn::fit::plan::{EvaluationSettings, Plan};
 use learn::model::default_device;
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
@@ -79,15 +79,16 @@ impl Evaluate {
         if self.importance {
             return self.importance_of_models(&data, printer);
         }
-        let mut judgements = Vec::new();
+        let mut evaluations = Vec::new();
         for folder in &self.models {
             let (models, in_data) = self.open(folder, &data, printer)?;
-            let judgement = judge(&models, &data, &in_data, self.by_network);
-            let judgement = judgement.map_err(|failure| failure.default_path(&self.data))?;
-            judgement.notes.iter().for_each(|note| printer.warn(note));
-            judgements.push((folder.display().to_string(), judgement));
+            let baselines = Baselines::of(&data, &in_data, EvaluationSettings::default().folds);
+            let evaluation = evaluate(&models, &data, &in_data, self.by_network, &baselines);
+            let evaluation = evaluation.map_err(|failure| failure.default_path(&self.data))?;
+            evaluation.notes.iter().for_each(|note| printer.warn(note));
+            evaluations.push((folder.display().to_string(), evaluation));
         }
-        judgements::print(&judgements, self.format, printer)
+        evaluations::print(&evaluations, self.format, printer)
     }
 
     /// The models of a folder, and the device's name in the data.
@@ -103,7 +104,7 @@ impl Evaluate {
 
     /// Devices to fit, by their names in the data.
     fn devices(&self, data: &TrainingData, printer: &Printer) -> Vec<String> {
-        let devices = devices_to_judge(data, self.device.as_deref());
+        let devices = devices_to_evaluate(data, self.device.as_deref());
         if let (Some(wanted), Some(in_data)) = (&self.device, devices.first()) {
             warn_of_other_device(wanted, in_data, printer);
         }
@@ -119,15 +120,15 @@ impl Evaluate {
         if data.networks().len() > MOST_LEFT_OUT {
             printer.warn(format!("more than {MOST_LEFT_OUT} networks: they are left out in {MOST_LEFT_OUT} groups"));
         }
-        let mut judgements = Vec::new();
+        let mut evaluations = Vec::new();
         for device in self.devices(data, printer) {
             let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
-            let judged = leave_one_network_out(&plan, data, &device, self.by_network, &|_, _| bar.inc(1));
+            let evaluated = leave_one_network_out(&plan, data, &device, self.by_network, &|_, _| bar.inc(1));
             bar.finish_and_clear();
-            let judged = judged.map_err(|e| Failure::from_error(FailureKind::Data, e).at(&self.data))?;
-            judgements.push((device, judged));
+            let evaluated = evaluated.map_err(|e| Failure::from_error(FailureKind::Data, e).at(&self.data))?;
+            evaluations.push((device, evaluated));
         }
-        judgements::print(&judgements, self.format, printer)
+        evaluations::print(&evaluations, self.format, printer)
     }
 
     fn shuffles(&self) -> Shuffles {
@@ -150,13 +151,13 @@ impl Evaluate {
     /// Columns and learning curves of a model kind, device by device.
     fn examine_kind(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
         let plan = self.plan()?;
-        let recipe = plan.recipe();
+        let estimator = plan.estimator();
         let (mut effects, mut curves) = (Vec::new(), Vec::new());
         for device in self.devices(data, printer) {
             let refit = Refit {
                 data,
                 device: &device,
-                recipe: recipe.as_ref(),
+                estimator: estimator.as_ref(),
                 folds: plan.evaluation.folds,
                 negative_predictions: plan.reference_faults.negative_predictions,
             };

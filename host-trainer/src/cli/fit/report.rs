@@ -2,7 +2,7 @@
 
 use crate::output::{self, Csv, Format, figure, number, render};
 use estimators::metrics::Metrics;
-use learn::fit::train::{Outcome, Total};
+use learn::fit::train::{NetworkPrediction, Outcome};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -134,12 +134,12 @@ fn human_totals(outcome: &Outcome) -> String {
         return String::new();
     }
     let ratio = |predicted: f64, measured: f64| figure(Some(100.0 * (predicted / measured - 1.0)), 1);
-    let row = |total: &Total| {
+    let row = |total: &NetworkPrediction| {
         let energy = total.measured_mj.zip(total.predicted_mj);
         vec![
             total.network.clone(),
             if total.test { "test" } else { "held-out fold" }.to_owned(),
-            total.layers.to_string(),
+            total.layers.len().to_string(),
             figure(Some(total.measured_ms), 4),
             figure(Some(total.predicted_ms), 4),
             ratio(total.predicted_ms, total.measured_ms),

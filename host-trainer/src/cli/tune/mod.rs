@@ -200,7 +200,9 @@ impl Tune {
 
     /// Fits models with the best plan, and says where they are.
     fn fit(&self, mut plan: Plan, subject: &Subject, out: &Path, printer: &Printer) -> Result<(), Failure> {
-        plan.mlp.epochs = self.final_epochs.unwrap_or(plan.mlp.epochs);
+        if let Some(epochs) = self.final_epochs {
+            plan.change_options(|mlp: &mut estimators::mlp::Settings| mlp.epochs = epochs);
+        }
         plan.check().map_err(Failure::usage)?;
         let bar = progress::bar(printer, 0, "models");
         let fitted = subject.fit(&plan, out, &|table, target| {

@@ -3,7 +3,7 @@
 use crate::cli::tabular::TableArgs;
 use crate::cli::values::choice;
 use clap::Args;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::plan::Plan;
 use learn::training;
 use shared::failure::Failure;
@@ -27,8 +27,8 @@ pub(super) struct SubjectArgs {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Target to predict.
-    #[arg(long, value_parser = choice::<Judged>(), default_value = Judged::Runtime.name())]
-    target: Judged,
+    #[arg(long, value_parser = choice::<Measurand>(), default_value = Measurand::Runtime.name())]
+    target: Measurand,
     /// Metric to minimise on held-out folds.
     #[arg(long, value_parser = choice::<Metric>(), default_value = Metric::default().name())]
     metric: Metric,

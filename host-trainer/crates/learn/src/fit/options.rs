@@ -1,9 +1,9 @@
 //! From what a caller asks for to a plan: the configuration file first, the caller's own choices over it.
 
-use super::kinds::Kind;
-use super::plan::{Plan, ReferenceFaults, check_columns};
+use super::kinds::{Kind, LassoOptions, check_columns};
+use super::plan::{Plan, ReferenceFaults};
 use crate::model::Target;
-use estimators::mlp::read_hyperparams;
+use estimators::mlp::{self, read_hyperparams};
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::path::Path;
@@ -14,8 +14,8 @@ use std::path::Path;
 /// use learn::fit::kinds::Kind;
 /// use learn::fit::options::PlanOptions;
 ///
-/// let plan = PlanOptions { kind: Some(Kind::Physics), test_networks: Some(&["vgg16".into()]), ..Default::default() }.plan()?;
-/// assert_eq!((plan.kind, plan.test_models.as_slice()), (Kind::Physics, &["vgg16".to_owned()][..]));
+/// let plan = PlanOptions { kind: Some(Kind::PHYSICS), test_networks: Some(&["vgg16".into()]), ..Default::default() }.plan()?;
+/// assert_eq!((plan.kind, plan.test_models.as_slice()), (Kind::PHYSICS, &["vgg16".to_owned()][..]));
 /// # Ok::<(), shared::failure::Failure>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,13 +55,13 @@ impl PlanOptions<'_> {
             plan.evaluation.folds = 0;
         }
         if let Some(path) = self.hyperparams {
-            plan.mlp = read_hyperparams(path, &plan.mlp)?;
-            plan.kind = Kind::Mlp;
+            plan.set_options(read_hyperparams(path, &plan.options())?);
+            plan.kind = Kind::MLP;
         } else if self.plain_table && self.config.is_none() {
-            plan.kind = Kind::Mlp;
+            plan.kind = Kind::MLP;
         }
         plan.kind = self.kind.unwrap_or(plan.kind);
-        if self.hyperparams.is_some() && !matches!(plan.kind, Kind::Mlp | Kind::Auto) {
+        if self.hyperparams.is_some() && ![Kind::MLP, Kind::AUTO].contains(&plan.kind) {
             return Err(Failure::usage(format!("--hyperparams are the mlp's, and the kind is {}", plan.kind.name()))
                 .help("leave out --kind, or take mlp"));
         }
@@ -69,7 +69,7 @@ impl PlanOptions<'_> {
             plan.test_models = names.to_vec();
         }
         if let Some(epochs) = self.epochs {
-            plan.mlp.epochs = epochs;
+            plan.change_options(|mlp: &mut mlp::Settings| mlp.epochs = epochs);
         }
         plan.samples = self.samples.or(plan.samples);
         for choice in self.input_cols {
@@ -116,7 +116,9 @@ fn choose_columns(plan: &mut Plan, choice: &str) -> Result<(), Failure> {
     let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
     check_columns(table, &names).map_err(wrong)?;
     for target in targets {
-        plan.lasso.models.entry(table).or_default().entry(target).or_default().input_cols = Some(names.clone());
+        plan.change_options(|lasso: &mut LassoOptions| {
+            lasso.models.entry(table).or_default().entry(target).or_default().input_cols = Some(names.clone());
+        });
     }
     Ok(())
 }
@@ -128,9 +130,9 @@ mod tests {
     #[test]
     fn a_plain_table_takes_a_perceptron_unless_somebody_chooses() {
         let of_table = PlanOptions { plain_table: true, ..PlanOptions::default() };
-        assert_eq!(of_table.plan().expect("a plan").kind, Kind::Mlp);
-        let chosen = PlanOptions { kind: Some(Kind::Lasso), ..of_table };
-        assert_eq!(chosen.plan().expect("a plan").kind, Kind::Lasso);
+        assert_eq!(of_table.plan().expect("a plan").kind, Kind::MLP);
+        let chosen = PlanOptions { kind: Some(Kind::LASSO), ..of_table };
+        assert_eq!(chosen.plan().expect("a plan").kind, Kind::LASSO);
     }
 
     #[test]
@@ -143,7 +145,8 @@ mod tests {
     fn columns_are_chosen_for_one_target_or_both() {
         let columns = ["dense=input_size".to_owned(), "dense.power=output_size".to_owned()];
         let plan = PlanOptions { input_cols: &columns, ..PlanOptions::default() }.plan().expect("a plan");
-        let read = |target| plan.lasso.models[&Table::Dense][&target].input_cols.clone().expect("columns");
+        let read =
+            |target| plan.options::<LassoOptions>().models[&Table::Dense][&target].input_cols.clone().expect("columns");
         assert_eq!(
             (read(Target::Power), read(Target::Runtime)),
             (vec!["output_size".into()], vec!["input_size".into()])

@@ -1,7 +1,8 @@
 //! A whole fit: which devices, which networks are held back, every device's models, and the folder that receives them.
 
+use super::kinds::{Kind as ModelKind, LassoOptions};
 use super::plan::Plan;
-use super::train::{Order, Outcome, train};
+use super::train::{FitJob, Outcome, train};
 use crate::features::Extraction;
 use crate::model::{Target, check_device_name, replace_device, set_default_device};
 use crate::training::TrainingData;
@@ -125,7 +126,7 @@ pub fn planned(
             let of_device = rows.iter().filter(|row| row.is_of(&device.in_data));
             let (test, train): (Vec<_>, Vec<_>) = of_device.partition(|row| test_networks.contains(&row.network));
             for target in Target::ALL {
-                let settings = plan.lasso_settings(table, target);
+                let settings = plan.options::<LassoOptions>().settings(table, target, plan.reference_faults);
                 all.push(Planned {
                     device: device.name.clone(),
                     table,
@@ -156,18 +157,19 @@ pub fn fit_devices(
     out: &Path,
     progress: &(dyn Fn(Table, Target) + Sync),
 ) -> Result<Vec<Outcome>, Failure> {
-    let recipe = plan.recipe();
-    let order = Order {
+    let estimator = plan.estimator();
+    let job = FitJob {
         data,
-        recipe: recipe.as_ref(),
+        estimator: estimator.as_ref(),
         evaluation: &plan.evaluation,
         test_networks,
         extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
         negative_predictions: plan.reference_faults.negative_predictions,
+        baselines: &ModelKind::baselines().collect::<Vec<_>>(),
     };
     let mut outcomes = Vec::new();
     for device in devices {
-        let mut outcome = train(&order, &device.in_data, progress).map_err(|e| fit_failure(folder, e))?;
+        let mut outcome = train(&job, &device.in_data, progress).map_err(|e| fit_failure(folder, e))?;
         outcome.device.name.clone_from(&device.name);
         for artefact in &mut outcome.artefacts {
             artefact.card.device.clone_from(&device.name);

@@ -1,6 +1,6 @@
 //! A whole fit of a table: the tags' rows, a model for each tag, and the folders that receive them.
 
-use super::{Dataset, Fitted, Source, TableCard, fit, read, tags};
+use super::{Fitted, Source, TableCard, TableData, fit, read, tags};
 use crate::fit::plan::Plan;
 use crate::model::check_device_name;
 use estimators::FitError;
@@ -16,7 +16,7 @@ pub struct Tagged {
     /// Rows read; [`data`](Self::data) holds fewer where they are sampled.
     pub rows: usize,
     /// The rows.
-    pub data: Dataset,
+    pub data: TableData,
 }
 
 /// Reads the rows of each tag, or of all tags where none is named, and what was odd about them. `names` are the models'
