@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use estimators::design::Design;
-use estimators::lasso::{Folds, LassoCv, LassoCvParams};
+use estimators::Folds;
+use estimators::lasso::{LassoCv, LassoCvParams};
 use estimators::scaler::{Scaler, ScalerKind};
 use estimators::terms::{self, Term};
 use serde::Deserialize;
