@@ -120,9 +120,9 @@ fn write_rows(run: &Run, folder: &Path, with_parquet: bool) -> Result<Written, F
             return Ok(());
         }
         write_atomic_with(&folder.join(parquet::FILE), |parquet| {
-            let mut parquet = Some(ParquetRows::start(parquet, rows.layers.clone()).map_err(io::Error::other)?);
+            let mut parquet = Some(ParquetRows::start(parquet, rows.layers.clone())?);
             written = Some(rows.write(run, out, &mut parquet)?);
-            parquet.map_or(Ok(()), |parquet| parquet.finish().map_err(io::Error::other))
+            parquet.map_or(Ok(()), ParquetRows::finish)
         })
         .map_err(io::Error::other)
     })?;
@@ -245,7 +245,7 @@ impl Rows {
                     power: self.layers[l].power,
                     samples: self.layers[l].samples.map(|s| s.round_ties_even() as u64),
                 };
-                parquet.push(row).map_err(io::Error::other)?;
+                parquet.push(row)?;
             }
         }
         Ok(())
@@ -271,7 +271,7 @@ impl Rows {
             tallies[row.layer].add(row.cycle, row.duration, row.power);
             if let Some(parquet) = parquet {
                 let (cycle, layer, runtime) = (row.cycle, row.layer, row.duration);
-                parquet.push(MappingRow { cycle, layer, runtime, power, samples }).map_err(io::Error::other)?;
+                parquet.push(MappingRow { cycle, layer, runtime, power, samples })?;
             }
             if text.len() > (1 << 20) - 4096 {
                 out.write_all(&text)?;
