@@ -9,19 +9,19 @@ use std::path::Path;
 
 /// What is needed of an alignment's quality report.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The board.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// Energy.
-    pub energy: EnergyReport,
+    pub(crate) energy: EnergyReport,
     /// The mapping file that was written with it.
     #[serde(default)]
-    pub mapping: Option<MappingReport>,
+    pub(crate) mapping: Option<MappingReport>,
     /// Files that the alignment was made from.
     #[serde(default)]
-    pub made_from: Vec<(String, String)>,
+    pub(crate) made_from: Vec<(String, String)>,
 }
 
 impl Report {
@@ -29,7 +29,7 @@ impl Report {
     ///
     /// # Errors
     /// When it cannot be read or is not a report.
-    pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         if !path.is_file() {
             return Ok(None);
         }
