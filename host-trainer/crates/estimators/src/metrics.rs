@@ -14,7 +14,7 @@ pub const NEARLY_ZERO: f64 = 1e-9;
 /// assert_eq!(metrics.n, 2);
 /// assert!((metrics.mape_percent.unwrap() - 10.0).abs() < 1e-9);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Metrics {
     /// Number of pairs.
     pub n: usize,
