@@ -15,7 +15,7 @@ use store::snapshot::verify;
 use store::work::{CommitOptions, Progress, Pulled, WorkingCopy};
 
 /// The client is told its folder by it.
-const CLIENT: &str = "STORE_TEST_CLIENT";
+const CLIENT: &str = "LAYERJOULE_TEST_CLIENT";
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,9 +1,9 @@
 //! `push`.
 
-use super::Context;
+use super::context::Context;
 use crate::board::probe;
 use clap::Args;
-use sha2::{Digest as _, Sha256};
+use shared::digest::sha256;
 use shared::failure::{Failure, Kind};
 use shared::run_folder::{Manifest, Status};
 use std::path::{Path, PathBuf};
@@ -148,7 +148,7 @@ fn branch_of(board: Option<&str>) -> String {
         .join("-");
     // Only a hash of the machine's identity: branches are shared.
     let identity = std::fs::read("/etc/machine-id").unwrap_or_default();
-    let hash: String = Sha256::digest(&identity).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let hash = &sha256(&identity)[..6];
     let model: String = model.chars().take(80).collect();
     format!("{}-{hash}", if model.is_empty() { "board" } else { &model })
 }

@@ -7,6 +7,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use shared::random::{GOLDEN_STEP, mix};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,12 +49,9 @@ impl Faults {
         Self { inner, per_mille: 0, random: AtomicU64::new(0), writes_left: AtomicU64::new(writes) }
     }
 
-    /// SplitMix64.
+    /// SplitMix64 whose counter threads share.
     fn random(&self) -> u64 {
-        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.random.fetch_add(GOLDEN_STEP, Ordering::Relaxed))
     }
 
     fn fault(&self) -> Option<Fault> {

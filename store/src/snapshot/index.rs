@@ -88,12 +88,6 @@ impl Catalogue {
         Some(Place { pack, range: *start..*start + u64::from(*length) })
     }
 
-    /// Whether a pack is in it.
-    #[must_use]
-    pub fn has_pack(&self, pack: &Digest) -> bool {
-        self.known.contains_key(pack)
-    }
-
     /// The packs, in the order in which they were added.
     pub fn packs(&self) -> impl Iterator<Item = &(Digest, Toc)> {
         self.packs.iter()

@@ -3,12 +3,12 @@
 //! A pack is its blobs one after the other, the table of contents, the table's length (4 bytes, little-endian) and eight
 //! bytes that say what it is. The table holds hash and length of every blob; its own hash is the pack's name.
 
-use super::tree::Reader;
+use super::tree::{CHUNK, Reader};
 use crate::Digest;
 use std::ops::Range;
 
 /// A pack is closed before it grows beyond so many bytes of blobs; a larger blob has a pack for itself.
-pub const PACK_BYTES: u64 = super::CHUNK;
+pub const PACK_BYTES: u64 = CHUNK;
 
 /// A pack holds at most so many blobs.
 pub(crate) const PACK_BLOBS: usize = 1 << 16;

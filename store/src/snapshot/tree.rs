@@ -1,8 +1,11 @@
 //! Folders' lists: their binary form, which is the same for the same content.
 
-use super::CHUNK;
 use super::name::{check_link, check_name, clash};
 use crate::Digest;
+
+/// Large files are cut into pieces of so many bytes, each a blob of its own: a transfer that was cut off goes on at the piece,
+/// and damage is known to the piece.
+pub const CHUNK: u64 = 8 << 20;
 
 /// What a list begins with.
 const MAGIC: &[u8; 8] = b"EPTREE1\n";

@@ -1,16 +1,33 @@
 //! The folder, opened.
 
 use super::packer::read_toc;
-use super::state::{self, Config, FORMAT, State};
-use super::{FOLDER, Progress};
+use super::state::{self, Config, FOLDER, FORMAT, State};
 use crate::snapshot::{Catalogue, Files, Node, Objects, Snapshot, check_name, read_files};
-use crate::{Digest, Store};
+use crate::{Digest, Progress, Store};
 use shared::failure::{Failure, Kind};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A folder under version. While it is open no other process works on it.
+///
+/// ```
+/// use store::Store;
+/// use store::work::{CommitOptions, Pushed, WorkingCopy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shared::failure::Failure> {
+/// let folder = tempfile::tempdir().expect("a folder");
+/// std::fs::write(folder.path().join("dense.csv"), "model,runtime\n").expect("a table");
+/// let mut copy = WorkingCopy::init(folder.path(), "memory:", Store::memory(), "", "main")?;
+/// let options = CommitOptions { message: "first tables".into(), ..CommitOptions::default() };
+/// let snapshot = copy.commit(&options).await?.expect("the table is new");
+/// assert!(matches!(copy.push(4).await?, Pushed::Done { .. }));
+/// assert_eq!(copy.status().await?.head, Some(snapshot));
+/// assert!(copy.commit(&options).await?.is_none(), "nothing has changed");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WorkingCopy {
     pub(super) root: PathBuf,

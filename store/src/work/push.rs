@@ -1,7 +1,7 @@
 //! From here to the store.
 
 use super::copy::WorkingCopy;
-use super::state::RemoteHead;
+use super::state::{FOLDER, RemoteHead};
 use crate::object::blob_key;
 use crate::snapshot::{
     Catalogue, GRACE_LEAST, Kind as PackKind, Moved, Toc, added, decode_index, encode_index, ledger, parse_pack,
@@ -215,7 +215,7 @@ impl WorkingCopy {
     }
 
     async fn send_packs(&self, packs: &[&Toc], jobs: usize) -> Result<(), Failure> {
-        let journal = self.root.join(super::FOLDER).join("staged/sent");
+        let journal = self.root.join(FOLDER).join("staged/sent");
         let sent = read_sent(&journal);
         let fresh = unix_s().saturating_sub(SENT_FOR.as_secs());
         self.progress.total(packs.iter().map(|toc| toc.pack_bytes()).sum());
@@ -280,13 +280,13 @@ impl WorkingCopy {
         for id in &staged {
             let path = self.objects.staged("packs", id);
             let lists = catalogue.packs_by_id(id).is_some_and(|toc| toc.kind == PackKind::Lists);
-            let cached = self.root.join(super::FOLDER).join("cache/packs");
+            let cached = self.root.join(FOLDER).join("cache/packs");
             if !(lists && fs::create_dir_all(&cached).is_ok() && fs::rename(&path, cached.join(id.to_string())).is_ok())
             {
                 let _ = fs::remove_file(&path);
             }
         }
-        let edge = self.root.join(super::FOLDER);
+        let edge = self.root.join(FOLDER);
         let (from, to) = (edge.join("staged/snapshots"), edge.join("cache/snapshots"));
         let _ = fs::create_dir_all(&to);
         for entry in fs::read_dir(&from).into_iter().flatten().flatten() {

@@ -2,13 +2,14 @@
 
 use super::attribute::{Evidence, Input, evidence};
 use super::cycles::{self, Batch, Cycles, Stamps};
-use super::files::{RunFiles, sha256};
+use super::files::RunFiles;
 use super::latency::{self, ReadAt, Series};
 use super::power::Oddities;
 use super::quality::{EnergyReport, LayerReport, Method, Quality, SCHEMA_VERSION, TimelineReport, Verdict};
 use super::sensor::{self, Known, Survey};
 use super::{rows, share, solve, timeline, window};
 use rayon::prelude::*;
+use shared::digest::sha256_file;
 use shared::engine::{self, Engine};
 use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic_with};
@@ -467,7 +468,7 @@ pub fn hashes(files: &RunFiles) -> Result<Vec<(String, String)>, Failure> {
         .into_par_iter()
         .map(|path| {
             let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-            Ok((name, sha256(path)?))
+            Ok((name, sha256_file(path)?))
         })
         .collect()
 }

@@ -4,9 +4,9 @@ pub mod stats;
 pub mod tables;
 pub mod totals;
 
-use align::files::sha256;
 use align::rows;
 use serde::Serialize;
+use shared::digest::sha256_file;
 use shared::engine;
 use shared::failure::Failure;
 use shared::fs::write_atomic;
@@ -148,13 +148,15 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     for (name, text) in &written {
         let path = target.join(name);
         write_atomic(&path, text.as_bytes())?;
-        hashes.push((name.clone(), sha256(&path)?));
+        hashes.push((name.clone(), sha256_file(&path)?));
     }
     remove_stale(&target, &written_tables)?;
-    let mut made_from =
-        vec![(rows::FILE.to_owned(), sha256(&mapping)?), ("trt_engine_info.json".into(), sha256(&engine_path)?)];
+    let mut made_from = vec![
+        (rows::FILE.to_owned(), sha256_file(&mapping)?),
+        ("trt_engine_info.json".into(), sha256_file(&engine_path)?),
+    ];
     if report.is_some() {
-        made_from.push(("alignment_quality.json".into(), sha256(&report_path)?));
+        made_from.push(("alignment_quality.json".into(), sha256_file(&report_path)?));
     }
     let total = totals::NetworkRow::new(&model, report.as_ref(), &measured, made_from[0].1.clone());
     let provenance = Provenance {

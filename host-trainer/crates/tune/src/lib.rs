@@ -8,7 +8,6 @@
 pub mod defaults;
 pub mod objective;
 pub mod pruner;
-pub mod random;
 pub mod sampler;
 pub mod space;
 pub mod studies;

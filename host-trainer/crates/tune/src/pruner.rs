@@ -1,7 +1,7 @@
 //! Pruners: whether a trial is worth going on with, from its value after each step and those of earlier generations.
 
-use super::random::Stream;
 use serde::{Deserialize, Serialize};
+use shared::random::SplitMix64;
 
 /// How trials are given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -57,6 +57,15 @@ const BRACKET: u64 = 3;
 
 impl Pruner {
     /// Whether a trial that reached a step of so many is to be given up.
+    ///
+    /// ```
+    /// use tune::pruner::{Curve, Pruner};
+    /// let complete = |number, value| Curve { number, steps: vec![(1, value), (2, value)], complete: true };
+    /// let earlier: Vec<Curve> = (0..5).map(|n| complete(n, n as f64)).collect();
+    /// let trial = |value| Curve { number: 5, steps: vec![(1, value)], complete: false };
+    /// assert!(Pruner::Median.gives_up(0, &trial(3.0), 2, &earlier));
+    /// assert!(!Pruner::Median.gives_up(0, &trial(1.0), 2, &earlier));
+    /// ```
     #[must_use]
     pub fn gives_up(self, seed: u64, trial: &Curve, steps: u32, earlier: &[Curve]) -> bool {
         let Some(&(step, value)) = trial.steps.last() else { return false };
@@ -106,7 +115,7 @@ fn bracket(seed: u64, number: u64, steps: u32) -> u32 {
             f64::from(last + 1) * f64::from(ETA.pow(halvings)) / f64::from(halvings + 1)
         })
         .collect();
-    let mut left = Stream::of(&[seed, number, BRACKET]).uniform() * starts.iter().sum::<f64>();
+    let mut left = SplitMix64::keyed(&[seed, number, BRACKET]).uniform() * starts.iter().sum::<f64>();
     for (bracket, starts) in (0..).zip(&starts) {
         left -= starts;
         if left < 0.0 {

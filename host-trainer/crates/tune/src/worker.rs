@@ -1,9 +1,9 @@
 //! A worker: claims trials, judges them, keeps its leases alive, and stops when told to.
 
 use super::pruner::{Curve, Pruner};
-use super::random::Stream;
 use super::space::Parameters;
 use super::studies::{Claim, Next, Outcome, Studies, Study, StudyError};
+use shared::random::SplitMix64;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +73,7 @@ impl Worker {
     }
 
     async fn hand(&self, hand: u64, stop: &CancellationToken) -> Result<(), StudyError> {
-        let mut stream = Stream::of(&[u64::from(std::process::id()), hand]);
+        let mut stream = SplitMix64::keyed(&[u64::from(std::process::id()), hand]);
         while !stop.is_cancelled() {
             match self.studies.next(&self.study, &self.owner, self.lease).await? {
                 Next::Trial(claim) => self.work(claim, stop).await?,

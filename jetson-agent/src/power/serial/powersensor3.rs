@@ -8,7 +8,8 @@
 //! (3.3 V · level/1023 − reference)/sensitivity in A or V; even channels are currents, odd ones voltages.
 
 use super::super::{Pacing, PowerSource, SourceError};
-use super::{DeviceClock, Watch, sort_error};
+use super::DeviceClock;
+use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
 use std::io::{Read, Write};

@@ -54,7 +54,7 @@ proptest! {
     #[test]
     fn text_keeps_every_value(seed in any::<u64>()) {
         let space = space();
-        let parameters = space.parameters(&space.random(&mut Stream::of(&[seed])));
+        let parameters = space.parameters(&space.random(&mut SplitMix64::keyed(&[seed])));
         let text = toml::to_string(&parameters).expect("TOML");
         prop_assert_eq!(toml::from_str::<Parameters>(&text).expect("TOML"), parameters);
     }

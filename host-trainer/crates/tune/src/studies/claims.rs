@@ -1,13 +1,19 @@
 //! How workers share a study's trials.
 
 use super::database::retried;
-use super::records::trial_of;
-use super::{MOST_FAILURES, MOST_LOST, Studies, Study, StudyError, TRIAL_COLUMNS, Trial, TrialState};
+use super::error::StudyError;
+use super::records::{Study, TRIAL_COLUMNS, Trial, TrialState, trial_of};
+use super::repository::Studies;
 use crate::pruner::Curve;
 use crate::sampler::{Observation, Situation, Standing, propose};
 use crate::space::{Parameters, Point};
 use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
+
+/// Times a trial may fail before it counts as failed.
+pub const MOST_FAILURES: i64 = 2;
+/// Times a trial's worker may vanish before the trial counts as failed: it may be what kills them.
+pub const MOST_LOST: i64 = 10;
 
 /// A trial in one worker's hands.
 #[derive(Debug, Clone, PartialEq)]
