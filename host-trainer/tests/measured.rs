@@ -1,9 +1,9 @@
 //! Aligned runs and data sets of real boards, where the measurements lie beside the repository.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use align::stamp;
 use gated_tests::{data, measured, run};
 use serde_json::Value;
+use shared::run_folder::stamp::format_stamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
@@ -101,7 +101,7 @@ fn the_real_lenet_excerpt_gives_its_energy_and_claims_no_layer() {
         for (layer, run) in cycle {
             let ms = run["elapsed_time"].as_f64().unwrap();
             let end_us = (run["start_time"].as_f64().unwrap() * 1e6 + ms * 1e3) as i64;
-            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", stamp::format(end_us)));
+            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", format_stamp(end_us * 1000)));
         }
     }
     let lists: Vec<String> =

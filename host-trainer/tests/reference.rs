@@ -38,10 +38,10 @@ fn reference_compatible_features_equal_the_reference_s_own() {
                 .layers
                 .iter()
                 .filter_map(|layer| extract(layer, how).ok())
-                .find(|shape| shape.table.name() == kind)
+                .find(|layer| layer.table().name() == kind)
                 .unwrap_or_else(|| panic!("{model} has a {kind} layer"));
             for (name, value) in columns.as_object().expect("columns") {
-                let column = Column::resolve(shape.table, name).unwrap_or_else(|| panic!("{kind} has {name}"));
+                let column = Column::resolve(shape.table(), name).unwrap_or_else(|| panic!("{kind} has {name}"));
                 assert_eq!(column.value(&shape), value.as_f64().expect("a number"), "{model} {kind} {name}");
                 compared += 1;
             }
@@ -58,9 +58,9 @@ fn the_pooling_window_is_read_where_the_engine_info_tells_it() {
         .layers
         .iter()
         .filter_map(|layer| extract(layer, Extraction::default()).ok())
-        .find(|shape| shape.table == engine::Table::Pooling)
+        .find(|layer| layer.table() == engine::Table::Pooling)
         .expect("a pooling");
-    let window = Column::resolve(pooling.table, "kernel_0").expect("a column").value(&pooling);
+    let window = Column::resolve(pooling.table(), "kernel_0").expect("a column").value(&pooling);
     assert_eq!(window, 3.0);
 }
 
@@ -72,7 +72,7 @@ fn a_row_knows_the_work_of_its_layer() {
         for layer in &engine.layers {
             let Ok(shape) = extract(layer, Extraction::default()) else { continue };
             let Some(macs) = layer.macs().filter(|m| *m > 0) else { continue };
-            if !matches!(shape.table, engine::Table::Convolutional | engine::Table::Dense) {
+            if !matches!(shape.table(), engine::Table::Convolutional | engine::Table::Dense) {
                 continue;
             }
             // A pooling fused behind the convolution shrinks the layer's output, which is all that a row knows of it.
@@ -80,7 +80,7 @@ fn a_row_knows_the_work_of_its_layer() {
                 continue;
             }
             compared += 1;
-            let from_row = shape.macs();
+            let from_row = shape.work().macs.unwrap_or(0.0);
             if (from_row / macs as f64 - 1.0).abs() > 1e-6 {
                 differ.push(format!("{:?} {} {from_row} {macs}", entry.file_name(), layer.name));
             }

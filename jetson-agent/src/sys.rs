@@ -119,7 +119,7 @@ pub fn signal_group(group: u32, signal: i32) {
 /// Free space for an ordinary user on a path's file system, in bytes.
 ///
 /// # Errors
-/// Whatever the system says.
+/// System errors.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;

@@ -5,7 +5,6 @@
 use gated_tests::{data, measured, run};
 use shared::run_folder::{IdlePower, ModelRun, PowerLogReader, read_layer_latencies};
 use std::fs::File;
-use std::io::BufReader;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,7 +28,7 @@ fn idle_power() {
 
 fn power_log() {
     let log = File::open(data("orin_lenet_alignment/lenet_power_log.excerpt.log")).expect("opens");
-    let readings = PowerLogReader::new(BufReader::new(log)).flatten();
+    let readings = PowerLogReader::new(log).flatten();
     assert_eq!(readings.filter(Result::is_ok).count(), 58);
 }
 

@@ -49,7 +49,7 @@ pub struct Entry<T> {
 pub enum Append {
     /// The entry stands under this number.
     Done(u64),
-    /// Somebody else has written the entry of that number: read it, and decide anew.
+    /// Somebody else has written the entry of that number: read it, and decide again.
     Lost,
 }
 
@@ -120,7 +120,7 @@ impl Ledger {
         }
     }
 
-    /// An entry by its number; none where there is none yet.
+    /// An entry by its number; `None` where there is none yet.
     ///
     /// # Errors
     /// What the backend says; [`Error::Content`] when it cannot be understood.

@@ -115,7 +115,7 @@ impl Store {
         Error::Backend { store: self.name.to_string(), doing, key: key.clone(), source: Box::new(source) }
     }
 
-    /// The content of an object of at most `limit` bytes; none where there is no such object.
+    /// The content of an object of at most `limit` bytes; `None` where there is no such object.
     ///
     /// # Errors
     /// [`Error::TooLarge`], or what the backend says.

@@ -197,8 +197,8 @@ pub(crate) fn prediction(models: &Models) -> f64 {
         training::read(folder.path()).expect("data")
     });
     let data = data.as_mut().expect("folder");
-    let shape = &data.tables[&Table::Dense][0].shape;
-    let answers = models.predict_shapes(Table::Dense, Target::Runtime, &[shape]).expect("runs").expect("a model");
+    let layer = &data.tables[&Table::Dense][0].spec;
+    let answers = models.predict_shapes(Table::Dense, Target::Runtime, &[layer]).expect("runs").expect("a model");
     answers[0].value
 }
 

@@ -1,4 +1,4 @@
-//! What every command gets: the printer, the board's root, and how answers are written.
+//! The context of every command: the printer, the board's root, and how answers are written.
 
 use crate::power::Root;
 use crate::session::Stop;
@@ -15,7 +15,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// What every command gets.
+/// The context of every command.
 pub(super) struct Context {
     pub(super) printer: Printer,
     pub(super) root: Root,

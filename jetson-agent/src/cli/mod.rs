@@ -32,14 +32,14 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "jetson-agent", version)]
 pub struct Cli {
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
     /// Say nothing but data and failures.

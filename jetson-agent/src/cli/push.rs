@@ -13,7 +13,7 @@ use store::work::{CommitOptions, FOLDER, Pushed, WorkingCopy};
 /// Run folders lie at most so deep below `raw_data`: `run1/<model>`.
 const DEPTH: usize = 3;
 
-/// Others may push to the same branch; after so many turns something else is wrong.
+/// Attempts, since others may push to the same branch; after these something else is wrong.
 const TURNS: usize = 50;
 
 /// Put run folders under version. The same command goes on where it was cut off.

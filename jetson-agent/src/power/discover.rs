@@ -7,7 +7,7 @@ use super::powercap::find_powercap;
 use super::source::Candidate;
 use super::sysfs::Root;
 
-/// Every source that can be discovered without being told where, best first: the board's own sensors, then a GPU's, then
+/// Every source that can be discovered without configuration, best first: the board's own sensors, then a GPU's, then
 /// the processor's counters.
 #[must_use]
 pub fn discover(root: &Root) -> Vec<Candidate> {

@@ -56,7 +56,7 @@ pub struct Prepared {
     pub setup: RunnerSetup,
     /// The engine info, as TensorRT wrote it.
     pub engine_info: Option<Vec<u8>>,
-    /// Layer names in execution order; may be empty until the profiled pass has told them.
+    /// Layer names in execution order; may be empty until the profiled pass.
     pub layers: Vec<String>,
     /// How layer times are taken.
     pub layer_times: LayerTimes,
@@ -118,7 +118,7 @@ pub trait EngineRunner {
     /// [`RunnerError`].
     fn prepare(&mut self, job: &Job, stop: &Arc<AtomicBool>) -> Result<Prepared, RunnerError>;
 
-    /// Runs one pass to its end, or to the end of the cycle in which it is told to stop. `cycles` may be fewer than asked
+    /// Runs one pass to its end, or to the end of the cycle in which it is asked to stop. `cycles` may be fewer than asked
     /// for then.
     ///
     /// # Errors

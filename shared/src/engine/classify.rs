@@ -1,6 +1,7 @@
 //! What a layer computes, told from TensorRT's names for it.
 
-use super::{Layer, LayerKind};
+use super::kind::LayerKind;
+use super::layer::Layer;
 
 /// Which words in a layer's type tell what it does. The first that occurs wins, so narrower words stand first.
 /// Types seen in engines of TensorRT 8 to 10, and the operators of its network API.

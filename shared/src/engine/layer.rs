@@ -1,6 +1,7 @@
 //! An engine and its layers.
 
-use super::{LayerKind, Precision, Tensor};
+use super::kind::LayerKind;
+use super::tensor::{Precision, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// An engine: its layers in execution order.

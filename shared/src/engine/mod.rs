@@ -4,6 +4,7 @@
 mod classify;
 mod kind;
 mod layer;
+mod layer_work;
 mod parse;
 mod tensor;
 mod work;
@@ -12,3 +13,4 @@ pub use kind::{LayerKind, Table};
 pub use layer::{Bias, Engine, Layer, Spatial, Weights};
 pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, parse, read};
 pub use tensor::{Precision, Tensor};
+pub use work::{ConvolutionSizes, Image, Number, PoolingSizes, Window, Work};

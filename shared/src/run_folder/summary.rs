@@ -1,4 +1,4 @@
-//! The reference's two small JSON files: `<model>_tensorrt.json` and `idling_power.json`.
+//! EdgeProfiler's two small JSON files: `<model>_tensorrt.json` and `idling_power.json`.
 
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
@@ -55,10 +55,10 @@ pub struct IdlePower {
     /// Mean power in µW.
     pub avg_idle_power: f64,
     /// Standard error of that mean in µW, from means over blocks longer than the sensor's memory. Absent in the
-    /// reference's files.
+    /// EdgeProfiler's files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_error: Option<f64>,
-    /// Samples it was taken from. Absent in the reference's files.
+    /// Samples it was taken from. Absent in the EdgeProfiler's files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<u64>,
 }
@@ -78,7 +78,7 @@ macro_rules! json_file {
             /// Writes the file atomically.
             ///
             /// # Errors
-            /// Whatever the file system says.
+            /// When it cannot be written.
             pub fn write(&self, path: &Path) -> Result<(), Failure> {
                 let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
                 text.push(b'\n');
@@ -90,37 +90,6 @@ macro_rules! json_file {
 
 json_file!(ModelRun);
 json_file!(IdlePower);
-
-impl super::Manifest {
-    /// Reads a manifest.
-    ///
-    /// # Errors
-    /// When it cannot be read, or was written by a later version.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
-        if manifest.schema_version > super::SCHEMA_VERSION {
-            return Err(Failure::data(format!(
-                "has schema version {}, this program reads up to {}",
-                manifest.schema_version,
-                super::SCHEMA_VERSION
-            ))
-            .at(path)
-            .help("update this program"));
-        }
-        Ok(manifest)
-    }
-
-    /// Writes a manifest atomically.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
-        text.push(b'\n');
-        write_atomic(path, &text)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What each crate may know. Every other arrow is an error, and so is one listed here that is gone.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("gated-tests", &[]),
     ("shared", &[]),
     ("simulate", &["shared"]),
     ("store", &["shared"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("align", &["shared"]),
     ("estimators", &["onnx", "shared"]),
     ("study", &["align", "shared", "simulate"]),
-    ("ingest", &["align", "shared"]),
+    ("ingest", &["shared"]),
     ("learn", &["estimators", "onnx", "shared"]),
     ("dataset", &["align", "learn", "shared"]),
     ("registry", &["estimators", "learn", "shared", "store"]),
@@ -57,13 +58,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What tests, examples and benches may know besides.
-const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[("host-trainer", &["simulate", "store", "study"])];
+const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
+    ("shared", &["gated-tests"]),
+    ("jetson-agent", &["gated-tests"]),
+    ("align", &["gated-tests"]),
+    ("host-trainer", &["gated-tests", "simulate", "store", "study"]),
+];
 
 /// Arrows that only a feature draws: (crate, feature, crate).
 const ARROWS_OF_FEATURES: &[(&str, &str, &str)] = &[("jetson-agent", "push", "store")];
 
 /// Files that still lie on circles, one a line.
-const CIRCLES: &str = include_str!("circles.txt");
+const CIRCLES: &str = "tests/structure/circles.txt";
 
 fn listed(arrows: &[(&str, &[&str])], package: &str) -> Option<BTreeSet<String>> {
     let (_, known) = arrows.iter().find(|(name, _)| *name == package)?;
@@ -155,8 +161,9 @@ fn what_runs_on_the_board_stays_light() {
 #[test]
 fn no_crate_has_a_circle_of_files() {
     let workspace = Workspace::read();
+    let listed = std::fs::read_to_string(CIRCLES).expect("the list of files on circles");
     let allowed: BTreeSet<&str> =
-        CIRCLES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let (mut files, mut arrows, mut circles, mut on_circles) = (0, 0, Vec::new(), BTreeSet::new());
     for package in workspace.packages() {
         for root in package.roots() {

@@ -12,8 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Wraps a backend. So many of a thousand requests go wrong, and after a number of writes all do, as for a client whose line is
-/// cut. Which ones is determined by a seed.
+/// Wraps a backend. A seeded share of its requests fails, and after a number of writes all of them do, as for a client that
+/// loses its connection.
 #[derive(Debug)]
 pub struct Faults {
     inner: Arc<dyn ObjectStore>,
@@ -43,7 +43,7 @@ impl Faults {
         Self { inner, per_mille, random: AtomicU64::new(seed), writes_left: AtomicU64::new(u64::MAX) }
     }
 
-    /// A backend that lets so many writes through and then answers nothing more.
+    /// A backend that lets `writes` writes through and then fails every request.
     #[must_use]
     pub fn cut_after(inner: Arc<dyn ObjectStore>, writes: u64) -> Self {
         Self { inner, per_mille: 0, random: AtomicU64::new(0), writes_left: AtomicU64::new(writes) }

@@ -13,7 +13,7 @@ pub type Files = BTreeMap<String, Node>;
 /// A list of more entries is cut into parts.
 const LIST_ENTRIES: usize = 1024;
 
-/// A snapshot holds at most so many files and folders.
+/// Most files and folders in a snapshot.
 const ENTRIES: usize = 5_000_000;
 
 /// The hash of the root's list, and every list with its hash.

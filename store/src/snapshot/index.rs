@@ -50,7 +50,7 @@ pub struct Place {
     pub range: Range<u64>,
 }
 
-/// Blobs that can be found, and where. It keeps the first place that it was told of each.
+/// Blobs that can be found, and where. The first place given for a blob is kept.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     packs: Vec<(Digest, Toc)>,

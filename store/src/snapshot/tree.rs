@@ -3,8 +3,8 @@
 use super::name::{check_link, check_name, clash};
 use crate::Digest;
 
-/// Large files are cut into pieces of so many bytes, each a blob of its own: a transfer that was cut off goes on at the piece,
-/// and damage is known to the piece.
+/// Bytes of a piece. Large files are cut into pieces, each a blob of its own: an interrupted transfer resumes at a piece, and
+/// damage is located to a piece.
 pub const CHUNK: u64 = 8 << 20;
 
 /// What a list begins with.
@@ -77,7 +77,7 @@ pub fn encode_tree(entries: &[(&str, Item)]) -> Vec<u8> {
     out
 }
 
-/// Reads a list that lies so many folders deep, from whatever bytes.
+/// Reads a list, `depth` folders deep, from untrusted bytes.
 ///
 /// # Errors
 /// What is wrong with it: nothing that [`encode_tree`] would not have written, no name that could leave the folder, and no

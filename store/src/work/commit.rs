@@ -35,7 +35,7 @@ impl WorkingCopy {
     /// What is new is copied into packs, so that the snapshot stays whole whatever happens to the folder afterwards.
     ///
     /// # Errors
-    /// Names that cannot be put under version, files that change meanwhile, what the file system says.
+    /// Names that cannot be put under version, files that change meanwhile, file system errors.
     pub async fn commit(&mut self, options: &CommitOptions) -> Result<Option<Digest>, Failure> {
         if self.state.detached.is_some() {
             return Err(Failure::usage("the folder holds an older snapshot, on which nothing can be built")

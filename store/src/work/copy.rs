@@ -42,7 +42,7 @@ impl WorkingCopy {
     /// Puts a folder under version, with a store to push to. Nothing is read or sent yet.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is under version already, or when `remote_dir` or `branch` is no name; what the file system says.
+    /// [`Kind::Usage`] when it is under version already, or when `remote_dir` or `branch` is no name; file system errors.
     pub fn init(root: &Path, remote: &str, store: Store, remote_dir: &str, branch: &str) -> Result<Self, Failure> {
         let remote_dir = remote_dir.trim_matches('/');
         for part in remote_dir.split('/').filter(|_| !remote_dir.is_empty()) {
@@ -252,7 +252,7 @@ impl WorkingCopy {
     }
 }
 
-/// What a user is told who asks for a branch that is nowhere.
+/// The failure for a branch that exists neither here nor in the store.
 pub(super) fn no_branch(branch: &str) -> Failure {
     Failure::new(Kind::Usage, format!("there is no branch `{branch}`")).help("`data branch` lists them")
 }

@@ -16,7 +16,7 @@ pub enum Pulled {
     UpToDate,
     /// The folder is where the store's branch is.
     Forward(Written),
-    /// Snapshots of this folder that the store does not have were put on top of the store's, so many; they wait to be pushed.
+    /// Snapshots of this folder that the store does not have were put on top of the store's: their number; they wait to be pushed.
     Rebased(usize, Written),
 }
 

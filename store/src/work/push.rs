@@ -109,7 +109,7 @@ impl WorkingCopy {
         }
     }
 
-    /// The snapshots here that the store's branch lacks, oldest first; none where it has some that are not here.
+    /// The snapshots here that the store's branch lacks, oldest first; `None` where it has some that are not here.
     async fn ahead(&self, head: Digest, remote: Option<&RemoteHead>) -> Result<Option<Vec<Digest>>, Failure> {
         let (mut ahead, mut next) = (vec![], Some(head));
         let depth = match remote {
@@ -189,7 +189,7 @@ impl WorkingCopy {
         Ok(best)
     }
 
-    /// The list of indexes with the new packs in it. Indexes that are not much larger than what is added are written anew
+    /// The list of indexes with the new packs in it. Indexes that are not much larger than what is added are written again
     /// together with it, so that there are never more than some twenty.
     async fn new_index(
         &self,
@@ -245,7 +245,7 @@ impl WorkingCopy {
                 match kind {
                     // The file goes away once the branch has moved.
                     PackKind::Data => store.put_file(&key, &path, content).await?,
-                    // The file is kept, where it is written anew if somebody damages it.
+                    // The file is kept, where it is written again if somebody damages it.
                     PackKind::Lists => store.put(&key, content).await?,
                 }
                 Ok::<_, Failure>((id, size))

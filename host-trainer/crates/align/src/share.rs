@@ -18,11 +18,12 @@ const BY_ACTIVITY: f64 = 0.5;
 /// arithmetic. `None` where the engine info does not tell the layer's work.
 #[must_use]
 pub fn activity(layer: &Layer, mean_ms: f64, launch_ms: f64) -> Option<f64> {
-    let bytes = layer.bytes_moved() as f64;
+    let work = layer.work();
+    let bytes = work.bytes_moved as f64;
     if bytes <= 0.0 {
         return None;
     }
-    let macs = layer.macs().unwrap_or(0) as f64;
+    let macs = work.macs.unwrap_or(0) as f64;
     let arithmetic = macs / BALANCE;
     let bound = arithmetic / (arithmetic + bytes).max(f64::MIN_POSITIVE);
     let busy = (1.0 - launch_ms / mean_ms.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);

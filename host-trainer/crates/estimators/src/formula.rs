@@ -4,6 +4,7 @@
 //! branch in the graph than in memory.
 
 use onnx::{GraphBuilder, Value};
+use shared::engine::Number;
 
 /// A formula. Columns are those of the row of features.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +58,16 @@ impl Formula {
     /// Its square root.
     pub fn root(self) -> Self {
         Self::Root(Box::new(self))
+    }
+}
+
+impl Number for Formula {
+    fn zero() -> Self {
+        Self::Constant(0.0)
+    }
+
+    fn sqrt(self) -> Self {
+        self.root()
     }
 }
 

@@ -21,7 +21,7 @@ impl Cache {
         Self { folder: folder.to_owned() }
     }
 
-    /// The user's: `$XDG_CACHE_HOME/host-trainer/models`, else below `~/.cache`; none where neither is known.
+    /// The user's: `$XDG_CACHE_HOME/host-trainer/models`, else below `~/.cache`; `None` where neither is known.
     #[must_use]
     pub fn of_user() -> Option<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -120,7 +120,7 @@ impl Registry {
         self.against_deployed(candidate, &trail, yardstick, &mut Scores::new()).await
     }
 
-    /// The best of an alias' models that could be promoted, by a yardstick; none where there is none with a figure and more
+    /// The best of an alias' models that could be promoted, by a yardstick; `None` where there is none with a figure and more
     /// than one to choose from.
     ///
     /// # Errors

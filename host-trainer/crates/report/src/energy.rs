@@ -2,28 +2,29 @@
 
 use super::Report;
 use charts::{Axis, Breakdown, Plot, Point, Share};
-use learn::evaluate::{Judged, Pair};
+use learn::evaluate::{Measurand, Pair};
 use learn::model::Roofline;
 use maud::{Markup, html};
+use shared::engine::Work;
 use std::collections::BTreeMap;
 
 pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
-    let of = |target: Judged| report.pairs.iter().filter(move |p| p.target == target && p.table.is_some());
-    let target = if of(Judged::Energy).next().is_some() { Judged::Energy } else { Judged::Runtime };
+    let of = |target: Measurand| report.pairs.iter().filter(move |p| p.target == target && p.table.is_some());
+    let target = if of(Measurand::Energy).next().is_some() { Measurand::Energy } else { Measurand::Runtime };
     of(target).next()?;
     let shares = |value: fn(&Pair) -> f64| {
         let mut kinds: BTreeMap<&'static str, f64> = BTreeMap::new();
         of(target).for_each(|p| *kinds.entry(p.kind()).or_default() += value(p));
         kinds.into_iter().map(|(name, amount)| Share { name: name.to_owned(), amount }).collect::<Vec<_>>()
     };
-    let (what, unit) = if target == Judged::Energy { ("Energy", "mJ") } else { ("Run time", "ms") };
+    let (what, unit) = if target == Measurand::Energy { ("Energy", "mJ") } else { ("Run time", "ms") };
     let chart = |id: &str, how: &str, shares: Vec<Share>| {
         let title = format!("{what} by layer kind, {how}");
         Breakdown::new(id, &title, &format!("{what} of all layers of the data, added up by kind"), unit, shares)
             .render()
     };
     Some(html! {
-        @if target == Judged::Runtime {
+        @if target == Measurand::Runtime {
             p { "No layer of these data has both power and run time: what is added up is run time." }
         }
         div class="grid" {
@@ -33,9 +34,11 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     })
 }
 
-/// A layer in a roofline: operations a byte, and 10⁹ operations a second. A multiply-accumulate is two operations.
-pub(super) fn place(gmacs: f64, megabytes: f64, ms: f64) -> (f64, f64) {
-    (2e3 * gmacs / megabytes, 2e3 * gmacs / ms)
+/// A layer's place in a roofline: operations per byte, and 10⁹ operations per second; none for a layer without
+/// multiply-accumulates, each of which is two operations.
+pub(super) fn place(work: &Work<f64>, ms: f64) -> Option<(f64, f64)> {
+    let (gmacs, megabytes) = (work.macs? * 1e-9, work.bytes_moved * 1e-6);
+    (gmacs > 0.0 && ms > 0.0).then_some((2e3 * gmacs / megabytes, 2e3 * gmacs / ms))
 }
 
 /// The roof of each precision, from a few operations a byte to many.
@@ -85,12 +88,11 @@ pub(super) fn roofline(report: &Report<'_>) -> Option<Markup> {
             .iter()
             .filter_map(|row| {
                 let ms = row.runtime?.0;
-                let (gmacs, megabytes, _) = Roofline::work(&row.shape);
                 let launch = report.device.roofline.as_ref().map_or(0.0, |r| r.launch_ms);
                 launch_bound.1 += 1;
                 launch_bound.0 += usize::from(launch > 0.5 * ms);
-                let (x, y) = place(gmacs, megabytes, ms);
-                (gmacs > 0.0 && ms > 0.0).then(|| Point::named(format!("{} · {}", row.network, row.layer), x, y))
+                let (x, y) = place(&row.spec.work(), ms)?;
+                Some(Point::named(format!("{} · {}", row.network, row.layer), x, y))
             })
             .collect();
         if !points.is_empty() {

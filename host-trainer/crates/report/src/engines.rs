@@ -5,23 +5,13 @@ use super::table::{figure, table};
 use super::{Report, slug};
 use charts::{Axis, Breakdown, Column, Columns, LOOKS, Point, Share};
 use learn::features::{Extraction, extract};
-use learn::model::Roofline;
 use learn::predict::{LayerPrediction, Prediction};
 use maud::{Markup, html};
-use shared::engine::{Engine, Layer};
+use shared::engine::{Engine, Layer, Work};
 use std::collections::BTreeMap;
 
 /// Layers listed in a table at most.
 const LISTED: usize = 1_000;
-
-/// What a layer does: 10⁹ multiply-accumulates, 10⁶ bytes moved.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Work {
-    /// 10⁹ multiply-accumulates.
-    pub gmacs: f64,
-    /// 10⁶ bytes.
-    pub megabytes: f64,
-}
 
 /// An engine to show.
 #[derive(Debug, Clone)]
@@ -31,15 +21,15 @@ pub struct EngineView {
     /// Its prediction.
     pub prediction: Prediction,
     /// Work of its layers, by their index, where it is known.
-    pub work: BTreeMap<usize, Work>,
+    pub work: BTreeMap<usize, Work<f64>>,
 }
 
 /// The work of each layer whose sizes are told.
 #[must_use]
-pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work> {
+pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work<f64>> {
     let work = |layer: &Layer| {
-        let (gmacs, megabytes, _) = Roofline::work(&extract(layer, Extraction::default()).ok()?);
-        Some((layer.index, Work { gmacs, megabytes }))
+        let spec = extract(layer, Extraction::default()).ok()?;
+        Some((layer.index, spec.work()))
     };
     engine.layers.iter().filter_map(work).collect()
 }
@@ -97,8 +87,8 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
         .iter()
         .filter_map(|layer| {
             let (work, ms) = (engine.work.get(&layer.index)?, layer.runtime_prediction?.0);
-            let (x, y) = place(work.gmacs, work.megabytes, ms);
-            (work.gmacs > 0.0 && ms > 0.0).then(|| Point::named(&layer.layer_name, x, y))
+            let (x, y) = place(work, ms)?;
+            Some(Point::named(&layer.layer_name, x, y))
         })
         .collect();
     html! {

@@ -256,7 +256,7 @@ impl<P: Read + Write + Send> PowerSource for PowerSensor3<P> {
 
 impl<P: Read + Write> Drop for PowerSensor3<P> {
     fn drop(&mut self) {
-        // The device streams on until told to stop; a failure here means that it is gone anyway.
+        // The device streams on until it gets the stop command; a failure here means that it is gone anyway.
         let _ = self.port.write_all(b"X");
         let _ = self.port.flush();
     }

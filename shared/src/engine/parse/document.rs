@@ -4,8 +4,9 @@
 //! layers may also stand one after the other, as `IEngineInspector::getLayerInformation` prints them, or each on a line
 //! of its own ([`oneline`]).
 
+use super::error::EngineInfoError;
+use super::oneline;
 use super::scan::{Stop, Walk, line_and_column};
-use super::{EngineInfoError, oneline};
 use crate::limits;
 use std::ops::Range;
 

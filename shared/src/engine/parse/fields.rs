@@ -1,8 +1,10 @@
 //! A layer's fields, each read as the type it should have; one that is not is reported and left out.
 
+use super::diagnostic::clip;
 use super::json::{Json, Object};
 use super::notes::Notes;
-use crate::engine::{Precision, Spatial, Tensor, Weights};
+use crate::engine::layer::{Spatial, Weights};
+use crate::engine::tensor::{Precision, Tensor};
 use crate::limits;
 
 /// A layer's JSON object, with what is needed to say where a field is odd.
@@ -197,13 +199,5 @@ fn describe(value: &Json<'_>) -> String {
             format!("[{}{}]", start.join(", "), if list.len() > 4 { ", …" } else { "" })
         }
         Json::Object(_) => "an object".into(),
-    }
-}
-
-/// The start of a text, short enough for a message.
-pub(super) fn clip(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

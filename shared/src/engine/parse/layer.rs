@@ -1,10 +1,12 @@
 //! One layer, from its JSON object.
 
+use super::diagnostic::clip;
 use super::fields::Fields;
 use super::json::Object;
 use super::names;
 use super::notes::Notes;
-use crate::engine::{Layer, LayerKind};
+use crate::engine::kind::LayerKind;
+use crate::engine::layer::Layer;
 use std::borrow::Cow;
 
 /// A layer of which only the name is known.
@@ -84,7 +86,7 @@ pub(super) fn read(index: usize, object: &Object<'_>, notes: &mut Notes) -> Laye
         let message = if layer.layer_type.is_empty() {
             "is missing; what the layer does is not known".into()
         } else {
-            format!("is \"{}\", a type that is not known", super::fields::clip(&layer.layer_type))
+            format!("is \"{}\", a type that is not known", clip(&layer.layer_type))
         };
         fields.note(notes, "LayerType", message);
     }

@@ -5,6 +5,7 @@
 //! one costs itself only.
 
 mod batch;
+mod diagnostic;
 mod document;
 mod error;
 mod fields;
@@ -17,9 +18,11 @@ mod repair;
 mod scan;
 
 pub use batch::{Batch, BatchEngine, BatchError, Budgets, batch};
+pub use diagnostic::Diagnostic;
 pub use error::EngineInfoError;
 
-use super::{Engine, Layer, LayerKind, Weights};
+use super::kind::LayerKind;
+use super::layer::{Engine, Layer, Weights};
 use crate::failure::Failure;
 use crate::fs::read_capped;
 use crate::limits;
@@ -31,30 +34,19 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
-/// Something odd about an engine info that did not keep the rest from being read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// The layer it concerns: index and name (a long name's start).
-    pub layer: Option<(usize, String)>,
-    /// The field it concerns.
-    pub field: Option<String>,
-    /// What is odd.
-    pub message: String,
-}
-
-impl std::fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((index, name)) = &self.layer {
-            write!(f, "layer {index} ({name}): ")?;
-        }
-        if let Some(field) = &self.field {
-            write!(f, "`{field}` ")?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
 /// Parses an engine info of any dialect.
+///
+/// ```
+/// use shared::engine::LayerKind;
+///
+/// let info = br#"{"Layers": [{"Name": "relu1", "LayerType": "PointWiseV2",
+///     "Inputs": [{"Name": "a", "Dimensions": [1, 64, 56, 56], "Format/Datatype": "Half"}],
+///     "Outputs": [{"Name": "b", "Dimensions": [1, 64, 56, 56]}]}]}"#;
+/// let (engine, diagnostics) = shared::engine::parse(info)?;
+/// assert_eq!(engine.layers[0].kind, LayerKind::Pointwise);
+/// assert!(diagnostics.is_empty());
+/// # Ok::<(), shared::engine::EngineInfoError>(())
+/// ```
 ///
 /// # Errors
 /// Only what holds no layer information at all; everything else becomes a diagnostic.
@@ -82,6 +74,15 @@ pub fn parse(content: &[u8]) -> Result<(Engine, Vec<Diagnostic>), EngineInfoErro
 }
 
 /// Reads and parses an engine-info file.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("empty.json");
+/// std::fs::write(&path, "{}")?;
+/// let failure = shared::engine::read(&path).expect_err("no layers");
+/// assert!(failure.to_string().contains("empty.json"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`parse`], with the file named, and whatever keeps the file from being read.

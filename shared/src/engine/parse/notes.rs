@@ -1,7 +1,6 @@
 //! The list of what is odd, bounded.
 
-use super::Diagnostic;
-use super::fields::clip;
+use super::diagnostic::{Diagnostic, clip};
 use crate::limits;
 
 /// Collects diagnostics up to [`limits::DIAGNOSTICS`] and counts the rest.

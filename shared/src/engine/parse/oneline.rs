@@ -3,7 +3,7 @@
 //!
 //! Nothing in it is quoted, so a value ends where `, Key: ` follows; keys start with a capital letter.
 
-use super::EngineInfoError;
+use super::error::EngineInfoError;
 use crate::limits;
 use serde_json::{Map, Value};
 use std::ops::Range;

@@ -1,141 +1,288 @@
-//! The columns of each training table, and the columns derived from them.
+//! The columns of each training table: which field of a [`LayerShape`] each one holds, and those derived from them.
 //!
 //! Stored columns are those of the training CSV files: the reference's first, in its order, then ours. Derived columns
 //! are functions of stored ones. A predictor may read any of both; its card lists the names in order.
 
+use super::shape::{ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};
 use shared::engine::{Precision, Table};
 
-/// Columns of `convolutional.csv` that the reference writes before `power, runtime, layer_name`.
-const CONVOLUTIONAL: &[&str] = &[
-    "batch_size",
-    "input_size_0",
-    "input_size_1",
-    "input_size_2",
-    "output_size_0",
-    "output_size_1",
-    "output_size_2",
-    "kernel_0",
-    "kernel_1",
-    "padding_0",
-    "padding_1",
-    "stride_0",
-    "stride_1",
-];
-/// Columns of `pooling.csv`, likewise: a convolution's without padding.
-const POOLING: &[&str] = &[
-    "batch_size",
-    "input_size_0",
-    "input_size_1",
-    "input_size_2",
-    "output_size_0",
-    "output_size_1",
-    "output_size_2",
-    "kernel_0",
-    "kernel_1",
-    "stride_0",
-    "stride_1",
-];
-/// Columns of `dense.csv` and of every further table. In `dense.csv` they are the products of the main input's and
-/// output's dimensions, the batch included, as the reference has it; elsewhere the element counts of all inputs and of
-/// all outputs.
-const SIZES: &[&str] = &["batch_size", "input_size", "output_size"];
+/// A column of a training CSV.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// The value that stands in where the column or the field is absent; NaN where the number then follows from the other
+    /// columns. None for the reference's columns, which have to be there.
+    pub absent: Option<f64>,
+}
 
-/// Numeric columns that we add after the reference's. Absent ones take the default beside them on reading.
-const CONVOLUTIONAL_EXTRA: &[(&str, f64)] =
-    &[("groups", 1.0), ("dilation_0", 1.0), ("dilation_1", 1.0), ("weights", f64::NAN)];
-const POOLING_EXTRA: &[(&str, f64)] = &[("padding_0", 0.0), ("padding_1", 0.0)];
-const SIZES_EXTRA: &[(&str, f64)] = &[("weights", f64::NAN)];
+/// A stored column with the field that holds it.
+struct Stored<S> {
+    column: StoredColumn,
+    get: fn(&S) -> f64,
+    set: fn(&mut S, f64),
+}
 
-/// The precision assumed for rows without one: the reference measures in FP16.
-pub const ASSUMED_PRECISION: Precision = Precision::Fp16;
+/// A column that follows from a layer's other numbers.
+struct Derived<S> {
+    name: &'static str,
+    read: fn(&S, &LayerSpec) -> f64,
+}
 
-/// The stored columns that the reference writes for a table.
-#[must_use]
-pub fn reference_columns(table: Table) -> &'static [&'static str] {
-    match table {
-        Table::Convolutional => CONVOLUTIONAL,
-        Table::Pooling => POOLING,
-        _ => SIZES,
+/// A shape whose fields are columns.
+trait Columns: Default + 'static {
+    /// The reference's columns in its order, then ours.
+    const STORED: &'static [Stored<Self>];
+    /// Columns derived from them. A name that is stored as well stands here where an absent value follows from the shape.
+    const DERIVED: &'static [Derived<Self>];
+}
+
+/// A field of a shape as a number of a table: NaN stands for an optional one that is absent.
+trait Field {
+    fn number(&self) -> f64;
+    fn of(number: f64) -> Self;
+}
+
+impl Field for f64 {
+    fn number(&self) -> f64 {
+        *self
+    }
+
+    fn of(number: f64) -> Self {
+        number
     }
 }
 
-/// The numeric columns we add for a table, each with the value that stands in for an absent column. NaN means: derived
-/// from the shape where the column is absent.
-#[must_use]
-pub fn extra_columns(table: Table) -> &'static [(&'static str, f64)] {
-    match table {
-        Table::Convolutional => CONVOLUTIONAL_EXTRA,
-        Table::Pooling => POOLING_EXTRA,
-        _ => SIZES_EXTRA,
+impl Field for Option<f64> {
+    fn number(&self) -> f64 {
+        self.unwrap_or(f64::NAN)
     }
+
+    fn of(number: f64) -> Self {
+        Some(number).filter(|number| number.is_finite())
+    }
+}
+
+/// The stored columns of a shape: `name: field`, and `name: field = value` for one that may be absent.
+macro_rules! stored {
+    (@absent) => { None };
+    (@absent $absent:expr) => { Some($absent) };
+    ($($name:literal: $($field:ident).+ $(= $absent:expr)?;)+) => {
+        &[$(Stored {
+            column: StoredColumn { name: $name, absent: stored!(@absent $($absent)?) },
+            get: |shape| Field::number(&shape.$($field).+),
+            set: |shape, number| shape.$($field).+ = Field::of(number),
+        }),+]
+    };
+}
+
+/// The derived columns of a shape: `name: |shape, layer| value`.
+macro_rules! derived {
+    ($($name:literal: $read:expr;)+) => { &[$(Derived { name: $name, read: $read }),+] };
+}
+
+impl Columns for ConvShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size_0": input.channels;
+        "input_size_1": input.height;
+        "input_size_2": input.width;
+        "output_size_0": output.channels;
+        "output_size_1": output.height;
+        "output_size_2": output.width;
+        "kernel_0": kernel.height;
+        "kernel_1": kernel.width;
+        "padding_0": padding.height;
+        "padding_1": padding.width;
+        "stride_0": stride.height;
+        "stride_1": stride.width;
+        "groups": groups = 1.0;
+        "dilation_0": dilation.height = 1.0;
+        "dilation_1": dilation.width = 1.0;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |_, layer| layer.work().weights;
+        "group_channels": |shape, _| shape.group_channels();
+        "depthwise": |shape, _| f64::from(u8::from(shape.is_depthwise()));
+        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+impl Columns for PoolShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size_0": input.channels;
+        "input_size_1": input.height;
+        "input_size_2": input.width;
+        "output_size_0": output.channels;
+        "output_size_1": output.height;
+        "output_size_2": output.width;
+        "kernel_0": kernel.height;
+        "kernel_1": kernel.width;
+        "stride_0": stride.height;
+        "stride_1": stride.width;
+        "padding_0": padding.height = 0.0;
+        "padding_1": padding.width = 0.0;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "window_reads": |_, layer| layer.work().window_reads.unwrap_or(f64::NAN);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+    };
+}
+
+/// `input_size` and `output_size` are the products of the main input's and output's dimensions, the batch included, as the
+/// reference has it.
+impl Columns for DenseShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size": input;
+        "output_size": output;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |shape, _| shape.weights();
+        "input_features": |shape, _| shape.input_features();
+        "output_features": |shape, _| shape.output_features();
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+/// `input_size` and `output_size` are the element counts of all inputs and of all outputs.
+impl Columns for ElementsShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size": input;
+        "output_size": output;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |_, layer| layer.work().weights;
+        "input_features": |shape, _| shape.input / shape.batch;
+        "output_features": |shape, _| shape.output / shape.batch;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+/// Multiply-accumulates; 0 for an opaque layer, whose arithmetic is unknown.
+fn macs(layer: &LayerSpec) -> f64 {
+    layer.work().macs.unwrap_or(0.0)
+}
+
+/// Evaluates an expression with `$shape` bound to the shape inside a [`LayerShape`].
+macro_rules! with_shape {
+    ($layer_shape:expr, $shape:ident => $value:expr) => {
+        match $layer_shape {
+            LayerShape::Conv($shape) => $value,
+            LayerShape::Dense($shape) => $value,
+            LayerShape::Pool($shape) => $value,
+            LayerShape::Pointwise($shape)
+            | LayerShape::Reformat($shape)
+            | LayerShape::Reduce($shape)
+            | LayerShape::Softmax($shape)
+            | LayerShape::Foreign($shape) => $value,
+        }
+    };
+}
+
+/// Evaluates an expression with the type alias `$shape` standing for the shape of a table's layers.
+macro_rules! with_type {
+    ($table:expr, $shape:ident => $value:expr) => {
+        match $table {
+            Table::Convolutional => {
+                type $shape = ConvShape;
+                $value
+            }
+            Table::Dense => {
+                type $shape = DenseShape;
+                $value
+            }
+            Table::Pooling => {
+                type $shape = PoolShape;
+                $value
+            }
+            Table::Pointwise | Table::Reformat | Table::Reduce | Table::Softmax | Table::Foreign => {
+                type $shape = ElementsShape;
+                $value
+            }
+        }
+    };
+}
+
+/// The stored columns of a table, in the order of the training CSV: the reference's, then ours.
+#[must_use]
+pub fn stored_columns(table: Table) -> Vec<StoredColumn> {
+    with_type!(table, Shape => Shape::STORED.iter().map(|stored| stored.column).collect())
+}
+
+/// The names of the stored columns that the reference writes for a table.
+#[must_use]
+pub fn reference_columns(table: Table) -> Vec<&'static str> {
+    stored_columns(table).iter().filter(|column| column.absent.is_none()).map(|column| column.name).collect()
 }
 
 /// The header of a table's training CSV: the reference's columns, then ours.
+///
+/// ```
+/// use learn::features::columns::csv_header;
+/// use shared::engine::Table;
+///
+/// let header = csv_header(Table::Dense).join(",");
+/// assert_eq!(header, "batch_size,input_size,output_size,power,runtime,layer_name,precision,weights,device");
+/// ```
 #[must_use]
 pub fn csv_header(table: Table) -> Vec<&'static str> {
-    let mut header = reference_columns(table).to_vec();
+    let (reference, ours): (Vec<StoredColumn>, Vec<_>) =
+        stored_columns(table).into_iter().partition(|column| column.absent.is_none());
+    let mut header: Vec<&'static str> = reference.iter().map(|column| column.name).collect();
     header.extend(["power", "runtime", "layer_name"]);
-    let mut extra: Vec<_> = extra_columns(table).iter().map(|(name, _)| *name).collect();
+    let mut ours: Vec<&'static str> = ours.iter().map(|column| column.name).collect();
     // `precision` stands before `weights`, where there are weights.
-    let at = extra.iter().position(|name| *name == "weights").unwrap_or(extra.len());
-    extra.insert(at, "precision");
-    header.extend(extra);
+    let at = ours.iter().position(|name| *name == "weights").unwrap_or(ours.len());
+    ours.insert(at, "precision");
+    header.extend(ours);
     header.push("device");
     header
-}
-
-/// A layer's numbers: the stored columns of its table, reference first, and its precision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shape {
-    /// The table whose columns these are.
-    pub table: Table,
-    /// Values of [`reference_columns`], then of [`extra_columns`].
-    pub values: Vec<f64>,
-    /// The number format the layer computes in; none where the data do not tell.
-    pub precision: Option<Precision>,
-}
-
-/// A column, resolved for one table: reading it is a field access or a short formula.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    read: Read,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Read {
-    Stored(usize),
-    Derived(fn(&Shape) -> f64),
-}
-
-impl Column {
-    /// The column of a name in a table, if there is one.
-    #[must_use]
-    pub fn resolve(table: Table, name: &str) -> Option<Self> {
-        let derived = derived_columns(table).iter().find(|(n, _)| *n == name).map(|(_, f)| Read::Derived(*f));
-        derived.or_else(|| stored_index(table, name).map(Read::Stored)).map(|read| Self { read })
-    }
-
-    /// The column's value for a layer.
-    #[must_use]
-    pub fn value(&self, shape: &Shape) -> f64 {
-        match self.read {
-            Read::Stored(index) => shape.values[index],
-            Read::Derived(formula) => formula(shape),
-        }
-    }
 }
 
 /// Every column name of a table, stored then derived.
 #[must_use]
 pub fn names(table: Table) -> Vec<&'static str> {
-    let stored = reference_columns(table).iter().copied().chain(extra_columns(table).iter().map(|(name, _)| *name));
-    let mut names: Vec<_> = stored.collect();
-    for (name, _) in derived_columns(table) {
-        if !names.contains(name) {
+    let mut names: Vec<_> = stored_columns(table).iter().map(|column| column.name).collect();
+    for name in derived_names(table) {
+        if !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+fn derived_names(table: Table) -> Vec<&'static str> {
+    with_type!(table, Shape => Shape::DERIVED.iter().map(|derived| derived.name).collect())
 }
 
 /// The unit of a column, by its name.
@@ -156,168 +303,157 @@ pub fn unit(name: &str) -> &'static str {
     }
 }
 
-fn stored_index(table: Table, name: &str) -> Option<usize> {
-    let reference = reference_columns(table);
-    reference
-        .iter()
-        .position(|n| *n == name)
-        .or_else(|| extra_columns(table).iter().position(|(n, _)| *n == name).map(|i| i + reference.len()))
+/// A column, resolved for one table: reading it is a field access or a short formula.
+///
+/// ```
+/// use learn::features::{Column, DenseShape, LayerShape, LayerSpec};
+/// use shared::engine::Table;
+///
+/// let shape = DenseShape { batch: 2.0, input: 1024.0, output: 20.0, weights: None };
+/// let layer = LayerSpec { shape: LayerShape::Dense(shape), precision: None };
+/// let stored = Column::resolve(Table::Dense, "input_size").expect("a stored column");
+/// let derived = Column::resolve(Table::Dense, "macs").expect("a derived column");
+/// assert_eq!((stored.value(&layer), derived.value(&layer)), (1024.0, 2.0 * 512.0 * 10.0));
+/// assert!(Column::resolve(Table::Dense, "kernel_0").is_none());
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    table: Table,
+    place: Place,
 }
 
-type Derived = (&'static str, fn(&Shape) -> f64);
+/// Where a column stands in the lists of its table's shape.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Stored(usize),
+    Derived(usize),
+}
 
-/// `weights` is listed as derived too: where the file lacks it, it follows from the shape.
-const CONVOLUTIONAL_DERIVED: &[Derived] = &[
-    ("weights", Shape::weights),
-    ("group_channels", Shape::group_channels),
-    ("depthwise", |s| f64::from(u8::from(s.group_channels() <= 1.0 && s.stored("groups") > 1.0))),
-    ("kernel_area", |s| s.stored("kernel_0") * s.stored("kernel_1")),
-    ("element_bytes", Shape::element_bytes),
-    ("input_elements", Shape::input_elements),
-    ("output_elements", Shape::output_elements),
-    ("macs", Shape::macs),
-    ("input_bytes", |s| s.input_elements() * s.element_bytes()),
-    ("output_bytes", |s| s.output_elements() * s.element_bytes()),
-    ("weight_bytes", |s| s.weights() * s.element_bytes()),
-];
-const POOLING_DERIVED: &[Derived] = &[
-    ("kernel_area", |s| s.stored("kernel_0") * s.stored("kernel_1")),
-    ("element_bytes", Shape::element_bytes),
-    ("input_elements", Shape::input_elements),
-    ("output_elements", Shape::output_elements),
-    ("window_reads", |s| s.output_elements() * s.stored("kernel_0") * s.stored("kernel_1")),
-    ("input_bytes", |s| s.input_elements() * s.element_bytes()),
-    ("output_bytes", |s| s.output_elements() * s.element_bytes()),
-];
-const SIZES_DERIVED: &[Derived] = &[
-    ("weights", Shape::weights),
-    ("input_features", |s| s.stored("input_size") / s.stored("batch_size")),
-    ("output_features", |s| s.stored("output_size") / s.stored("batch_size")),
-    ("element_bytes", Shape::element_bytes),
-    ("input_elements", Shape::input_elements),
-    ("output_elements", Shape::output_elements),
-    ("macs", Shape::macs),
-    ("input_bytes", |s| s.input_elements() * s.element_bytes()),
-    ("output_bytes", |s| s.output_elements() * s.element_bytes()),
-    ("weight_bytes", |s| s.weights() * s.element_bytes()),
-];
+impl Column {
+    /// The column of a name in a table, if there is one.
+    #[must_use]
+    pub fn resolve(table: Table, name: &str) -> Option<Self> {
+        let derived = derived_names(table).iter().position(|n| *n == name).map(Place::Derived);
+        let stored = || stored_columns(table).iter().position(|column| column.name == name).map(Place::Stored);
+        derived.or_else(stored).map(|place| Self { table, place })
+    }
 
-fn derived_columns(table: Table) -> &'static [Derived] {
-    match table {
-        Table::Convolutional => CONVOLUTIONAL_DERIVED,
-        Table::Pooling => POOLING_DERIVED,
-        _ => SIZES_DERIVED,
+    /// The column's value for a layer; NaN for a layer of another table.
+    #[must_use]
+    pub fn value(&self, layer: &LayerSpec) -> f64 {
+        if layer.table() != self.table {
+            return f64::NAN;
+        }
+        with_shape!(&layer.shape, shape => self.read(shape, layer))
+    }
+
+    fn read<S: Columns>(&self, shape: &S, layer: &LayerSpec) -> f64 {
+        match self.place {
+            Place::Stored(index) => (S::STORED[index].get)(shape),
+            Place::Derived(index) => (S::DERIVED[index].read)(shape, layer),
+        }
     }
 }
 
-impl Shape {
-    fn stored(&self, name: &str) -> f64 {
-        stored_index(self.table, name).map_or(f64::NAN, |index| self.values[index])
+impl LayerSpec {
+    /// Reads a layer from the stored columns of its table, in their order; `column` gives the value of each, or what
+    /// stands in for it.
+    ///
+    /// ```
+    /// use learn::features::LayerSpec;
+    /// use shared::engine::Table;
+    ///
+    /// let row = [("batch_size", 1.0), ("input_size", 512.0), ("output_size", 1000.0)];
+    /// let layer = LayerSpec::from_columns(Table::Dense, None, |column| {
+    ///     let value = row.iter().find(|(name, _)| *name == column.name).map(|(_, value)| *value);
+    ///     value.or(column.absent).ok_or(column.name)
+    /// });
+    /// assert_eq!(layer.expect("every column is there").work().macs, Some(512_000.0));
+    /// ```
+    ///
+    /// # Errors
+    /// The first error that `column` gives.
+    pub fn from_columns<E>(
+        table: Table,
+        precision: Option<Precision>,
+        column: impl FnMut(&StoredColumn) -> Result<f64, E>,
+    ) -> Result<Self, E> {
+        let shape = match table {
+            Table::Convolutional => LayerShape::Conv(read(column)?),
+            Table::Dense => LayerShape::Dense(read(column)?),
+            Table::Pooling => LayerShape::Pool(read(column)?),
+            Table::Pointwise => LayerShape::Pointwise(read(column)?),
+            Table::Reformat => LayerShape::Reformat(read(column)?),
+            Table::Reduce => LayerShape::Reduce(read(column)?),
+            Table::Softmax => LayerShape::Softmax(read(column)?),
+            Table::Foreign => LayerShape::Foreign(read(column)?),
+        };
+        Ok(Self { shape, precision })
     }
 
-    /// Bytes of one element in the layer's precision.
+    /// The stored columns of the layer's table with the layer's numbers; NaN for a number that is not counted.
     #[must_use]
-    pub fn element_bytes(&self) -> f64 {
-        f64::from(self.precision.unwrap_or(ASSUMED_PRECISION).bits()) / 8.0
+    pub fn stored(&self) -> Vec<(&'static str, f64)> {
+        with_shape!(&self.shape, shape => numbers(shape))
     }
+}
 
-    /// Input channels that one output channel reads: `input_size_0 / groups`.
-    #[must_use]
-    pub fn group_channels(&self) -> f64 {
-        self.stored("input_size_0") / self.stored("groups")
+fn read<S: Columns, E>(mut column: impl FnMut(&StoredColumn) -> Result<f64, E>) -> Result<S, E> {
+    let mut shape = S::default();
+    for stored in S::STORED {
+        (stored.set)(&mut shape, column(&stored.column)?);
     }
+    Ok(shape)
+}
 
-    /// Elements read, weights excluded.
-    #[must_use]
-    pub fn input_elements(&self) -> f64 {
-        match self.table {
-            Table::Convolutional | Table::Pooling => self.values[..4].iter().product(),
-            _ => self.stored("input_size"),
-        }
-    }
-
-    /// Elements written.
-    #[must_use]
-    pub fn output_elements(&self) -> f64 {
-        match self.table {
-            Table::Convolutional | Table::Pooling => self.values[0] * self.values[4..7].iter().product::<f64>(),
-            _ => self.stored("output_size"),
-        }
-    }
-
-    /// Weights, as counted in the data or as they follow from the shape: kernel × group channels × output channels of a
-    /// convolution; input × output features of a fully connected layer; none elsewhere.
-    #[must_use]
-    pub fn weights(&self) -> f64 {
-        let counted = self.stored("weights");
-        if counted.is_finite() {
-            return counted;
-        }
-        match self.table {
-            Table::Convolutional => {
-                self.stored("kernel_0") * self.stored("kernel_1") * self.group_channels() * self.stored("output_size_0")
-            }
-            Table::Dense => {
-                let batch = self.stored("batch_size");
-                (self.stored("input_size") / batch) * (self.stored("output_size") / batch)
-            }
-            _ => 0.0,
-        }
-    }
-
-    /// Multiply-accumulates. Convolution: output elements × group channels × kernel. Dense: a 1×1 convolution run as a
-    /// matrix product has `weights = C·K` over `P` pixels, input `C·P` and output `K·P`, so that the MACs `C·K·P` are
-    /// `√(input · output · weights)`; for a fully connected layer, `P = 1`, that is `input · output`.
-    #[must_use]
-    pub fn macs(&self) -> f64 {
-        match self.table {
-            Table::Convolutional => {
-                self.output_elements() * self.group_channels() * self.stored("kernel_0") * self.stored("kernel_1")
-            }
-            Table::Dense => {
-                let batch = self.stored("batch_size");
-                let (input, output) = (self.stored("input_size") / batch, self.stored("output_size") / batch);
-                batch * (input * output * self.weights()).sqrt()
-            }
-            _ => 0.0,
-        }
-    }
+fn numbers<S: Columns>(shape: &S) -> Vec<(&'static str, f64)> {
+    S::STORED.iter().map(|stored| (stored.column.name, (stored.get)(shape))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::engine::{Image, Window};
 
-    fn convolution(groups: f64) -> Shape {
-        let mut values = vec![2.0, 32.0, 56.0, 56.0, 64.0, 28.0, 28.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0];
-        values.extend([groups, 1.0, 1.0, f64::NAN]);
-        Shape { table: Table::Convolutional, values, precision: Some(Precision::Int8) }
+    fn convolution(groups: f64) -> LayerSpec {
+        let two = Window { height: 2.0, width: 2.0 };
+        let shape = ConvShape {
+            batch: 2.0,
+            input: Image { channels: 32.0, height: 56.0, width: 56.0 },
+            output: Image { channels: 64.0, height: 28.0, width: 28.0 },
+            kernel: Window { height: 3.0, width: 3.0 },
+            padding: two,
+            stride: two,
+            groups,
+            dilation: Window { height: 1.0, width: 1.0 },
+            weights: None,
+        };
+        LayerSpec { shape: LayerShape::Conv(shape), precision: Some(Precision::Int8) }
     }
 
-    fn read(shape: &Shape, name: &str) -> f64 {
-        Column::resolve(shape.table, name).expect("a column").value(shape)
+    fn dense(batch: f64, input: f64, output: f64, weights: Option<f64>) -> LayerSpec {
+        LayerSpec { shape: LayerShape::Dense(DenseShape { batch, input, output, weights }), precision: None }
+    }
+
+    fn value(layer: &LayerSpec, name: &str) -> f64 {
+        Column::resolve(layer.table(), name).expect("a column").value(layer)
     }
 
     #[test]
     fn macs_of_a_convolution_count_groups_and_batch() {
-        assert_eq!(read(&convolution(1.0), "macs"), 2.0 * 64.0 * 28.0 * 28.0 * 32.0 * 9.0);
-        assert_eq!(read(&convolution(32.0), "macs"), 2.0 * 64.0 * 28.0 * 28.0 * 9.0);
-        assert_eq!(read(&convolution(32.0), "depthwise"), 1.0);
-        assert_eq!(read(&convolution(1.0), "weights"), 9.0 * 32.0 * 64.0);
-        assert_eq!(read(&convolution(1.0), "input_bytes"), 2.0 * 32.0 * 56.0 * 56.0);
+        assert_eq!(value(&convolution(1.0), "macs"), 2.0 * 64.0 * 28.0 * 28.0 * 32.0 * 9.0);
+        assert_eq!(value(&convolution(32.0), "macs"), 2.0 * 64.0 * 28.0 * 28.0 * 9.0);
+        assert_eq!(value(&convolution(32.0), "depthwise"), 1.0);
+        assert_eq!(value(&convolution(1.0), "weights"), 9.0 * 32.0 * 64.0);
+        assert_eq!(value(&convolution(1.0), "input_bytes"), 2.0 * 32.0 * 56.0 * 56.0);
     }
 
     #[test]
     fn macs_of_a_matrix_product_over_pixels_follow_from_its_weights() {
         let (channels, outputs, pixels, batch) = (96.0, 576.0, 196.0, 2.0);
-        let shape = Shape {
-            table: Table::Dense,
-            values: vec![batch, batch * channels * pixels, batch * outputs * pixels, channels * outputs],
-            precision: None,
-        };
-        assert!((read(&shape, "macs") - batch * channels * outputs * pixels).abs() < 1e-3);
-        let connected = Shape { table: Table::Dense, values: vec![1.0, 512.0, 1000.0, f64::NAN], precision: None };
-        assert_eq!(read(&connected, "macs"), 512_000.0);
+        let layer = dense(batch, batch * channels * pixels, batch * outputs * pixels, Some(channels * outputs));
+        assert!((value(&layer, "macs") - batch * channels * outputs * pixels).abs() < 1e-3);
+        assert_eq!(value(&dense(1.0, 512.0, 1000.0, None), "macs"), 512_000.0);
     }
 
     #[test]
@@ -340,5 +476,37 @@ mod tests {
             }
             assert!(Column::resolve(table, "no_such_column").is_none());
         }
+    }
+
+    #[test]
+    fn every_stored_column_has_a_field_of_its_own() {
+        for table in Table::ALL {
+            let mut next = 0.0;
+            let numbered = LayerSpec::from_columns(table, None, |_| {
+                next += 1.0;
+                Ok::<f64, ()>(next)
+            })
+            .expect("no column is refused");
+            assert_eq!(numbered.table(), table);
+            for (position, (name, number)) in numbered.stored().into_iter().enumerate() {
+                assert_eq!(number, position as f64 + 1.0, "{name}");
+                assert_eq!(stored_columns(table)[position].name, name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_absent_count_of_weights_follows_from_the_shape() {
+        let absent = |column: &StoredColumn| Ok::<f64, ()>(column.absent.unwrap_or(4.0));
+        let layer = LayerSpec::from_columns(Table::Convolutional, None, absent).expect("a layer");
+        assert_eq!(value(&layer, "weights"), 4.0 * 4.0 * 4.0 * 4.0);
+        let stored = layer.stored();
+        assert!(stored.iter().any(|(name, number)| *name == "weights" && number.is_nan()), "{stored:?}");
+    }
+
+    #[test]
+    fn a_column_of_another_table_has_no_value() {
+        let column = Column::resolve(Table::Dense, "macs").expect("a column");
+        assert!(column.value(&convolution(1.0)).is_nan());
     }
 }

@@ -1,8 +1,8 @@
 //! From a layer of an engine to a row of a training table.
 
-use super::columns::Shape;
+use super::shape::{ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};
 use serde::{Deserialize, Serialize};
-use shared::engine::{Layer, LayerKind, Table, Tensor};
+use shared::engine::{Image, Layer, Table, Tensor, Window};
 
 /// How layers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
@@ -30,17 +30,35 @@ pub enum NoRow {
 
 /// Reads a layer's row.
 ///
+/// ```
+/// use learn::features::{Extraction, LayerShape, extract};
+///
+/// let info = br#"{"Layers": [{"Name": "fc", "LayerType": "gemm",
+///     "Inputs": [{"Name": "a", "Dimensions": [1, 512], "Format/Datatype": "Half"}],
+///     "Outputs": [{"Name": "b", "Dimensions": [1, 1000], "Format/Datatype": "Half"}],
+///     "Weights": {"Type": "Half", "Count": 512000}}]}"#;
+/// let (engine, _) = shared::engine::parse(info)?;
+/// let layer = extract(&engine.layers[0], Extraction::default())?;
+/// let LayerShape::Dense(shape) = layer.shape else { panic!("a matrix product") };
+/// assert_eq!((shape.input, shape.output, shape.weights), (512.0, 1000.0, Some(512_000.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When no table describes the layer or the engine info tells too little.
-pub fn extract(layer: &Layer, how: Extraction) -> Result<Shape, NoRow> {
+pub fn extract(layer: &Layer, how: Extraction) -> Result<LayerSpec, NoRow> {
     let table = table_of(layer, how).ok_or_else(|| NoRow::NoTable(layer.layer_type.clone()))?;
-    let values = match table {
-        Table::Convolutional => convolution(layer)?,
-        Table::Pooling => pooling(layer, how)?,
-        Table::Dense => dense(layer)?,
-        _ => sizes(layer)?,
+    let shape = match table {
+        Table::Convolutional => LayerShape::Conv(convolution(layer)?),
+        Table::Pooling => LayerShape::Pool(pooling(layer, how)?),
+        Table::Dense => LayerShape::Dense(dense(layer)?),
+        Table::Pointwise => LayerShape::Pointwise(elements(layer)?),
+        Table::Reformat => LayerShape::Reformat(elements(layer)?),
+        Table::Reduce => LayerShape::Reduce(elements(layer)?),
+        Table::Softmax => LayerShape::Softmax(elements(layer)?),
+        Table::Foreign => LayerShape::Foreign(elements(layer)?),
     };
-    Ok(Shape { table, values, precision: layer.precision() })
+    Ok(LayerSpec { shape, precision: layer.precision() })
 }
 
 fn table_of(layer: &Layer, how: Extraction) -> Option<Table> {
@@ -55,17 +73,18 @@ fn table_of(layer: &Layer, how: Extraction) -> Option<Table> {
     layer.kind.table()
 }
 
-/// Batch, channels, height, width of an image tensor. Three dimensions are a batch of sequences where the layer's kernel
-/// has one axis (the width is then 1), else an image without a batch.
-fn image(layer: &Layer, tensor: Option<&Tensor>, what: &'static str) -> Result<[f64; 4], NoRow> {
+/// Batch and extents of an image tensor. Three dimensions are a batch of sequences where the layer's kernel has one axis
+/// (the width is then 1), else an image without a batch.
+fn image(layer: &Layer, tensor: Option<&Tensor>, what: &'static str) -> Result<(f64, Image), NoRow> {
     let tensor = tensor.ok_or(NoRow::Missing(what))?;
     let one_axis = layer.kernel.as_ref().is_some_and(|k| k.len() == 1);
-    match tensor.dims.as_slice() {
-        &[n, c, h, w] => Ok([n, c, h, w].map(extent)),
-        &[n, c, l] if one_axis => Ok([n, c, l, 1].map(extent)),
-        &[c, h, w] => Ok([1, c, h, w].map(extent)),
-        other => Err(NoRow::Rank(other.len().saturating_sub(2))),
-    }
+    let [batch, channels, height, width] = match tensor.dims.as_slice() {
+        &[n, c, h, w] => [n, c, h, w].map(extent),
+        &[n, c, l] if one_axis => [n, c, l, 1].map(extent),
+        &[c, h, w] => [1, c, h, w].map(extent),
+        other => return Err(NoRow::Rank(other.len().saturating_sub(2))),
+    };
+    Ok((batch, Image { channels, height, width }))
 }
 
 /// A dimension known only at run time counts as 1; the parser has said so.
@@ -73,81 +92,75 @@ fn extent(dimension: i64) -> f64 {
     dimension.max(1) as f64
 }
 
-fn pair(values: Option<&Vec<u32>>, default: f64) -> Result<[f64; 2], NoRow> {
-    match values.map(Vec::as_slice) {
-        None | Some([]) => Ok([default, default]),
-        Some(&[one]) => Ok([f64::from(one), 1.0]),
-        Some(&[first, second]) => Ok([f64::from(first), f64::from(second)]),
-        Some(more) => Err(NoRow::Rank(more.len())),
-    }
+/// The numbers of both spatial axes, each `default` where the engine info has none.
+fn window(values: Option<&Vec<u32>>, default: f64) -> Result<Window, NoRow> {
+    let (height, width) = match values.map(Vec::as_slice) {
+        None | Some([]) => (default, default),
+        Some(&[one]) => (f64::from(one), 1.0),
+        Some(&[first, second]) => (f64::from(first), f64::from(second)),
+        Some(more) => return Err(NoRow::Rank(more.len())),
+    };
+    Ok(Window { height, width })
 }
 
-fn convolution(layer: &Layer) -> Result<Vec<f64>, NoRow> {
-    let input = image(layer, layer.inputs.first(), "input dimensions")?;
-    let output = image(layer, layer.outputs.first(), "output dimensions")?;
+fn convolution(layer: &Layer) -> Result<ConvShape, NoRow> {
+    let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
+    let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
     if layer.kernel.is_none() {
         return Err(NoRow::Missing("kernel"));
     }
-    let kernel = pair(layer.kernel.as_ref(), 1.0)?;
-    let stride = pair(layer.stride.as_ref(), 1.0)?;
-    let padding = padding(layer)?;
-    let dilation = pair(layer.dilation.as_ref(), 1.0)?;
-    let mut values = images(input, output);
-    values.extend(kernel.into_iter().chain(padding).chain(stride));
-    values.push(f64::from(layer.groups.unwrap_or(1).max(1)));
-    values.extend(dilation);
-    values.push(layer.weights.map_or(f64::NAN, |w| w.count as f64));
-    Ok(values)
+    Ok(ConvShape {
+        batch,
+        input,
+        output,
+        kernel: window(layer.kernel.as_ref(), 1.0)?,
+        stride: window(layer.stride.as_ref(), 1.0)?,
+        padding: padding(layer)?,
+        dilation: window(layer.dilation.as_ref(), 1.0)?,
+        groups: f64::from(layer.groups.unwrap_or(1).max(1)),
+        weights: layer.weights.map(|w| w.count as f64),
+    })
 }
 
-fn pooling(layer: &Layer, how: Extraction) -> Result<Vec<f64>, NoRow> {
-    let input = image(layer, layer.inputs.first(), "input dimensions")?;
-    let output = image(layer, layer.outputs.first(), "output dimensions")?;
+fn pooling(layer: &Layer, how: Extraction) -> Result<PoolShape, NoRow> {
+    let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
+    let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
     let whole_input = how.reference_compatible || layer.kernel.is_none();
-    let kernel = if whole_input { [input[2], input[3]] } else { pair(layer.kernel.as_ref(), 1.0)? };
-    let mut values = images(input, output);
-    values.extend(kernel.into_iter().chain(pair(layer.stride.as_ref(), 1.0)?));
-    values.extend(padding(layer)?);
-    Ok(values)
+    let kernel = if whole_input {
+        Window { height: input.height, width: input.width }
+    } else {
+        window(layer.kernel.as_ref(), 1.0)?
+    };
+    let stride = window(layer.stride.as_ref(), 1.0)?;
+    Ok(PoolShape { batch, input, output, kernel, stride, padding: padding(layer)? })
 }
 
 /// Padding of both spatial axes, before and after together.
-fn padding(layer: &Layer) -> Result<[f64; 2], NoRow> {
-    let before = pair(layer.padding_before.as_ref(), 0.0)?;
-    let after = pair(layer.padding_after.as_ref(), 0.0)?;
-    Ok([before[0] + after[0], before[1] + after[1]])
+fn padding(layer: &Layer) -> Result<Window, NoRow> {
+    let before = window(layer.padding_before.as_ref(), 0.0)?;
+    let after = window(layer.padding_after.as_ref(), 0.0)?;
+    Ok(Window { height: before.height + after.height, width: before.width + after.width })
 }
 
-fn images(input: [f64; 4], output: [f64; 4]) -> Vec<f64> {
-    let mut values = input.to_vec();
-    values.extend(&output[1..]);
-    values
-}
-
-fn dense(layer: &Layer) -> Result<Vec<f64>, NoRow> {
+fn dense(layer: &Layer) -> Result<DenseShape, NoRow> {
     let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
     let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
-    let weights = match layer.weight_count() {
-        0 => f64::NAN,
-        count => count as f64,
-    };
-    Ok(vec![batch(input), input.elements() as f64, output.elements() as f64, weights])
+    let weights = Some(layer.weight_count()).filter(|count| *count > 0).map(|count| count as f64);
+    Ok(DenseShape { batch: batch(input), input: input.elements() as f64, output: output.elements() as f64, weights })
 }
 
-fn sizes(layer: &Layer) -> Result<Vec<f64>, NoRow> {
+fn elements(layer: &Layer) -> Result<ElementsShape, NoRow> {
     let main = layer.inputs.first().or(layer.outputs.first()).ok_or(NoRow::Missing("input dimensions"))?;
     let total = |tensors: &[Tensor]| tensors.iter().map(|t| t.elements() as f64).sum::<f64>();
-    let weights = layer.weights.map_or(0.0, |w| w.count as f64);
-    Ok(vec![batch(main), total(&layer.inputs), total(&layer.outputs), weights])
+    Ok(ElementsShape {
+        batch: batch(main),
+        input: total(&layer.inputs),
+        output: total(&layer.outputs),
+        weights: Some(layer.weights.map_or(0.0, |w| w.count as f64)),
+    })
 }
 
 /// The outermost dimension of a tensor of at least two; TensorRT engines have explicit batches.
 fn batch(tensor: &Tensor) -> f64 {
     if tensor.dims.len() >= 2 { extent(tensor.dims[0]) } else { 1.0 }
-}
-
-/// Why a layer without a predictor costs what it costs.
-#[must_use]
-pub fn is_free(layer: &Layer) -> bool {
-    layer.kind.is_free() || (layer.kind == LayerKind::Reformat && layer.inputs.is_empty() && layer.outputs.is_empty())
 }

@@ -1,10 +1,12 @@
-//! What a predictor knows of a layer: a row of numbers with names.
+//! What a predictor knows of a layer: a shape with named fields, and numbers with names.
 //!
-//! [`columns`] says which numbers stand in a training table and which follow from them; [`mod@extract`] reads them off a
-//! layer of an engine.
+//! [`shape`] holds the types; [`columns`] says which of their fields stand in a training table and which numbers follow
+//! from them; [`mod@extract`] reads a shape off a layer of an engine.
 
 pub mod columns;
 pub mod extract;
+pub mod shape;
 
 pub use columns::Column;
 pub use extract::{Extraction, NoRow, extract};
+pub use shape::{ASSUMED_PRECISION, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};

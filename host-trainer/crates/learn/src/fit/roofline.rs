@@ -4,28 +4,44 @@ use crate::model::Roofline;
 use crate::training::Row;
 use estimators::metrics::Metrics;
 use estimators::nnls;
+use shared::engine::Work;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A layer whose run time was measured.
+struct Sample {
+    work: Work<f64>,
+    bits: u32,
+    ms: f64,
+}
+
+impl Sample {
+    fn gmacs(&self) -> f64 {
+        self.work.macs.unwrap_or(0.0) * 1e-9
+    }
+
+    fn megabytes(&self) -> f64 {
+        self.work.bytes_moved * 1e-6
+    }
+}
 
 /// Fits a roofline to the rows that have a run time; none where there is no such row.
 #[must_use]
 pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Roofline> {
-    let samples: Vec<((f64, f64, u32), f64)> = rows
-        .filter_map(|row| row.runtime.map(|t| (Roofline::work(&row.shape), t.0)))
-        .filter(|(_, t)| *t > 0.0)
-        .collect();
+    let sample = |row: &Row| row.runtime.map(|t| Sample { work: row.spec.work(), bits: row.spec.bits(), ms: t.0 });
+    let samples: Vec<Sample> = rows.filter_map(sample).filter(|sample| sample.ms > 0.0).collect();
     if samples.is_empty() {
         return None;
     }
     // One rate for each precision that multiplies anything; then bytes, then the launch.
     let precisions: BTreeSet<u32> =
-        samples.iter().filter(|((gmacs, ..), _)| *gmacs > 0.0).map(|((.., b), _)| *b).collect();
+        samples.iter().filter(|sample| sample.gmacs() > 0.0).map(|sample| sample.bits).collect();
     let precisions: Vec<u32> = precisions.into_iter().collect();
     let mut columns: Vec<Vec<f64>> = precisions
         .iter()
-        .map(|bits| samples.iter().map(|((gmacs, _, b), t)| if b == bits { gmacs / t } else { 0.0 }).collect())
+        .map(|bits| samples.iter().map(|s| if s.bits == *bits { s.gmacs() / s.ms } else { 0.0 }).collect())
         .collect();
-    columns.push(samples.iter().map(|((_, megabytes, _), t)| megabytes / t).collect());
-    columns.push(samples.iter().map(|(_, t)| 1.0 / t).collect());
+    columns.push(samples.iter().map(|s| s.megabytes() / s.ms).collect());
+    columns.push(samples.iter().map(|s| 1.0 / s.ms).collect());
     let coefficients = nnls::solve(&columns, &vec![1.0; samples.len()]);
     let (rates, rest) = coefficients.split_at(precisions.len());
     let mut roofline = Roofline {
@@ -35,8 +51,8 @@ pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Roofline> {
         rows: samples.len(),
         mape_percent: 0.0,
     };
-    let measured: Vec<f64> = samples.iter().map(|(_, t)| *t).collect();
-    let predicted: Vec<f64> = samples.iter().map(|((g, m, b), _)| roofline.runtime(*g, *m, *b).0).collect();
+    let measured: Vec<f64> = samples.iter().map(|s| s.ms).collect();
+    let predicted: Vec<f64> = samples.iter().map(|s| roofline.runtime(&s.work, s.bits).0).collect();
     roofline.mape_percent = Metrics::of(&measured, &predicted).mape_percent.unwrap_or(f64::NAN);
     Some(roofline)
 }
@@ -44,8 +60,8 @@ pub(super) fn fit<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<Roofline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::columns::Shape;
-    use shared::engine::{Precision, Table};
+    use crate::features::{DenseShape, LayerShape, LayerSpec};
+    use shared::engine::Precision;
     use shared::units::Millis;
 
     fn dense(input: f64, output: f64, precision: Precision, runtime_ms: f64) -> Row {
@@ -53,9 +69,8 @@ mod tests {
             network: "n".into(),
             layer: "l".into(),
             device: None,
-            shape: Shape {
-                table: Table::Dense,
-                values: vec![1.0, input, output, f64::NAN],
+            spec: LayerSpec {
+                shape: LayerShape::Dense(DenseShape { batch: 1.0, input, output, weights: None }),
                 precision: Some(precision),
             },
             power: None,
@@ -65,16 +80,16 @@ mod tests {
 
     #[test]
     fn a_known_roofline_is_found_again() {
-        let truth = |gmacs: f64, megabytes: f64, bits: u32| {
-            0.005 + gmacs * if bits == 16 { 0.4 } else { 0.9 } + megabytes * 0.02
+        let truth = |layer: &LayerSpec| {
+            let (gmacs, megabytes) = (layer.work().macs.expect("known") * 1e-9, layer.work().bytes_moved * 1e-6);
+            0.005 + gmacs * if layer.bits() == 16 { 0.4 } else { 0.9 } + megabytes * 0.02
         };
         let mut rows = Vec::new();
         for input in [64.0, 512.0, 4096.0, 9216.0] {
             for output in [10.0, 1000.0, 4096.0] {
                 for precision in [Precision::Fp16, Precision::Fp32] {
                     let mut row = dense(input, output, precision, 1.0);
-                    let (g, m, b) = Roofline::work(&row.shape);
-                    row.runtime = Some(Millis(truth(g, m, b)));
+                    row.runtime = Some(Millis(truth(&row.spec)));
                     rows.push(row);
                 }
             }

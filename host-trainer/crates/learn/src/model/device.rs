@@ -1,8 +1,8 @@
 //! What is known of a device beside its models: the roofline that stands in for a missing model.
 
-use crate::features::columns::Shape;
+use crate::features::ASSUMED_PRECISION;
 use serde::{Deserialize, Serialize};
-use shared::engine::Precision;
+use shared::engine::{Precision, Work};
 use shared::failure::Failure;
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
@@ -56,26 +56,19 @@ pub struct Roofline {
 }
 
 impl Roofline {
-    /// The work terms of a layer: 10⁹ MACs, 10⁶ bytes moved, bits of its precision.
-    #[must_use]
-    pub fn work(shape: &Shape) -> (f64, f64, u32) {
-        let moved = shape.input_elements() + shape.output_elements() + shape.weights();
-        let bits = shape.precision.unwrap_or(crate::features::columns::ASSUMED_PRECISION).bits();
-        (shape.macs() * 1e-9, moved * shape.element_bytes() * 1e-6, bits)
-    }
-
-    /// The run time of some work. A precision that training did not see takes the rate of the nearest wider one seen,
+    /// The run time of a layer's work in a precision of so many bits. A precision that training did not see takes the rate of the nearest wider one seen,
     /// which is the slower and so the safer guess, else the widest seen.
     #[must_use]
-    pub fn runtime(&self, gmacs: f64, megabytes: f64, bits: u32) -> Millis {
+    pub fn runtime(&self, work: &Work<f64>, bits: u32) -> Millis {
         let rate = self.ms_per_gmac.range(bits..).next().or_else(|| self.ms_per_gmac.iter().next_back());
+        let (gmacs, megabytes) = (work.macs.unwrap_or(0.0) * 1e-9, work.bytes_moved * 1e-6);
         Millis(self.launch_ms + gmacs * rate.map_or(0.0, |(_, r)| *r) + megabytes * self.ms_per_megabyte)
     }
 
     /// The bits of a precision.
     #[must_use]
     pub fn bits(precision: Option<Precision>) -> u32 {
-        precision.unwrap_or(crate::features::columns::ASSUMED_PRECISION).bits()
+        precision.unwrap_or(ASSUMED_PRECISION).bits()
     }
 }
 

@@ -1,9 +1,9 @@
 //! From an engine's layers to predictions.
 
 use super::Models;
-use crate::features::columns::Shape;
+use crate::features::LayerSpec;
 use crate::features::{Extraction, extract};
-use crate::model::{Interval, Roofline, Target};
+use crate::model::{Interval, Target};
 use serde::Serialize;
 use shared::engine::{Diagnostic, Engine, Layer, LayerKind, Table};
 use shared::failure::Failure;
@@ -226,22 +226,22 @@ impl Models {
     /// Fills in one target of all layers that have a model for it, table by table in one batch each. Returns how many
     /// layers went through a model.
     fn by_models(&self, engines: &mut [Result<Pending<'_>, Failure>], target: Target) -> Result<usize, Failure> {
-        let mut batches: BTreeMap<Table, Vec<(usize, usize, Shape)>> = BTreeMap::new();
+        let mut batches: BTreeMap<Table, Vec<(usize, usize, LayerSpec)>> = BTreeMap::new();
         for (e, engine) in engines.iter().enumerate() {
             let Ok(engine) = engine else { continue };
             for (i, layer) in engine.layers.iter().enumerate() {
                 let Some(loaded) = layer.kind.table().and_then(|table| self.get(table, target)) else { continue };
                 if let Ok(shape) = extract(layer, loaded.card.extraction)
-                    && shape.table == loaded.card.layer_kind
+                    && shape.table() == loaded.card.layer_kind
                 {
-                    batches.entry(shape.table).or_default().push((e, i, shape));
+                    batches.entry(shape.table()).or_default().push((e, i, shape));
                 }
             }
         }
         let mut rows_run = 0;
         for (table, batch) in batches {
             let Some(loaded) = self.get(table, target) else { continue };
-            let shapes: Vec<&Shape> = batch.iter().map(|(_, _, shape)| shape).collect();
+            let shapes: Vec<&LayerSpec> = batch.iter().map(|(_, _, shape)| shape).collect();
             let (said, run) = loaded.predict(&shapes)?;
             rows_run += run;
             for ((e, i, _), said) in batch.iter().zip(said) {
@@ -282,8 +282,7 @@ impl Models {
         if out.runtime_prediction.is_none() && !opaque {
             let shape = extract(layer, Extraction::default());
             if let (Some(roofline), Ok(shape)) = (&self.device().roofline, shape) {
-                let (gmacs, megabytes, bits) = Roofline::work(&shape);
-                out.runtime_prediction = Some(roofline.runtime(gmacs, megabytes, bits));
+                out.runtime_prediction = Some(roofline.runtime(&shape.work(), shape.bits()));
                 out.runtime_source = Source::Roofline;
             }
         }

@@ -1,7 +1,7 @@
 //! The models of one device, each loaded when the first layer needs it.
 
 use crate::features::Column;
-use crate::features::columns::Shape;
+use crate::features::LayerSpec;
 use crate::model::{Artefact, CARD_FILE, Card, Device, FeatureRange, Interval, Target, model_folder};
 use onnx::Model;
 use rayon::prelude::*;
@@ -47,7 +47,7 @@ impl Loaded {
     }
 
     /// What the model says of some layers, in one run for those it has not said it of before; and how many those were.
-    pub(super) fn predict(&self, shapes: &[&Shape]) -> Result<(Vec<Said>, usize), Failure> {
+    pub(super) fn predict(&self, shapes: &[&LayerSpec]) -> Result<(Vec<Said>, usize), Failure> {
         let keys: Vec<Key> = shapes.iter().map(|shape| Key::of(shape)).collect();
         let mut said: Vec<Option<Said>> = self.known.get(&keys);
         // Layers alike are run once: networks repeat their blocks.
@@ -73,7 +73,7 @@ impl Loaded {
         said.map(|said| (said, run.len())).ok_or_else(|| Failure::data("a model gave fewer predictions than rows"))
     }
 
-    fn outside(&self, shape: &Shape, row: &[f32]) -> Arc<[String]> {
+    fn outside(&self, shape: &LayerSpec, row: &[f32]) -> Arc<[String]> {
         let features = row.iter().map(|value| f64::from(*value)).zip(&self.card.features);
         let derived = self.derived.iter().map(|column| column.value(shape)).zip(&self.card.derived_ranges);
         features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
@@ -96,9 +96,9 @@ impl Loaded {
 struct Key(Box<[u64]>);
 
 impl Key {
-    fn of(shape: &Shape) -> Self {
+    fn of(shape: &LayerSpec) -> Self {
         let precision = shape.precision.map_or(0, |precision| 1 + precision as u64);
-        Self(shape.values.iter().map(|value| value.to_bits()).chain([precision]).collect())
+        Self(shape.stored().into_iter().map(|(_, number)| number.to_bits()).chain([precision]).collect())
     }
 }
 

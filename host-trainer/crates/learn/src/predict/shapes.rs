@@ -2,8 +2,8 @@
 
 use super::models::Said;
 use super::{Bounds, Models, Source};
-use crate::features::columns::Shape;
-use crate::model::{Interval, Roofline, Target};
+use crate::features::LayerSpec;
+use crate::model::{Interval, Target};
 use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -32,7 +32,7 @@ impl Models {
         &self,
         table: Table,
         target: Target,
-        shapes: &[&Shape],
+        shapes: &[&LayerSpec],
     ) -> Result<Option<Vec<ShapePrediction>>, Failure> {
         self.load(&BTreeSet::from([table]))?;
         if let Some(loaded) = self.get(table, target) {
@@ -45,10 +45,7 @@ impl Models {
         let fallback = |value| ShapePrediction { value, interval: None, source: Source::Roofline };
         Ok(match target {
             Target::Runtime => self.device().roofline.as_ref().map(|roofline| {
-                let runtime = |shape: &&Shape| {
-                    let (gmacs, megabytes, bits) = Roofline::work(shape);
-                    fallback(roofline.runtime(gmacs, megabytes, bits).0)
-                };
+                let runtime = |shape: &&LayerSpec| fallback(roofline.runtime(&shape.work(), shape.bits()).0);
                 shapes.iter().map(runtime).collect()
             }),
             Target::Power => self.device().median_power_w.map(|median| vec![fallback(median); shapes.len()]),
@@ -71,7 +68,7 @@ impl Models {
     ///
     /// # Errors
     /// A model that cannot be loaded or run.
-    pub fn predict_rows(&self, table: Table, shapes: &[&Shape]) -> Result<(Vec<RowPrediction>, usize), Failure> {
+    pub fn predict_rows(&self, table: Table, shapes: &[&LayerSpec]) -> Result<(Vec<RowPrediction>, usize), Failure> {
         self.load(&BTreeSet::from([table]))?;
         let mut rows = vec![RowPrediction::default(); shapes.len()];
         let mut rows_run = 0;

@@ -6,7 +6,7 @@ mod totals;
 pub use read::read;
 pub use totals::Total;
 
-use crate::features::columns::Shape;
+use crate::features::LayerSpec;
 use shared::engine::Table;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,8 @@ pub struct Row {
     pub layer: String,
     /// The device it ran on, where the data tell.
     pub device: Option<String>,
-    /// What the layer is.
-    pub shape: Shape,
+    /// Its sizes and precision.
+    pub spec: LayerSpec,
     /// Mean power while it ran, where measured.
     pub power: Option<Watts>,
     /// Mean run time, where measured.

@@ -7,7 +7,8 @@
 //! optional; unknown ones are passed over.
 
 use super::{NetworkTotal, Row, TrainingData};
-use crate::features::columns::{Shape, extra_columns, reference_columns};
+use crate::features::LayerSpec;
+use crate::features::columns::{StoredColumn, reference_columns};
 use sha2::{Digest, Sha256};
 use shared::engine::{Precision, Table};
 use shared::failure::Failure;
@@ -203,18 +204,19 @@ fn table_rows(
 }
 
 fn table_row(sheet: &Sheet<'_>, table: Table, network: Option<&str>, record: usize) -> Result<Row, Failure> {
-    let mut values = Vec::with_capacity(reference_columns(table).len() + extra_columns(table).len());
-    for column in reference_columns(table) {
-        let value = sheet.required_number(record, column)?;
-        let may_be_zero = column.starts_with("padding");
-        if value < 0.0 || (value == 0.0 && !may_be_zero) {
-            return Err(sheet.odd(record, format!("`{column}` is {value}; a layer has none such")));
+    let number = |column: &StoredColumn| {
+        let name = column.name;
+        if let Some(absent) = column.absent {
+            return Ok(sheet.number(record, name)?.unwrap_or(absent));
         }
-        values.push(value);
-    }
-    for (column, default) in extra_columns(table) {
-        values.push(sheet.number(record, column)?.unwrap_or(*default));
-    }
+        let value = sheet.required_number(record, name)?;
+        let may_be_zero = name.starts_with("padding");
+        if value < 0.0 || (value == 0.0 && !may_be_zero) {
+            return Err(sheet.odd(record, format!("`{name}` is {value}; a layer has none such")));
+        }
+        Ok(value)
+    };
+    let spec = LayerSpec::from_columns(table, None, number)?;
     let precision = sheet.text(record, "precision").map(|word| {
         precision(word).ok_or_else(|| {
             sheet.odd(record, format!("`precision` is `{word}`")).help("known are fp32, fp16, bf16, int8, fp8")
@@ -228,7 +230,7 @@ fn table_row(sheet: &Sheet<'_>, table: Table, network: Option<&str>, record: usi
         network,
         layer: sheet.text(record, "layer_name").unwrap_or_default().to_owned(),
         device: sheet.text(record, "device").map(str::to_owned),
-        shape: Shape { table, values, precision: precision.transpose()? },
+        spec: LayerSpec { precision: precision.transpose()?, ..spec },
         power: sheet.number(record, "power")?.map(Watts::from_microwatts),
         runtime: sheet.number(record, "runtime")?.map(Millis),
     })
@@ -303,7 +305,7 @@ mod tests {
         let data = read(folder.path()).expect("data");
         let row = &data.tables[&Table::Dense][0];
         assert_eq!((row.power, row.runtime), (None, None));
-        assert_eq!(row.shape.precision, Some(Precision::Int8));
+        assert_eq!(row.spec.precision, Some(Precision::Int8));
         assert_eq!(row.device.as_deref(), Some("orin"));
         assert_eq!(data.totals[0].energy, Some(Millijoules(10.0)));
         assert_eq!(data.totals[0].power, None);

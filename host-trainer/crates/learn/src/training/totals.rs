@@ -47,8 +47,7 @@ impl TrainingData {
         let total = |measured| {
             let measured: &NetworkTotal = measured;
             let all = layers.get(measured.network.as_str())?;
-            // The batch is the first column of every table.
-            let same = |row: &Row| row.shape.values.first() == Some(&measured.batch_size);
+            let same = |row: &Row| row.spec.batch() == measured.batch_size;
             let batched = all.iter().any(|(.., row)| same(row));
             let chosen = all.iter().filter(|(.., row)| !batched || same(row));
             Some(Total { measured, layers: chosen.map(|(table, number, _)| (*table, *number)).collect() })

@@ -3,7 +3,8 @@
 
 use crate::error::ApiError;
 use crate::settings::Limits;
-use learn::features::columns::{Shape, extra_columns, reference_columns};
+use learn::features::LayerSpec;
+use learn::features::columns::{StoredColumn, stored_columns};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::engine::{Precision, Table};
@@ -24,7 +25,7 @@ struct Document {
 pub(super) struct Rows {
     pub(super) device: Option<String>,
     pub(super) table: Table,
-    pub(super) shapes: Vec<Shape>,
+    pub(super) layers: Vec<LayerSpec>,
 }
 
 /// Reads a body of rows.
@@ -47,39 +48,33 @@ pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Rows, ApiError> {
         let (rows, most) = (document.rows.len(), limits.layers);
         return Err(ApiError::too_large(format!("there are {rows} rows, more than the {most} that are predicted")));
     }
-    let shape = |(index, row): (usize, &Map<String, Value>)| {
-        shape(table, row).map_err(|(column, message)| {
+    let layer = |(index, row): (usize, &Map<String, Value>)| {
+        layer(table, row).map_err(|(column, message)| {
             ApiError::unprocessable("bad_rows", message).place(format!("rows[{index}].{column}"))
         })
     };
-    let shapes = document.rows.iter().enumerate().map(shape).collect::<Result<_, _>>()?;
-    Ok(Rows { device: document.device, table, shapes })
+    let layers = document.rows.iter().enumerate().map(layer).collect::<Result<_, _>>()?;
+    Ok(Rows { device: document.device, table, layers })
 }
 
-/// A row's shape, or the column that is wrong and what is.
-fn shape(table: Table, row: &Map<String, Value>) -> Result<Shape, (String, String)> {
-    let (reference, extra) = (reference_columns(table), extra_columns(table));
-    let known = || reference.iter().copied().chain(extra.iter().map(|(name, _)| *name)).chain([PRECISION]);
+/// A row's layer, or the column that is wrong and what is.
+fn layer(table: Table, row: &Map<String, Value>) -> Result<LayerSpec, (String, String)> {
+    let columns = stored_columns(table);
+    let known = || columns.iter().map(|column| column.name).chain([PRECISION]);
     if let Some(unknown) = row.keys().find(|key| !known().any(|name| name == key.as_str())) {
         let near = known().max_by(|a, b| strsim::jaro(unknown, a).total_cmp(&strsim::jaro(unknown, b)));
         let name: String = unknown.chars().take(40).collect();
         let message = format!("is no column of {} layers; did you mean `{}`?", table.name(), near.unwrap_or_default());
         return Err((name, message));
     }
-    let number = |name: &str, absent: Option<f64>| match row.get(name) {
+    let number = |column: &StoredColumn| match row.get(column.name) {
         Some(value) => value
             .as_f64()
             .filter(|number| number.is_finite() && *number >= 0.0)
-            .ok_or_else(|| (name.to_owned(), "is not a number of 0 or more".to_owned())),
-        None => absent.ok_or_else(|| (name.to_owned(), "is missing".to_owned())),
+            .ok_or_else(|| (column.name.to_owned(), "is not a number of 0 or more".to_owned())),
+        None => column.absent.ok_or_else(|| (column.name.to_owned(), "is missing".to_owned())),
     };
-    let mut values = Vec::with_capacity(reference.len() + extra.len());
-    for name in reference {
-        values.push(number(name, None)?);
-    }
-    for (name, absent) in extra {
-        values.push(number(name, Some(*absent))?);
-    }
+    let layer = LayerSpec::from_columns(table, None, number)?;
     let precision = match row.get(PRECISION) {
         None | Some(Value::Null) => None,
         Some(value) => {
@@ -87,12 +82,13 @@ fn shape(table: Table, row: &Map<String, Value>) -> Result<Shape, (String, Strin
             Some(word.ok_or_else(|| (PRECISION.to_owned(), "is no number format, such as fp16".to_owned()))?)
         }
     };
-    Ok(Shape { table, values, precision })
+    Ok(LayerSpec { precision, ..layer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use learn::features::{DenseShape, LayerShape};
 
     fn refused(body: &str) -> (String, String) {
         let error = read(body.as_bytes(), &Limits::default()).expect_err(body);
@@ -104,9 +100,9 @@ mod tests {
         let body = r#"{"layer_kind": "dense", "device": "x", "rows": [
             {"batch_size": 1, "input_size": 512, "output_size": 1000, "precision": "fp16"}]}"#;
         let rows = read(body.as_bytes(), &Limits::default()).expect("rows");
-        assert_eq!((rows.device.as_deref(), rows.table, rows.shapes.len()), (Some("x"), Table::Dense, 1));
-        assert_eq!(rows.shapes[0].values[..3], [1.0, 512.0, 1000.0]);
-        assert_eq!(rows.shapes[0].precision, Some(Precision::Fp16));
+        assert_eq!((rows.device.as_deref(), rows.table, rows.layers.len()), (Some("x"), Table::Dense, 1));
+        let shape = LayerShape::Dense(DenseShape { batch: 1.0, input: 512.0, output: 1000.0, weights: None });
+        assert_eq!(rows.layers[0], LayerSpec { shape, precision: Some(Precision::Fp16) });
     }
 
     #[test]

@@ -176,8 +176,8 @@ impl Worker {
 
     fn rows(&self, deployment: &Deployment, device: &str, table: Table, asked: Vec<Asked<Rows>>) {
         let Ok(set) = deployment.of(Some(device)) else { return };
-        let shapes: Vec<_> = asked.iter().flat_map(|asked| &asked.what.shapes).collect();
-        let predicted = set.models.predict_rows(table, &shapes);
+        let layers: Vec<_> = asked.iter().flat_map(|asked| &asked.what.layers).collect();
+        let predicted = set.models.predict_rows(table, &layers);
         let (rows, run) = match predicted {
             Ok(predicted) => predicted,
             Err(failure) => return fail(&failure, asked),
@@ -185,7 +185,7 @@ impl Worker {
         self.count(rows.len(), run);
         let mut rows = rows.into_iter();
         for Asked { what, format, reply, .. } in asked {
-            let own: Vec<RowPrediction> = rows.by_ref().take(what.shapes.len()).collect();
+            let own: Vec<RowPrediction> = rows.by_ref().take(what.layers.len()).collect();
             let written = write_rows(set, deployment.generation, table, &own, format.unwrap_or(Format::Json));
             let _ = reply.send(written.map(Reply::Written));
         }

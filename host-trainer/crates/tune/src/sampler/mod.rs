@@ -42,19 +42,19 @@ pub struct Observation {
     /// Where it was.
     pub point: Point,
     /// How well it did: trials of more steps before those pruned early, then the lower value.
-    pub standing: Standing,
+    pub result: TrialResult,
 }
 
 /// How well a finished trial did; less is better.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing {
+pub enum TrialResult {
     /// It was judged to the end.
     Complete(f64),
-    /// It was given up after so many steps, at a value.
+    /// It was stopped early: steps done, and the value then.
     Pruned(u32, f64),
 }
 
-impl Standing {
+impl TrialResult {
     fn key(self) -> (u32, f64) {
         match self {
             Self::Complete(value) => (0, value),
@@ -125,7 +125,7 @@ fn tpe(space: &Space, situation: Situation<'_>) -> Point {
     let axes = space.axes();
     let mut order: Vec<usize> = (0..situation.earlier.len()).collect();
     order.sort_by(|&a, &b| {
-        let (a, b) = (situation.earlier[a].standing.key(), situation.earlier[b].standing.key());
+        let (a, b) = (situation.earlier[a].result.key(), situation.earlier[b].result.key());
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     let good = order.len().div_ceil(10).min(MOST_GOOD);

@@ -28,7 +28,7 @@ struct Kernel<'a> {
 }
 
 impl Kernel<'_> {
-    /// Centre and spread on an axis; none where the kernel is even there.
+    /// Centre and spread on an axis; `None` where the kernel is even there.
     fn on(&self, axis: usize) -> Option<(f64, f64)> {
         Some((self.centre?.get(axis).copied().flatten()?, self.spreads[axis]))
     }
@@ -137,7 +137,7 @@ impl<'a> Mixture<'a> {
     }
 }
 
-/// The least spread of one of so many kernels: it narrows as they gather, but lets neighbours of a whole number be drawn.
+/// The least spread of a kernel: it narrows as the number of kernels grows, but lets neighbours of a whole number be drawn.
 fn least_spread(axis: &Axis, count: usize) -> f64 {
     let fine = 1.0 / (count as f64 + 1.0).min(FINEST);
     match axis {

@@ -27,7 +27,7 @@ pub enum Axis {
         /// Whether ratios count, not differences.
         log: bool,
     },
-    /// One of so many, as an index.
+    /// One of a number of values, as an index.
     Choice(usize),
 }
 
@@ -46,7 +46,7 @@ impl Axis {
         if log { (low.ln(), high.ln()) } else { (low, high) }
     }
 
-    /// A number of values, or none where they are as good as continuous.
+    /// A number of values, or `None` where they are as good as continuous.
     #[must_use]
     pub fn count(&self) -> Option<usize> {
         match *self {
@@ -86,7 +86,7 @@ impl Axis {
         }
     }
 
-    /// The coordinate of a number; none where it lies outside.
+    /// The coordinate of a number; `None` where it lies outside.
     pub(super) fn coordinate(&self, value: &Value) -> Option<f64> {
         let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64))?;
         let inside = match *self {

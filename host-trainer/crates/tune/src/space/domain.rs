@@ -25,7 +25,7 @@ pub enum Domain {
         high: i64,
         /// Whether ratios count, not differences.
         log: bool,
-        /// Points of the range that a grid tries; all of them where it is not told.
+        /// Points of the range that a grid tries; all of them by default.
         steps: Option<u32>,
     },
     /// One of some values.
@@ -71,7 +71,7 @@ impl Domain {
         }
     }
 
-    /// The coordinate of a value; none where it is none of the domain's.
+    /// The coordinate of a value; `None` if the domain does not hold it.
     pub(super) fn find(&self, value: &Value) -> Option<f64> {
         match self {
             Self::Choice(values) => values.iter().position(|known| known == value).map(|index| index as f64),
@@ -79,7 +79,7 @@ impl Domain {
         }
     }
 
-    /// All values that a grid tries; none where they cannot be counted.
+    /// All values that a grid tries; `None` where they cannot be counted.
     pub(super) fn values(&self) -> Option<Vec<Value>> {
         let spread = |steps: u32| {
             let axis = self.axis();

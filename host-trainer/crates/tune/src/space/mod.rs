@@ -133,7 +133,7 @@ impl Space {
         parameters
     }
 
-    /// The point of some values; none where they are not of this space.
+    /// The point of some values; `None` where they are not of this space.
     #[must_use]
     pub fn point(&self, parameters: &Parameters) -> Option<Point> {
         let mut point = Point::new();
@@ -163,7 +163,7 @@ impl Space {
         Some(point)
     }
 
-    /// Every combination of the space's values by number, the last option varying fastest; none where some option has no
+    /// Every combination of the space's values by number, the last option varying fastest; `None` where some option has no
     /// countable values.
     ///
     /// # Errors

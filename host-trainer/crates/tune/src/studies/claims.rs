@@ -5,7 +5,7 @@ use super::error::StudyError;
 use super::records::{Study, TRIAL_COLUMNS, Trial, TrialState, trial_of};
 use super::repository::Studies;
 use crate::pruner::Curve;
-use crate::sampler::{Observation, Situation, Standing, propose};
+use crate::sampler::{Observation, Situation, TrialResult, propose};
 use crate::space::{Parameters, Point};
 use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
@@ -286,18 +286,18 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
 fn observations(study: &Study, trials: &[Trial]) -> Result<Vec<Observation>, StudyError> {
     let space = study.specification.space()?;
     let judged = trials.iter().filter_map(|trial| {
-        let standing = match (trial.state, trial.value) {
-            (TrialState::Complete, Some(value)) => Standing::Complete(value),
+        let result = match (trial.state, trial.value) {
+            (TrialState::Complete, Some(value)) => TrialResult::Complete(value),
             (TrialState::Pruned, Some(value)) => {
-                Standing::Pruned(trial.steps.last().map_or(0, |(step, _)| *step), value)
+                TrialResult::Pruned(trial.steps.last().map_or(0, |(step, _)| *step), value)
             }
             _ => return None,
         };
-        Some((trial, standing))
+        Some((trial, result))
     });
     judged
-        .map(|(trial, standing)| match space.point(&trial.parameters) {
-            Some(point) => Ok(Observation { point, standing }),
+        .map(|(trial, result)| match space.point(&trial.parameters) {
+            Some(point) => Ok(Observation { point, result }),
             None => Err(StudyError::Garbled(format!("a trial {} outside its space", trial.number))),
         })
         .collect()

@@ -3,7 +3,7 @@
 /// What goes wrong with studies.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// The place told for studies is none.
+    /// The location of studies is invalid.
     #[error("{0}")]
     Location(String),
     /// The database failed.

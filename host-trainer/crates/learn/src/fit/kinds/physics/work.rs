@@ -1,7 +1,7 @@
 //! What a layer's work consists of, as formulas over the features that physical models read.
 
 use estimators::formula::Formula;
-use shared::engine::Table;
+use shared::engine::{ConvolutionSizes, Image, PoolingSizes, Table, Window, Work};
 
 /// The features read of a convolution.
 const CONVOLUTIONAL: &[&str] = &[
@@ -85,59 +85,39 @@ fn one() -> Formula {
     Formula::Constant(1.0)
 }
 
-/// Sizes of a layer that formulas are made of.
-struct Sizes {
-    batch: Formula,
-    input: Formula,
-    output: Formula,
-    weights: Formula,
-    macs: Formula,
-    bytes: Formula,
-}
-
-impl Sizes {
-    fn of(table: Table) -> Self {
-        let c = |name: &str| column(table, name);
-        let batch = c("batch_size");
-        let (input, output, weights, macs) = match table {
-            Table::Convolutional => {
-                let depth = c("group_channels") * c("kernel_0") * c("kernel_1");
-                let output = batch.clone() * c("output_size_1") * c("output_size_2") * c("output_size_0");
-                let macs = output.clone() * depth.clone();
-                (image(table), output, depth * c("output_size_0"), macs)
-            }
-            Table::Pooling => {
-                let output = batch.clone() * c("output_size_1") * c("output_size_2") * c("input_size_0");
-                let reads = output.clone() * c("kernel_0") * c("kernel_1");
-                (image(table), output, Formula::Constant(0.0), reads)
-            }
-            _ => {
-                let (input, output, weights) = (c("input_size"), c("output_size"), c("weights"));
-                // A product of a C·P by a C·K matrix: see `Shape::macs`.
-                let macs = (input.clone() * output.clone() * weights.clone()).root();
-                (input, output, weights, macs)
-            }
-        };
-        Self { batch, input, output, weights, macs, bytes: element_bytes(table) }
-    }
-
-    fn in_bytes(&self, elements: &Formula) -> Formula {
-        elements.clone() * self.bytes.clone()
-    }
-
-    fn bytes_moved(&self) -> Formula {
-        self.in_bytes(&(self.input.clone() + self.output.clone() + self.weights.clone()))
-    }
-
-    /// Operations for each element that must be moved.
-    fn intensity(&self) -> Formula {
-        self.macs.clone() / (self.input.clone() + self.output.clone() + self.weights.clone())
-    }
-}
-
-fn image(table: Table) -> Formula {
+/// The work of a table's layers, as formulas over the features.
+fn work(table: Table) -> Work<Formula> {
     let c = |name: &str| column(table, name);
-    c("batch_size") * c("input_size_0") * c("input_size_1") * c("input_size_2")
+    match table {
+        Table::Convolutional => Work::convolution(ConvolutionSizes {
+            batch: c("batch_size"),
+            input: Image { channels: c("input_size_0"), height: c("input_size_1"), width: c("input_size_2") },
+            output: Image { channels: c("output_size_0"), height: c("output_size_1"), width: c("output_size_2") },
+            group_channels: c("group_channels"),
+            kernel: Window { height: c("kernel_0"), width: c("kernel_1") },
+            weights: None,
+            element_bytes: c("element_bytes"),
+        }),
+        Table::Pooling => Work::pooling(PoolingSizes {
+            batch: c("batch_size"),
+            input: Image { channels: c("input_size_0"), height: c("input_size_1"), width: c("input_size_2") },
+            // A pooling keeps the number of channels.
+            output: Image { channels: c("input_size_0"), height: c("output_size_1"), width: c("output_size_2") },
+            kernel: Window { height: c("kernel_0"), width: c("kernel_1") },
+            element_bytes: c("element_bytes"),
+        }),
+        Table::Dense => Work::matrix_product(c("input_size"), c("output_size"), c("weights"), c("element_bytes")),
+        _ => Work::moving(None, [c("input_size"), c("output_size"), c("weights")], c("element_bytes")),
+    }
+}
+
+/// Multiply-accumulates, or a pooling's window reads: what fills the GPU's arithmetic; 0 where a layer has neither.
+fn operations(work: &Work<Formula>) -> Formula {
+    work.operations().unwrap_or(Formula::Constant(0.0))
+}
+
+fn in_bytes(table: Table, elements: &Formula) -> Formula {
+    elements.clone() * element_bytes(table)
 }
 
 /// How finely costs are told apart.
@@ -152,20 +132,22 @@ pub(crate) enum Prices {
 
 /// What a layer's run time or energy is the non-negative sum of: a constant for its launch, arithmetic, bytes moved.
 pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
-    let s = Sizes::of(table);
+    let w = work(table);
     let mut all = match table {
-        Table::Convolutional => return convolution(&s, prices),
-        Table::Dense => vec![quantity("launch", one()), arithmetic("MACs", s.macs.clone())],
-        Table::Pooling => vec![quantity("launch", one()), quantity("window reads", s.in_bytes(&s.macs))],
+        Table::Convolutional => return convolution(w, prices),
+        Table::Dense => vec![quantity("launch", one()), arithmetic("MACs", operations(&w))],
+        Table::Pooling => {
+            vec![quantity("launch", one()), quantity("window reads", in_bytes(table, &operations(&w)))]
+        }
         _ => vec![quantity("launch", one())],
     };
     match prices {
-        Prices::One => all.push(quantity("bytes", s.bytes_moved())),
+        Prices::One => all.push(quantity("bytes", w.bytes_moved)),
         Prices::Each => {
-            all.push(quantity("bytes in", s.in_bytes(&s.input)));
-            all.push(quantity("bytes out", s.in_bytes(&s.output)));
+            all.push(quantity("bytes in", w.bytes_in));
+            all.push(quantity("bytes out", w.bytes_out));
             if table != Table::Pooling {
-                all.push(quantity("bytes of weights", s.in_bytes(&s.weights)));
+                all.push(quantity("bytes of weights", w.bytes_weights));
             }
         }
     }
@@ -174,28 +156,29 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
 
 /// Of a convolution: arithmetic as it is and in whole tiles, and the length of the sum behind one output, which no number
 /// of cores shortens; launch and arithmetic apart for depthwise convolutions, whose kernels differ.
-fn convolution(s: &Sizes, prices: Prices) -> Vec<Quantity> {
+fn convolution(w: Work<Formula>, prices: Prices) -> Vec<Quantity> {
     let c = |name: &str| column(Table::Convolutional, name);
+    let macs = operations(&w);
     let depthwise = c("input_size_0").above(1.5) * (one() - c("group_channels").above(1.5));
     let dense = one() - depthwise.clone();
     let in_depthwise = |f: &Formula| depthwise.clone() * f.clone();
     let in_dense = |f: &Formula| dense.clone() * f.clone();
-    let pixels = s.batch.clone() * c("output_size_1") * c("output_size_2");
+    let pixels = c("batch_size") * c("output_size_1") * c("output_size_2");
     let depth = c("group_channels") * c("kernel_0") * c("kernel_1");
     let in_tiles = |tile: f64| c("output_size_0").rounded_up(tile) * pixels.clone().rounded_up(tile) * depth.clone();
     let mut all = vec![
         quantity("launch", dense.clone()),
         quantity("launch, depthwise", depthwise.clone()),
-        arithmetic("MACs", in_dense(&s.macs)),
-        arithmetic("MACs, depthwise", in_depthwise(&s.macs)),
+        arithmetic("MACs", in_dense(&macs)),
+        arithmetic("MACs, depthwise", in_depthwise(&macs)),
         arithmetic("MACs an output", in_dense(&depth)),
-        quantity("bytes of patches", in_dense(&s.in_bytes(&(depth.clone() * pixels.clone())))),
+        quantity("bytes of patches", in_dense(&in_bytes(Table::Convolutional, &(depth.clone() * pixels.clone())))),
     ];
     for tile in TILES {
         all.push(arithmetic(&format!("MACs in tiles of {tile}"), in_dense(&in_tiles(tile))));
     }
     if prices == Prices::One {
-        all.push(quantity("bytes", s.bytes_moved()));
+        all.push(quantity("bytes", w.bytes_moved));
         return all;
     }
     // 3×3 kernels have algorithms of their own (Winograd's: Lavin and Gray, 2015, arXiv:1509.09308), so that every other
@@ -205,35 +188,36 @@ fn convolution(s: &Sizes, prices: Prices) -> Vec<Quantity> {
     let three = is_three("kernel_0") * is_three("kernel_1");
     let other = one() - three.clone();
     let [width, height] = WINOGRAD_BLOCK;
-    let blocks = s.batch.clone()
+    let blocks = c("batch_size")
         * c("output_size_1").rounded_up(height)
         * c("output_size_2").rounded_up(width)
         * c("output_size_0").rounded_up(TILES[0])
         * c("group_channels");
     all.extend([
-        arithmetic("MACs, not 3×3", in_dense(&(other.clone() * s.macs.clone()))),
+        arithmetic("MACs, not 3×3", in_dense(&(other.clone() * macs.clone()))),
         arithmetic("MACs in tiles of 64, not 3×3", in_dense(&(other.clone() * in_tiles(TILES[1])))),
-        arithmetic("MACs, depthwise, not 3×3", in_depthwise(&(other * s.macs.clone()))),
+        arithmetic("MACs, depthwise, not 3×3", in_depthwise(&(other * macs))),
         arithmetic("products in blocks of 16×8, 3×3", in_dense(&(three * blocks))),
-        quantity("bytes in", in_dense(&s.in_bytes(&s.input))),
-        quantity("bytes in, depthwise", in_depthwise(&s.in_bytes(&s.input))),
-        quantity("bytes out", in_dense(&s.in_bytes(&s.output))),
-        quantity("bytes out, depthwise", in_depthwise(&s.in_bytes(&s.output))),
-        quantity("bytes of weights", s.in_bytes(&s.weights)),
+        quantity("bytes in", in_dense(&w.bytes_in)),
+        quantity("bytes in, depthwise", in_depthwise(&w.bytes_in)),
+        quantity("bytes out", in_dense(&w.bytes_out)),
+        quantity("bytes out, depthwise", in_depthwise(&w.bytes_out)),
+        quantity("bytes of weights", w.bytes_weights),
     ]);
     all
 }
 
 /// What fills a GPU: the quantities whose growth saturates it, and with it the power it draws.
 pub(crate) fn loads(table: Table) -> Vec<Quantity> {
-    let s = Sizes::of(table);
-    let mut all = vec![quantity("elements in", s.input.clone()), quantity("elements out", s.output.clone())];
+    let w = work(table);
+    let mut all =
+        vec![quantity("elements in", w.elements_in.clone()), quantity("elements out", w.elements_out.clone())];
     if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
-        all.push(quantity("MACs", s.macs.clone()));
+        all.push(quantity("MACs", operations(&w)));
     }
     all.extend(intensity(table));
     if matches!(table, Table::Convolutional | Table::Dense) {
-        all.push(quantity("weights", s.weights.clone()));
+        all.push(quantity("weights", w.weights));
     }
     all
 }
@@ -242,7 +226,7 @@ pub(crate) fn loads(table: Table) -> Vec<Quantity> {
 /// graph.
 pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
     let c = |name: &str| quantity(name, column(table, name));
-    let s = Sizes::of(table);
+    let w = work(table);
     let mut all = match table {
         Table::Convolutional => {
             ["input_size_0", "output_size_0", "input_size_1", "output_size_1", "kernel_0", "stride_0", "group_channels"]
@@ -255,8 +239,8 @@ pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
     all.extend([
         c("batch_size"),
         c("element_bytes"),
-        quantity("elements in", s.input.clone()),
-        quantity("elements out", s.output.clone()),
+        quantity("elements in", w.elements_in.clone()),
+        quantity("elements out", w.elements_out.clone()),
     ]);
     all
 }
@@ -264,21 +248,24 @@ pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
 /// Operations for each element that must be moved, where a layer operates at all.
 pub(crate) fn intensity(table: Table) -> Option<Quantity> {
     let operates = matches!(table, Table::Convolutional | Table::Dense | Table::Pooling);
-    operates.then(|| quantity("MACs an element", Sizes::of(table).intensity()))
+    operates.then(|| {
+        let w = work(table);
+        quantity("MACs an element", operations(&w) / w.elements_moved())
+    })
 }
 
 /// What follows from the sizes, which trees that learn from single layers ask besides.
 pub(crate) fn products(table: Table) -> Vec<Quantity> {
-    let s = Sizes::of(table);
+    let w = work(table);
     let mut all = Vec::new();
     if table == Table::Convolutional {
         let depth = column(table, "group_channels") * column(table, "kernel_0") * column(table, "kernel_1");
         let pixels = column(table, "output_size_1") * column(table, "output_size_2");
         all.push(quantity("patch elements", depth * pixels));
-        all.push(quantity("weights", s.weights));
+        all.push(quantity("weights", w.weights.clone()));
     }
     if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
-        all.push(quantity("MACs", s.macs));
+        all.push(quantity("MACs", operations(&w)));
     }
     all
 }
@@ -286,24 +273,34 @@ pub(crate) fn products(table: Table) -> Vec<Quantity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::Column;
-    use crate::features::columns::Shape;
+    use crate::features::{Column, ConvShape, DenseShape, LayerShape, LayerSpec};
     use shared::engine::Precision;
 
     #[test]
     fn quantities_agree_with_the_columns_of_the_same_name() {
-        let mut values = vec![2.0, 32.0, 56.0, 56.0, 64.0, 28.0, 28.0, 3.0, 5.0, 2.0, 2.0, 2.0, 2.0];
-        values.extend([4.0, 1.0, 1.0, f64::NAN]);
-        let convolution = Shape { table: Table::Convolutional, values, precision: Some(Precision::Fp16) };
-        let dense = Shape { table: Table::Dense, values: vec![2.0, 1024.0, 20.0, f64::NAN], precision: None };
-        for shape in [convolution, dense] {
-            let read = |name: &str| Column::resolve(shape.table, name).expect("a column").value(&shape);
-            let row: Vec<f64> = features(shape.table).iter().map(|name| read(name)).collect();
-            let sizes = Sizes::of(shape.table);
-            assert_eq!(sizes.macs.value(&row), read("macs"));
-            assert_eq!(sizes.weights.value(&row), read("weights"));
-            assert_eq!(sizes.input.value(&row), read("input_elements"));
-            assert_eq!(sizes.output.value(&row), read("output_elements"));
+        let both = |size: f64| Window { height: size, width: size };
+        let convolution = LayerShape::Conv(ConvShape {
+            batch: 2.0,
+            input: Image { channels: 32.0, height: 56.0, width: 56.0 },
+            output: Image { channels: 64.0, height: 28.0, width: 28.0 },
+            kernel: Window { height: 3.0, width: 5.0 },
+            padding: both(2.0),
+            stride: both(2.0),
+            groups: 4.0,
+            dilation: both(1.0),
+            weights: None,
+        });
+        let dense = LayerShape::Dense(DenseShape { batch: 2.0, input: 1024.0, output: 20.0, weights: None });
+        for (shape, precision) in [(convolution, Some(Precision::Fp16)), (dense, None)] {
+            let layer = LayerSpec { shape, precision };
+            let read = |name: &str| Column::resolve(layer.table(), name).expect("a column").value(&layer);
+            let row: Vec<f64> = features(layer.table()).iter().map(|name| read(name)).collect();
+            let quantities = work(layer.table());
+            assert_eq!(operations(&quantities).value(&row), read("macs"));
+            assert_eq!(quantities.weights.value(&row), read("weights"));
+            assert_eq!(quantities.elements_in.value(&row), read("input_elements"));
+            assert_eq!(quantities.elements_out.value(&row), read("output_elements"));
+            assert_eq!(quantities.bytes_moved.value(&row), layer.work().bytes_moved);
         }
     }
 

@@ -1,0 +1,241 @@
+//! A layer as its training table describes it: a shape with named fields, and the number format.
+//!
+//! All sizes are `f64`: a table holds numbers of any origin, and every model reads floating point.
+
+use shared::engine::{ConvolutionSizes, Image, PoolingSizes, Precision, Table, Window, Work};
+
+/// The precision assumed for rows without one: the reference measures in FP16.
+pub const ASSUMED_PRECISION: Precision = Precision::Fp16;
+
+/// A convolution of any sort, transposed ones included.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ConvShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Input extents.
+    pub input: Image,
+    /// Output extents.
+    pub output: Image,
+    /// Kernel extents.
+    pub kernel: Window,
+    /// Padding of each axis, before and after together.
+    pub padding: Window,
+    /// Steps of the kernel.
+    pub stride: Window,
+    /// Channel groups.
+    pub groups: f64,
+    /// Distance between the kernel's elements.
+    pub dilation: Window,
+    /// Number of weights, where it is counted.
+    pub weights: Option<f64>,
+}
+
+impl ConvShape {
+    /// Input channels that one output channel reads.
+    #[must_use]
+    pub fn group_channels(&self) -> f64 {
+        self.input.channels / self.groups
+    }
+
+    /// Whether every output channel reads one input channel of its own.
+    #[must_use]
+    pub fn is_depthwise(&self) -> bool {
+        self.group_channels() <= 1.0 && self.groups > 1.0
+    }
+}
+
+/// A pooling over windows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PoolShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Input extents.
+    pub input: Image,
+    /// Output extents.
+    pub output: Image,
+    /// Window extents.
+    pub kernel: Window,
+    /// Steps of the window.
+    pub stride: Window,
+    /// Padding of each axis, before and after together.
+    pub padding: Window,
+}
+
+/// A matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DenseShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Elements of the main input, the batch included.
+    pub input: f64,
+    /// Elements of the main output, the batch included.
+    pub output: f64,
+    /// Number of weights, where it is counted.
+    pub weights: Option<f64>,
+}
+
+impl DenseShape {
+    /// Input elements per image.
+    #[must_use]
+    pub fn input_features(&self) -> f64 {
+        self.input / self.batch
+    }
+
+    /// Output elements per image.
+    #[must_use]
+    pub fn output_features(&self) -> f64 {
+        self.output / self.batch
+    }
+
+    /// Weights as counted, else those of a fully connected layer: input × output features.
+    #[must_use]
+    pub fn weights(&self) -> f64 {
+        self.weights.unwrap_or_else(|| self.input_features() * self.output_features())
+    }
+}
+
+/// A layer known only by its element counts.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ElementsShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Elements of all inputs, the batch included.
+    pub input: f64,
+    /// Elements of all outputs, the batch included.
+    pub output: f64,
+    /// Number of weights, where it is counted.
+    pub weights: Option<f64>,
+}
+
+/// The shape of a layer, by the training table it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LayerShape {
+    /// Row of `convolutional`.
+    Conv(ConvShape),
+    /// Row of `dense`.
+    Dense(DenseShape),
+    /// Row of `pooling`.
+    Pool(PoolShape),
+    /// Row of `pointwise`.
+    Pointwise(ElementsShape),
+    /// Row of `reformat`.
+    Reformat(ElementsShape),
+    /// Row of `reduce`.
+    Reduce(ElementsShape),
+    /// Row of `softmax`.
+    Softmax(ElementsShape),
+    /// Row of `foreign`: an opaque subgraph.
+    Foreign(ElementsShape),
+}
+
+/// A layer as its training table describes it.
+///
+/// ```
+/// use learn::features::{ConvShape, LayerShape, LayerSpec};
+/// use shared::engine::{Image, Precision, Table, Window};
+///
+/// let one = Window { height: 1.0, width: 1.0 };
+/// let layer = LayerSpec {
+///     shape: LayerShape::Conv(ConvShape {
+///         batch: 1.0,
+///         input: Image { channels: 64.0, height: 56.0, width: 56.0 },
+///         output: Image { channels: 128.0, height: 28.0, width: 28.0 },
+///         kernel: Window { height: 3.0, width: 3.0 },
+///         padding: Window { height: 2.0, width: 2.0 },
+///         stride: Window { height: 2.0, width: 2.0 },
+///         groups: 1.0,
+///         dilation: one,
+///         weights: None,
+///     }),
+///     precision: Some(Precision::Int8),
+/// };
+/// assert_eq!(layer.table(), Table::Convolutional);
+/// assert_eq!(layer.work().macs, Some(57_802_752.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerSpec {
+    /// Its sizes.
+    pub shape: LayerShape,
+    /// The number format it computes in; none where the data do not say.
+    pub precision: Option<Precision>,
+}
+
+impl LayerSpec {
+    /// The training table that the layer belongs to.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        match self.shape {
+            LayerShape::Conv(_) => Table::Convolutional,
+            LayerShape::Dense(_) => Table::Dense,
+            LayerShape::Pool(_) => Table::Pooling,
+            LayerShape::Pointwise(_) => Table::Pointwise,
+            LayerShape::Reformat(_) => Table::Reformat,
+            LayerShape::Reduce(_) => Table::Reduce,
+            LayerShape::Softmax(_) => Table::Softmax,
+            LayerShape::Foreign(_) => Table::Foreign,
+        }
+    }
+
+    /// Images per inference.
+    #[must_use]
+    pub fn batch(&self) -> f64 {
+        match &self.shape {
+            LayerShape::Conv(shape) => shape.batch,
+            LayerShape::Dense(shape) => shape.batch,
+            LayerShape::Pool(shape) => shape.batch,
+            LayerShape::Pointwise(shape)
+            | LayerShape::Reformat(shape)
+            | LayerShape::Reduce(shape)
+            | LayerShape::Softmax(shape)
+            | LayerShape::Foreign(shape) => shape.batch,
+        }
+    }
+
+    /// Bits of one element, those of [`ASSUMED_PRECISION`] where the precision is unknown.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.precision.unwrap_or(ASSUMED_PRECISION).bits()
+    }
+
+    /// Bytes of one element, those of [`ASSUMED_PRECISION`] where the precision is unknown.
+    #[must_use]
+    pub fn element_bytes(&self) -> f64 {
+        f64::from(self.bits()) / 8.0
+    }
+
+    /// What the layer has to do.
+    #[must_use]
+    pub fn work(&self) -> Work<f64> {
+        let element_bytes = self.element_bytes();
+        match &self.shape {
+            LayerShape::Conv(shape) => Work::convolution(ConvolutionSizes {
+                batch: shape.batch,
+                input: shape.input,
+                output: shape.output,
+                group_channels: shape.group_channels(),
+                kernel: shape.kernel,
+                weights: shape.weights,
+                element_bytes,
+            }),
+            LayerShape::Pool(shape) => Work::pooling(PoolingSizes {
+                batch: shape.batch,
+                input: shape.input,
+                output: shape.output,
+                kernel: shape.kernel,
+                element_bytes,
+            }),
+            LayerShape::Dense(shape) => Work::matrix_product(shape.input, shape.output, shape.weights(), element_bytes),
+            LayerShape::Pointwise(shape)
+            | LayerShape::Reformat(shape)
+            | LayerShape::Reduce(shape)
+            | LayerShape::Softmax(shape) => shape.work(Some(0.0), element_bytes),
+            LayerShape::Foreign(shape) => shape.work(None, element_bytes),
+        }
+    }
+}
+
+impl ElementsShape {
+    fn work(&self, macs: Option<f64>, element_bytes: f64) -> Work<f64> {
+        Work::moving(macs, [self.input, self.output, self.weights.unwrap_or(0.0)], element_bytes)
+    }
+}
