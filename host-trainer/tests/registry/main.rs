@@ -10,7 +10,8 @@ mod mlflow;
 use fixtures::{Forge, Part};
 use learn::model::Target;
 use registry::{
-    Action, Alias, Cache, Error, Metric, On, Outcome, Provenance, Registry, Request, Verdict, Yardstick, open_deployed,
+    Action, Alias, Cache, Criterion, Error, EvaluationSet, Metric, Outcome, Provenance, Registry, Request, Verdict,
+    open_deployed,
 };
 use shared::engine::Table;
 use std::collections::BTreeSet;
@@ -76,14 +77,14 @@ async fn live_a_whole_life(store: store::Store) {
         Err(Error::Name(_))
     ));
     assert_eq!(registry.generation(Some("board")).await.expect("listed"), since);
-    assert_eq!(registry.best(&alias(), &Yardstick::default()).await.expect("found"), Some(versions[2].clone()));
+    assert_eq!(registry.best(&alias(), &Criterion::default()).await.expect("found"), Some(versions[2].clone()));
     registry.promote(&versions[2], &request("tester")).await.expect("decided");
     let back = registry.rollback(&alias(), None, Some("too hot"), "tester").await.expect("taken back");
     assert_eq!((back.value.to, &back.value.declined), (versions[0].record.model, &vec![versions[2].record.model]));
     // Better, and taken back: no longer by itself.
     let refused = registry.promote(&versions[2], &request("tester")).await.expect("decided");
     assert!(matches!(&refused, Outcome::Declined { reason, .. } if reason.contains("rollback")), "{refused:?}");
-    assert_eq!(registry.best(&alias(), &Yardstick::default()).await.expect("found").map(|v| v.version), Some(2));
+    assert_eq!(registry.best(&alias(), &Criterion::default()).await.expect("found").map(|v| v.version), Some(2));
     let by_hand = registry.promote(&versions[1], &forced("it was measured again")).await.expect("decided");
     assert!(matches!(by_hand, Outcome::Promoted(entry) if entry.value.forced));
 
@@ -118,9 +119,9 @@ async fn figures_of_other_data_do_not_compare_and_given_data_judge_both() {
     assert!(matches!(&declined, Outcome::Declined { reason, .. } if reason.contains("same data")), "{declined:?}");
     // Measured: 1.1 times the first feature; the third model is exact, the second far off.
     let data = Arc::new(forge.data(1.1));
-    let yardstick = Yardstick { metric: Metric::Mape, on: On::Data(Arc::clone(&data)) };
-    let on_data = Request { yardstick: yardstick.clone(), ..request("tester") };
-    let comparison = registry.compare(&versions[1], &yardstick).await.expect("judged");
+    let criterion = Criterion { metric: Metric::Mape, on: EvaluationSet::Data(Arc::clone(&data)) };
+    let on_data = Request { criterion: criterion.clone(), ..request("tester") };
+    let comparison = registry.compare(&versions[1], &criterion).await.expect("judged");
     assert!(matches!(comparison.verdict(), Verdict::NotBetter(_)), "{comparison:?}");
     let outcome = registry.promote(&versions[2], &on_data).await.expect("decided");
     let Outcome::Promoted(entry) = outcome else { panic!("{outcome:?}") };
@@ -331,7 +332,7 @@ fn a_server_can_hold_what_the_registry_does_across_threads() {
     send(registry.verify());
     send(registry.find("abcd"));
     send(registry.rollback(&alias(), None, None, "tester"));
-    send(registry.best(&alias(), &request.yardstick));
+    send(registry.best(&alias(), &request.criterion));
     send(open_deployed("memory:", None, Some(&cache)));
     let version: Option<registry::Version> = None;
     if let Some(version) = &version {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// What is needed of an alignment's quality report.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The board.
     pub device: Option<String>,
     /// The method.
@@ -29,7 +29,7 @@ impl Report {
     ///
     /// # Errors
     /// When it cannot be read or is not a report.
-    pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         if !path.is_file() {
             return Ok(None);
         }

@@ -17,6 +17,7 @@
 mod alias;
 mod cache;
 mod check;
+mod criterion;
 mod error;
 mod export;
 pub mod mlflow;
@@ -29,10 +30,10 @@ mod register;
 mod registry;
 mod revision;
 mod verify;
-mod yardstick;
 
 pub use alias::Alias;
 pub use cache::Cache;
+pub use criterion::{Comparison, Criterion, EvaluationSet, Metric, Score, Verdict};
 pub use error::Error;
 pub use open::{Opened, open_deployed};
 pub use promote::{Outcome, Request};
@@ -43,4 +44,3 @@ pub use register::Registered;
 pub use registry::Registry;
 pub use revision::data_revision;
 pub use verify::Verification;
-pub use yardstick::{Comparison, Metric, On, Score, Verdict, Yardstick};

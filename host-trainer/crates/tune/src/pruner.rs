@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::random::SplitMix64;
 
 /// How trials are stopped early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pruner {
     /// Never.

@@ -15,7 +15,7 @@ pub(super) use register::{Registration, register_fitted};
 use super::Format;
 use clap::{Args, Subcommand, ValueEnum};
 use learn::training;
-use registry::{Metric, On, Registry, Version, Yardstick};
+use registry::{Criterion, EvaluationSet, Metric, Registry, Version};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -107,7 +107,7 @@ enum Judged {
 }
 
 impl Measure {
-    fn yardstick(&self, printer: &Printer) -> Result<Yardstick, Failure> {
+    fn criterion(&self, printer: &Printer) -> Result<Criterion, Failure> {
         let metric: Metric = self.metric.parse()?;
         let on = match (&self.data, self.on) {
             (Some(folder), _) => {
@@ -115,12 +115,12 @@ impl Measure {
                 for note in &data.notes {
                     printer.warn(note);
                 }
-                On::Data(Arc::new(data))
+                EvaluationSet::Data(Arc::new(data))
             }
-            (None, Judged::CrossValidation) => On::CrossValidation,
-            (None, Judged::Test) => On::Test,
+            (None, Judged::CrossValidation) => EvaluationSet::CrossValidation,
+            (None, Judged::Test) => EvaluationSet::Test,
         };
-        Ok(Yardstick { metric, on })
+        Ok(Criterion { metric, on })
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Answer, Measure, Place, answer};
 use crate::cli::Format;
 use crate::cli::table::figure;
 use clap::Args;
-use registry::{Comparison, Outcome, Registry, Request, Verdict, Version, Yardstick, short};
+use registry::{Comparison, Criterion, Outcome, Registry, Request, Verdict, Version, short};
 use serde::Serialize;
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
@@ -118,14 +118,14 @@ fn write(lines: &[Line], format: Format, printer: &Printer) -> Result<(), Failur
 impl Compare {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let yardstick = self.measure.yardstick(printer)?;
+        let criterion = self.measure.criterion(printer)?;
         let versions = match self.models.is_empty() {
-            true => candidates(&registry, self.device.as_deref(), &yardstick).await?,
+            true => candidates(&registry, self.device.as_deref(), &criterion).await?,
             false => super::chosen(&registry, &self.models, None).await?,
         };
         let mut lines = Vec::new();
         for version in &versions {
-            let comparison = registry.compare(version, &yardstick).await?;
+            let comparison = registry.compare(version, &criterion).await?;
             let (outcome, reason) = match comparison.verdict() {
                 Verdict::Better => ("better", None),
                 Verdict::NotBetter(reason) => ("not better", Some(reason)),
@@ -138,14 +138,14 @@ impl Compare {
 }
 
 /// The best candidate of each alias of a device that has one.
-async fn candidates(registry: &Registry, device: Option<&str>, yardstick: &Yardstick) -> Result<Vec<Version>, Failure> {
+async fn candidates(registry: &Registry, device: Option<&str>, criterion: &Criterion) -> Result<Vec<Version>, Failure> {
     let device = match device {
         Some(device) => device.to_owned(),
         None => super::only_device(registry).await?,
     };
     let mut versions = Vec::new();
     for alias in registry.aliases(Some(&device)).await? {
-        versions.extend(registry.best(&alias, yardstick).await?);
+        versions.extend(registry.best(&alias, criterion).await?);
     }
     Ok(versions)
 }
@@ -153,12 +153,12 @@ async fn candidates(registry: &Registry, device: Option<&str>, yardstick: &Yards
 impl Promote {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let yardstick = self.measure.yardstick(printer)?;
+        let criterion = self.measure.criterion(printer)?;
         let versions = match &self.model {
             Some(model) => vec![registry.find(model).await?],
-            None => candidates(&registry, self.device.as_deref(), &yardstick).await?,
+            None => candidates(&registry, self.device.as_deref(), &criterion).await?,
         };
-        let request = Request { yardstick, force: self.force, reason: self.reason.clone(), who: super::who() };
+        let request = Request { criterion, force: self.force, reason: self.reason.clone(), who: super::who() };
         let (mut lines, mut failed) = (Vec::new(), 0);
         for version in &versions {
             match registry.promote(version, &request).await {

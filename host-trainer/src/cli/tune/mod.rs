@@ -274,7 +274,9 @@ impl Tune {
         report::print(study, trials, Some(best), self.format, printer)?;
         if let (Some(out), true) = (&self.out, self.final_epochs != Some(0)) {
             let mut last = tuned;
-            last.mlp.epochs = self.final_epochs.unwrap_or(last.mlp.epochs);
+            if let Some(epochs) = self.final_epochs {
+                last.change_options(|mlp: &mut estimators::mlp::Settings| mlp.epochs = epochs);
+            }
             last.check().map_err(Failure::usage)?;
             subject.fit(&last, out, printer)?;
         }
