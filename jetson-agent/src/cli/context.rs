@@ -31,7 +31,7 @@ impl Context {
     ) -> Result<(), Failure> {
         let text = match self.format {
             Format::Human => human(value),
-            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::data(e.to_string()))? + "\n",
+            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::from_error(Kind::Data, e))? + "\n",
         };
         self.printer.data(&text)
     }
@@ -47,7 +47,7 @@ impl Context {
             handler.interrupt();
             printer.say("ending the cycle and sealing the run; once more ends at once");
         })
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")))?;
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")).caused_by(e))?;
         Ok(stop)
     }
 }

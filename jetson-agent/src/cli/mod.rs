@@ -48,6 +48,9 @@ pub struct GlobalArgs {
     /// Draw no progress bars.
     #[arg(long, global = true)]
     no_progress: bool,
+    /// Show what caused a failure.
+    #[arg(short, long, global = true)]
+    verbose: bool,
     /// How data are written.
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -60,7 +63,7 @@ impl GlobalArgs {
     /// The printer these options ask for.
     #[must_use]
     pub fn printer(&self) -> Printer {
-        Printer { quiet: self.quiet, no_progress: self.no_progress }
+        Printer { quiet: self.quiet, no_progress: self.no_progress, verbose: self.verbose }
     }
 
     fn root(&self) -> Root {

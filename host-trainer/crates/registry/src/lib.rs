@@ -17,6 +17,7 @@
 mod alias;
 mod cache;
 mod check;
+mod choose;
 mod criterion;
 mod error;
 mod export;
@@ -33,6 +34,7 @@ mod verify;
 
 pub use alias::Alias;
 pub use cache::Cache;
+pub use choose::who;
 pub use criterion::{Comparison, Criterion, EvaluationSet, Metric, Score, Verdict};
 pub use error::Error;
 pub use open::{Opened, open_deployed};
