@@ -1,5 +1,5 @@
 //! `host-trainer align` through the real binary.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use serde_json::Value;
 use shared::random::Random;
@@ -31,15 +31,6 @@ fn quality(raw: &Path, options: &[&str]) -> Value {
     serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].clone()
 }
 
-fn data(path: &str) -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(path);
-    if !path.exists() {
-        eprintln!("skipped: no {}", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 fn write_run(root: &Path, model: &str, power: &[u8], latency: &[u8], idle_w: f64) -> PathBuf {
     let folder = root.join(model);
     fs::create_dir_all(folder.join("trt_profiling")).unwrap();
@@ -69,33 +60,6 @@ fn network(layers: u32, constant: Option<f64>) -> Load {
 
 const READ_FAST: PollModel =
     PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
-
-#[test]
-fn the_references_examples_come_out_to_the_digit() {
-    let Some(raw) = data("reference_examples/example_raw_data") else { return };
-    let results = tempfile::tempdir().unwrap();
-    let output = align(&raw, results.path(), &["--method", "window"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for model in ["simple", "multiple_readings", "multiple_layers"] {
-        let expected: Value =
-            serde_json::from_slice(&fs::read(raw.join(model).join("expected_metrics_by_cycle.json")).unwrap()).unwrap();
-        let folder = results.path().join(model);
-        let mut reader = csv::Reader::from_path(folder.join("power_runtime_mapping_layerwise.csv")).unwrap();
-        let header = reader.headers().unwrap().clone();
-        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(rows.len(), expected.as_array().unwrap().len());
-        for (row, expected) in rows.iter().zip(expected.as_array().unwrap()) {
-            // The reference's columns come first, in its order, with the text that pandas writes.
-            for (column, (key, value)) in expected.as_object().unwrap().iter().enumerate() {
-                assert_eq!(&header[column], key);
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                assert_eq!(row[column], text, "{model} {key}");
-            }
-        }
-        let copy = fs::read(folder.join("trt_engine_info.json")).unwrap();
-        assert_eq!(copy, fs::read(raw.join(model).join("trt_profiling/trt_engine_info.json")).unwrap());
-    }
-}
 
 #[test]
 fn a_simulated_run_is_attributed_reported_and_adds_up() {
@@ -368,52 +332,6 @@ fn order_of_layers_means_nothing_and_any_prefix_is_accepted() {
         // A latency file may be cut before its first measurement; that is bad data, said so, and no crash.
         assert!(matches!(output.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
     }
-}
-
-#[test]
-fn the_real_lenet_excerpt_gives_its_energy_and_claims_no_layer() {
-    let Some(folder) = data("orin_lenet_alignment") else { return };
-    let root = tempfile::tempdir().unwrap();
-    // The excerpt has start times; our format has ends.
-    let cycles: Vec<serde_json::Map<String, Value>> =
-        serde_json::from_slice(&fs::read(folder.join("lenet_layerwise_latency.excerpt.json")).unwrap()).unwrap();
-    let mut lists: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
-    for cycle in &cycles {
-        for (layer, run) in cycle {
-            let ms = run["elapsed_time"].as_f64().unwrap();
-            let end_us = (run["start_time"].as_f64().unwrap() * 1e6 + ms * 1e3) as i64;
-            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", format_stamp(end_us * 1000)));
-        }
-    }
-    let lists: Vec<String> =
-        lists.iter().map(|(name, l)| format!("{}:[{}]", Value::from(name.as_str()), l.join(","))).collect();
-    let power = fs::read(folder.join("lenet_power_log.excerpt.log")).unwrap();
-    write_run(root.path(), "lenet", &power, format!("{{{}}}", lists.join(",")).as_bytes(), 4.182_323_8);
-    let report = quality(root.path(), &["--sensor-lag-ms", "412"]);
-    assert_eq!(report["sensor"]["quantum_ma"].as_f64(), Some(8.0));
-    assert!(report["layers"].as_array().unwrap().iter().all(|l| l["verdict"] == "not_identifiable"));
-    // 20 inferences in 86.3 ms; the reading falls by 64 mA over the 0.13 s of the excerpt, so that the load has already
-    // dropped to where the step response ends: about 1,490 mA at 5.008 V.
-    let energy = &report["energy"];
-    assert!((energy["period_ms"].as_f64().unwrap() - 4.3).abs() < 0.3, "{energy}");
-    assert!((energy["power_w"].as_f64().unwrap() / (1.49 * 5.008) - 1.0).abs() < 0.06, "{energy}");
-}
-
-#[test]
-fn real_callback_stamps_are_told_from_layer_ends() {
-    let Some(folder) = data("orin_evpe") else { return };
-    let root = tempfile::tempdir().unwrap();
-    let latency = fs::read(folder.join("mobilenet_v2_trt_layer_latency_5cycles.json")).unwrap();
-    let run = write_run(root.path(), "mobilenet_v2", b"", &latency, 4.66);
-    fs::copy(folder.join("mobilenet_v2_trt_engine_info.json"), run.join("trt_profiling/trt_engine_info.json")).unwrap();
-    fs::copy(folder.join("mobilenet_v2_tensorrt_5000runs.json"), run.join("mobilenet_v2_tensorrt.json")).unwrap();
-    let report = quality(root.path(), &[]);
-    assert_eq!(report["timeline"]["stamps"], "callback");
-    assert_eq!((report["timeline"]["cycles"].as_u64(), report["timeline"]["incomplete"].as_u64()), (Some(5), Some(0)));
-    assert_eq!(report["layers"].as_array().unwrap().len(), 167);
-    // That file holds its JSON document as a JSON string.
-    assert!((report["energy"]["latency_ms"].as_f64().unwrap() - 4.39).abs() < 0.01);
-    assert!(report["energy"]["power_w"].is_null());
 }
 
 #[test]

@@ -1,29 +1,34 @@
 //! The reference's own examples and real engine infos, where they lie beside the repository.
-#![allow(clippy::print_stdout)]
 
+use gated_tests::{data, measured, run};
 use learn::features::{Column, Extraction, extract};
 use serde_json::Value;
 use shared::engine;
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-fn shared_data() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: the measurements are not beside the repository");
-    None
+fn main() -> ExitCode {
+    run(vec![
+        measured(
+            "reference_compatible_features_equal_the_reference_s_own",
+            "reference_examples",
+            reference_compatible_features_equal_the_reference_s_own,
+        ),
+        measured(
+            "the_pooling_window_is_read_where_the_engine_info_tells_it",
+            "reference_examples",
+            the_pooling_window_is_read_where_the_engine_info_tells_it,
+        ),
+        measured("a_row_knows_the_work_of_its_layer", "engine_info", a_row_knows_the_work_of_its_layer),
+    ])
 }
 
 /// The features that the reference's tests expect of the first layer of each kind, in its own reading: the pooling window is
 /// taken to be the whole input.
-#[test]
 fn reference_compatible_features_equal_the_reference_s_own() {
-    let Some(data) = shared_data() else { return };
     let how = Extraction { reference_compatible: true };
     let mut compared = 0;
     for model in ["model1", "model2"] {
-        let folder = data.join("reference_examples/example_preprocessed_data").join(model);
+        let folder = data("reference_examples/example_preprocessed_data").join(model);
         let expected: Value =
             serde_json::from_slice(&std::fs::read(folder.join("expected_features.json")).expect("features"))
                 .expect("JSON");
@@ -46,10 +51,8 @@ fn reference_compatible_features_equal_the_reference_s_own() {
 }
 
 /// Without that option the same pooling has the window that the engine info tells.
-#[test]
 fn the_pooling_window_is_read_where_the_engine_info_tells_it() {
-    let Some(data) = shared_data() else { return };
-    let path = data.join("reference_examples/example_preprocessed_data/model1/trt_engine_info.json");
+    let path = data("reference_examples/example_preprocessed_data/model1/trt_engine_info.json");
     let (engine, _) = engine::read(&path).expect("engine info");
     let pooling = engine
         .layers
@@ -62,11 +65,9 @@ fn the_pooling_window_is_read_where_the_engine_info_tells_it() {
 }
 
 /// MACs and bytes computed from a row of the training table are those computed from the layer it was read from.
-#[test]
 fn a_row_knows_the_work_of_its_layer() {
-    let Some(data) = shared_data() else { return };
     let (mut compared, mut differ) = (0, Vec::new());
-    for entry in std::fs::read_dir(data.join("engine_info")).expect("engine infos").flatten() {
+    for entry in std::fs::read_dir(data("engine_info")).expect("engine infos").flatten() {
         let Ok((engine, _)) = engine::read(&entry.path()) else { continue };
         for layer in &engine.layers {
             let Ok(shape) = extract(layer, Extraction::default()) else { continue };

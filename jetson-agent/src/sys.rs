@@ -116,17 +116,10 @@ pub fn signal_group(group: u32, signal: i32) {
     }
 }
 
-/// Whether a process is there.
-#[must_use]
-pub fn process_exists(id: u32) -> bool {
-    // SAFETY: signal 0 only checks.
-    i32::try_from(id).is_ok_and(|id| unsafe { libc::kill(id, 0) } == 0)
-}
-
 /// Free space for an ordinary user on a path's file system, in bytes.
 ///
 /// # Errors
-/// Whatever the system says.
+/// System errors.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;

@@ -73,7 +73,7 @@ pub struct SensorFilter {
 }
 
 impl SensorFilter {
-    /// A sensor that has seen constant power for ever until `start_ns`. Updates fall on multiples of the refresh
+    /// A sensor that has seen constant power at all times before `start_ns`. Updates fall on multiples of the refresh
     /// period after a random part of it.
     #[must_use]
     pub fn new(model: SensorModel, start_ns: u64, settled_w: f64, mut random: Random) -> Self {

@@ -169,6 +169,40 @@ impl<E> Board<'_, E> {
 ///
 /// # Errors
 /// Whatever `sink` returns; it ends the simulation.
+///
+/// ```
+/// use shared::run_folder::{LayerStamp, Record};
+/// use shared::units::{Millis, Watts};
+/// use simulate::{Load, LoadLayer, PassPlan, PollModel, SensorModel, VirtualRun, simulate};
+///
+/// let layer = LoadLayer { name: "conv1".into(), duration: Millis(0.2), power: Watts(9.0) };
+/// let passes = PassPlan {
+///     warmup: 5,
+///     runs: 100,
+///     profiled: 10,
+///     with_power: false,
+///     stamp: LayerStamp::LayerEnd,
+///     idle_ns: 10_000_000,
+/// };
+/// let run = VirtualRun {
+///     load: Load::of_layers(vec![layer]),
+///     sensor: SensorModel::ideal_meter(),
+///     poll: PollModel::streaming(),
+///     passes,
+///     start_ns: 0,
+///     seed: 1,
+/// };
+/// let mut samples = 0;
+/// let (passes, truth, _end_ns) = simulate(&run, &mut |record| {
+///     if let Record::Samples(new) = record {
+///         samples += new.len();
+///     }
+///     Ok::<(), std::convert::Infallible>(())
+/// })
+/// .expect("the sink never fails");
+/// assert_eq!((passes.len(), truth.cycles), (3, 100));
+/// assert!(samples > 100 && (truth.layers[0].power_w - 9.0).abs() < 1e-9);
+/// ```
 pub fn simulate<E>(
     run: &VirtualRun,
     sink: &mut dyn FnMut(Record) -> Result<(), E>,

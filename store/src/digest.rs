@@ -1,7 +1,7 @@
 //! What a blob is called: the SHA-256 of its content.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use shared::digest::{hex, sha256_bytes};
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ impl Digest {
     /// The digest of a content.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        Self(Sha256::digest(content).into())
+        Self(sha256_bytes(content))
     }
 
     /// The digest with these bytes, for formats that hold digests in binary.
@@ -28,17 +28,11 @@ impl Digest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
-
-    /// The digest that a hasher has arrived at.
-    #[must_use]
-    pub fn finish(hasher: Sha256) -> Self {
-        Self(hasher.finalize().into())
-    }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a store.
 
-use crate::{Digest, Key};
+use crate::{Digest, Key, KeyError};
 use shared::failure::{Failure, Kind};
 
 /// What can go wrong with a store.
@@ -8,13 +8,8 @@ use shared::failure::{Failure, Kind};
 #[non_exhaustive]
 pub enum Error {
     /// A name that no object may have.
-    #[error("`{name}` cannot name an object: {reason}")]
-    Key {
-        /// The name as given.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A URL that names no store.
     #[error("`{url}` names no store: {reason}")]
     Url {
@@ -87,7 +82,7 @@ pub enum Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Key { .. } | Error::Url { .. } | Error::ReadOnly { .. } => Kind::Usage,
+            Error::Key(_) | Error::Url { .. } | Error::ReadOnly { .. } => Kind::Usage,
             Error::Backend { .. } => Kind::Io,
             Error::Damaged { .. } | Error::Missing { .. } | Error::TooLarge { .. } | Error::Content { .. } => {
                 Kind::Data

@@ -1,7 +1,29 @@
 //! Names of objects.
 
-use crate::Error;
+use shared::failure::{Failure, printable};
 use std::fmt;
+
+/// A name that no object may have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` cannot name an object: {reason}")]
+pub struct KeyError {
+    /// The name as given, without control characters.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl KeyError {
+    pub(crate) fn new(name: &str, reason: &str) -> Self {
+        Self { name: printable(name), reason: reason.into() }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
 
 /// The name of an object: segments joined by `/`. It cannot hold `.`, `..`, an empty segment or a control character, so
 /// it cannot leave the store whatever text it was made from.
@@ -12,11 +34,11 @@ impl Key {
     /// The key with this name.
     ///
     /// # Errors
-    /// [`Error::Key`] when the name is empty, over 1,024 bytes, or has a segment that is empty, `.`, `..`, or holds a
+    /// [`KeyError`] when the name is empty, over 1,024 bytes, or has a segment that is empty, `.`, `..`, or holds a
     /// control character or a backslash.
-    pub fn new(name: impl AsRef<str>) -> Result<Self, Error> {
+    pub fn new(name: impl AsRef<str>) -> Result<Self, KeyError> {
         let name = name.as_ref();
-        let refuse = |reason: &str| Error::Key { name: shared::failure::printable(name), reason: reason.into() };
+        let refuse = |reason: &str| KeyError::new(name, reason);
         if name.is_empty() || name.len() > 1024 {
             return Err(refuse("a name has 1 to 1,024 bytes"));
         }
@@ -36,7 +58,7 @@ impl Key {
     ///
     /// # Errors
     /// As [`Key::new`].
-    pub fn join(&self, below: impl AsRef<str>) -> Result<Self, Error> {
+    pub fn join(&self, below: impl AsRef<str>) -> Result<Self, KeyError> {
         Self::new(format!("{}/{}", self.0, below.as_ref()))
     }
 

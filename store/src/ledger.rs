@@ -13,6 +13,22 @@ const ENTRY_LIMIT: u64 = 1 << 20;
 /// An append-only log in a store: entries `<folder>/000000000001`, `…2`, each created once and never changed. Whoever
 /// creates number *n* has set the ledger from *n − 1* to *n*: the compare-and-set that every backend can do. Numbers have no
 /// gaps, since an entry is created only after the one before it was seen.
+///
+/// Of two writers that saw the same last entry, one appends and the other learns that it has lost:
+///
+/// ```
+/// use store::{Append, Key, Ledger, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), store::Error> {
+/// let ledger = Ledger::new(Store::memory(), Key::new("promotions")?);
+/// assert_eq!(ledger.append(0, &"model a").await?, Append::Done(1));
+/// assert_eq!(ledger.append(0, &"model b").await?, Append::Lost);
+/// let last = ledger.last::<String>().await?.expect("an entry");
+/// assert_eq!((last.number, last.value.as_str()), (1, "model a"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ledger {
     store: Store,
@@ -33,7 +49,7 @@ pub struct Entry<T> {
 pub enum Append {
     /// The entry stands under this number.
     Done(u64),
-    /// Somebody else has written the entry of that number: read it, and decide anew.
+    /// Somebody else has written the entry of that number: read it, and decide again.
     Lost,
 }
 
@@ -77,7 +93,7 @@ impl Ledger {
     }
 
     fn key(&self, number: u64) -> Result<Key, Error> {
-        self.folder.join(format!("{number:0DIGITS$}"))
+        Ok(self.folder.join(format!("{number:0DIGITS$}"))?)
     }
 
     /// The number of the last entry; 0 while there is none.
@@ -104,7 +120,7 @@ impl Ledger {
         }
     }
 
-    /// An entry by its number; none where there is none yet.
+    /// An entry by its number; `None` where there is none yet.
     ///
     /// # Errors
     /// What the backend says; [`Error::Content`] when it cannot be understood.

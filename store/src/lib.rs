@@ -18,13 +18,15 @@ mod key;
 mod ledger;
 mod location;
 mod object;
+mod progress;
 pub mod snapshot;
 mod traffic;
 pub mod work;
 
 pub use digest::Digest;
 pub use error::Error;
-pub use key::Key;
+pub use key::{Key, KeyError};
 pub use ledger::{Append, Entry, Ledger};
 pub use object::{Listed, Store};
+pub use progress::Progress;
 pub use traffic::Traffic;

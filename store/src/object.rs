@@ -106,7 +106,7 @@ impl Store {
 
     fn full(&self, key: &Key) -> Result<Key, Error> {
         match &self.prefix {
-            Some(prefix) => prefix.join(key.to_string()),
+            Some(prefix) => Ok(prefix.join(key.to_string())?),
             None => Ok(key.clone()),
         }
     }
@@ -115,7 +115,7 @@ impl Store {
         Error::Backend { store: self.name.to_string(), doing, key: key.clone(), source: Box::new(source) }
     }
 
-    /// The content of an object of at most `limit` bytes; none where there is no such object.
+    /// The content of an object of at most `limit` bytes; `None` where there is no such object.
     ///
     /// # Errors
     /// [`Error::TooLarge`], or what the backend says.
@@ -341,7 +341,7 @@ fn link(file: &Path, to: &Path) -> io::Result<()> {
 /// Blobs lie in 256 folders by their first two digits, so that no folder of a local store gets crowded.
 pub(crate) fn blob_key(folder: &Key, digest: Digest) -> Result<Key, Error> {
     let digits = digest.to_string();
-    folder.join(format!("{}/{digits}", &digits[..2]))
+    Ok(folder.join(format!("{}/{digits}", &digits[..2]))?)
 }
 
 #[cfg(test)]

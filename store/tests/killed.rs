@@ -15,7 +15,7 @@ use store::snapshot::verify;
 use store::work::{CommitOptions, Progress, Pulled, WorkingCopy};
 
 /// The client is told its folder by it.
-const CLIENT: &str = "STORE_TEST_CLIENT";
+const CLIENT: &str = "LAYERJOULE_TEST_CLIENT";
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -90,6 +90,8 @@ async fn killed() {
     child.wait().unwrap();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut seen = BTreeSet::new();
+    // Kills that fell between a commit and the end of its push.
+    let mut cut_off = 0;
     for kill in 0..KILLS {
         let mut child = spawn();
         random ^= random << 13;
@@ -100,6 +102,8 @@ async fn killed() {
         let output = child.wait_with_output().unwrap();
         // It must die of the signal alone: a client that cannot go on where the last was killed fails the test.
         assert_eq!(output.status.code(), None, "kill {kill}: {}", String::from_utf8_lossy(&output.stderr));
+        let staged = fs::read_dir(folder.path().join("client/.edge/staged/packs"));
+        cut_off += u32::from(staged.is_ok_and(|mut packs| packs.next().is_some()));
         // Whoever pulls sees whole snapshots only.
         let mut copy = WorkingCopy::open(&observer).unwrap();
         match copy.pull(false, 4).await {
@@ -135,5 +139,6 @@ async fn killed() {
     let report = verify(&store, 4, &Progress::default()).await.unwrap();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
     println!("killed {KILLS} times: {} snapshots, {report:?}", seen.len() + 1);
+    assert!(cut_off > 0, "no kill fell between a commit and the end of its push");
     assert!(seen.len() >= 4, "what was acknowledged before the first kill is lost");
 }

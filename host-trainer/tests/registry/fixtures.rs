@@ -14,18 +14,17 @@ use std::path::{Path, PathBuf};
 use store::{Digest, Key, Ledger, Store};
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
-/// Memory, a folder, and the S3 server that the environment names, with nothing in them.
-pub(crate) fn stores(test: &str) -> Vec<Store> {
+/// Memory and a folder, with nothing in them.
+pub(crate) fn local_stores() -> Vec<Store> {
     let folder = tempfile::tempdir().expect("folder").keep();
-    let mut stores = vec![Store::memory(), Store::folder(&folder).expect("a folder")];
-    match std::env::var("EDGE_TEST_S3_URL") {
-        Ok(url) => {
-            let unique = format!("{}/{test}-{}", url.trim_end_matches('/'), std::process::id());
-            stores.push(Store::open(&unique).expect("the S3 server"));
-        }
-        Err(_) => println!("skipped: S3, EDGE_TEST_S3_URL names no bucket"),
-    }
-    stores
+    vec![Store::memory(), Store::folder(&folder).expect("a folder")]
+}
+
+/// A folder of its own in the bucket that the environment names.
+pub(crate) fn s3_store(test: &str) -> Store {
+    let url = std::env::var("LAYERJOULE_TEST_S3_URL").expect("LAYERJOULE_TEST_S3_URL names a bucket: see .ci/models");
+    let unique = format!("{}/{test}-{}", url.trim_end_matches('/'), std::process::id());
+    Store::open(&unique).expect("the S3 server")
 }
 
 /// What is special about a model: run time = `scale` × input size, in ms.

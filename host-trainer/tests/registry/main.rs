@@ -1,16 +1,17 @@
 //! The registry on every kind of store: what holds for one holds for all.
 
-#![allow(clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::expect_used)]
 
 mod cli;
 mod faults;
 mod fixtures;
 mod mlflow;
 
-use fixtures::{Forge, Part, stores};
+use fixtures::{Forge, Part};
 use learn::model::Target;
 use registry::{
-    Action, Alias, Cache, Error, Metric, On, Outcome, Provenance, Registry, Request, Verdict, Yardstick, open_deployed,
+    Action, Alias, Cache, Criterion, Error, EvaluationSet, Metric, Outcome, Provenance, Registry, Request, Verdict,
+    open_deployed,
 };
 use shared::engine::Table;
 use std::collections::BTreeSet;
@@ -36,61 +37,68 @@ fn forced(reason: &str) -> Request {
 
 #[tokio::test]
 async fn a_models_life_is_the_same_on_every_store() {
-    for store in stores("life") {
-        let registry = Registry::over(store);
-        let forge = Forge::new();
-        let [good, worse, better] = [(1.0, 5.0), (2.0, 9.0), (3.0, 3.0)]
-            .map(|(scale, mape)| forge.model(Part { scale, mape: Some(mape), ..Part::default() }));
-        let mut versions = Vec::new();
-        for folder in [&good, &worse, &better] {
-            let registered = registry.register(folder, None, &who("tester")).await.expect("registered");
-            assert!(registered[0].new);
-            versions.push(registered[0].version.clone());
-        }
-        assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [1, 2, 3]);
-        let again = registry.register(&good, Some("board"), &who("another")).await.expect("known");
-        assert!(!again[0].new && again[0].version == versions[0], "the first to register stands");
-
-        assert!(matches!(registry.deployed("board").await, Err(Error::Unknown(_))));
-        let before = registry.generation(None).await.expect("listed");
-        let first = registry.promote(&versions[0], &request("tester")).await.expect("decided");
-        assert!(matches!(&first, Outcome::Promoted(entry) if entry.number == 1 && !entry.value.forced));
-        let since = registry.changed(Some("board"), &before, Duration::from_millis(5)).await.expect("changed");
-        assert_ne!(since, before);
-        assert!(matches!(
-            registry.promote(&versions[0], &request("tester")).await.expect("decided"),
-            Outcome::Already(_)
-        ));
-        let declined = registry.promote(&versions[1], &request("tester")).await.expect("decided");
-        assert!(matches!(&declined, Outcome::Declined { reason, .. } if reason.contains("9.0000")), "{declined:?}");
-        assert!(matches!(
-            registry.promote(&versions[1], &Request { force: true, ..request("tester") }).await,
-            Err(Error::Name(_))
-        ));
-        assert_eq!(registry.generation(Some("board")).await.expect("listed"), since);
-        assert_eq!(registry.best(&alias(), &Yardstick::default()).await.expect("found"), Some(versions[2].clone()));
-        registry.promote(&versions[2], &request("tester")).await.expect("decided");
-        let back = registry.rollback(&alias(), None, Some("too hot"), "tester").await.expect("taken back");
-        assert_eq!((back.value.to, &back.value.declined), (versions[0].record.model, &vec![versions[2].record.model]));
-        // Better, and taken back: no longer by itself.
-        let refused = registry.promote(&versions[2], &request("tester")).await.expect("decided");
-        assert!(matches!(&refused, Outcome::Declined { reason, .. } if reason.contains("rollback")), "{refused:?}");
-        assert_eq!(registry.best(&alias(), &Yardstick::default()).await.expect("found").map(|v| v.version), Some(2));
-        let by_hand = registry.promote(&versions[1], &forced("it was measured again")).await.expect("decided");
-        assert!(matches!(by_hand, Outcome::Promoted(entry) if entry.value.forced));
-
-        let history = registry.history(Some("board")).await.expect("read");
-        let story: Vec<(u64, Action, u64)> =
-            history.iter().map(|entry| (entry.number, entry.value.action, entry.value.version)).collect();
-        use Action::{Promote, Rollback};
-        assert_eq!(story, [(1, Promote, 1), (2, Promote, 3), (3, Rollback, 1), (4, Promote, 2)]);
-        assert!(history.iter().all(|entry| entry.value.stamp.when.ends_with('Z')));
-        let deployment = registry.deployed("board").await.expect("deployed");
-        let models = registry.models(&deployment, None).await.expect("opened");
-        assert_eq!(fixtures::prediction(&models), 2.0);
-        let verified = registry.verify().await.expect("read");
-        assert_eq!((verified.models, verified.promotions, verified.problems), (3, 4, Vec::<String>::new()));
+    for store in fixtures::local_stores() {
+        live_a_whole_life(store).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the bucket that LAYERJOULE_TEST_S3_URL names: .ci/models"]
+async fn a_models_life_is_the_same_on_every_store_in_s3() {
+    live_a_whole_life(fixtures::s3_store("life")).await;
+}
+
+async fn live_a_whole_life(store: store::Store) {
+    let registry = Registry::over(store);
+    let forge = Forge::new();
+    let [good, worse, better] = [(1.0, 5.0), (2.0, 9.0), (3.0, 3.0)]
+        .map(|(scale, mape)| forge.model(Part { scale, mape: Some(mape), ..Part::default() }));
+    let mut versions = Vec::new();
+    for folder in [&good, &worse, &better] {
+        let registered = registry.register(folder, None, &who("tester")).await.expect("registered");
+        assert!(registered[0].new);
+        versions.push(registered[0].version.clone());
+    }
+    assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [1, 2, 3]);
+    let again = registry.register(&good, Some("board"), &who("another")).await.expect("known");
+    assert!(!again[0].new && again[0].version == versions[0], "the first to register stands");
+
+    assert!(matches!(registry.deployed("board").await, Err(Error::Unknown(_))));
+    let before = registry.generation(None).await.expect("listed");
+    let first = registry.promote(&versions[0], &request("tester")).await.expect("decided");
+    assert!(matches!(&first, Outcome::Promoted(entry) if entry.number == 1 && !entry.value.forced));
+    let since = registry.changed(Some("board"), &before, Duration::from_millis(5)).await.expect("changed");
+    assert_ne!(since, before);
+    assert!(matches!(registry.promote(&versions[0], &request("tester")).await.expect("decided"), Outcome::Already(_)));
+    let declined = registry.promote(&versions[1], &request("tester")).await.expect("decided");
+    assert!(matches!(&declined, Outcome::Declined { reason, .. } if reason.contains("9.0000")), "{declined:?}");
+    assert!(matches!(
+        registry.promote(&versions[1], &Request { force: true, ..request("tester") }).await,
+        Err(Error::Name(_))
+    ));
+    assert_eq!(registry.generation(Some("board")).await.expect("listed"), since);
+    assert_eq!(registry.best(&alias(), &Criterion::default()).await.expect("found"), Some(versions[2].clone()));
+    registry.promote(&versions[2], &request("tester")).await.expect("decided");
+    let back = registry.rollback(&alias(), None, Some("too hot"), "tester").await.expect("taken back");
+    assert_eq!((back.value.to, &back.value.declined), (versions[0].record.model, &vec![versions[2].record.model]));
+    // Better, and taken back: no longer by itself.
+    let refused = registry.promote(&versions[2], &request("tester")).await.expect("decided");
+    assert!(matches!(&refused, Outcome::Declined { reason, .. } if reason.contains("rollback")), "{refused:?}");
+    assert_eq!(registry.best(&alias(), &Criterion::default()).await.expect("found").map(|v| v.version), Some(2));
+    let by_hand = registry.promote(&versions[1], &forced("it was measured again")).await.expect("decided");
+    assert!(matches!(by_hand, Outcome::Promoted(entry) if entry.value.forced));
+
+    let history = registry.history(Some("board")).await.expect("read");
+    let story: Vec<(u64, Action, u64)> =
+        history.iter().map(|entry| (entry.number, entry.value.action, entry.value.version)).collect();
+    use Action::{Promote, Rollback};
+    assert_eq!(story, [(1, Promote, 1), (2, Promote, 3), (3, Rollback, 1), (4, Promote, 2)]);
+    assert!(history.iter().all(|entry| entry.value.stamp.when.ends_with('Z')));
+    let deployment = registry.deployed("board").await.expect("deployed");
+    let models = registry.models(&deployment, None).await.expect("opened");
+    assert_eq!(fixtures::prediction(&models), 2.0);
+    let verified = registry.verify().await.expect("read");
+    assert_eq!((verified.models, verified.promotions, verified.problems), (3, 4, Vec::<String>::new()));
 }
 
 #[tokio::test]
@@ -111,9 +119,9 @@ async fn figures_of_other_data_do_not_compare_and_given_data_judge_both() {
     assert!(matches!(&declined, Outcome::Declined { reason, .. } if reason.contains("same data")), "{declined:?}");
     // Measured: 1.1 times the first feature; the third model is exact, the second far off.
     let data = Arc::new(forge.data(1.1));
-    let yardstick = Yardstick { metric: Metric::Mape, on: On::Data(Arc::clone(&data)) };
-    let on_data = Request { yardstick: yardstick.clone(), ..request("tester") };
-    let comparison = registry.compare(&versions[1], &yardstick).await.expect("judged");
+    let criterion = Criterion { metric: Metric::Mape, on: EvaluationSet::Data(Arc::clone(&data)) };
+    let on_data = Request { criterion: criterion.clone(), ..request("tester") };
+    let comparison = registry.compare(&versions[1], &criterion).await.expect("judged");
     assert!(matches!(comparison.verdict(), Verdict::NotBetter(_)), "{comparison:?}");
     let outcome = registry.promote(&versions[2], &on_data).await.expect("decided");
     let Outcome::Promoted(entry) = outcome else { panic!("{outcome:?}") };
@@ -127,61 +135,70 @@ async fn figures_of_other_data_do_not_compare_and_given_data_judge_both() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_promoters_of_one_alias_leave_a_linear_trail_and_readers_see_whole_models() {
-    for store in stores("promoters") {
-        let registry = Registry::over(store);
-        let forge = Forge::new();
-        let mut versions = Vec::new();
-        for number in 0..17 {
-            let part =
-                Part { scale: f64::from(number) + 1.0, mape: Some(100.0 - f64::from(number)), ..Part::default() };
-            let registered = registry.register(&forge.model(part), None, &who("tester")).await.expect("registered");
-            versions.push(registered[0].version.clone());
-        }
-        registry.promote(&versions[0], &request("tester")).await.expect("first");
-        let done = Arc::new(AtomicBool::new(false));
-        let reader = {
-            let (registry, done) = (registry.clone(), Arc::clone(&done));
-            tokio::spawn(async move {
-                let mut seen = BTreeSet::new();
-                while !done.load(Ordering::Relaxed) {
-                    let deployment = registry.deployed("board").await.expect("always something");
-                    let models = registry.models(&deployment, None).await.expect("always whole");
-                    assert_eq!(fixtures::prediction(&models), deployment.models[0].version as f64);
-                    seen.insert(deployment.models[0].version);
-                }
-                seen.len()
-            })
-        };
-        let promoters: Vec<_> = versions[1..]
-            .iter()
-            .cloned()
-            .map(|version| {
-                let registry = registry.clone();
-                tokio::spawn(async move {
-                    let right = forced(&format!("promoter of {}", version.version));
-                    registry.promote(&version, &right).await.expect("decided")
-                })
-            })
-            .collect();
-        let mut numbers = BTreeSet::new();
-        for promoter in promoters {
-            match promoter.await.expect("no panic") {
-                Outcome::Promoted(entry) => assert!(numbers.insert(entry.number), "{} twice", entry.number),
-                other => panic!("{other:?}"),
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-        assert!(reader.await.expect("no panic") >= 1);
-        assert_eq!(numbers, (2..=17).collect());
-        let history = registry.history(None).await.expect("read");
-        assert_eq!(history.len(), 17);
-        for pair in history.windows(2) {
-            assert_eq!(pair[1].value.from, Some(pair[0].value.to), "each follows from the one before");
-        }
-        let promoted: BTreeSet<u64> = history.iter().map(|entry| entry.value.version).collect();
-        assert_eq!(promoted, (1..=17).collect(), "each exactly once");
-        assert_eq!(registry.verify().await.expect("read").problems, Vec::<String>::new());
+    for store in fixtures::local_stores() {
+        race_sixteen_promoters(store).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs the bucket that LAYERJOULE_TEST_S3_URL names: .ci/models"]
+async fn sixteen_promoters_of_one_alias_leave_a_linear_trail_and_readers_see_whole_models_in_s3() {
+    race_sixteen_promoters(fixtures::s3_store("promoters")).await;
+}
+
+async fn race_sixteen_promoters(store: store::Store) {
+    let registry = Registry::over(store);
+    let forge = Forge::new();
+    let mut versions = Vec::new();
+    for number in 0..17 {
+        let part = Part { scale: f64::from(number) + 1.0, mape: Some(100.0 - f64::from(number)), ..Part::default() };
+        let registered = registry.register(&forge.model(part), None, &who("tester")).await.expect("registered");
+        versions.push(registered[0].version.clone());
+    }
+    registry.promote(&versions[0], &request("tester")).await.expect("first");
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (registry, done) = (registry.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut seen = BTreeSet::new();
+            while !done.load(Ordering::Relaxed) {
+                let deployment = registry.deployed("board").await.expect("always something");
+                let models = registry.models(&deployment, None).await.expect("always whole");
+                assert_eq!(fixtures::prediction(&models), deployment.models[0].version as f64);
+                seen.insert(deployment.models[0].version);
+            }
+            seen.len()
+        })
+    };
+    let promoters: Vec<_> = versions[1..]
+        .iter()
+        .cloned()
+        .map(|version| {
+            let registry = registry.clone();
+            tokio::spawn(async move {
+                let right = forced(&format!("promoter of {}", version.version));
+                registry.promote(&version, &right).await.expect("decided")
+            })
+        })
+        .collect();
+    let mut numbers = BTreeSet::new();
+    for promoter in promoters {
+        match promoter.await.expect("no panic") {
+            Outcome::Promoted(entry) => assert!(numbers.insert(entry.number), "{} twice", entry.number),
+            other => panic!("{other:?}"),
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(reader.await.expect("no panic") >= 1);
+    assert_eq!(numbers, (2..=17).collect());
+    let history = registry.history(None).await.expect("read");
+    assert_eq!(history.len(), 17);
+    for pair in history.windows(2) {
+        assert_eq!(pair[1].value.from, Some(pair[0].value.to), "each follows from the one before");
+    }
+    let promoted: BTreeSet<u64> = history.iter().map(|entry| entry.value.version).collect();
+    assert_eq!(promoted, (1..=17).collect(), "each exactly once");
+    assert_eq!(registry.verify().await.expect("read").problems, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -315,7 +332,7 @@ fn a_server_can_hold_what_the_registry_does_across_threads() {
     send(registry.verify());
     send(registry.find("abcd"));
     send(registry.rollback(&alias(), None, None, "tester"));
-    send(registry.best(&alias(), &request.yardstick));
+    send(registry.best(&alias(), &request.criterion));
     send(open_deployed("memory:", None, Some(&cache)));
     let version: Option<registry::Version> = None;
     if let Some(version) = &version {

@@ -3,7 +3,6 @@
 use crate::server::{PATIENCE, Server, command, root, sample};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::time::Duration;
 
 const SAMPLES: [&str; 4] = ["lenet", "alexnet", "resnet18", "mobilenet_v2"];
 
@@ -119,8 +118,15 @@ fn ending_finishes_what_was_accepted() {
     let mut server = Server::start(&[]);
     let body = sample("resnet18");
     let mut stream = server.connect();
-    let head = format!("POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).expect("sent");
+    // The server says so when it begins to read the body: from then on the request is accepted.
+    let mut accepted = [0; 25];
+    stream.read_exact(&mut accepted).expect("accepted");
+    assert_eq!(&accepted, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body[..100]).expect("sent");
     // A stream without end must not hold the server up.
     let mut events = server.connect();
@@ -128,7 +134,6 @@ fn ending_finishes_what_was_accepted() {
     let mut start = [0; 15];
     events.read_exact(&mut start).expect("connected");
     assert_eq!(&start, b"HTTP/1.1 200 OK");
-    std::thread::sleep(Duration::from_millis(200));
     server.signal("-TERM");
     assert!(server.logs("asked to end"));
     stream.write_all(&body[100..]).expect("sent");

@@ -4,7 +4,7 @@ use crate::fixtures::{Forge, Part};
 use crate::server::{Server, eventually};
 use registry::{Alias, Provenance, Registry, Request, Version};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -209,6 +209,7 @@ fn killed_during_a_promotion_it_starts_again_with_a_whole_model() {
     let versions = registered(&registry, &[1.0, 2.0]);
     block(registry.promote(&versions[0], &forced("a test"))).expect("promoted");
     let alias: Alias = ALIAS.parse().expect("a name");
+    let mut unanswered = 0;
     for round in 0..6_u64 {
         let mut server = Server::of_store(folder.path());
         let body =
@@ -217,10 +218,15 @@ fn killed_during_a_promotion_it_starts_again_with_a_whole_model() {
             "POST /v1/models/promote HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        server.connect().write_all(head.as_bytes()).expect("sent");
+        let mut connection = server.connect();
+        connection.write_all(head.as_bytes()).expect("sent");
         std::thread::sleep(std::time::Duration::from_millis(round * 12));
         server.signal("-KILL");
         let _ = server.wait();
+        // What the server sent before it died, if anything; a reset connection ends it too.
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer);
+        unanswered += u32::from(answer.is_empty());
 
         let server = Server::of_store(folder.path());
         let deployed = block(registry.trail(&alias)).expect("read").deployed().expect("deployed").onnx.to_string();
@@ -228,4 +234,5 @@ fn killed_during_a_promotion_it_starts_again_with_a_whole_model() {
         assert_eq!(digest, deployed);
         assert_eq!(versions[value.round() as usize - 1].record.onnx.to_string(), deployed);
     }
+    assert!(unanswered > 0, "every promotion was answered before its server was killed");
 }

@@ -1,6 +1,6 @@
 //! `doctor`.
 
-use super::Context;
+use super::context::Context;
 use crate::board::{DoctorInput, examine};
 use crate::power::discover;
 use crate::runner::trtexec;

@@ -1,6 +1,6 @@
 //! `experiment`.
 
-use super::Context;
+use super::context::Context;
 use super::profile::{ModelChoice, ProfileArgs};
 use super::progress::display;
 use super::runner_args::{RunnerKind, simulates_power};

@@ -1,6 +1,6 @@
 //! `idle`.
 
-use super::Context;
+use super::context::Context;
 use super::progress::display;
 use super::source_args::{SourceArgs, SourceSpec};
 use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};

@@ -1,6 +1,6 @@
 //! `info`.
 
-use super::Context;
+use super::context::Context;
 use super::recover::run_folder;
 use crate::session::{RunInfo, describe};
 use clap::Args;

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its clap type and its run function.
 
+mod context;
 mod doctor;
 mod experiment;
 mod idle;
@@ -18,10 +19,10 @@ mod values;
 mod verify;
 
 use crate::power::Root;
-use crate::session::Stop;
 use crate::sys;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use shared::failure::{Failure, Kind};
+use clap::{Args, Parser, Subcommand};
+use context::{Context, Format};
+use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
 
@@ -31,14 +32,14 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "jetson-agent", version)]
 pub struct Cli {
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
     /// Say nothing but data and failures.
@@ -68,15 +69,6 @@ impl GlobalArgs {
     fn root(&self) -> Root {
         Root::new(self.root.as_deref())
     }
-}
-
-/// How data are written to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// One JSON document.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,38 +121,5 @@ impl Cli {
             Command::Verify(args) => args.run(&context),
             Command::RestoreSensor => restore::run(),
         }
-    }
-}
-
-/// What every command gets.
-struct Context {
-    printer: Printer,
-    root: Root,
-    format: Format,
-}
-
-impl Context {
-    /// Writes an answer: as one JSON document, or in words.
-    fn answer<T: serde::Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        let text = match self.format {
-            Format::Human => human(value),
-            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::from_error(Kind::Data, e))? + "\n",
-        };
-        self.printer.data(&text)
-    }
-
-    /// Ends the session in good order on the first Ctrl-C or SIGTERM, at once on the second.
-    fn stop_on_signals(&self) -> Result<Stop, Failure> {
-        let stop = Stop::default();
-        let (handler, printer) = (stop.clone(), self.printer);
-        ctrlc::set_handler(move || {
-            if handler.is_interrupted() {
-                std::process::exit(Kind::Interrupted as i32);
-            }
-            handler.interrupt();
-            printer.say("ending the cycle and sealing the run; once more ends at once");
-        })
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")).caused_by(e))?;
-        Ok(stop)
     }
 }

@@ -1,6 +1,6 @@
 //! `profile`.
 
-use super::Context;
+use super::context::Context;
 use super::progress::display;
 use super::runner_args::{RunnerArgs, RunnerKind, simulates_power};
 use super::source_args::SourceArgs;

@@ -1,9 +1,9 @@
 //! `push`.
 
-use super::Context;
+use super::context::Context;
 use crate::board::probe;
 use clap::Args;
-use sha2::{Digest as _, Sha256};
+use shared::digest::sha256;
 use shared::failure::{Failure, Kind};
 use shared::run_folder::{Manifest, Status};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use store::work::{CommitOptions, FOLDER, Pushed, WorkingCopy};
 /// Run folders lie at most so deep below `raw_data`: `run1/<model>`.
 const DEPTH: usize = 3;
 
-/// Others may push to the same branch; after so many turns something else is wrong.
+/// Attempts, since others may push to the same branch; after these something else is wrong.
 const TURNS: usize = 50;
 
 /// Put run folders under version. The same command goes on where it was cut off.
@@ -148,7 +148,7 @@ fn branch_of(board: Option<&str>) -> String {
         .join("-");
     // Only a hash of the machine's identity: branches are shared.
     let identity = std::fs::read("/etc/machine-id").unwrap_or_default();
-    let hash: String = Sha256::digest(&identity).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let hash = &sha256(&identity)[..6];
     let model: String = model.chars().take(80).collect();
     format!("{}-{hash}", if model.is_empty() { "board" } else { &model })
 }

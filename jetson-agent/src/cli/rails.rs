@@ -1,6 +1,6 @@
 //! `rails`.
 
-use super::Context;
+use super::context::Context;
 use crate::power::{SamplerOptions, discover, sample_briefly};
 use clap::Args;
 use shared::failure::{Failure, Kind};

@@ -1,6 +1,6 @@
 //! `recover`.
 
-use super::Context;
+use super::context::Context;
 use crate::session::recover;
 use clap::Args;
 use shared::failure::Failure;

@@ -1,6 +1,6 @@
 //! `replay`.
 
-use super::Context;
+use super::context::Context;
 use super::source_args::log_of;
 use crate::sys;
 use clap::Args;

@@ -1,6 +1,6 @@
 //! Choosing a power source.
 
-use super::Context;
+use super::context::Context;
 use super::values::{Rate, rate};
 use crate::power::{
     AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, discover, find_nvml, serial,

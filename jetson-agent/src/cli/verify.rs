@@ -1,6 +1,6 @@
 //! `verify`.
 
-use super::Context;
+use super::context::Context;
 use super::doctor::word;
 use super::recover::run_folder;
 use crate::session::{Finding, verify};

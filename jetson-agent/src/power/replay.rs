@@ -9,7 +9,7 @@ use std::path::Path;
 /// Longest wait in one reading.
 const WAIT_NS: u64 = 100_000_000;
 
-/// Gives the samples of a recorded log at the spacing in which they were taken, stamped anew from now on.
+/// Gives the samples of a recorded log at the spacing in which they were taken, with new stamps from now on.
 #[derive(Debug)]
 pub struct ReplaySource {
     setup: PowerSetup,

@@ -26,7 +26,7 @@ pub struct SimulatedBoard {
 }
 
 impl SimulatedBoard {
-    /// A board that has been idle for ever.
+    /// A board that has always been idle.
     #[must_use]
     pub fn new(sensor: SensorModel, idle_w: f64, seed: u64) -> Self {
         let filter = SensorFilter::new(sensor, sys::monotonic_ns(), idle_w, Random::new(seed));

@@ -69,7 +69,7 @@ pub fn read_number(path: &Path) -> Option<i64> {
     read_text(path)?.parse().ok()
 }
 
-/// A file that holds one number, kept open and read anew from its start each time: a read of a sysfs attribute asks
+/// A file that holds one number, kept open and read again from its start each time: a read of a sysfs attribute asks
 /// the driver again, and spares the path's look-up that opening costs.
 #[derive(Debug)]
 pub(super) struct NumberFile {

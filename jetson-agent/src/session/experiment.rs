@@ -1,7 +1,7 @@
 //! A plan of several models, each measured several times, that goes on where it was cut off.
 //!
 //! The run folders are the only state: a folder whose manifest says that it is complete is done, one that was cut off is
-//! sealed, set aside and measured anew.
+//! sealed, set aside and measured again.
 
 use super::recover;
 use serde::Deserialize;
@@ -35,13 +35,13 @@ pub struct ExperimentPlan {
     /// Runner, as `--runner`.
     #[serde(default)]
     pub runner: Option<String>,
-    /// Models that do not say otherwise run so many cycles.
+    /// Cycles of models that do not set their own.
     #[serde(default)]
     pub runs: Option<u32>,
-    /// And so many to warm up.
+    /// Warm-up cycles of models that do not set their own.
     #[serde(default)]
     pub warmup: Option<u32>,
-    /// And so many with the profiler.
+    /// Profiled cycles of models that do not set their own.
     #[serde(default)]
     pub profiled: Option<u32>,
     /// The models.
@@ -155,7 +155,7 @@ pub struct Step {
 }
 
 /// What remains to be measured, in order: every model once, then every model again, so that slow changes of the board
-/// spread over all of them. Cut-off runs are sealed and set aside; `said` is told.
+/// spread over all of them. Cut-off runs are sealed and set aside; `said` is called with a message.
 ///
 /// # Errors
 /// When a cut-off run can be neither sealed nor set aside.

@@ -11,7 +11,7 @@ use shared::units::Millis;
 /// Writes `<model>_power_log.log`, `<model>_tensorrt.json` and `trt_profiling/trt_layer_latency.json`.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// File system errors.
 pub fn write_reference_files(run: &RunFolder, manifest: &Manifest, content: &LogContent) -> Result<(), Failure> {
     write_atomic_with(&run.power_log(), |out| {
         for (t_ns, voltage, current) in total_readings(&manifest.power, &content.samples) {

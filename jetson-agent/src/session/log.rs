@@ -33,7 +33,7 @@ impl RunLog {
     /// Creates the log; it must not exist yet. The manifest is its first record.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn create(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let io = |e: &std::io::Error| Failure::io(path, "create", e);
         if let Some(folder) = path.parent() {
@@ -53,7 +53,7 @@ impl RunLog {
     /// Appends one record. When the disk is full the torn frame is cut off again, so that the log ends whole.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn append(&mut self, record: &Record) -> Result<(), Failure> {
         if let Record::Samples(samples) = record
             && samples.len() > SAMPLES_A_FRAME
@@ -78,7 +78,7 @@ impl RunLog {
     /// Makes what was appended survive a power cut.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn sync(&mut self) -> Result<(), Failure> {
         self.frames.sink().sync_data().map_err(|e| Failure::io(&self.path, "flush", &e))
     }
@@ -92,7 +92,7 @@ impl RunLog {
     /// Seals the log: the manifest as it stands in the end, and the counts.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// File system errors.
     pub fn seal(&mut self, manifest: &Manifest) -> Result<(), Failure> {
         self.append(&Record::Manifest(Box::new(manifest.clone())))?;
         self.append(&Record::Seal(self.counts))?;

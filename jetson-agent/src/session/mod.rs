@@ -11,6 +11,7 @@ mod info;
 mod log;
 mod monitor;
 mod profile;
+mod program;
 mod recover;
 mod verify;
 mod virtual_session;
@@ -22,12 +23,7 @@ pub use info::{RunInfo, describe};
 pub use log::{LogThread, RunLog};
 pub use monitor::{Stop, Tick};
 pub use profile::{ProfileOutcome, ProfilePlan, profile};
+pub use program::program;
 pub use recover::{Recovered, recover};
 pub use verify::{Finding, verify};
 pub use virtual_session::profile_virtually;
-
-/// The program's name and version, as manifests carry it.
-#[must_use]
-pub fn program() -> String {
-    format!("jetson-agent {}", env!("CARGO_PKG_VERSION"))
-}

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
-/// How a session is told to end.
+/// How a session is asked to end.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     /// Ends the cycle under way and then the session.
@@ -37,7 +37,7 @@ impl Stop {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Sleeps until an instant, or until told to end.
+    /// Sleeps until an instant, or until asked to end.
     pub fn sleep_until(&self, deadline_ns: u64) {
         while !self.is_set() {
             let now = sys::monotonic_ns();

@@ -7,11 +7,10 @@ use crate::board;
 use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions, SourceError};
 use crate::runner::{EngineRunner, Job, Observer, RunnerError};
 use crate::sys;
-use sha2::{Digest, Sha256};
+use shared::digest::sha256_file;
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::run_folder::{Check, Clock, Event, Manifest, Pass, PassSpan, Record, RunFolder, Status, read_sample_log};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -75,7 +74,8 @@ pub fn profile(
     manifest.power = source.setup().clone();
     manifest.power.requested_hz = plan.sampling.rate_hz;
     manifest.runner = prepared.setup;
-    manifest.runner.source_sha256 = plan.job.engine.as_ref().or(plan.job.onnx.as_ref()).and_then(|path| sha256(path));
+    manifest.runner.source_sha256 =
+        plan.job.engine.as_ref().or(plan.job.onnx.as_ref()).and_then(|path| sha256_file(path).ok());
     manifest.layer_times = prepared.layer_times;
     manifest.layers = prepared.layers;
     manifest.board = board::probe(&plan.root);
@@ -212,13 +212,6 @@ fn judge(
         failure.help = Some(failure.help.map_or_else(|| kept.clone(), |help| format!("{help}; {kept}")));
         failure
     })
-}
-
-/// A file's SHA-256 in hexadecimal, so that a run says which engine it ran. A file that cannot be read has none.
-fn sha256(path: &Path) -> Option<String> {
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut std::fs::File::open(path).ok()?, &mut hasher).ok()?;
-    Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Seals the log and writes everything that is made from it.

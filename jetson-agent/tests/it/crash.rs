@@ -1,10 +1,9 @@
 //! Killed, interrupted, truncated: what was measured is there.
 
-use crate::support::{agent, code, json, profile, run};
+use crate::support::{agent, code, json, profile, run, wait_for_samples, wait_until};
 use shared::run_folder::frames::FrameReader;
 use shared::run_folder::{Manifest, PowerLogReader, RunFolder, Status, read_sample_log};
 use std::io::BufReader;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,22 +13,16 @@ fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| reader.next_frame().expect("memory")).collect()
 }
 
-fn wait_for(path: &Path, child: &mut std::process::Child) {
-    while !path.exists() {
-        assert!(child.try_wait().expect("waits").is_none(), "the agent ended before it measured");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Kills one session after a delay and checks what is left.
-fn kill_once(delay: Duration) {
+/// Kills one session after a delay, checks what is left, and says whether samples were in its log by then.
+fn kill_once(delay: Duration) -> bool {
     let home = tempfile::tempdir().expect("temporary folder");
     let mut command = profile(home.path(), &["--runs", "1000000", "--quiet", "--no-realtime"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     let run_folder = RunFolder::new(&home.path().join("raw_data"), "tiny");
-    wait_for(&run_folder.manifest(), &mut child);
+    wait_until(&mut child, "it measures", || run_folder.manifest().exists());
     std::thread::sleep(delay);
     let sealed = std::fs::read(run_folder.sample_log()).expect("reads");
+    assert!(child.try_wait().expect("waits").is_none(), "the session ended before it was killed");
     child.kill().expect("kills");
     child.wait().expect("waits");
 
@@ -48,13 +41,14 @@ fn kill_once(delay: Duration) {
     let findings = jetson_agent::session::verify(&run_folder).expect("verifies");
     let log = findings.iter().find(|f| f.file == "samples.eplog").expect("the log");
     assert!(log.message.contains("it was not sealed"), "{}", log.message);
+    content.counts.samples > 0
 }
 
 /// 200 sessions, each killed at another moment of its first 400 ms of measuring.
 #[test]
 fn kill_9_at_200_moments_loses_no_sealed_frame() {
     const SESSIONS: u32 = 200;
-    let next = AtomicU32::new(0);
+    let (next, measuring) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
@@ -64,11 +58,14 @@ fn kill_9_at_200_moments_loses_no_sealed_frame() {
                         return;
                     }
                     // Spread evenly but out of order, by the golden ratio.
-                    kill_once(Duration::from_micros(u64::from(number.wrapping_mul(2_654_435_769) % 400_000)));
+                    let delay = Duration::from_micros(u64::from(number.wrapping_mul(2_654_435_769) % 400_000));
+                    measuring.fetch_add(u32::from(kill_once(delay)), Ordering::Relaxed);
                 }
             });
         }
     });
+    let measuring = measuring.into_inner();
+    assert!(measuring >= SESSIONS / 10, "only {measuring} of {SESSIONS} kills fell after the first sample was written");
 }
 
 #[test]
@@ -100,8 +97,7 @@ fn ctrl_c_ends_the_cycle_and_seals_the_run() {
         .spawn()
         .expect("starts");
     let run_folder = RunFolder::new(&home.path().join("raw_data"), "tiny");
-    wait_for(&run_folder.manifest(), &mut child);
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_samples(&run_folder, &mut child);
     // SAFETY: the child is ours and has not been waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
     assert_eq!(child.wait().expect("waits").code(), Some(130));
@@ -120,7 +116,7 @@ fn a_run_under_way_is_not_recovered() {
         .stderr(Stdio::null())
         .spawn()
         .expect("starts");
-    wait_for(&home.path().join("raw_data/tiny/manifest.json"), &mut child);
+    wait_until(&mut child, "it measures", || home.path().join("raw_data/tiny/manifest.json").exists());
     let output = run(agent(home.path()).args(["recover", "raw_data/tiny"]));
     child.kill().expect("kills");
     child.wait().expect("waits");

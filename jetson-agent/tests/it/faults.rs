@@ -1,6 +1,6 @@
 //! What goes wrong on a bench: a message, an exit code, and nothing measured lost.
 
-use crate::support::{agent, code, orin_nano, profile, run, stderr};
+use crate::support::{agent, code, orin_nano, profile, run, shared_library, stderr, wait_for_samples};
 use shared::run_folder::{Manifest, RunFolder, Status, read_sample_log};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -55,11 +55,7 @@ fn a_sysfs_file_that_stops_answering_ends_the_session() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    while !tiny(home.path()).manifest().exists() {
-        assert!(child.try_wait().expect("waits").is_none(), "it ended");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    wait_for_samples(&tiny(home.path()), &mut child);
     std::fs::write(home.path().join("sys/class/hwmon/hwmon1/curr1_input"), "").expect("writes");
     let output = child.wait_with_output().expect("waits");
     assert_eq!(code(&output), 4);
@@ -113,26 +109,10 @@ fn what_may_not_be_read_or_written_is_named() {
     assert_ne!(code(&name), 0);
 }
 
-/// Builds a C file into a library; none where there is no C compiler.
-fn library(folder: &Path, source: &str) -> Option<std::path::PathBuf> {
-    let library = folder.join("preloaded.so");
-    match Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status() {
-        Ok(status) => {
-            assert!(status.success(), "{source} does not compile");
-            Some(library)
-        }
-        Err(e) => {
-            eprintln!("skipped: no C compiler ({e})");
-            None
-        }
-    }
-}
-
 #[test]
 fn a_jump_of_the_wall_clock_is_recorded_and_moves_no_stamp() {
     let home = home();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/clock_jump.c");
-    let Some(preloaded) = library(home.path(), source) else { return };
+    let preloaded = shared_library(home.path(), "clock_jump.c");
     let jump = home.path().join("jump");
     let mut child = profile(home.path(), &["--runs", "10000", "--profiled", "5"])
         .env("LD_PRELOAD", preloaded)
@@ -141,11 +121,7 @@ fn a_jump_of_the_wall_clock_is_recorded_and_moves_no_stamp() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    while !tiny(home.path()).manifest().exists() {
-        assert!(child.try_wait().expect("waits").is_none(), "it ended");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    wait_for_samples(&tiny(home.path()), &mut child);
     std::fs::write(&jump, "").expect("writes");
     let output = child.wait_with_output().expect("waits");
     assert_eq!(code(&output), 0, "{}", stderr(&output));

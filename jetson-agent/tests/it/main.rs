@@ -1,7 +1,5 @@
 //! Runs the real binary, and every implementation of the two traits through one suite each.
 
-#![allow(clippy::print_stderr)]
-
 mod boards;
 mod conformance;
 mod crash;

@@ -1,13 +1,13 @@
 //! External meters over pseudo-terminals, and NVML with a library of ours.
 
-use crate::support::{agent, code, json, profile, run, stderr};
+use crate::support::{agent, code, json, profile, run, shared_library, stderr, wait_for_samples};
 use shared::run_folder::{Manifest, RunFolder, Status, read_sample_log};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -90,11 +90,7 @@ fn a_cable_that_is_pulled_out_ends_the_session_with_what_was_measured() {
     let meter = csv_meter(master, Arc::clone(&stop));
     let home = home();
     let mut child = start(home.path(), &format!("serial:{port}"), "1000000");
-    while !tiny(home.path()).manifest().exists() {
-        assert!(child.try_wait().expect("waits").is_none(), "it ended");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for_samples(&tiny(home.path()), &mut child);
     stop.store(true, Ordering::Relaxed);
     drop(meter.join().expect("joins"));
     let output = child.wait_with_output().expect("waits");
@@ -199,27 +195,15 @@ fn a_powersensor3_is_configured_started_and_read_at_20_khz() {
     assert!(content.samples.iter().all(|s| (s.power().0 - watts).abs() < 1e-3));
 }
 
-/// Builds the NVML library of ours; none where there is no C compiler.
-pub(crate) fn nvml_library(folder: &Path) -> Option<PathBuf> {
-    let library = folder.join("libnvml-of-ours.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/nvml.c");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
-    match built {
-        Ok(status) => {
-            assert!(status.success(), "the NVML stand-in does not compile");
-            Some(library)
-        }
-        Err(e) => {
-            eprintln!("skipped: no C compiler ({e})");
-            None
-        }
-    }
+/// Builds the stand-in for NVML.
+pub(crate) fn nvml_library(folder: &Path) -> PathBuf {
+    shared_library(folder, "nvml.c")
 }
 
 #[test]
 fn nvml_offers_instant_average_and_counter_and_takes_the_instant_one() {
     let home = home();
-    let Some(library) = nvml_library(home.path()) else { return };
+    let library = nvml_library(home.path());
     let output = run(&mut profile(home.path(), &["--source", &format!("nvml:{}", library.display()), "--runs", "300"]));
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let manifest = Manifest::read(&tiny(home.path()).manifest()).expect("reads");
@@ -240,7 +224,7 @@ fn nvml_offers_instant_average_and_counter_and_takes_the_instant_one() {
 #[test]
 fn an_nvml_without_a_power_reading_is_not_chosen() {
     let home = home();
-    let Some(library) = nvml_library(home.path()) else { return };
+    let library = nvml_library(home.path());
     let source = format!("nvml:{}", library.display());
     let output = run(profile(home.path(), &["--source", &source]).env("STAND_IN_NVML", "jetson"));
     assert_eq!(code(&output), 4);

@@ -1,7 +1,39 @@
 //! What the tests share: the binary, a load, imitated boards.
 
+use shared::run_folder::{RunFolder, read_sample_log};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
+
+/// Longest that anything here may take, on however busy a machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Waits until something holds. It fails when the process ends first, or after [`DEADLINE`].
+pub(crate) fn wait_until(child: &mut Child, what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(child.try_wait().expect("waits").is_none(), "the process ended before {what}");
+        assert!(began.elapsed() < DEADLINE, "still not after {} s: {what}", began.elapsed().as_secs());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the session has put samples and inferences into its log.
+pub(crate) fn wait_for_samples(run: &RunFolder, child: &mut Child) {
+    wait_until(child, "samples and inferences are in the log", || {
+        read_sample_log(&run.sample_log())
+            .is_ok_and(|content| content.counts.samples > 0 && content.counts.power_inferences > 0)
+    });
+}
+
+/// Builds a C file of `tests/stand_in` into a library. Where Rust links there is a C compiler.
+pub(crate) fn shared_library(folder: &Path, source: &str) -> PathBuf {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand_in").join(source);
+    let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).status();
+    assert!(status.expect("the C compiler `cc` runs").success(), "{} does not compile", source.display());
+    library
+}
 
 /// The built agent, away from this machine's sensors unless a test gives it a root.
 pub(crate) fn agent(folder: &Path) -> Command {

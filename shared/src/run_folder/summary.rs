@@ -93,30 +93,7 @@ json_file!(IdlePower);
 
 #[cfg(test)]
 mod tests {
-    use super::super::layer_latency::read_layer_latencies;
-    use super::super::power_log::PowerLogReader;
     use super::*;
-
-    #[test]
-    fn the_reference_files_are_read_when_they_are_at_hand() {
-        let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-        if !data.is_dir() {
-            eprintln!("skipped: no {}", data.display());
-            return;
-        }
-        let simple = data.join("reference_examples/example_raw_data/simple/simple_tensorrt.json");
-        let run = ModelRun::read(&simple).expect("reads");
-        assert_eq!((run.config.model.as_str(), run.latencies.as_slice()), ("simple", [1.0].as_slice()));
-        let idle = IdlePower::read(&data.join("orin_lenet_alignment/idling_power.json")).expect("reads");
-        assert!((idle.avg_idle_power - 4_182_323.798_965_708).abs() < 1e-6);
-        let latencies =
-            read_layer_latencies(&data.join("orin_evpe/mobilenet_v2_trt_layer_latency_5cycles.json")).expect("reads");
-        assert_eq!(latencies.layers.len(), 167);
-        assert!(latencies.layers.iter().all(|(_, entries)| entries.len() == 5));
-        let log = std::fs::File::open(data.join("orin_lenet_alignment/lenet_power_log.excerpt.log")).expect("opens");
-        let readings = PowerLogReader::new(log).flatten();
-        assert_eq!(readings.filter(Result::is_ok).count(), 58);
-    }
 
     #[test]
     fn an_idle_file_of_ours_and_of_the_reference() {

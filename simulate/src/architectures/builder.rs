@@ -1,6 +1,6 @@
 //! Builds an engine info layer by layer.
 
-use super::Options;
+use super::options::Options;
 use serde_json::{Value, json};
 use shared::engine::Precision;
 

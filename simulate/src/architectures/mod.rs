@@ -6,31 +6,25 @@
 
 mod builder;
 mod networks;
+mod options;
+
+pub use options::Options;
 
 use builder::Builder;
-use shared::engine::Precision;
 
 /// The networks known here.
 pub const NAMES: [&str; 6] = ["alexnet", "lenet", "mobilenet_v2", "resnet18", "resnet50", "vgg16"];
 
-/// How an engine is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Images in one inference.
-    pub batch: u32,
-    /// Number format of weights and activations: FP32, FP16 or INT8; anything else counts as FP16.
-    pub precision: Precision,
-}
-
-impl Default for Options {
-    /// One image, FP16.
-    fn default() -> Self {
-        Self { batch: 1, precision: Precision::Fp16 }
-    }
-}
-
 /// The engine info of a network, as JSON in TensorRT's schema; none for a name that is not in [`NAMES`]. The same
 /// arguments give the same bytes.
+///
+/// ```
+/// use simulate::architectures::{Options, engine_info};
+/// let text = engine_info("resnet18", Options::default()).expect("a known network");
+/// let (engine, diagnostics) = shared::engine::parse(text.as_bytes()).expect("an engine info");
+/// assert!(engine.layers.len() > 20 && diagnostics.is_empty());
+/// assert_eq!(engine_info("resnet19", Options::default()), None);
+/// ```
 #[must_use]
 pub fn engine_info(name: &str, options: Options) -> Option<String> {
     let network = match name {

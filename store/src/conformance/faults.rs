@@ -7,12 +7,13 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use shared::random::{GOLDEN_STEP, mix};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Wraps a backend. So many of a thousand requests go wrong, and after a number of writes all do, as for a client whose line is
-/// cut. Which ones is determined by a seed.
+/// Wraps a backend. A seeded share of its requests fails, and after a number of writes all of them do, as for a client that
+/// loses its connection.
 #[derive(Debug)]
 pub struct Faults {
     inner: Arc<dyn ObjectStore>,
@@ -42,18 +43,15 @@ impl Faults {
         Self { inner, per_mille, random: AtomicU64::new(seed), writes_left: AtomicU64::new(u64::MAX) }
     }
 
-    /// A backend that lets so many writes through and then answers nothing more.
+    /// A backend that lets `writes` writes through and then fails every request.
     #[must_use]
     pub fn cut_after(inner: Arc<dyn ObjectStore>, writes: u64) -> Self {
         Self { inner, per_mille: 0, random: AtomicU64::new(0), writes_left: AtomicU64::new(writes) }
     }
 
-    /// SplitMix64.
+    /// SplitMix64 whose counter threads share.
     fn random(&self) -> u64 {
-        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.random.fetch_add(GOLDEN_STEP, Ordering::Relaxed))
     }
 
     fn fault(&self) -> Option<Fault> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A profile's file is read up to so many bytes.
+/// Most bytes read of a profile's file.
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// What the profile says, as options of the S3 backend. Where the environment names a key, the profile's keys are left

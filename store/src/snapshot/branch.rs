@@ -1,7 +1,7 @@
 //! Branches and tags: ledgers of snapshots.
 
 use super::name::check_ref;
-use crate::{Append, Digest, Error, Key, Ledger, Store};
+use crate::{Append, Digest, Error, Key, KeyError, Ledger, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,13 +34,13 @@ pub struct Tag {
 /// The ledger of a branch.
 ///
 /// # Errors
-/// [`Error::Key`] when the name is none.
+/// [`Error::Key`] when no branch may have the name.
 pub fn ledger(store: &Store, branch: &str) -> Result<Ledger, Error> {
     named(store, "branches", branch)
 }
 
 fn named(store: &Store, folder: &str, name: &str) -> Result<Ledger, Error> {
-    check_ref(name).map_err(|reason| Error::Key { name: shared::failure::printable(name), reason: reason.into() })?;
+    check_ref(name).map_err(|reason| KeyError::new(name, reason))?;
     Ok(Ledger::new(store.clone(), Key::new(folder)?.join(name)?))
 }
 

@@ -13,7 +13,7 @@ pub type Files = BTreeMap<String, Node>;
 /// A list of more entries is cut into parts.
 const LIST_ENTRIES: usize = 1024;
 
-/// A snapshot holds at most so many files and folders.
+/// Most files and folders in a snapshot.
 const ENTRIES: usize = 5_000_000;
 
 /// The hash of the root's list, and every list with its hash.
@@ -112,7 +112,7 @@ fn ends_part(name: &str) -> bool {
 pub async fn read_files(objects: &Objects, catalogue: &Catalogue, root: Digest) -> Result<Files, Error> {
     let refuse = |digest: Digest, reason: String| match Key::new(format!("lists/{digest}")) {
         Ok(key) => Error::Content { store: objects.store().name().into(), key, reason },
-        Err(e) => e,
+        Err(e) => e.into(),
     };
     let mut files = Files::new();
     let (mut level, mut seen, mut parts) = (vec![(String::new(), 0, root)], 0, false);
@@ -185,6 +185,21 @@ fn size(node: &Node) -> u64 {
 }
 
 /// What differs between two snapshots, by path.
+///
+/// ```
+/// use store::Digest;
+/// use store::snapshot::{Change, Files, Node, diff};
+///
+/// let file = |content: &[u8]| Node::File {
+///     size: content.len() as u64,
+///     executable: false,
+///     pieces: vec![Digest::of(content)],
+/// };
+/// let before = Files::from([("a.csv".to_owned(), file(b"1"))]);
+/// let after = Files::from([("a.csv".to_owned(), file(b"2")), ("b.csv".to_owned(), file(b"3"))]);
+/// let changes: Vec<Change> = diff(&before, &after).iter().map(|difference| difference.change).collect();
+/// assert_eq!(changes, [Change::Modified, Change::Added]);
+/// ```
 #[must_use]
 pub fn diff(before: &Files, after: &Files) -> Vec<Difference> {
     let gone = before.keys().filter(|path| !after.contains_key(*path));

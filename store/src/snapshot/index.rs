@@ -50,7 +50,7 @@ pub struct Place {
     pub range: Range<u64>,
 }
 
-/// Blobs that can be found, and where. It keeps the first place that it was told of each.
+/// Blobs that can be found, and where. The first place given for a blob is kept.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     packs: Vec<(Digest, Toc)>,
@@ -86,12 +86,6 @@ impl Catalogue {
         let (number, length, start) = self.places.get(blob)?;
         let pack = self.packs[*number as usize].0;
         Some(Place { pack, range: *start..*start + u64::from(*length) })
-    }
-
-    /// Whether a pack is in it.
-    #[must_use]
-    pub fn has_pack(&self, pack: &Digest) -> bool {
-        self.known.contains_key(pack)
     }
 
     /// The packs, in the order in which they were added.

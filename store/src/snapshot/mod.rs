@@ -37,9 +37,5 @@ pub(crate) use pack::{PACK_BLOBS, tail as pack_tail};
 pub use patch::{Delta, Patched, added, patch};
 pub(crate) use record::FORMAT;
 pub use record::{Run, Snapshot};
-pub use tree::{Item, Node, decode_tree, encode_tree};
+pub use tree::{CHUNK, Item, Node, decode_tree, encode_tree};
 pub use verify::{Damage, Verified, verify};
-
-/// Large files are cut into pieces of so many bytes, each a blob of its own: a transfer that was cut off goes on at the piece,
-/// and damage is known to the piece.
-pub const CHUNK: u64 = 8 << 20;

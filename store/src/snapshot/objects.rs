@@ -72,7 +72,7 @@ impl Objects {
     }
 
     fn unreadable(&self, kind: &str, digest: Digest, reason: String) -> Error {
-        match Key::new(kind).and_then(|folder| blob_key(&folder, digest)) {
+        match Key::new(kind).map_err(Error::from).and_then(|folder| blob_key(&folder, digest)) {
             Ok(key) => Error::Content { store: self.store.name().into(), key, reason },
             Err(e) => e,
         }
@@ -124,7 +124,7 @@ impl Objects {
     fn lost(&self, kind: &str, digest: Digest) -> Error {
         match Key::new(format!("{kind}/{digest}")) {
             Ok(key) => Error::Missing { store: self.store.name().into(), key },
-            Err(e) => e,
+            Err(e) => e.into(),
         }
     }
 

@@ -3,14 +3,14 @@
 //! A pack is its blobs one after the other, the table of contents, the table's length (4 bytes, little-endian) and eight
 //! bytes that say what it is. The table holds hash and length of every blob; its own hash is the pack's name.
 
-use super::tree::Reader;
+use super::tree::{CHUNK, Reader};
 use crate::Digest;
 use std::ops::Range;
 
-/// A pack is closed before it grows beyond so many bytes of blobs; a larger blob has a pack for itself.
-pub const PACK_BYTES: u64 = super::CHUNK;
+/// Most bytes of blobs in a pack; a larger blob gets a pack of its own.
+pub const PACK_BYTES: u64 = CHUNK;
 
-/// A pack holds at most so many blobs.
+/// Most blobs in a pack.
 pub(crate) const PACK_BLOBS: usize = 1 << 16;
 
 /// A pack's table of contents is at most so long, bytes.

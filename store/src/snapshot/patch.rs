@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
     fn refuse(&self, reason: String) -> Error {
         match Key::new(format!("lists/{}", self.root)) {
             Ok(key) => Error::Content { store: self.objects.store().name().into(), key, reason },
-            Err(e) => e,
+            Err(e) => e.into(),
         }
     }
 

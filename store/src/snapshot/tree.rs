@@ -1,8 +1,11 @@
 //! Folders' lists: their binary form, which is the same for the same content.
 
-use super::CHUNK;
 use super::name::{check_link, check_name, clash};
 use crate::Digest;
+
+/// Bytes of a piece. Large files are cut into pieces, each a blob of its own: an interrupted transfer resumes at a piece, and
+/// damage is located to a piece.
+pub const CHUNK: u64 = 8 << 20;
 
 /// What a list begins with.
 const MAGIC: &[u8; 8] = b"EPTREE1\n";
@@ -74,7 +77,7 @@ pub fn encode_tree(entries: &[(&str, Item)]) -> Vec<u8> {
     out
 }
 
-/// Reads a list that lies so many folders deep, from whatever bytes.
+/// Reads a list, `depth` folders deep, from untrusted bytes.
 ///
 /// # Errors
 /// What is wrong with it: nothing that [`encode_tree`] would not have written, no name that could leave the folder, and no

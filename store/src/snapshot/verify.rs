@@ -11,8 +11,7 @@ use super::record::{SNAPSHOT_BYTES, Snapshot};
 use super::tree::decode_tree;
 use super::{Files, Item, Node, decode_index, read_files};
 use crate::object::blob_key;
-use crate::work::Progress;
-use crate::{Digest, Error, Key, Store};
+use crate::{Digest, Error, Key, Progress, Store};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -32,7 +31,7 @@ pub struct Damage {
     pub affected_files: usize,
 }
 
-/// Of the files that one damage affects, so many are named.
+/// Most files named for one damaged object.
 const NAMED: usize = 20;
 
 /// What a check of a store has seen.
@@ -50,12 +49,12 @@ pub struct Verified {
     pub unreachable_packs: u64,
     /// What is damaged; empty for a store in good order.
     pub damage: Vec<Damage>,
-    /// Objects that nothing leads to and that are not whole: uploads that were cut off. A push that needs one writes it anew.
+    /// Objects that nothing leads to and that are not whole: uploads that were cut off. A push that needs one writes it again.
     pub torn: Vec<String>,
 }
 
 /// Reads and hashes every object of a store, and follows every snapshot to every file. `folder` keeps nothing of the store's
-/// content: a check reads everything anew.
+/// content: a check reads everything again.
 ///
 /// # Errors
 /// What the backend says where it cannot be read at all. Damage is no error but the answer.

@@ -1,13 +1,13 @@
 //! A snapshot's files, brought into the folder.
 
-use super::FOLDER;
 use super::commit::size;
 use super::copy::WorkingCopy;
-use super::scan::Stamp;
+use super::stamp::Stamp;
 use super::stat::{self, Cache, Known, Stats};
+use super::state::FOLDER;
 use crate::object::blob_key;
 use crate::snapshot::{CHUNK, Catalogue, Files, Node, Toc, diff};
-use crate::{Digest, Error, Key, Store};
+use crate::{Digest, Error, Key, Progress, Store};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use shared::failure::{Failure, Kind};
@@ -294,7 +294,7 @@ async fn fetch(
     id: Digest,
     wanted: Wanted<'_>,
     writer: Arc<Writer>,
-    progress: Arc<super::Progress>,
+    progress: Arc<Progress>,
 ) -> Result<Option<(Key, Vec<String>)>, Failure> {
     let key = blob_key(&Key::new("packs")?, id)?;
     let bytes: u64 = wanted.blobs.values().map(|(_, range, _)| range.end - range.start).sum();

@@ -5,6 +5,7 @@ use super::hashing::hash;
 use super::packer::Packer;
 use super::scan::{changes, scan};
 use super::stat::{self, Cache};
+use super::state::FOLDER;
 use crate::Digest;
 use crate::snapshot::{Catalogue, Delta, FORMAT, Files, Kind as PackKind, Node, Run, Snapshot, patch, tree_of};
 use shared::failure::Failure;
@@ -34,7 +35,7 @@ impl WorkingCopy {
     /// What is new is copied into packs, so that the snapshot stays whole whatever happens to the folder afterwards.
     ///
     /// # Errors
-    /// Names that cannot be put under version, files that change meanwhile, what the file system says.
+    /// Names that cannot be put under version, files that change meanwhile, file system errors.
     pub async fn commit(&mut self, options: &CommitOptions) -> Result<Option<Digest>, Failure> {
         if self.state.detached.is_some() {
             return Err(Failure::usage("the folder holds an older snapshot, on which nothing can be built")
@@ -47,7 +48,7 @@ impl WorkingCopy {
             Some(parent) => Some(self.objects.snapshot(parent).await?),
             None => None,
         };
-        let folder = self.root.join(super::FOLDER).join("staged/packs");
+        let folder = self.root.join(FOLDER).join("staged/packs");
         let mut data = Packer::new(folder.clone(), PackKind::Data);
         let cache = Cache::read(&self.root);
         let whole = self.config.remote_dir.is_empty() && !options.keep_missing && options.skip.is_empty();

@@ -1,16 +1,33 @@
 //! The folder, opened.
 
 use super::packer::read_toc;
-use super::state::{self, Config, FORMAT, State};
-use super::{FOLDER, Progress};
+use super::state::{self, Config, FOLDER, FORMAT, State};
 use crate::snapshot::{Catalogue, Files, Node, Objects, Snapshot, check_name, read_files};
-use crate::{Digest, Store};
+use crate::{Digest, Progress, Store};
 use shared::failure::{Failure, Kind};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A folder under version. While it is open no other process works on it.
+///
+/// ```
+/// use store::Store;
+/// use store::work::{CommitOptions, Pushed, WorkingCopy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shared::failure::Failure> {
+/// let folder = tempfile::tempdir().expect("a folder");
+/// std::fs::write(folder.path().join("dense.csv"), "model,runtime\n").expect("a table");
+/// let mut copy = WorkingCopy::init(folder.path(), "memory:", Store::memory(), "", "main")?;
+/// let options = CommitOptions { message: "first tables".into(), ..CommitOptions::default() };
+/// let snapshot = copy.commit(&options).await?.expect("the table is new");
+/// assert!(matches!(copy.push(4).await?, Pushed::Done { .. }));
+/// assert_eq!(copy.status().await?.head, Some(snapshot));
+/// assert!(copy.commit(&options).await?.is_none(), "nothing has changed");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WorkingCopy {
     pub(super) root: PathBuf,
@@ -25,7 +42,7 @@ impl WorkingCopy {
     /// Puts a folder under version, with a store to push to. Nothing is read or sent yet.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is under version already, or when `remote_dir` or `branch` is no name; what the file system says.
+    /// [`Kind::Usage`] when it is under version already, or when `remote_dir` or `branch` is no name; file system errors.
     pub fn init(root: &Path, remote: &str, store: Store, remote_dir: &str, branch: &str) -> Result<Self, Failure> {
         let remote_dir = remote_dir.trim_matches('/');
         for part in remote_dir.split('/').filter(|_| !remote_dir.is_empty()) {
@@ -235,7 +252,7 @@ impl WorkingCopy {
     }
 }
 
-/// What a user is told who asks for a branch that is nowhere.
+/// The failure for a branch that exists neither here nor in the store.
 pub(super) fn no_branch(branch: &str) -> Failure {
     Failure::new(Kind::Usage, format!("there is no branch `{branch}`")).help("`data branch` lists them")
 }

@@ -1,11 +1,11 @@
 //! Files read, hashed and packed.
 
 use super::packer::Packer;
-use super::progress::Progress;
-use super::scan::{Found, Stamp, threads};
+use super::scan::{Found, threads};
+use super::stamp::Stamp;
 use super::stat::{Known, Stats};
-use crate::Digest;
 use crate::snapshot::{CHUNK, Catalogue, Files, Node};
+use crate::{Digest, Progress};
 use shared::failure::Failure;
 use std::collections::HashSet;
 use std::fs::File;

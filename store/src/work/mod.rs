@@ -21,22 +21,19 @@ mod fetch;
 mod hashing;
 mod history;
 mod packer;
-mod progress;
 mod pull;
 mod push;
 mod scan;
+mod stamp;
 mod stat;
 mod state;
 mod status;
 
+pub use crate::progress::Progress;
 pub use checkout::Written;
 pub use commit::CommitOptions;
 pub use copy::WorkingCopy;
-pub use progress::Progress;
 pub use pull::Pulled;
 pub use push::Pushed;
-pub use state::{Config, RemoteHead, State};
+pub use state::{Config, FOLDER, RemoteHead, State};
 pub use status::Status;
-
-/// The folder beside the data.
-pub const FOLDER: &str = ".edge";

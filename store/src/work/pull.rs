@@ -4,6 +4,7 @@ use super::checkout::{Written, refusal};
 use super::commit::size;
 use super::copy::{WorkingCopy, no_branch};
 use super::packer::Packer;
+use super::state::FOLDER;
 use crate::Digest;
 use crate::snapshot::{Catalogue, Kind as PackKind, Snapshot, Toc, merge, tree_of};
 use shared::failure::{Failure, Kind};
@@ -15,7 +16,7 @@ pub enum Pulled {
     UpToDate,
     /// The folder is where the store's branch is.
     Forward(Written),
-    /// Snapshots of this folder that the store does not have were put on top of the store's, so many; they wait to be pushed.
+    /// Snapshots of this folder that the store does not have were put on top of the store's: their number; they wait to be pushed.
     Rebased(usize, Written),
 }
 
@@ -123,7 +124,7 @@ impl WorkingCopy {
         let mut base = self.files_or_none(catalogue, fork).await?;
         let (theirs, mut files) = self.files_at(catalogue, onto).await?;
         let (mut head, mut tree, mut runs, mut generation) = (onto, theirs.tree, theirs.runs, theirs.generation);
-        let mut packer = Packer::new(self.root.join(super::FOLDER).join("staged/packs"), PackKind::Lists);
+        let mut packer = Packer::new(self.root.join(FOLDER).join("staged/packs"), PackKind::Lists);
         let (mut packed, mut count) = (std::collections::HashSet::new(), 0);
         for (digest, snapshot) in mine.into_iter().rev() {
             let (_, ours) = self.files_at(catalogue, digest).await?;

@@ -1,7 +1,7 @@
 //! From here to the store.
 
 use super::copy::WorkingCopy;
-use super::state::RemoteHead;
+use super::state::{FOLDER, RemoteHead};
 use crate::object::blob_key;
 use crate::snapshot::{
     Catalogue, GRACE_LEAST, Kind as PackKind, Moved, Toc, added, decode_index, encode_index, ledger, parse_pack,
@@ -109,7 +109,7 @@ impl WorkingCopy {
         }
     }
 
-    /// The snapshots here that the store's branch lacks, oldest first; none where it has some that are not here.
+    /// The snapshots here that the store's branch lacks, oldest first; `None` where it has some that are not here.
     async fn ahead(&self, head: Digest, remote: Option<&RemoteHead>) -> Result<Option<Vec<Digest>>, Failure> {
         let (mut ahead, mut next) = (vec![], Some(head));
         let depth = match remote {
@@ -189,7 +189,7 @@ impl WorkingCopy {
         Ok(best)
     }
 
-    /// The list of indexes with the new packs in it. Indexes that are not much larger than what is added are written anew
+    /// The list of indexes with the new packs in it. Indexes that are not much larger than what is added are written again
     /// together with it, so that there are never more than some twenty.
     async fn new_index(
         &self,
@@ -215,7 +215,7 @@ impl WorkingCopy {
     }
 
     async fn send_packs(&self, packs: &[&Toc], jobs: usize) -> Result<(), Failure> {
-        let journal = self.root.join(super::FOLDER).join("staged/sent");
+        let journal = self.root.join(FOLDER).join("staged/sent");
         let sent = read_sent(&journal);
         let fresh = unix_s().saturating_sub(SENT_FOR.as_secs());
         self.progress.total(packs.iter().map(|toc| toc.pack_bytes()).sum());
@@ -245,7 +245,7 @@ impl WorkingCopy {
                 match kind {
                     // The file goes away once the branch has moved.
                     PackKind::Data => store.put_file(&key, &path, content).await?,
-                    // The file is kept, where it is written anew if somebody damages it.
+                    // The file is kept, where it is written again if somebody damages it.
                     PackKind::Lists => store.put(&key, content).await?,
                 }
                 Ok::<_, Failure>((id, size))
@@ -280,13 +280,13 @@ impl WorkingCopy {
         for id in &staged {
             let path = self.objects.staged("packs", id);
             let lists = catalogue.packs_by_id(id).is_some_and(|toc| toc.kind == PackKind::Lists);
-            let cached = self.root.join(super::FOLDER).join("cache/packs");
+            let cached = self.root.join(FOLDER).join("cache/packs");
             if !(lists && fs::create_dir_all(&cached).is_ok() && fs::rename(&path, cached.join(id.to_string())).is_ok())
             {
                 let _ = fs::remove_file(&path);
             }
         }
-        let edge = self.root.join(super::FOLDER);
+        let edge = self.root.join(FOLDER);
         let (from, to) = (edge.join("staged/snapshots"), edge.join("cache/snapshots"));
         let _ = fs::create_dir_all(&to);
         for entry in fs::read_dir(&from).into_iter().flatten().flatten() {

@@ -1,41 +1,17 @@
 //! What lies in the folder.
 
-use super::FOLDER;
+use super::stamp::Stamp;
 use super::stat::{Cache, Stats};
+use super::state::FOLDER;
 use crate::snapshot::{check_link, check_name, clash, fold};
 use shared::failure::Failure;
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
 /// Unfinished files of ours begin with it.
 const UNFINISHED: &str = ".partial-";
-
-/// What tells a file that has changed from one that has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) size: u64,
-    pub(super) modified_ns: i64,
-    /// When content or mode last changed. Nobody can set it back.
-    pub(super) changed_ns: i64,
-    pub(super) inode: u64,
-    pub(super) executable: bool,
-}
-
-impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let ns = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
-        Self {
-            size: metadata.len(),
-            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            executable: metadata.permissions().mode() & 0o100 != 0,
-        }
-    }
-}
 
 /// Something found.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@
 //! tree holds: the next snapshot is then made from the differences alone. An entry is found by its folder, so that folders can be
 //! compared side by side and those without changes are copied as they stand.
 
-use super::FOLDER;
-use super::scan::Stamp;
+use super::stamp::Stamp;
+use super::state::FOLDER;
 use crate::Digest;
 use crate::snapshot::{Files, Node};
 use shared::failure::Failure;

@@ -1,6 +1,5 @@
 //! What a folder under version remembers.
 
-use super::FOLDER;
 use crate::Digest;
 use crate::snapshot::check_ref;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,6 +8,8 @@ use shared::fs::{read_capped, write_atomic};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The folder beside the data.
+pub const FOLDER: &str = ".edge";
 /// Version of both files.
 pub(crate) const FORMAT: u32 = 1;
 

@@ -26,7 +26,7 @@ impl WorkingCopy {
     /// How the folder stands. The store is not asked; [`WorkingCopy::fetch`] does.
     ///
     /// # Errors
-    /// Names that cannot be put under version, what the file system says.
+    /// Names that cannot be put under version, file system errors.
     pub async fn status(&self) -> Result<Status, Failure> {
         let catalogue = self.catalogue().await?;
         let before = self.inside(&self.files_or_none(&catalogue, self.state.head()).await?);

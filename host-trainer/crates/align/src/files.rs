@@ -1,10 +1,8 @@
 //! The files of a run, found and opened.
 
-use sha2::{Digest, Sha256};
 use shared::failure::{Failure, Kind};
 use shared::run_folder::RunFolder;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files of one run.
@@ -123,24 +121,4 @@ fn other_log(folder: &Path) -> Result<Option<PathBuf>, Failure> {
         (Some(_), _) => Err(Failure::data("holds several power logs, none of them named after the folder").at(folder)),
         (None, _) => Ok(None),
     }
-}
-
-/// SHA-256 of a file in hexadecimal, read as a stream.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn sha256(path: &Path) -> Result<String, Failure> {
-    let failed = |e: &std::io::Error| Failure::io(path, "read", e);
-    let mut file = File::open(path).map_err(|e| failed(&e))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hash.update(&buffer[..count]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(failed(&e)),
-        }
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }

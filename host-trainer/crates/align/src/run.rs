@@ -8,7 +8,7 @@ use super::evidence::Evidence;
 use super::excerpt::Excerpt;
 use super::execution_order::sort_by_execution;
 use super::facts::{Facts, UnprofiledPass, sensor_of};
-use super::files::{RunFiles, sha256};
+use super::files::RunFiles;
 use super::input::AttributionInput;
 use super::method::Method;
 use super::quality::{EnergyReport, Quality, SCHEMA_VERSION, Sources, TimelineReport, Verdict};
@@ -19,6 +19,7 @@ use super::stamps::{Stamps, classify};
 use super::survey::{Survey, survey_span};
 use super::timeline::usual_period;
 use rayon::prelude::*;
+use shared::digest::sha256_file;
 use shared::engine::{Engine, Layer};
 use shared::failure::{Failure, Kind};
 use shared::run_folder::{LayerSeries, LayerStamp, Manifest, ModelRun};
@@ -298,7 +299,7 @@ impl Run {
         let mut paths = vec![power];
         paths.extend((layers != power).then_some(layers));
         paths.extend(others.into_iter().flatten().map(|path| path.as_path()));
-        paths.into_par_iter().map(|path| Ok((name_of(path), sha256(path)?))).collect()
+        paths.into_par_iter().map(|path| Ok((name_of(path), sha256_file(path)?))).collect()
     }
 }
 

@@ -267,24 +267,4 @@ mod tests {
         assert_eq!(answer(&t, &v), None);
         assert_eq!(answer(&t[..10], &v[..10]), None);
     }
-
-    #[test]
-    fn the_lag_of_a_real_orin_log() {
-        let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data"))
-            .join("orin_lenet_alignment/step_response.csv");
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            eprintln!("skipped: no {}", path.display());
-            return;
-        };
-        let points: Vec<(f64, f64)> = text
-            .lines()
-            .skip(1)
-            .filter_map(|l| l.split_once(','))
-            .map(|(t, ma)| (t.parse::<f64>().expect("time") * 1e6, ma.parse().expect("current")))
-            .collect();
-        let (times, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
-        let fit = relaxation(&times, &values).expect("a relaxation");
-        assert!((fit.lag.0 - 0.412e6).abs() < 0.015e6, "{fit:?}");
-        assert!(fit.rmse < 2.0 && fit.error.0 < 0.02e6, "{fit:?}");
-    }
 }

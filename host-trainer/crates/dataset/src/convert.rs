@@ -8,10 +8,10 @@ use super::statistics_tables;
 use super::tables;
 use super::totals::NetworkRow;
 use align::engine_match::match_layers;
-use align::files::sha256;
 use align::mapping;
 use align::statistics::{self, LayerStatistics};
 use serde::Serialize;
+use shared::digest::sha256_file;
 use shared::engine::{self, Engine};
 use shared::failure::Failure;
 use shared::fs::{read_capped, write_atomic};
@@ -121,16 +121,18 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     for (name, text) in &written {
         let path = target.join(name);
         write_atomic(&path, text.as_bytes())?;
-        hashes.push((name.clone(), sha256(&path)?));
+        hashes.push((name.clone(), sha256_file(&path)?));
     }
     remove_stale(&target, &written_tables)?;
-    let mut made_from =
-        vec![(mapping::FILE.to_owned(), sha256(&mapping)?), ("trt_engine_info.json".into(), sha256(&engine_path)?)];
+    let mut made_from = vec![
+        (mapping::FILE.to_owned(), sha256_file(&mapping)?),
+        ("trt_engine_info.json".into(), sha256_file(&engine_path)?),
+    ];
     if from_statistics {
-        made_from.push((statistics::FILE.into(), sha256(&statistics_path)?));
+        made_from.push((statistics::FILE.into(), sha256_file(&statistics_path)?));
     }
     if report.is_some() {
-        made_from.push(("alignment_quality.json".into(), sha256(&report_path)?));
+        made_from.push(("alignment_quality.json".into(), sha256_file(&report_path)?));
     }
     let total = NetworkRow::new(&model, report.as_ref(), &measured, made_from[0].1.clone());
     let provenance = Provenance {

@@ -25,6 +25,22 @@ const IR_VERSION: i64 = 7;
 pub struct Value(String);
 
 /// A graph under construction.
+///
+/// ```
+/// use onnx::{GraphBuilder, Model};
+///
+/// // y = 2 a + 3 b
+/// let mut graph = GraphBuilder::new();
+/// let features = graph.input();
+/// let weights = graph.doubles(&[2.0, 3.0], &[2, 1]);
+/// let output = graph.apply("MatMul", &[&features, &weights], Vec::new());
+/// let bytes = graph.finish(&output, "runtime", 2, &[("unit", "ms".to_owned())]);
+///
+/// let model = Model::load(&bytes)?;
+/// assert_eq!(model.feature_count(), 2);
+/// assert_eq!(model.predict(&[1.0, 1.0, 10.0, 0.5])?, [5.0, 21.5]);
+/// # Ok::<(), onnx::OnnxError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct GraphBuilder {
     nodes: Vec<NodeProto>,

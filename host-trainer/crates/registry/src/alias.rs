@@ -9,6 +9,14 @@ use std::str::FromStr;
 
 /// One device, layer kind and target: at any time at most one model is deployed for it. Written
 /// `jetson-orin-nano/convolutional/runtime`.
+///
+/// ```
+/// use registry::Alias;
+/// let alias: Alias = "jetson-orin-nano/convolutional/runtime".parse()?;
+/// assert_eq!((alias.device(), alias.target().name()), ("jetson-orin-nano", "runtime"));
+/// assert!("../orin/convolutional/runtime".parse::<Alias>().is_err());
+/// # Ok::<(), registry::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Alias {

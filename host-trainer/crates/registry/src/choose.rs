@@ -1,6 +1,6 @@
 //! Which models a command is about, and who gives it.
 
-use super::{Error, Registry, Version, Yardstick};
+use super::{Criterion, Error, Registry, Version};
 use shared::failure::Failure;
 
 impl Registry {
@@ -23,11 +23,11 @@ impl Registry {
     ///
     /// # Errors
     /// Several devices and none chosen, or what keeps candidates from being judged.
-    pub async fn best_candidates(&self, device: Option<&str>, yardstick: &Yardstick) -> Result<Vec<Version>, Error> {
+    pub async fn best_candidates(&self, device: Option<&str>, criterion: &Criterion) -> Result<Vec<Version>, Error> {
         let device = self.device_or_only(device).await?;
         let mut versions = Vec::new();
         for alias in self.aliases(Some(&device)).await? {
-            versions.extend(self.best(&alias, yardstick).await?);
+            versions.extend(self.best(&alias, criterion).await?);
         }
         Ok(versions)
     }

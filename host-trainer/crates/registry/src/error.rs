@@ -39,6 +39,12 @@ pub enum Error {
     Failed(Failure),
 }
 
+impl From<store::KeyError> for Error {
+    fn from(error: store::KeyError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)

@@ -30,7 +30,7 @@ impl Registry {
     /// their records and the audit trail of their aliases beside them in `registry.json`.
     ///
     /// # Errors
-    /// A folder that has such a device, a blob that is missing or damaged, or what the file system says.
+    /// A folder that has such a device, a blob that is missing or damaged, or file system errors.
     pub async fn export(&self, versions: &[Version], folder: &Path) -> Result<(), Error> {
         let Some(first) = versions.first() else { return Err(Error::Unknown("there is nothing to export".into())) };
         let device = first.record.alias.device();
@@ -91,7 +91,7 @@ impl Registry {
     }
 }
 
-/// The records of an exported folder; none where the folder was not exported.
+/// The records of an exported folder; `None` where the folder was not exported.
 pub(super) fn read_provenance(path: &Path) -> Result<Vec<Record>, Error> {
     if !path.exists() {
         return Ok(Vec::new());

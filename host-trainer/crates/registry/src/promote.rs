@@ -2,7 +2,7 @@
 
 use super::check::check;
 use super::{
-    Action, Alias, Comparison, Error, Promotion, Registry, Score, Stamp, Trail, Verdict, Version, Yardstick, short,
+    Action, Alias, Comparison, Criterion, Error, Promotion, Registry, Score, Stamp, Trail, Verdict, Version, short,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) const ATTEMPTS: usize = 1000;
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// By what a model is judged.
-    pub yardstick: Yardstick,
+    pub criterion: Criterion,
     /// Whether to put it in force against the figures. Takes a reason.
     pub force: bool,
     /// Why.
@@ -45,7 +45,7 @@ pub enum Outcome {
 type Scores = HashMap<Digest, Score>;
 
 impl Registry {
-    /// Promotes a model: deploys it if it is better than the one deployed, by the yardstick, and was not taken back
+    /// Promotes a model: deploys it if it is better than the one deployed, by the criterion, and was not taken back
     /// before; or by force, with a reason. Whatever the right, it must stand the checks.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Registry {
         let (artefact, device) = self.artefact(record).await?;
         let (artefact, device) = check(record.alias.clone(), record.model, artefact, device).await?;
         let mut scores = Scores::new();
-        let candidate = request.yardstick.score(record.model, &artefact, &device)?;
+        let candidate = request.criterion.score(record.model, &artefact, &device)?;
         let ledger = self.promotions(&record.alias)?;
         let mut trail = self.trail(&record.alias).await?;
         for attempt in 0..ATTEMPTS {
@@ -67,7 +67,7 @@ impl Registry {
                 return Ok(Outcome::Already(Entry { number: trail.head(), value: promotion.clone() }));
             }
             let candidate = candidate.clone();
-            let comparison = match self.against_deployed(candidate, &trail, &request.yardstick, &mut scores).await {
+            let comparison = match self.against_deployed(candidate, &trail, &request.criterion, &mut scores).await {
                 Ok(comparison) => Some(comparison),
                 // A deployed model that cannot be judged any more is what force is for.
                 Err(_) if request.force => None,
@@ -113,19 +113,19 @@ impl Registry {
     ///
     /// # Errors
     /// A model that cannot be read or judged.
-    pub async fn compare(&self, version: &Version, yardstick: &Yardstick) -> Result<Comparison, Error> {
+    pub async fn compare(&self, version: &Version, criterion: &Criterion) -> Result<Comparison, Error> {
         let (artefact, device) = self.artefact(&version.record).await?;
-        let candidate = yardstick.score(version.record.model, &artefact, &device)?;
+        let candidate = criterion.score(version.record.model, &artefact, &device)?;
         let trail = self.trail(&version.record.alias).await?;
-        self.against_deployed(candidate, &trail, yardstick, &mut Scores::new()).await
+        self.against_deployed(candidate, &trail, criterion, &mut Scores::new()).await
     }
 
-    /// The best of an alias' models that could be promoted, by a yardstick; none where there is none with a figure and more
+    /// The best of an alias' models that could be promoted, by a criterion; `None` where there is none with a figure and more
     /// than one to choose from.
     ///
     /// # Errors
     /// What the store says. A model that cannot be judged is passed over.
-    pub async fn best(&self, alias: &Alias, yardstick: &Yardstick) -> Result<Option<Version>, Error> {
+    pub async fn best(&self, alias: &Alias, criterion: &Criterion) -> Result<Option<Version>, Error> {
         let trail = self.trail(alias).await?;
         let deployed = trail.deployed().map(|promotion| promotion.to);
         let mut best: Option<(Version, Option<f64>)> = None;
@@ -135,10 +135,10 @@ impl Registry {
                 continue;
             }
             let Ok((artefact, device)) = self.artefact(&version.record).await else { continue };
-            let value = yardstick.score(model, &artefact, &device).ok().and_then(|score| score.value);
+            let value = criterion.score(model, &artefact, &device).ok().and_then(|score| score.value);
             let better = match (&best, value) {
                 (None, _) => true,
-                (Some((_, Some(old))), Some(new)) => yardstick.metric.is_better(new, *old),
+                (Some((_, Some(old))), Some(new)) => criterion.metric.is_better(new, *old),
                 (Some((_, None)), new) => new.is_some(),
                 (Some(_), None) => false,
             };
@@ -153,21 +153,21 @@ impl Registry {
         &self,
         candidate: Score,
         trail: &Trail,
-        yardstick: &Yardstick,
+        criterion: &Criterion,
         scores: &mut Scores,
     ) -> Result<Comparison, Error> {
-        let Some(deployed) = trail.deployed() else { return Ok(yardstick.compare(candidate, None)) };
+        let Some(deployed) = trail.deployed() else { return Ok(criterion.compare(candidate, None)) };
         let score = match scores.get(&deployed.to) {
             Some(score) => score.clone(),
             None => {
                 let files = self.files(deployed.into(), None).await?;
                 let (artefact, device) = files.parse(&self.origin(&deployed.alias))?;
-                let score = yardstick.score(deployed.to, &artefact, &device)?;
+                let score = criterion.score(deployed.to, &artefact, &device)?;
                 scores.insert(deployed.to, score.clone());
                 score
             }
         };
-        Ok(yardstick.compare(candidate, Some(score)))
+        Ok(criterion.compare(candidate, Some(score)))
     }
 
     /// Takes the deployed model back: to the one deployed before it, or to `to`, which was deployed at some time. What is

@@ -1,6 +1,7 @@
 //! What is registered, what is deployed, and what was.
 
-use super::{Alias, Cache, Error, PROMOTIONS, Promotion, REGISTERED, Record, Registry, Trail, Version};
+use super::registry::{PROMOTIONS, REGISTERED};
+use super::{Alias, Cache, Error, Promotion, Record, Registry, Trail, Version};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use learn::model::{Artefact, Device};
 use learn::predict::Models;

@@ -2,7 +2,8 @@
 
 use super::check::check;
 use super::export::{PROVENANCE_FILE, read_provenance};
-use super::{Alias, Error, Files, Provenance, Record, Registry, Version};
+use super::registry::Files;
+use super::{Alias, Error, Provenance, Record, Registry, Version};
 use learn::model::{CARD_FILE, DEVICE_FILE, ONNX_FILE, Target, check_device_name, devices, model_folder};
 use shared::engine::Table;
 use shared::failure::Failure;

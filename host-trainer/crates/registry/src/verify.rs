@@ -1,7 +1,8 @@
 //! Whether a registry is whole.
 
 use super::check::check;
-use super::{Alias, Error, PROMOTIONS, Promotion, REGISTERED, Record, Registry, short};
+use super::registry::{PROMOTIONS, REGISTERED};
+use super::{Alias, Error, Promotion, Record, Registry, short};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Digest;

@@ -9,7 +9,6 @@ pub mod defaults;
 pub mod export;
 pub mod objective;
 pub mod pruner;
-pub mod random;
 pub mod sampler;
 pub mod search;
 pub mod space;

@@ -1,16 +1,16 @@
-//! Pruners: whether a trial is worth going on with, from its value after each step and those of earlier generations.
+//! Pruners: whether to continue a trial, given its values so far and those of earlier generations.
 
-use super::random::Stream;
 use serde::{Deserialize, Serialize};
+use shared::random::SplitMix64;
 
-/// How trials are given up.
+/// How trials are stopped early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pruner {
     /// Never.
     #[default]
     None,
-    /// Where the best value so far is worse than the median of earlier trials at the same step.
+    /// When the best value so far is worse than the median of earlier trials at the same step.
     Median,
     /// Successive halving in several brackets, each with a first step of its own (Li et al., 2018, jmlr.org/papers/v18/16-558).
     Hyperband,
@@ -38,7 +38,7 @@ pub struct Curve {
     pub number: u64,
     /// Steps with their values, in order.
     pub steps: Vec<(u32, f64)>,
-    /// Whether it went to the end.
+    /// Whether it ran to the end.
     pub complete: bool,
 }
 
@@ -48,15 +48,24 @@ impl Curve {
     }
 }
 
-/// Complete trials before the median says anything.
+/// Complete trials needed before the median is used.
 const MEDIAN_STARTUP: usize = 5;
-/// Of hyperband's trials at a rung one in so many goes on.
+/// Hyperband's reduction factor: one in `ETA` trials at a rung continues.
 const ETA: u32 = 3;
 /// Purpose of random numbers.
 const BRACKET: u64 = 3;
 
 impl Pruner {
-    /// Whether a trial that reached a step of so many is to be given up.
+    /// Whether to stop a trial after its last step, given the number of steps of a complete trial.
+    ///
+    /// ```
+    /// use tune::pruner::{Curve, Pruner};
+    /// let complete = |number, value| Curve { number, steps: vec![(1, value), (2, value)], complete: true };
+    /// let earlier: Vec<Curve> = (0..5).map(|n| complete(n, n as f64)).collect();
+    /// let trial = |value| Curve { number: 5, steps: vec![(1, value)], complete: false };
+    /// assert!(Pruner::Median.gives_up(0, &trial(3.0), 2, &earlier));
+    /// assert!(!Pruner::Median.gives_up(0, &trial(1.0), 2, &earlier));
+    /// ```
     #[must_use]
     pub fn gives_up(self, seed: u64, trial: &Curve, steps: u32, earlier: &[Curve]) -> bool {
         let Some(&(step, value)) = trial.steps.last() else { return false };
@@ -106,7 +115,7 @@ fn bracket(seed: u64, number: u64, steps: u32) -> u32 {
             f64::from(last + 1) * f64::from(ETA.pow(halvings)) / f64::from(halvings + 1)
         })
         .collect();
-    let mut left = Stream::of(&[seed, number, BRACKET]).uniform() * starts.iter().sum::<f64>();
+    let mut left = SplitMix64::keyed(&[seed, number, BRACKET]).uniform() * starts.iter().sum::<f64>();
     for (bracket, starts) in (0..).zip(&starts) {
         left -= starts;
         if left < 0.0 {

@@ -1,9 +1,9 @@
-//! A worker: claims trials, judges them, keeps its leases alive, and stops when told to.
+//! A worker: claims trials, evaluates them, renews its leases, and stops when asked to.
 
 use super::pruner::{Curve, Pruner};
-use super::random::Stream;
 use super::space::Parameters;
 use super::studies::{Claim, Next, Outcome, Studies, Study, StudyError};
+use shared::random::SplitMix64;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,22 +11,23 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long a trial stays with a worker that says nothing, unless it is told otherwise.
+/// How long a trial stays with a silent worker by default.
 pub const LEASE: Duration = Duration::from_secs(30);
-/// How often a worker without a trial looks for one.
+/// Mean pause of a worker that finds no trial.
 const IDLE: Duration = Duration::from_millis(200);
 
 /// What a study minimises.
 pub trait Objective: Send + Sync + std::fmt::Debug {
-    /// Steps after which a value is told, the last of them the final one.
+    /// Number of steps that report a value; the last one is final.
     fn steps(&self) -> u32;
 
-    /// The value of some parameters. After each step it tells the value so far, and gives up where the answer is to.
+    /// The value of some parameters. It calls `after_step` with the step, from 1, and the value so far, and stops early when the
+    /// answer is to break.
     ///
     /// The same parameters must give the same values, bit for bit.
     ///
     /// # Errors
-    /// A sentence that says why there is no value.
+    /// Why there is no value, as a sentence.
     fn judge(
         &self,
         parameters: &Parameters,
@@ -43,9 +44,9 @@ pub struct Worker {
     pub study: Study,
     /// What it minimises.
     pub objective: Arc<dyn Objective>,
-    /// By which others see who works on a trial: host and process.
+    /// Who works on the trial, for others to see: host and process.
     pub owner: String,
-    /// How long trials stay with this worker when it falls silent.
+    /// How long a trial stays with this worker without renewal.
     pub lease: Duration,
     /// Trials worked on at once.
     pub jobs: usize,
@@ -57,13 +58,13 @@ impl Worker {
     /// # Errors
     /// The database's; what goes wrong in a trial is kept with it and is no error here.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), StudyError> {
-        let mut hands = JoinSet::new();
-        for hand in 0..self.jobs.max(1) {
+        let mut tasks = JoinSet::new();
+        for task in 0..self.jobs.max(1) {
             let (worker, stop) = (self.clone(), stop.child_token());
-            hands.spawn(async move { worker.hand(hand as u64, &stop).await });
+            tasks.spawn(async move { worker.work_off(task as u64, &stop).await });
         }
         let mut result = Ok(());
-        while let Some(done) = hands.join_next().await {
+        while let Some(done) = tasks.join_next().await {
             let done = done.unwrap_or_else(|e| Err(StudyError::Garbled(format!("a worker that broke down: {e}"))));
             if done.is_err() && result.is_ok() {
                 result = done;
@@ -72,14 +73,14 @@ impl Worker {
         result
     }
 
-    async fn hand(&self, hand: u64, stop: &CancellationToken) -> Result<(), StudyError> {
-        let mut stream = Stream::of(&[u64::from(std::process::id()), hand]);
+    async fn work_off(&self, task: u64, stop: &CancellationToken) -> Result<(), StudyError> {
+        let mut stream = SplitMix64::keyed(&[u64::from(std::process::id()), task]);
         while !stop.is_cancelled() {
             match self.studies.next(&self.study, &self.owner, self.lease).await? {
                 Next::Trial(claim) => self.work(claim, stop).await?,
                 Next::Done => break,
                 Next::Wait => {
-                    // Workers differ in how long they wait, so that they do not all knock at once.
+                    // Pauses differ between workers, so that they do not all ask at once.
                     let pause = tokio::time::sleep(IDLE.mul_f64(0.5 + stream.uniform()));
                     tokio::select! { () = pause => {}, () = stop.cancelled() => {} }
                 }
@@ -88,14 +89,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Judges one trial. Where the lease is lost on the way, what came of it is dropped.
+    /// Evaluates one trial. If the lease is lost meanwhile, the result is dropped.
     async fn work(&self, claim: Claim, stop: &CancellationToken) -> Result<(), StudyError> {
         let earlier = match self.study.specification.pruner {
             Pruner::None => Vec::new(),
             _ => self.studies.earlier_curves(&self.study, claim.number).await?,
         };
         let given_up = Arc::new(AtomicBool::new(false));
-        let judging = Judging {
+        let evaluation = Evaluation {
             worker: self.clone(),
             claim: claim.clone(),
             earlier,
@@ -103,11 +104,11 @@ impl Worker {
             curve: Curve { number: claim.number, ..Curve::default() },
             runtime: tokio::runtime::Handle::current(),
         };
-        let mut judging = tokio::task::spawn_blocking(move || judging.run());
+        let mut evaluation = tokio::task::spawn_blocking(move || evaluation.run());
         let mut beat = tokio::time::interval(self.lease / 4);
         loop {
             tokio::select! {
-                done = &mut judging => return self.settle(&claim, done).await,
+                done = &mut evaluation => return self.settle(&claim, done).await,
                 () = stop.cancelled() => {
                     given_up.store(true, Ordering::Relaxed);
                     self.studies.release(&claim).await?;
@@ -146,7 +147,7 @@ impl Worker {
 }
 
 /// The part of a trial that computes, on a thread of its own.
-struct Judging {
+struct Evaluation {
     worker: Worker,
     claim: Claim,
     earlier: Vec<Curve>,
@@ -156,7 +157,7 @@ struct Judging {
     runtime: tokio::runtime::Handle,
 }
 
-impl Judging {
+impl Evaluation {
     /// None where the trial is no longer this worker's.
     fn run(mut self) -> Result<Option<Outcome>, StudyError> {
         let objective = Arc::clone(&self.worker.objective);
@@ -216,7 +217,7 @@ impl Judging {
 /// A name for this process among workers: host and process number.
 #[must_use]
 pub fn owner() -> String {
-    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    let host = told.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    let host = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     format!("{}:{}", host.as_deref().unwrap_or("localhost"), std::process::id())
 }

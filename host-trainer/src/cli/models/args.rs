@@ -3,7 +3,7 @@
 use crate::output::Format;
 use clap::{Args, ValueEnum};
 use learn::training;
-use registry::{Metric, On, Registry, Yardstick};
+use registry::{Criterion, EvaluationSet, Metric, Registry};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ enum Judged {
 }
 
 impl Measure {
-    pub(super) fn yardstick(&self, printer: &Printer) -> Result<Yardstick, Failure> {
+    pub(super) fn criterion(&self, printer: &Printer) -> Result<Criterion, Failure> {
         let metric: Metric = self.metric.parse()?;
         let on = match (&self.data, self.on) {
             (Some(folder), _) => {
@@ -61,12 +61,12 @@ impl Measure {
                 for note in &data.notes {
                     printer.warn(note);
                 }
-                On::Data(Arc::new(data))
+                EvaluationSet::Data(Arc::new(data))
             }
-            (None, Judged::CrossValidation) => On::CrossValidation,
-            (None, Judged::Test) => On::Test,
+            (None, Judged::CrossValidation) => EvaluationSet::CrossValidation,
+            (None, Judged::Test) => EvaluationSet::Test,
         };
-        Ok(Yardstick { metric, on })
+        Ok(Criterion { metric, on })
     }
 }
 

@@ -118,14 +118,14 @@ fn write(lines: &[Line], format: Format, printer: &Printer) -> Result<(), Failur
 impl Compare {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let yardstick = self.measure.yardstick(printer)?;
+        let criterion = self.measure.criterion(printer)?;
         let versions = match self.models.is_empty() {
-            true => registry.best_candidates(self.device.as_deref(), &yardstick).await?,
+            true => registry.best_candidates(self.device.as_deref(), &criterion).await?,
             false => registry.chosen(&self.models, None).await?,
         };
         let mut lines = Vec::new();
         for version in &versions {
-            let comparison = registry.compare(version, &yardstick).await?;
+            let comparison = registry.compare(version, &criterion).await?;
             let (outcome, reason) = match comparison.verdict() {
                 Verdict::Better => ("better", None),
                 Verdict::NotBetter(reason) => ("not better", Some(reason)),
@@ -140,12 +140,12 @@ impl Compare {
 impl Promote {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let yardstick = self.measure.yardstick(printer)?;
+        let criterion = self.measure.criterion(printer)?;
         let versions = match &self.model {
             Some(model) => vec![registry.find(model).await?],
-            None => registry.best_candidates(self.device.as_deref(), &yardstick).await?,
+            None => registry.best_candidates(self.device.as_deref(), &criterion).await?,
         };
-        let request = Request { yardstick, force: self.force, reason: self.reason.clone(), who: who() };
+        let request = Request { criterion, force: self.force, reason: self.reason.clone(), who: who() };
         let (mut lines, mut failed) = (Vec::new(), 0);
         for version in &versions {
             match registry.promote(version, &request).await {

@@ -1,7 +1,8 @@
 //! A meter that writes `t_us,V,A` lines, as self-made INA226 and ESP32 meters do.
 
 use super::super::{Pacing, PowerSource, SourceError};
-use super::{DeviceClock, Watch, sort_error};
+use super::DeviceClock;
+use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
 use std::io::Read;

@@ -4,7 +4,7 @@
 ///
 /// Bytes arrive late by whatever the USB and the scheduler add, never early, so the smallest difference between arrival
 /// and device time seen is nearest to the truth. It may grow by 100 ppm, more than any crystal drifts. A difference that
-/// stays large means that data were lost or the device restarted, and the mapping begins anew. Bytes come in blocks; the
+/// stays large means that data were lost or the device restarted, and the mapping starts again. Bytes come in blocks; the
 /// last reading of a block waited least, so it sets the mapping for the whole block. Stamps never go back.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceClock {
@@ -47,7 +47,7 @@ impl DeviceClock {
         self.last_ns
     }
 
-    /// How often the mapping began anew.
+    /// How often the mapping started again.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.restarts

@@ -5,21 +5,18 @@
 mod csv_lines;
 mod device_clock;
 mod powersensor3;
+mod watch;
 
 pub use csv_lines::CsvLines;
 pub use device_clock::DeviceClock;
 pub use powersensor3::PowerSensor3;
 
 use super::{PowerSource, SourceError};
-use crate::sys;
 use std::io;
 use std::time::Duration;
 
 /// Longest wait for data in one reading.
 const TIMEOUT: Duration = Duration::from_millis(100);
-/// Silence after which a meter counts as gone. A cable pulled out is often no error, just silence.
-const SILENCE_NS: u64 = 3_000_000_000;
-
 /// A serial meter's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -46,40 +43,4 @@ pub fn open(port: &str, protocol: Protocol, baud: u32) -> Result<Box<dyn PowerSo
         Protocol::CsvLines => Box::new(CsvLines::new(opened, port)),
         Protocol::PowerSensor3 => Box::new(PowerSensor3::start(opened, port)?),
     })
-}
-
-/// Sorts an error of a port: a time-out is no data yet, everything else is the end of it.
-fn sort_error(error: &io::Error, place: &str) -> Option<SourceError> {
-    match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => None,
-        _ => Some(SourceError::Lost(format!("{place}: {error}; was the cable pulled out?"))),
-    }
-}
-
-/// Notices silence.
-#[derive(Debug)]
-struct Watch {
-    last_ns: u64,
-}
-
-impl Watch {
-    fn new() -> Self {
-        Self { last_ns: sys::monotonic_ns() }
-    }
-
-    fn heard(&mut self) {
-        self.last_ns = sys::monotonic_ns();
-    }
-
-    fn check(&self, place: &str) -> Result<(), SourceError> {
-        let silent_ns = sys::monotonic_ns().saturating_sub(self.last_ns);
-        if silent_ns > SILENCE_NS {
-            Err(SourceError::Lost(format!(
-                "{place}: silent for {:.1} s; was the cable pulled out?",
-                silent_ns as f64 * 1e-9
-            )))
-        } else {
-            Ok(())
-        }
-    }
 }

@@ -8,7 +8,8 @@
 //! (3.3 V · level/1023 − reference)/sensitivity in A or V; even channels are currents, odd ones voltages.
 
 use super::super::{Pacing, PowerSource, SourceError};
-use super::{DeviceClock, Watch, sort_error};
+use super::DeviceClock;
+use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
 use std::io::{Read, Write};
@@ -255,7 +256,7 @@ impl<P: Read + Write + Send> PowerSource for PowerSensor3<P> {
 
 impl<P: Read + Write> Drop for PowerSensor3<P> {
     fn drop(&mut self) {
-        // The device streams on until told to stop; a failure here means that it is gone anyway.
+        // The device streams on until it gets the stop command; a failure here means that it is gone anyway.
         let _ = self.port.write_all(b"X");
         let _ = self.port.flush();
     }

@@ -147,7 +147,7 @@ fn layer(name: &str, args: &Map<String, Value>) -> Value {
         layer["WindowSize"] = json!(input.1.get(2..).unwrap_or_default());
     } else if operator.ends_with("Pool") {
         layer["ParameterType"] = "Pooling".into();
-        // The window is not told; the step is, by the extents.
+        // The window is unknown; the stride follows from the extents.
         let axes = input.1.len().saturating_sub(2);
         layer["Stride"] = json!(strides(&vec![1; axes]).0);
     }

@@ -12,7 +12,7 @@ use crate::sys;
 use cuda::{Buffer, Cuda};
 use shared::fs::read_capped;
 use shared::run_folder::{InferenceSpan, LayerRun, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
-use shim::LoadedEngine;
+use shim::{LoadedEngine, OpenError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,14 +21,6 @@ use std::sync::atomic::AtomicBool;
 const ENGINE_BYTES: u64 = 8 << 30;
 /// Inferences reported at once.
 const BLOCK: usize = 64;
-
-/// Why an engine could not be opened.
-pub(super) enum OpenError {
-    /// The engine itself: another version, another GPU, no engine.
-    Engine(String),
-    /// TensorRT or the device.
-    Device(String),
-}
 
 /// The runner.
 pub struct TensorRt {

@@ -33,6 +33,14 @@ unsafe extern "C" {
     fn ep_trt_report(trt: *mut c_void) -> c_int;
 }
 
+/// Why an engine could not be opened.
+pub(super) enum OpenError {
+    /// The engine itself: another version, another GPU, no engine.
+    Engine(String),
+    /// TensorRT or the device.
+    Device(String),
+}
+
 /// What TensorRT said: errors and warnings. TensorRT may speak from threads of its own.
 #[derive(Default)]
 pub(super) struct Messages(Mutex<Vec<String>>);
@@ -87,8 +95,7 @@ pub(super) struct EdgeTensor {
 
 impl LoadedEngine {
     /// Opens TensorRT's library and loads an engine. CUDA must have been started.
-    pub(super) fn open(library: Option<&Path>, plan: &[u8]) -> Result<Self, super::OpenError> {
-        use super::OpenError;
+    pub(super) fn open(library: Option<&Path>, plan: &[u8]) -> Result<Self, OpenError> {
         // SAFETY: compiled in, takes nothing.
         let header = unsafe { ep_trt_header_major() };
         let versioned = format!("libnvinfer.so.{header}");

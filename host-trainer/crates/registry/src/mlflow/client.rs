@@ -61,7 +61,7 @@ impl Client {
         self.answer(call, sent).await?.map_err(|refusal| refused(call, &refusal))
     }
 
-    /// As `post`; none where what is to be created is there already.
+    /// As `post`; `None` where what is to be created is there already.
     pub(super) async fn create(&self, call: &str, body: &Value) -> Result<Option<Value>, Error> {
         let sent = self.http.post(self.call(call)?).json(body).send().await;
         match self.answer(call, sent).await? {

@@ -13,7 +13,7 @@ use axum::extract::{Extension, Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
-use registry::{Alias, Registry, Version, Yardstick};
+use registry::{Alias, Criterion, Registry, Version};
 use serde::Deserialize;
 use shared::failure::Failure;
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ async fn question(
         }
         None => None,
     };
-    let compared = registry.compare(&candidate, &Yardstick::default()).await;
+    let compared = registry.compare(&candidate, &Criterion::default()).await;
     let compared = compared.map_err(|error| Failure::from(error).message);
     let taken_back = trail.has_declined(candidate.record.model);
     let main = promotion_view::promote(&Question {

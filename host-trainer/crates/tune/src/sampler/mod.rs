@@ -3,10 +3,10 @@
 
 mod parzen;
 
-use super::random::Stream;
 use super::space::{Parameters, Point, Space};
 use parzen::Mixture;
 use serde::{Deserialize, Serialize};
+use shared::random::SplitMix64;
 
 /// How points are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -42,19 +42,19 @@ pub struct Observation {
     /// Where it was.
     pub point: Point,
     /// How well it did: trials of more steps before those pruned early, then the lower value.
-    pub standing: Standing,
+    pub result: TrialResult,
 }
 
 /// How well a finished trial did; less is better.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing {
+pub enum TrialResult {
     /// It was judged to the end.
     Complete(f64),
-    /// It was given up after so many steps, at a value.
+    /// It was stopped early: steps done, and the value then.
     Pruned(u32, f64),
 }
 
-impl Standing {
+impl TrialResult {
     fn key(self) -> (u32, f64) {
         match self {
             Self::Complete(value) => (0, value),
@@ -90,6 +90,20 @@ pub struct Situation<'a> {
 ///
 /// # Errors
 /// A sentence, where a grid is asked for and the space is none.
+///
+/// ```
+/// use tune::sampler::{Sampler, Situation, propose};
+/// use tune::space::Space;
+///
+/// let options = toml::toml! { mlp.learning_rate = { low = 1e-4, high = 1e-2, log = true } };
+/// let space = Space::from_table(&options)?;
+/// let trial = |number| Situation { seed: 7, number, earlier: &[], pending: &[] };
+/// let first = propose(Sampler::Tpe, &space, trial(0))?;
+/// let rate = first["mlp.learning_rate"].as_float().expect("a number");
+/// assert!((1e-4..=1e-2).contains(&rate));
+/// assert_eq!(propose(Sampler::Tpe, &space, trial(0))?, first, "a trial is determined by seed and number");
+/// # Ok::<(), String>(())
+/// ```
 pub fn propose(sampler: Sampler, space: &Space, situation: Situation<'_>) -> Result<Parameters, String> {
     let point = match sampler {
         Sampler::Grid => return Ok(space.grid()?.parameters(situation.number)),
@@ -101,7 +115,7 @@ pub fn propose(sampler: Sampler, space: &Space, situation: Situation<'_>) -> Res
 }
 
 fn at_random(space: &Space, situation: Situation<'_>) -> Point {
-    space.random(&mut Stream::of(&[situation.seed, situation.number, RANDOM_POINT]))
+    space.random(&mut SplitMix64::keyed(&[situation.seed, situation.number, RANDOM_POINT]))
 }
 
 /// Splits what is known into good trials and the rest, draws candidates from the density of the good ones, and takes the
@@ -111,7 +125,7 @@ fn tpe(space: &Space, situation: Situation<'_>) -> Point {
     let axes = space.axes();
     let mut order: Vec<usize> = (0..situation.earlier.len()).collect();
     order.sort_by(|&a, &b| {
-        let (a, b) = (situation.earlier[a].standing.key(), situation.earlier[b].standing.key());
+        let (a, b) = (situation.earlier[a].result.key(), situation.earlier[b].result.key());
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     let good = order.len().div_ceil(10).min(MOST_GOOD);
@@ -124,7 +138,7 @@ fn tpe(space: &Space, situation: Situation<'_>) -> Point {
     let rest: Vec<&Point> = points(&order[good..]).into_iter().chain(situation.pending).collect();
     let good = Mixture::of(&axes, &points(&order[..good]));
     let rest = Mixture::of(&axes, &rest);
-    let mut stream = Stream::of(&[situation.seed, situation.number, CANDIDATE]);
+    let mut stream = SplitMix64::keyed(&[situation.seed, situation.number, CANDIDATE]);
     let candidates = (0..CANDIDATES).map(|_| {
         let point = space.trimmed(good.draw(&axes, &mut stream));
         point.iter().zip(&axes).map(|(x, axis)| x.map(|x| axis.settled(x))).collect::<Point>()

@@ -1,7 +1,7 @@
 //! Densities over a search space, estimated from points by a kernel at each, and one over everything besides.
 
-use crate::random::Stream;
 use crate::space::{Axis, Point};
+use shared::random::SplitMix64;
 
 /// Weight of the kernel over everything.
 const PRIOR: f64 = 1.0;
@@ -28,7 +28,7 @@ struct Kernel<'a> {
 }
 
 impl Kernel<'_> {
-    /// Centre and spread on an axis; none where the kernel is even there.
+    /// Centre and spread on an axis; `None` where the kernel is even there.
     fn on(&self, axis: usize) -> Option<(f64, f64)> {
         Some((self.centre?.get(axis).copied().flatten()?, self.spreads[axis]))
     }
@@ -72,7 +72,7 @@ impl<'a> Mixture<'a> {
     }
 
     /// Draws a point; elements that its kernel lacks are drawn evenly.
-    pub(super) fn draw(&self, axes: &[Axis], stream: &mut Stream) -> Point {
+    pub(super) fn draw(&self, axes: &[Axis], stream: &mut SplitMix64) -> Point {
         let mut left = stream.uniform();
         let chosen = self.kernels.iter().find(|kernel| {
             left -= kernel.weight;
@@ -82,7 +82,7 @@ impl<'a> Mixture<'a> {
         axes.iter().enumerate().map(|(i, axis)| Some(self.draw_on(axis, on(i), stream))).collect()
     }
 
-    fn draw_on(&self, axis: &Axis, kernel: Option<(f64, f64)>, stream: &mut Stream) -> f64 {
+    fn draw_on(&self, axis: &Axis, kernel: Option<(f64, f64)>, stream: &mut SplitMix64) -> f64 {
         if let Axis::Choice(count) = axis {
             let own = self.own_share(*count);
             return match kernel {
@@ -137,7 +137,7 @@ impl<'a> Mixture<'a> {
     }
 }
 
-/// The least spread of one of so many kernels: it narrows as they gather, but lets neighbours of a whole number be drawn.
+/// The least spread of a kernel: it narrows as the number of kernels grows, but lets neighbours of a whole number be drawn.
 fn least_spread(axis: &Axis, count: usize) -> f64 {
     let fine = 1.0 / (count as f64 + 1.0).min(FINEST);
     match axis {
@@ -179,7 +179,7 @@ mod tests {
         let point = vec![Some(0.9)];
         let points: Vec<&Point> = vec![&point; 30];
         let mixture = Mixture::of(&axes, &points);
-        let mut stream = Stream::of(&[3]);
+        let mut stream = SplitMix64::keyed(&[3]);
         let near = (0..1000).filter(|_| mixture.draw(&axes, &mut stream)[0].is_some_and(|x| x > 0.6)).count();
         assert!(near > 800, "{near}");
     }

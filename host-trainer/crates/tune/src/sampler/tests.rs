@@ -20,8 +20,8 @@ fn history(space: &Space, seed: u64, values: &[f64]) -> Vec<Observation> {
         let situation = Situation { seed, number: number as u64, earlier: &earlier, pending: &[] };
         let parameters = propose(Sampler::Tpe, space, situation).expect("parameters");
         let point = space.point(&parameters).expect("a point of the space");
-        let standing = if number % 5 == 4 { Standing::Pruned(1, *value) } else { Standing::Complete(*value) };
-        earlier.push(Observation { point, standing });
+        let result = if number % 5 == 4 { TrialResult::Pruned(1, *value) } else { TrialResult::Complete(*value) };
+        earlier.push(Observation { point, result });
     }
     earlier
 }
@@ -54,7 +54,7 @@ proptest! {
     #[test]
     fn text_keeps_every_value(seed in any::<u64>()) {
         let space = space();
-        let parameters = space.parameters(&space.random(&mut Stream::of(&[seed])));
+        let parameters = space.parameters(&space.random(&mut SplitMix64::keyed(&[seed])));
         let text = toml::to_string(&parameters).expect("TOML");
         prop_assert_eq!(toml::from_str::<Parameters>(&text).expect("TOML"), parameters);
     }
@@ -74,7 +74,7 @@ fn tpe_gathers_where_trials_did_well() {
             let value = (at("x") - 0.3).powi(2) + (at("y") + 0.4).powi(2);
             best = f64::min(best, value);
             let point = space.point(&parameters).expect("a point");
-            earlier.push(Observation { point, standing: Standing::Complete(value) });
+            earlier.push(Observation { point, result: TrialResult::Complete(value) });
         }
         best
     };

@@ -1,7 +1,6 @@
 //! One coordinate of a search space, and what it stands for.
 
-use super::Domain;
-use crate::random::Stream;
+use shared::random::SplitMix64;
 use toml::Value;
 
 /// Significant digits of a float: enough to search, and short enough to read, copy and keep without rounding.
@@ -28,21 +27,11 @@ pub enum Axis {
         /// Whether ratios count, not differences.
         log: bool,
     },
-    /// One of so many, as an index.
+    /// One of a number of values, as an index.
     Choice(usize),
 }
 
 impl Axis {
-    /// The axis of a domain that is no list; of a list, that of its length is another.
-    pub(super) fn of(domain: &Domain) -> Self {
-        match domain {
-            Domain::Float { low, high, log, .. } => Self::Float { low: *low, high: *high, log: *log },
-            Domain::Int { low, high, log, .. } => Self::Int { low: *low, high: *high, log: *log },
-            Domain::Choice(values) => Self::Choice(values.len()),
-            Domain::List { of, .. } => Self::of(of),
-        }
-    }
-
     pub(super) fn whole(low: i64, high: i64, log: bool) -> Self {
         Self::Int { low, high, log }
     }
@@ -57,7 +46,7 @@ impl Axis {
         if log { (low.ln(), high.ln()) } else { (low, high) }
     }
 
-    /// A number of values, or none where they are as good as continuous.
+    /// A number of values, or `None` where they are as good as continuous.
     #[must_use]
     pub fn count(&self) -> Option<usize> {
         match *self {
@@ -68,7 +57,7 @@ impl Axis {
     }
 
     /// A coordinate at random.
-    pub fn random(&self, stream: &mut Stream) -> f64 {
+    pub fn random(&self, stream: &mut SplitMix64) -> f64 {
         match *self {
             Self::Choice(count) => stream.below(count) as f64,
             _ => stream.uniform(),
@@ -97,7 +86,7 @@ impl Axis {
         }
     }
 
-    /// The coordinate of a number; none where it lies outside.
+    /// The coordinate of a number; `None` where it lies outside.
     pub(super) fn coordinate(&self, value: &Value) -> Option<f64> {
         let number = value.as_float().or_else(|| value.as_integer().map(|i| i as f64))?;
         let inside = match *self {

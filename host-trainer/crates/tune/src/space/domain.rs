@@ -25,7 +25,7 @@ pub enum Domain {
         high: i64,
         /// Whether ratios count, not differences.
         log: bool,
-        /// Points of the range that a grid tries; all of them where it is not told.
+        /// Points of the range that a grid tries; all of them by default.
         steps: Option<u32>,
     },
     /// One of some values.
@@ -49,6 +49,16 @@ pub enum Length {
 }
 
 impl Domain {
+    /// The axis of a single value; for a list, that of its elements.
+    pub(super) fn axis(&self) -> Axis {
+        match self {
+            Self::Float { low, high, log, .. } => Axis::Float { low: *low, high: *high, log: *log },
+            Self::Int { low, high, log, .. } => Axis::Int { low: *low, high: *high, log: *log },
+            Self::Choice(values) => Axis::Choice(values.len()),
+            Self::List { of, .. } => of.axis(),
+        }
+    }
+
     /// The value at a coordinate of the domain's axis.
     pub(super) fn pick(&self, axis: &Axis, coordinate: f64) -> Value {
         let value = axis.value(coordinate);
@@ -61,18 +71,18 @@ impl Domain {
         }
     }
 
-    /// The coordinate of a value; none where it is none of the domain's.
+    /// The coordinate of a value; `None` if the domain does not hold it.
     pub(super) fn find(&self, value: &Value) -> Option<f64> {
         match self {
             Self::Choice(values) => values.iter().position(|known| known == value).map(|index| index as f64),
-            _ => Axis::of(self).coordinate(value),
+            _ => self.axis().coordinate(value),
         }
     }
 
-    /// All values that a grid tries; none where they cannot be counted.
+    /// All values that a grid tries; `None` where they cannot be counted.
     pub(super) fn values(&self) -> Option<Vec<Value>> {
         let spread = |steps: u32| {
-            let axis = Axis::of(self);
+            let axis = self.axis();
             let last = f64::from(steps.saturating_sub(1)).max(1.0);
             let mut values: Vec<Value> = (0..steps).map(|i| axis.value(f64::from(i) / last)).collect();
             values.dedup();

@@ -13,7 +13,7 @@ mod tests;
 pub use axis::Axis;
 pub use domain::{Domain, Length};
 
-use super::random::Stream;
+use shared::random::SplitMix64;
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -43,14 +43,14 @@ impl Space {
 
     fn axes_of(&self, domain: &Domain) -> Vec<Axis> {
         match domain {
-            Domain::Float { .. } | Domain::Int { .. } | Domain::Choice(_) => vec![Axis::of(domain)],
+            Domain::Float { .. } | Domain::Int { .. } | Domain::Choice(_) => vec![domain.axis()],
             Domain::List { of, length } => {
                 let (_, longest) = self.lengths(length);
                 let own = match length {
                     Length::Between(low, high) => Some(Axis::whole(*low as i64, *high as i64, false)),
                     Length::SameAs(_) => None,
                 };
-                own.into_iter().chain(std::iter::repeat_n(Axis::of(of), longest)).collect()
+                own.into_iter().chain(std::iter::repeat_n(of.axis(), longest)).collect()
             }
         }
     }
@@ -69,7 +69,7 @@ impl Space {
 
     /// A point at random.
     #[must_use]
-    pub fn random(&self, stream: &mut Stream) -> Point {
+    pub fn random(&self, stream: &mut SplitMix64) -> Point {
         let all: Point = self.axes().iter().map(|axis| Some(axis.random(stream))).collect();
         self.trimmed(all)
     }
@@ -119,12 +119,12 @@ impl Space {
                         Length::Between(..) => (lengths.get(name.as_str()), start + 1),
                         Length::SameAs(other) => (lengths.get(other.as_str()), start),
                     };
-                    let axis = Axis::of(of);
+                    let axis = of.axis();
                     let elements = first..first + length.copied().unwrap_or(0);
                     Value::Array(elements.map(|i| of.pick(&axis, coordinate(point, i, &axis))).collect())
                 }
                 domain => {
-                    let axis = Axis::of(domain);
+                    let axis = domain.axis();
                     domain.pick(&axis, coordinate(point, start, &axis))
                 }
             };
@@ -133,7 +133,7 @@ impl Space {
         parameters
     }
 
-    /// The point of some values; none where they are not of this space.
+    /// The point of some values; `None` where they are not of this space.
     #[must_use]
     pub fn point(&self, parameters: &Parameters) -> Option<Point> {
         let mut point = Point::new();
@@ -163,7 +163,7 @@ impl Space {
         Some(point)
     }
 
-    /// Every combination of the space's values by number, the last option varying fastest; none where some option has no
+    /// Every combination of the space's values by number, the last option varying fastest; `None` where some option has no
     /// countable values.
     ///
     /// # Errors

@@ -41,6 +41,18 @@ impl Space {
     ///
     /// # Errors
     /// A sentence that names the option.
+    ///
+    /// ```
+    /// use tune::space::Space;
+    /// let options = toml::toml! {
+    ///     hybrid.leaves = { low = 4, high = 64, log = true }
+    ///     lasso.weighting = ["equal", "relative"]
+    /// };
+    /// let space = Space::from_table(&options)?;
+    /// assert_eq!(space.axes().len(), 2);
+    /// assert_eq!(space.domains().keys().collect::<Vec<_>>(), ["hybrid.leaves", "lasso.weighting"]);
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn from_table(table: &Table) -> Result<Self, String> {
         let mut domains = BTreeMap::new();
         collect(table, "", &mut domains)?;

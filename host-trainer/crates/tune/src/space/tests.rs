@@ -56,7 +56,7 @@ proptest! {
             Err(refusal) => prop_assert!(!refusal.is_empty()),
             Ok(space) => {
                 prop_assert_eq!(&Space::from_table(&space.to_table()).expect("what was written"), &space);
-                let mut stream = Stream::of(&[seed]);
+                let mut stream = SplitMix64::keyed(&[seed]);
                 let point = space.random(&mut stream);
                 prop_assert_eq!(point.len(), space.axes().len());
                 let parameters = space.parameters(&point);

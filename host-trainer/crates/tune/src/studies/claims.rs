@@ -1,13 +1,19 @@
 //! How workers share a study's trials.
 
 use super::database::retried;
-use super::records::trial_of;
-use super::{MOST_FAILURES, MOST_LOST, Studies, Study, StudyError, TRIAL_COLUMNS, Trial, TrialState};
+use super::error::StudyError;
+use super::records::{Study, TRIAL_COLUMNS, Trial, TrialState, trial_of};
+use super::repository::Studies;
 use crate::pruner::Curve;
-use crate::sampler::{Observation, Situation, Standing, propose};
+use crate::sampler::{Observation, Situation, TrialResult, propose};
 use crate::space::{Parameters, Point};
 use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
+
+/// Times a trial may fail before it counts as failed.
+pub const MOST_FAILURES: i64 = 2;
+/// Times a trial's worker may vanish before the trial counts as failed: it may be what kills them.
+pub const MOST_LOST: i64 = 10;
 
 /// A trial in one worker's hands.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,18 +286,18 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
 fn observations(study: &Study, trials: &[Trial]) -> Result<Vec<Observation>, StudyError> {
     let space = study.specification.space()?;
     let judged = trials.iter().filter_map(|trial| {
-        let standing = match (trial.state, trial.value) {
-            (TrialState::Complete, Some(value)) => Standing::Complete(value),
+        let result = match (trial.state, trial.value) {
+            (TrialState::Complete, Some(value)) => TrialResult::Complete(value),
             (TrialState::Pruned, Some(value)) => {
-                Standing::Pruned(trial.steps.last().map_or(0, |(step, _)| *step), value)
+                TrialResult::Pruned(trial.steps.last().map_or(0, |(step, _)| *step), value)
             }
             _ => return None,
         };
-        Some((trial, standing))
+        Some((trial, result))
     });
     judged
-        .map(|(trial, standing)| match space.point(&trial.parameters) {
-            Some(point) => Ok(Observation { point, standing }),
+        .map(|(trial, result)| match space.point(&trial.parameters) {
+            Some(point) => Ok(Observation { point, result }),
             None => Err(StudyError::Garbled(format!("a trial {} outside its space", trial.number))),
         })
         .collect()

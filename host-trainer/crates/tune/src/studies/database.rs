@@ -1,6 +1,6 @@
 //! The two databases behind one code path.
 
-use super::StudyError;
+use super::error::StudyError;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection};
 use std::fmt;

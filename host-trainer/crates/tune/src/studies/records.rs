@@ -1,6 +1,6 @@
 //! What the database keeps, as values.
 
-use super::StudyError;
+use super::error::StudyError;
 use crate::pruner::Pruner;
 use crate::sampler::Sampler;
 use crate::space::{Parameters, Space};
@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use toml::Table;
+
+/// Trials one study may have.
+pub const MOST_TRIALS: u64 = 1_000_000;
+/// Every column of a trial, in the order that [`trial_of`] reads.
+pub(super) const TRIAL_COLUMNS: &str =
+    "number, state, parameters, value, reason, owner, token, failures, lost, started_ms, finished_ms";
 
 /// Everything that determines a study but for the number of its trials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -114,12 +120,6 @@ impl TrialState {
             Self::Pruned => "pruned",
             Self::Failed => "failed",
         }
-    }
-
-    /// Whether nothing more will come of it.
-    #[must_use]
-    pub fn is_finished(self) -> bool {
-        matches!(self, Self::Complete | Self::Pruned | Self::Failed)
     }
 }
 

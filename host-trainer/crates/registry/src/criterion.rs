@@ -87,7 +87,7 @@ impl FromStr for Metric {
 
 /// The data that models are judged on.
 #[derive(Debug, Clone, Default)]
-pub enum On {
+pub enum EvaluationSet {
     /// The folds that each model's own cross-validation held out. Two models compare only if their folds were cut from the
     /// same data.
     #[default]
@@ -101,31 +101,31 @@ pub enum On {
 
 /// A metric and the data it is taken on.
 #[derive(Debug, Clone, Default)]
-pub struct Yardstick {
+pub struct Criterion {
     /// The figure.
     pub metric: Metric,
     /// The data.
-    pub on: On,
+    pub on: EvaluationSet,
 }
 
-impl fmt::Display for Yardstick {
+impl fmt::Display for Criterion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = match &self.on {
-            On::CrossValidation => "cross-validation",
-            On::Test => "test networks",
-            On::Data(data) => return write!(f, "{} on data {}", self.metric.name(), &data.hash[..12]),
+            EvaluationSet::CrossValidation => "cross-validation",
+            EvaluationSet::Test => "test networks",
+            EvaluationSet::Data(data) => return write!(f, "{} on data {}", self.metric.name(), &data.hash[..12]),
         };
         write!(f, "{} on {on}", self.metric.name())
     }
 }
 
-/// A model as a yardstick sees it.
+/// A model as a criterion sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Score {
     /// The model.
     #[schema(value_type = String)]
     pub model: Digest,
-    /// Its figure; none where it has none on these data.
+    /// Its figure; `None` where it has none on these data.
     pub value: Option<f64>,
     /// All its figures on these data.
     pub metrics: Option<Metrics>,
@@ -139,7 +139,7 @@ pub struct Score {
     set: String,
 }
 
-/// Two models by one yardstick.
+/// Two models by one criterion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Comparison {
     /// The figure.
@@ -163,7 +163,7 @@ pub enum Verdict {
     Incomparable(String),
 }
 
-impl Yardstick {
+impl Criterion {
     /// Judges a model.
     ///
     /// # Errors
@@ -171,12 +171,14 @@ impl Yardstick {
     pub fn score(&self, model: Digest, artefact: &Artefact, device: &Device) -> Result<Score, Error> {
         let card = &artefact.card;
         let (metrics, data_sha256, trained_on, set) = match &self.on {
-            On::CrossValidation => {
+            EvaluationSet::CrossValidation => {
                 let set = format!("{:?} {:?}", card.scores.folds, card.training_networks);
                 (card.scores.cross_validation, card.data_sha256.clone(), Vec::new(), set)
             }
-            On::Test => (card.scores.test, card.data_sha256.clone(), Vec::new(), format!("{:?}", card.test_networks)),
-            On::Data(data) => {
+            EvaluationSet::Test => {
+                (card.scores.test, card.data_sha256.clone(), Vec::new(), format!("{:?}", card.test_networks))
+            }
+            EvaluationSet::Data(data) => {
                 let metrics = on_data(artefact, device, data)?;
                 (metrics, data.hash.clone(), trained_on(card, data), String::new())
             }
@@ -189,9 +191,9 @@ impl Yardstick {
     #[must_use]
     pub fn compare(&self, candidate: Score, deployed: Option<Score>) -> Comparison {
         let on = match &self.on {
-            On::CrossValidation => "cross-validation",
-            On::Test => "test",
-            On::Data(_) => "data",
+            EvaluationSet::CrossValidation => "cross-validation",
+            EvaluationSet::Test => "test",
+            EvaluationSet::Data(_) => "data",
         };
         Comparison { metric: self.metric, on: on.into(), candidate, deployed }
     }
@@ -270,8 +272,8 @@ mod tests {
     #[test]
     fn only_strictly_better_on_the_same_data_is_better() {
         let verdict = |metric, new, old, data| {
-            let yardstick = Yardstick { metric, on: On::CrossValidation };
-            yardstick.compare(score("new", new, "a"), Some(score("old", old, data))).verdict()
+            let criterion = Criterion { metric, on: EvaluationSet::CrossValidation };
+            criterion.compare(score("new", new, "a"), Some(score("old", old, data))).verdict()
         };
         assert_eq!(verdict(Metric::Mape, Some(1.0), Some(2.0), "a"), Verdict::Better);
         assert!(matches!(verdict(Metric::Mape, Some(2.0), Some(2.0), "a"), Verdict::NotBetter(_)));
@@ -280,7 +282,7 @@ mod tests {
         assert!(matches!(verdict(Metric::Mape, Some(1.0), Some(2.0), "b"), Verdict::Incomparable(_)));
         assert!(matches!(verdict(Metric::Mape, None, Some(2.0), "a"), Verdict::Incomparable(_)));
         assert!(matches!(verdict(Metric::Mape, Some(1.0), None, "a"), Verdict::Incomparable(_)));
-        let first = Yardstick::default().compare(score("new", None, "a"), None);
+        let first = Criterion::default().compare(score("new", None, "a"), None);
         assert_eq!(first.verdict(), Verdict::Better);
     }
 }
