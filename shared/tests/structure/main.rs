@@ -37,7 +37,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["align", "charts", "estimators", "learn", "shared"]),
     ("tune", &["estimators", "learn", "shared"]),
     ("serve", &["charts", "estimators", "learn", "registry", "shared", "simulate", "store", "tune"]),
-    ("host-trainer", &["align", "dataset", "estimators", "ingest", "learn", "onnx", "registry", "report", "serve", "shared", "store", "tables", "tune"]),
+    (
+        "host-trainer",
+        &[
+            "align",
+            "dataset",
+            "estimators",
+            "ingest",
+            "learn",
+            "onnx",
+            "registry",
+            "report",
+            "serve",
+            "shared",
+            "store",
+            "tables",
+            "tune",
+        ],
+    ),
 ];
 
 /// What tests, examples and benches may know besides.
