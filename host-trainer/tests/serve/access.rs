@@ -52,7 +52,7 @@ fn tokens_allow_what_their_scopes_say_and_are_never_logged() {
     let log = server.log();
     for line in log.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert!(line["level"].is_string() && line["time"].is_string());
+        assert!(line["level"].is_string() && line["timestamp"].is_string());
     }
     assert!(!log.contains("secret"), "{log}");
 }

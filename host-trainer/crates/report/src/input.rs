@@ -45,6 +45,14 @@ pub struct EngineView {
 }
 
 /// The work of each layer whose shapes the engine info holds, by layer index.
+///
+/// ```
+/// let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../sample_data/resnet18_trt_engine_info.json");
+/// let (engine, _) = shared::engine::parse(&std::fs::read(path).expect("a sample"))?;
+/// let work = report::work_of(&engine);
+/// assert!(work.values().any(|work| work.macs.is_some_and(|macs| macs > 1e8)));
+/// # Ok::<(), shared::engine::EngineInfoError>(())
+/// ```
 #[must_use]
 pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work<f64>> {
     let work = |layer: &Layer| {

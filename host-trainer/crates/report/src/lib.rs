@@ -4,6 +4,22 @@
 //!
 //! - [`Report`]: the models of a device, the data they are evaluated on, engines and studies.
 //! - [`runs`]: the quality of an aligned run.
+//!
+//! ```
+//! use learn::model::Device;
+//! use learn::training::TrainingData;
+//! use report::Report;
+//!
+//! let models = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../trained_models"));
+//! let device = Device::read(models, "jetson-orin-nano")?;
+//! let data = TrainingData::default();
+//! let report = Report {
+//!     device: &device, cards: Vec::new(), data: &data, pairs: Vec::new(), lines: Vec::new(), notes: Vec::new(),
+//!     engines: Vec::new(), curve: None, importance: None, study: None,
+//! };
+//! assert!(report.render().contains("Models for jetson-orin-nano"));
+//! # Ok::<(), shared::failure::Failure>(())
+//! ```
 
 mod accuracy;
 mod energy;
