@@ -12,8 +12,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use estimators::design::Design;
 use estimators::Folds;
+use estimators::design::Design;
 use estimators::lasso::LassoCvParams;
 
 fn read(path: &Path) -> Result<Vec<f64>, Box<dyn std::error::Error>> {

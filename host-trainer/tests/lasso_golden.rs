@@ -4,8 +4,8 @@
 //! inputs are made; the same recurrence is below.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use estimators::design::Design;
 use estimators::Folds;
+use estimators::design::Design;
 use estimators::lasso::{LassoCv, LassoCvParams};
 use estimators::scaler::{Scaler, ScalerKind};
 use estimators::terms::{self, Term};

@@ -270,19 +270,19 @@ fn csv_rows(rows: &[Row<'_>]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| Failure::data(e.to_string());
     let mut header = vec![
-            "models",
-            "kind",
-            "target",
-            "network",
-            "n",
-            "mape_percent",
-            "rmspe_percent",
-            "within_10_percent",
-            "r2",
-            "non_positive",
-            "interval_90_coverage_percent",
-            "without_model",
-        ];
+        "models",
+        "kind",
+        "target",
+        "network",
+        "n",
+        "mape_percent",
+        "rmspe_percent",
+        "within_10_percent",
+        "r2",
+        "non_positive",
+        "interval_90_coverage_percent",
+        "without_model",
+    ];
     let baselines: Vec<String> = Kind::baselines().map(|kind| format!("{}_mape_percent", kind.name())).collect();
     header.extend(baselines.iter().map(String::as_str));
     writer.write_record(header).map_err(failed)?;
@@ -290,19 +290,19 @@ fn csv_rows(rows: &[Row<'_>]) -> Result<String, Failure> {
     for Row { models, line } in rows {
         let m = &line.metrics;
         let mut record = vec![
-                models.clone().unwrap_or_default(),
-                line.kind.to_owned(),
-                line.target.name().to_owned(),
-                line.network.clone().unwrap_or_default(),
-                m.n.to_string(),
-                number(m.mape_percent),
-                number(m.rmspe_percent),
-                number(m.within_10_percent),
-                number(m.r2),
-                m.non_positive.to_string(),
-                number(line.interval_90_coverage_percent),
-                line.without_model.to_string(),
-            ];
+            models.clone().unwrap_or_default(),
+            line.kind.to_owned(),
+            line.target.name().to_owned(),
+            line.network.clone().unwrap_or_default(),
+            m.n.to_string(),
+            number(m.mape_percent),
+            number(m.rmspe_percent),
+            number(m.within_10_percent),
+            number(m.r2),
+            m.non_positive.to_string(),
+            number(line.interval_90_coverage_percent),
+            line.without_model.to_string(),
+        ];
         record.extend(Kind::baselines().map(|kind| number(baseline_error(line, kind))));
         writer.write_record(record).map_err(failed)?;
     }

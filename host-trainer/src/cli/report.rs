@@ -4,7 +4,9 @@ use super::progress;
 use super::tune::place::{self, Place};
 use crate::cli::values::choice;
 use clap::Args;
-use learn::evaluate::{Baselines, CurvePlan, Pairs, Refit, Shuffles, evaluation_rows, fits, importance_of_models, learning_curve, pairs};
+use learn::evaluate::{
+    Baselines, CurvePlan, Pairs, Refit, Shuffles, evaluation_rows, fits, importance_of_models, learning_curve, pairs,
+};
 use learn::fit::kinds::Kind;
 use learn::fit::plan::Plan;
 use learn::model::default_device;

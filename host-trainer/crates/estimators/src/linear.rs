@@ -5,9 +5,9 @@
 
 use crate::design::Design;
 use linfa::Dataset;
+use linfa::ParamGuard;
 use linfa::traits::Fit;
 use linfa_linear::{LinearRegression, Link, TweedieRegressor};
-use linfa::ParamGuard;
 use ndarray::{Array1, Array2};
 
 /// A column whose part orthogonal to the columns before it has less than this share of its squared length depends on them.

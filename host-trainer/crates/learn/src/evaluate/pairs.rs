@@ -79,12 +79,7 @@ type Predictions = BTreeMap<(Table, usize), [Option<ShapePrediction>; 2]>;
 ///
 /// # Errors
 /// A model that cannot be loaded or run, or data without anything measured.
-pub fn pairs(
-    models: &Models,
-    data: &TrainingData,
-    in_data: &str,
-    baselines: &Baselines,
-) -> Result<Pairs, Failure> {
+pub fn pairs(models: &Models, data: &TrainingData, in_data: &str, baselines: &Baselines) -> Result<Pairs, Failure> {
     let predictions = predict_all(models, data, in_data)?;
     let seen = Seen::of(models);
     let mut found = Pairs::default();
@@ -174,13 +169,7 @@ fn layers(data: &TrainingData, known: &Known<'_>, pairs: &mut Vec<Pair>) {
 }
 
 /// Sums over layers against totals; where there are no totals, against the sums of measured layers.
-fn networks(
-    models: &Models,
-    data: &TrainingData,
-    device: &str,
-    known: &Known<'_>,
-    found: &mut Pairs,
-) {
+fn networks(models: &Models, data: &TrainingData, device: &str, known: &Known<'_>, found: &mut Pairs) {
     let summed;
     let totals = if data.totals.is_empty() {
         summed = sums_of_layers(data, device);

@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 /// The options of a model kind.
-pub trait Options:
-    Serialize + DeserializeOwned + Clone + PartialEq + Default + Debug + Send + Sync + 'static
-{
+pub trait Options: Serialize + DeserializeOwned + Clone + PartialEq + Default + Debug + Send + Sync + 'static {
     /// Name of the section in a plan; none of a kind without options.
     const SECTION: Option<&'static str>;
 

@@ -5,8 +5,8 @@
 
 pub mod cross_validation;
 pub mod estimator;
-pub mod kinds;
 pub mod kind_options;
+pub mod kinds;
 pub mod plan;
 mod plan_file;
 mod roofline;

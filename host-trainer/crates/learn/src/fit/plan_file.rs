@@ -58,8 +58,7 @@ mod tests {
     fn an_empty_plan_is_the_reference_with_its_faults_mended() {
         let plan = read("").expect("plan");
         assert_eq!(plan, Plan::default());
-        let settings =
-            |table, target| plan.options::<LassoOptions>().settings(table, target, plan.reference_faults);
+        let settings = |table, target| plan.options::<LassoOptions>().settings(table, target, plan.reference_faults);
         let power = settings(Table::Convolutional, Target::Power);
         assert!(power.log && power.positive && power.degree == 3);
         let pooling = settings(Table::Pooling, Target::Runtime);

@@ -13,8 +13,8 @@ mod validate;
 
 pub use job::{FEWEST_ROWS, FitJob, LayerId, ONNX_TOLERANCE};
 pub(crate) use layer_data::layer_dataset;
-pub(crate) use total_data::learns_from_totals;
 pub use outcome::{LayerPredictions, NetworkPrediction, Outcome, Skipped};
+pub(crate) use total_data::learns_from_totals;
 pub use validate::validate;
 
 use crate::model::{Artefact, Target};

@@ -19,8 +19,8 @@ pub(super) fn predictions(
     for total in known {
         done.insert(&total.measured.network);
         let Some(measured_ms) = total.measured.runtime.map(|t| t.0) else { continue };
-        let layers: Option<Vec<&LayerPredictions>> = total
-            .layers.iter().map(|id| known_layers.get(id).copied()).collect();
+        let layers: Option<Vec<&LayerPredictions>> =
+            total.layers.iter().map(|id| known_layers.get(id).copied()).collect();
         let Some(layers) = layers else { continue };
         let Some(predicted_ms) = layers.iter().map(|layer| layer.runtime_ms).sum::<Option<f64>>() else { continue };
         sums.push(NetworkPrediction {

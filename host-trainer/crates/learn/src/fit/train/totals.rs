@@ -65,9 +65,7 @@ pub(super) fn train(
         cross_validation: folds.is_some().then(|| metrics(&held_out, &train)),
         folds: folds.is_some().then(|| "by network, on totals".to_owned()),
         test: (!test.is_empty()).then(|| metrics(&fitted, &test)),
-        test_by_network: metrics_by_network(
-            test.iter().map(|&i| (all.names[i], (all.data.measured[i], fitted[i]))),
-        ),
+        test_by_network: metrics_by_network(test.iter().map(|&i| (all.names[i], (all.data.measured[i], fitted[i])))),
         baselines: BTreeMap::new(),
     };
     let artefacts = artefacts(job, device, &all, &train, &models, &scores, tables)?;

@@ -26,7 +26,8 @@ pub fn validate(
     after_fold: &mut dyn FnMut(u32, &[Metrics]) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Metrics>>, FitError> {
     let known_totals = job.data.totals_of(device);
-    let of_model = |table: Table, target: Target| move |e: FitError| e.of(format!("{} {}", table.name(), target.name()));
+    let of_model =
+        |table: Table, target: Target| move |e: FitError| e.of(format!("{} {}", table.name(), target.name()));
     let mut models = wanted
         .iter()
         .map(|&(table, target)| {
