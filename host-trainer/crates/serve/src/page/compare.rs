@@ -277,8 +277,8 @@ fn row(
     sides: (&Side<'_>, &Side<'_>),
     cost: Cost,
 ) -> Markup {
-    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.runtime_prediction).map(|t| t.0);
-    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.energy_prediction).map(|e| e.0);
+    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.runtime_prediction).map(|t| t.0);
+    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.energy_prediction).map(|e| e.0);
     let value = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| cost.of(l));
     let text = |l: &LayerPrediction, side: &Side<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();
     let (shape_a, shape_b) = (x.as_ref().map(|l| text(l, sides.0)), y.as_ref().map(|l| text(l, sides.1)));

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::models::{Deployed, Deployment, Deployments};
 use crate::settings::Limits;
 use axum::body::Bytes;
-use learn::predict::{Ask, RowPrediction};
+use learn::predict::{EngineInput, RowPrediction};
 use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
@@ -133,14 +133,14 @@ impl Worker {
     fn engines(&self, deployment: &Deployment, device: &str, asked: Vec<Asked<Engines>>) {
         let Ok(set) = deployment.of(Some(device)) else { return };
         let named = || asked.iter().flat_map(|asked| &asked.what.engines);
-        let asks: Vec<Ask<'_>> = named()
+        let inputs: Vec<EngineInput<'_>> = named()
             .filter_map(|named| {
                 let (engine, diagnostics) = named.read.as_ref().ok()?;
-                Some(Ask { engine, diagnostics, profile: named.profile })
+                Some(EngineInput { engine, diagnostics, profile: named.profile })
             })
             .collect();
-        let layers: usize = asks.iter().map(|ask| ask.engine.layers.len()).sum();
-        let answers = set.models.predict_all(&asks);
+        let layers: usize = inputs.iter().map(|input| input.engine.layers.len()).sum();
+        let answers = set.models.predict_all(&inputs);
         let answers = match answers {
             Ok(answers) => answers,
             Err(failure) => return fail(&failure, asked),
@@ -177,7 +177,7 @@ impl Worker {
     fn rows(&self, deployment: &Deployment, device: &str, table: Table, asked: Vec<Asked<Rows>>) {
         let Ok(set) = deployment.of(Some(device)) else { return };
         let layers: Vec<_> = asked.iter().flat_map(|asked| &asked.what.layers).collect();
-        let predicted = set.models.predict_rows(table, &layers);
+        let predicted = set.models.predict_rows(&layers);
         let (rows, run) = match predicted {
             Ok(predicted) => predicted,
             Err(failure) => return fail(&failure, asked),
