@@ -12,6 +12,10 @@ test:
 ci:
     .ci/run
 
+# The same from nothing: fresh clone, empty home and caches.
+ci-empty *arguments:
+    .ci/empty {{arguments}}
+
 # Write the sample engine infos anew.
 sample-data:
     cargo run -p simulate --example sample_engines -- sample_data

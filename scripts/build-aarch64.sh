@@ -2,7 +2,9 @@
 # Cross-compiles jetson-agent for aarch64 without docker, from Debian packages.
 #
 #   scripts/build-aarch64.sh --install   fetch what is missing first (root, Debian or Ubuntu with `rustc-web`)
+#   scripts/build-aarch64.sh --install-only   fetch what is missing and stop
 #   scripts/build-aarch64.sh             build for JetPack 6 and later
+#   scripts/build-aarch64.sh --check     check that it compiles, without code
 #   scripts/build-aarch64.sh --glibc 2.27  build for older ones too (JetPack 5 has 2.31, JetPack 4 has 2.27); links with zig,
 #                                        which pip fetches
 #   AGENT_FEATURES=push scripts/build-aarch64.sh   with further features; `push` speaks TLS, whose C and assembly the same
@@ -18,7 +20,7 @@ target=aarch64-unknown-linux-gnu
 newest_glibc=2.35
 if [ "${1:-}" = --glibc ]; then
     newest_glibc=${2:?--glibc needs a version such as 2.27}
-elif [ "${1:-}" = --install ]; then
+elif [ "${1:-}" = --install ] || [ "${1:-}" = --install-only ]; then
     dpkg --add-architecture arm64
     apt-get update -q
     apt-get install -q -y --no-install-recommends gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
@@ -31,6 +33,7 @@ elif [ "${1:-}" = --install ]; then
         cp -a "$folder/files/usr/lib/rustlib/$target" /usr/lib/rustlib/
         rm -rf "$folder"
     fi
+    [ "$1" = --install ] || exit 0
 fi
 
 for program in /usr/bin/rustc aarch64-linux-gnu-gcc; do
@@ -49,7 +52,10 @@ if [ "${1:-}" = --glibc ]; then
     export ZIG_PYTHON TARGET_GLIBC="$newest_glibc"
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$PWD/scripts/link-old-glibc"
 fi
-cargo build --release --locked --package jetson-agent --features "${AGENT_FEATURES:-}" --target "$target" --target-dir "$folder"
+command=build
+[ "${1:-}" != --check ] || command=check
+cargo "$command" --release --locked --package jetson-agent --features "${AGENT_FEATURES:-}" --target "$target" --target-dir "$folder"
+[ "$command" = build ] || exit 0
 binary="$folder/$target/release/jetson-agent"
 glibc=$(aarch64-linux-gnu-objdump -T "$binary" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1)
 echo "$binary: $(wc -c <"$binary") bytes, needs $glibc"

@@ -1,9 +1,11 @@
-"""Times `host-trainer data` beside DVC: many small files and one large one; first push, second push after touching ten files, pull.
+"""Times `host-trainer data` and its peers: many small files and one large one; first push, second push after touching ten files, pull.
 
-    python3 benches/data/run.py PROGRAM [--dvc DVC] [--files 100000] [--large-mb 2000] [--work FOLDER]
+    python3 benches/data/run.py PROGRAM [--dvc DVC] [--restic RESTIC] [--git-annex] [--files 100000] [--large-mb 2000] [--work FOLDER]
 
-PROGRAM is a release build of host-trainer; DVC the `dvc` of a virtual environment. Both use a store in a folder of this machine. A
-push is everything from a changed folder to a store that has it: commit and push here, add and push there. The work folder is removed.
+PROGRAM is a release build of host-trainer; DVC the `dvc` of a virtual environment; RESTIC the program restic; `--git-annex` takes git
+and git-annex from the path. All use a store in a folder of this machine. A push is everything from a changed folder to a store that has
+it: commit and push here, add and push with DVC, backup with restic, add, commit and copy with git-annex. restic encrypts; the others do
+not. The work folder is removed.
 """
 
 import argparse
@@ -73,7 +75,10 @@ def touch(folder, files):
 
 def same(one, two):
     """Whether two folders hold the same names and, of every 97th file and the largest, the same content; read in pieces."""
-    sizes = lambda root: {p.relative_to(root): p.stat().st_size for p in root.rglob("*") if p.is_file() and ".edge" not in p.parts}
+    own = {".edge", ".git"}
+    sizes = lambda root: {
+        p.relative_to(root): p.stat().st_size for p in root.rglob("*") if p.is_file() and not own & set(p.relative_to(root).parts)
+    }
     names = sizes(one)
     looked_at = sorted(names)[::97] + [max(names, key=names.get)]
     return names == sizes(two) and all(filecmp.cmp(one / name, two / name, shallow=False) for name in looked_at)
@@ -116,28 +121,106 @@ def dvc(program, work, source, files):
     return result
 
 
+def restic(program, work, source, files):
+    data, store, copy = work / "data", work / "repository", work / "restored"
+    shutil.copytree(source, data)
+    environment = {**os.environ, "RESTIC_PASSWORD": "bench", "RESTIC_REPOSITORY": str(store), "RESTIC_CACHE_DIR": str(work / "cache")}
+    run = lambda *arguments: timed([program, *arguments], data, environment)
+    run("init", "--quiet")
+    result = {"first push": total(run("backup", "--quiet", "."))}
+    touch(data, files)
+    result["second push"] = total(run("backup", "--quiet", "."))
+    result["pull"] = total(run("restore", "latest", "--quiet", "--target", str(copy)))
+    assert same(data, copy), "the restored folder differs"
+    for folder in (data, store, copy, work / "cache"):
+        remove(folder)
+    return result
+
+
+def git_annex(work, source, files):
+    data, store, bare, copy = work / "data", work / "remote", work / "bare.git", work / "clone"
+    environment = {**os.environ, "HOME": str(work)}
+    for role in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{role}_NAME": "bench", f"GIT_{role}_EMAIL": "bench@localhost"}
+    run = lambda *arguments, at=data: timed(["git", *arguments], at, environment)
+    store.mkdir()
+    run("init", "--quiet", "--bare", str(bare), at=work)
+    data.mkdir()
+    run("init", "--quiet", "--initial-branch", "main")
+    run("annex", "init", "--quiet")
+    run("annex", "initremote", "store", "type=directory", f"directory={store}", "encryption=none", "--quiet")
+    run("remote", "add", "origin", str(bare))
+    # Only git's own objects go there; content goes to the store.
+    run("config", "remote.origin.annex-ignore", "true")
+    shutil.copytree(source, data, dirs_exist_ok=True)
+    push = lambda message: total(
+        run("annex", "add", "--quiet", "."),
+        run("commit", "--quiet", "-m", message),
+        run("annex", "copy", "--quiet", "--to", "store"),
+        run("push", "--quiet", "origin", "main", "git-annex"),
+    )
+    result = {"first push": push("first")}
+    changed = work / "changed"
+    shutil.copytree(source, changed)
+    touch(changed, files)
+    # Annexed files are links to read-only content: a changed file takes the link's place.
+    for path in changed.rglob("*"):
+        name = path.relative_to(changed)
+        if path.is_file() and not filecmp.cmp(path, data / name, shallow=False):
+            (data / name).unlink()
+            shutil.copy(path, data / name)
+    result["second push"] = push("second")
+    # What lies ready before a pull in the other programs, too: an empty copy that knows the store.
+    run("clone", "--quiet", "--no-checkout", str(bare), str(copy), at=work)
+    run("annex", "init", "--quiet", at=copy)
+    run("annex", "enableremote", "store", f"directory={store}", "--quiet", at=copy)
+    result["pull"] = total(run("checkout", "--quiet", "main", at=copy), run("annex", "get", "--quiet", at=copy))
+    assert same(changed, copy), "the clone differs"
+    for folder in (data, store, bare, copy, changed):
+        remove(folder)
+    return result
+
+
+def remove(folder):
+    """Removes a folder, read-only ones within it too: git-annex protects what it stores."""
+    for path, names, _ in os.walk(folder):
+        os.chmod(path, 0o700)
+    shutil.rmtree(folder)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--dvc")
+    parser.add_argument("--restic")
+    parser.add_argument("--git-annex", action="store_true")
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--large-mb", type=int, default=2000)
     parser.add_argument("--work")
     options = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(dir=options.work))
+    peers = {}
+    if options.dvc:
+        peers["dvc"] = lambda source, files: dvc(os.path.abspath(options.dvc), work, source, files)
+    if options.restic:
+        peers["restic"] = lambda source, files: restic(shutil.which(options.restic), work, source, files)
+    if options.git_annex:
+        peers["git-annex"] = lambda source, files: git_annex(work, source, files)
     try:
         answer = {}
         for name, files, large in (("small files", options.files, 0), ("large file", 10, options.large_mb)):
+            if name == "large file" and not large:
+                continue
             source = work / "source"
             make(source, files, large)
-            answer[name] = {"host-trainer": ours(os.path.abspath(options.program), work, source, files)}
-            if options.dvc:
-                answer[name]["dvc"] = dvc(os.path.abspath(options.dvc), work, source, files)
-                answer[name]["dvc takes so many times as long"] = {
-                    step: round(answer[name]["dvc"][step]["s"] / answer[name]["host-trainer"][step]["s"], 1)
-                    for step in answer[name]["dvc"]
+            mine = ours(os.path.abspath(options.program), work, source, files)
+            answer[name] = {"host-trainer": mine}
+            for peer, measure in peers.items():
+                theirs = measure(source, files)
+                answer[name][peer] = theirs
+                answer[name][f"{peer} takes so many times as long"] = {
+                    step: round(theirs[step]["s"] / mine[step]["s"], 1) for step in theirs
                 }
-            mine = answer[name]["host-trainer"]
             answer[name]["second push takes so many times less than the first"] = round(
                 mine["first push"]["s"] / mine["second push"]["s"], 1
             )

@@ -3,9 +3,9 @@
 //! `cargo bench -p host-trainer --bench attribution [-- CYCLES…]`, 3,000 and 30,000 by default.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-use align::sensor::Known;
 use shared::engine::{self, Engine};
 use shared::random::Random;
+use shared::sensor::SensorResponse;
 use shared::units::{Millis, Watts};
 use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::path::Path;
@@ -74,7 +74,7 @@ fn main() {
             for (load_name, load, engine) in &loads {
                 for callback in [false, true] {
                     let logs = simulate_logs(load, sensor, poll, cycles, callback, 9);
-                    let (c, ..) = compare(&logs, Known::default(), *engine).unwrap();
+                    let (c, ..) = compare(&logs, SensorResponse::default(), *engine).unwrap();
                     let layers = load.layers.len() as f64;
                     inside = (inside.0 + c.coverage * layers, inside.1 + layers);
                     row(sensor_name, load_name, cycles, callback, &c);

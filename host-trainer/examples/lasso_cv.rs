@@ -12,8 +12,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use estimators::Folds;
 use estimators::design::Design;
-use estimators::lasso::{Folds, LassoCvParams};
+use estimators::lasso::LassoCvParams;
 
 fn read(path: &Path) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use estimators::mlp::{Data, Settings, train};
-use learn::fit::kinds::{HybridRecipe, PhysicsRecipe};
-use learn::fit::plan::HybridPlan;
-use learn::model::{Problem, Recipe, Target};
+use learn::fit::estimator::Estimator;
+use learn::fit::kinds::{HybridEstimator, HybridOptions, PhysicsEstimator};
+use learn::model::{Dataset, LayerTable, Target};
 use shared::engine::Table;
 
 type Failure = Box<dyn std::error::Error>;
@@ -38,10 +38,10 @@ fn main() -> Result<(), Failure> {
         ["mlp", folder, inputs, outputs, settings] => {
             network(folder.as_ref(), inputs.parse()?, outputs.parse()?, settings.as_ref())?
         }
-        ["physics", folder, _] => layers(folder.as_ref(), &PhysicsRecipe)?,
+        ["physics", folder, _] => layers(folder.as_ref(), &PhysicsEstimator)?,
         ["hybrid", folder, rounds] => {
-            let plan = HybridPlan { rounds: Some(rounds.parse()?), ..HybridPlan::default() };
-            layers(folder.as_ref(), &HybridRecipe::new(plan))?
+            let options = HybridOptions { rounds: Some(rounds.parse()?), ..HybridOptions::default() };
+            layers(folder.as_ref(), &HybridEstimator::new(options))?
         }
         _ => return Err("usage: train_kinds mlp FOLDER INPUTS OUTPUTS SETTINGS | physics|hybrid FOLDER ROUNDS".into()),
     };
@@ -61,22 +61,18 @@ fn network(folder: &Path, inputs: usize, outputs: usize, settings: &Path) -> Res
     Ok(serde_json::json!({ "seconds": seconds, "losses": losses }))
 }
 
-fn layers(folder: &Path, recipe: &dyn Recipe) -> Result<serde_json::Value, Failure> {
-    let features = recipe.features(Table::Convolutional, Target::Runtime);
+fn layers(folder: &Path, estimator: &dyn Estimator) -> Result<serde_json::Value, Failure> {
+    let features = estimator.features(Table::Convolutional, Target::Runtime);
     let measured = read(&folder.join("targets.f64"))?;
-    let problem = Problem {
-        table: Table::Convolutional,
-        target: Target::Runtime,
-        rows: read(&folder.join("rows.f64"))?,
-        networks: (0..measured.len()).collect(),
-        companion: Vec::new(),
-        measured,
-        features,
-    };
+    let mut layers = LayerTable::new(Table::Convolutional, features);
+    layers.rows = read(&folder.join("rows.f64"))?;
+    let width = layers.features.len();
+    let networks = (0..measured.len()).collect();
+    let data = Dataset::of_layers(Target::Runtime, layers, measured, networks);
     let start = Instant::now();
-    let fitted = recipe.fit(&problem)?;
+    let models = estimator.fit(&data)?;
     let seconds = start.elapsed().as_secs_f64();
     let test = read(&folder.join("test_rows.f64"))?;
-    let predictions: Vec<f64> = test.chunks(problem.features.len()).map(|row| fitted.predict(row)).collect();
+    let predictions: Vec<f64> = test.chunks(width).map(|row| models.0[0].predict(row)).collect();
     Ok(serde_json::json!({ "seconds": seconds, "predictions": predictions }))
 }

@@ -1,11 +1,10 @@
 //! `host-trainer align` through the real binary.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
-use align::latency;
-use align::power::Oddities;
-use align::stamp;
 use serde_json::Value;
 use shared::random::Random;
+use shared::run_folder::stamp::format_stamp;
+use shared::run_folder::{Diagnostics, index_layers};
 use shared::units::{Millis, Watts};
 use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::fmt::Write as _;
@@ -213,6 +212,95 @@ fn parquet_on_request_holds_the_rows_of_the_csv() {
     }
 }
 
+/// A run of the agent: its sample log, its manifest, and the text logs it exports.
+fn write_agent_run(root: &Path, logs: &study::Logs) -> PathBuf {
+    let folder = write_run(root, "net", &logs.power, &logs.latency, 4.2);
+    let (manifest, log) = logs.agent("net").unwrap();
+    manifest.write(&folder.join("manifest.json")).unwrap();
+    fs::write(folder.join("samples.eplog"), log).unwrap();
+    folder
+}
+
+fn powers(report: &Value) -> Vec<f64> {
+    report["layers"].as_array().unwrap().iter().map(|layer| layer["power_w"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn the_agents_sample_log_and_its_text_export_give_the_same_answer() {
+    for callback in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let logs = simulate_logs(&network(10, None), SensorModel::ina3221_fast(), READ_FAST, 1500, callback, 3);
+        let folder = write_agent_run(root.path(), &logs);
+        let exact = quality(root.path(), &[]);
+        assert_eq!(exact["read_from"], serde_json::json!({"power": "samples.eplog", "layers": "samples.eplog"}));
+        let hashed: Vec<&str> = exact["made_from"].as_array().unwrap().iter().map(|f| f[0].as_str().unwrap()).collect();
+        assert_eq!(hashed, ["samples.eplog", "manifest.json", "idling_power.json"]);
+        fs::rename(folder.join("samples.eplog"), folder.join("aside")).unwrap();
+        let text = quality(root.path(), &[]);
+        assert_eq!(text["read_from"]["power"], "net_power_log.log");
+        assert_eq!(text["read_from"]["layers"], "trt_layer_latency.json");
+        assert_eq!(exact["timeline"], text["timeline"]);
+        assert_eq!(exact["method"], text["method"]);
+        // Stamps in text are cut to microseconds; readings and durations are exact.
+        for (a, b) in powers(&exact).iter().zip(powers(&text)) {
+            assert!((a / b - 1.0).abs() < 5e-3, "{a} {b}");
+        }
+        for key in ["runtime_ms", "runtime_deviation_ms", "runs", "name", "index"] {
+            for (a, b) in exact["layers"].as_array().unwrap().iter().zip(text["layers"].as_array().unwrap()) {
+                assert_eq!(a[key], b[key]);
+            }
+        }
+        let energy = |report: &Value| report["energy"]["energy_mj"].as_f64().unwrap();
+        assert!((energy(&exact) / energy(&text) - 1.0).abs() < 1e-4);
+        // The log alone is enough.
+        fs::rename(folder.join("aside"), folder.join("samples.eplog")).unwrap();
+        fs::remove_file(folder.join("net_power_log.log")).unwrap();
+        fs::remove_dir_all(folder.join("trt_profiling")).unwrap();
+        let alone = quality(root.path(), &[]);
+        assert_eq!(alone["layers"], exact["layers"]);
+        let output = align(root.path(), root.path(), &["--method", "window"]);
+        assert_eq!(output.status.code(), Some(3), "EdgeProfiler's rule needs EdgeProfiler's files");
+    }
+}
+
+#[test]
+fn of_a_damaged_sample_log_what_its_checksums_vouch_for_is_read_else_the_text() {
+    let root = tempfile::tempdir().unwrap();
+    let logs = simulate_logs(&network(8, None), SensorModel::ina3221_fast(), READ_FAST, 1500, true, 5);
+    let folder = write_agent_run(root.path(), &logs);
+    let whole = quality(root.path(), &[]);
+    let path = folder.join("samples.eplog");
+    let log = fs::read(&path).unwrap();
+    let notes = |report: &Value| report["notes"].as_array().unwrap().iter().map(Value::to_string).collect::<String>();
+    assert!(!notes(&whole).contains("samples.eplog"), "{}", notes(&whole));
+    // Cut off: the first part is read.
+    fs::write(&path, &log[..log.len() * 6 / 10]).unwrap();
+    let torn = quality(root.path(), &[]);
+    assert_eq!(torn["read_from"]["power"], "samples.eplog");
+    assert!(notes(&torn).contains("what its checksums vouch for is used"), "{}", notes(&torn));
+    assert!(torn["timeline"]["cycles"].as_u64() < whole["timeline"]["cycles"].as_u64());
+    // Bytes flipped all over: frames are lost, none is wrong.
+    let mut flipped = log.clone();
+    for at in (log.len() / 20..log.len()).step_by(log.len() / 20) {
+        flipped[at] ^= 0x55;
+    }
+    fs::write(&path, &flipped).unwrap();
+    let holed = quality(root.path(), &[]);
+    assert!(notes(&holed).contains("frames are missing"), "{}", notes(&holed));
+    for report in [&torn, &holed] {
+        for (a, b) in powers(report).iter().zip(powers(&whole)) {
+            assert!((a / b - 1.0).abs() < 0.1, "{a} {b}");
+        }
+    }
+    // Nothing left that a checksum vouches for: the text logs are read.
+    fs::write(&path, vec![0x5a; 4096]).unwrap();
+    let garbage = quality(root.path(), &[]);
+    assert_eq!(garbage["read_from"]["power"], "net_power_log.log");
+    assert!(notes(&garbage).contains("the text logs are read instead"), "{}", notes(&garbage));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(garbage["layers"], quality(root.path(), &[])["layers"]);
+}
+
 #[test]
 fn a_slow_sensor_is_found_out_and_no_layer_claimed() {
     let root = tempfile::tempdir().unwrap();
@@ -257,7 +345,7 @@ fn order_of_layers_means_nothing_and_any_prefix_is_accepted() {
     write_run(root.path(), "net", &logs.power, &logs.latency, 4.2);
     let whole = quality(root.path(), &[]);
     // The same lists, last one first.
-    let lists = latency::index(logs.latency.as_slice(), &mut Oddities::default()).unwrap();
+    let lists = index_layers(logs.latency.as_slice(), &mut Diagnostics::default()).unwrap();
     let mut reversed = String::from("{");
     for (i, list) in lists.iter().rev().enumerate() {
         let name = Value::from(list.name.as_str());
@@ -295,7 +383,7 @@ fn the_real_lenet_excerpt_gives_its_energy_and_claims_no_layer() {
         for (layer, run) in cycle {
             let ms = run["elapsed_time"].as_f64().unwrap();
             let end_us = (run["start_time"].as_f64().unwrap() * 1e6 + ms * 1e3) as i64;
-            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", stamp::format(end_us)));
+            lists.entry(layer.clone()).or_default().push(format!("[{ms},\"{}\"]", format_stamp(end_us * 1000)));
         }
     }
     let lists: Vec<String> =

@@ -1,8 +1,8 @@
 //! Attribution against the truth of simulated runs, at a size that takes seconds; `benches/attribution.rs` has the full one.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use align::sensor::Known;
 use shared::random::Random;
+use shared::sensor::SensorResponse;
 use shared::units::{Millis, Watts};
 use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use study::{Comparison, compare, simulate_logs};
@@ -27,7 +27,7 @@ fn study(sensor: SensorModel, poll: PollModel, cycles: u32) -> Vec<Comparison> {
     for seed in 1..=2 {
         for callback in [false, true] {
             let logs = simulate_logs(&network(seed), sensor, poll, cycles, callback, seed);
-            all.push(compare(&logs, Known::default(), None).unwrap().0);
+            all.push(compare(&logs, SensorResponse::default(), None).unwrap().0);
         }
     }
     for c in &all {

@@ -123,6 +123,72 @@ fn the_references_statistics_come_out() {
     }
 }
 
+/// Every file of a network's training data but its provenance, which names what it was made from.
+fn training_files(results: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = fs::read_dir(results.join("lenet"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
+        .filter(|(name, _)| name != "provenance.json")
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn statistics_of_an_alignment_make_the_same_data_as_its_rows() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample_data/lenet_trt_engine_info.json");
+    let (engine, _) = shared::engine::read(&sample).unwrap();
+    let layers = engine.layers.iter().enumerate().map(|(i, layer)| simulate::LoadLayer {
+        name: layer.name.clone(),
+        duration: shared::units::Millis(0.05 + 0.02 * i as f64),
+        power: shared::units::Watts(5.0 + i as f64 % 4.0),
+    });
+    let load = simulate::Load::of_layers(layers.collect());
+    let poll = simulate::PollModel::streaming();
+    let logs = study::simulate_logs(&load, simulate::SensorModel::ideal_meter(), poll, 200, false, 1);
+    let raw = tempfile::tempdir().unwrap();
+    let run = raw.path().join("lenet");
+    fs::create_dir_all(run.join("trt_profiling")).unwrap();
+    fs::write(run.join("lenet_power_log.log"), &logs.power).unwrap();
+    fs::write(run.join("trt_profiling/trt_layer_latency.json"), &logs.latency).unwrap();
+    fs::copy(&sample, run.join("trt_profiling/trt_engine_info.json")).unwrap();
+    fs::write(raw.path().join("idling_power.json"), r#"{"timestamp": "", "avg_idle_power": 4200000.0}"#).unwrap();
+    for method in ["auto", "window"] {
+        let preprocessed = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+            .args(["align", "--method", method, "--raw-data-dir"])
+            .arg(raw.path())
+            .arg("--result-dir")
+            .arg(preprocessed.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made = |results: &Path| {
+            let output = dataset(preprocessed.path(), results, &["--per-layer-measurements", "1"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let provenance = fs::read_to_string(results.join("lenet/provenance.json")).unwrap();
+            (training_files(results), fs::read_to_string(results.join("networks.csv")).unwrap(), provenance)
+        };
+        let results = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let from_statistics = made(results[0].path());
+        assert!(from_statistics.2.contains("layer_statistics.csv"));
+        let statistics = preprocessed.path().join("lenet/layer_statistics.csv");
+        let text = fs::read_to_string(&statistics).unwrap();
+        fs::remove_file(&statistics).unwrap();
+        let from_rows = made(results[1].path());
+        assert!(!from_rows.2.contains("layer_statistics.csv"));
+        assert!(from_statistics.0.len() >= 5);
+        assert_eq!((from_statistics.0, from_statistics.1), (from_rows.0, from_rows.1), "{method}");
+        // A mapping that was changed since is read itself.
+        fs::write(&statistics, text).unwrap();
+        let mapping = preprocessed.path().join("lenet/power_runtime_mapping_layerwise.csv");
+        let rows = fs::read_to_string(&mapping).unwrap();
+        fs::write(&mapping, rows.lines().take(40).collect::<Vec<_>>().join("\n")).unwrap();
+        assert!(!made(results[2].path()).2.contains("layer_statistics.csv"));
+    }
+}
+
 #[test]
 fn a_folder_without_data_says_what_to_do() {
     let root = tempfile::tempdir().unwrap();

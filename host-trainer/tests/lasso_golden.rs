@@ -4,8 +4,9 @@
 //! inputs are made; the same recurrence is below.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+use estimators::Folds;
 use estimators::design::Design;
-use estimators::lasso::{Folds, LassoCv, LassoCvParams};
+use estimators::lasso::{LassoCv, LassoCvParams};
 use estimators::scaler::{Scaler, ScalerKind};
 use estimators::terms::{self, Term};
 use serde::Deserialize;

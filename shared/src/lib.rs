@@ -13,4 +13,5 @@ pub mod near;
 pub mod printer;
 pub mod random;
 pub mod run_folder;
+pub mod sensor;
 pub mod units;

@@ -1,6 +1,13 @@
 //! Physical quantities as types, so that watts are never added to milliamps.
 //!
 //! Each is a plain `f64` in the unit of its name. Only products that mean something are implemented.
+//!
+//! ```
+//! use shared::units::{Micros, Millijoules, Millis, Watts};
+//!
+//! let layer: Millis = Micros(250.0).into();
+//! assert_eq!(Watts(6.0) * layer, Millijoules(1.5));
+//! ```
 
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
@@ -32,6 +39,10 @@ macro_rules! quantity {
             type Output = Self;
             fn div(self, divisor: f64) -> Self { Self(self.0 / divisor) }
         }
+        impl Div for $name {
+            type Output = f64;
+            fn div(self, other: Self) -> f64 { self.0 / other.0 }
+        }
         impl Sum for $name {
             fn sum<I: Iterator<Item = Self>>(values: I) -> Self { values.fold(Self(0.0), |sum, value| sum + value) }
         }
@@ -50,8 +61,17 @@ quantity!(
     /// Power in watts.
     Watts, "W");
 quantity!(
+    /// Power in microwatts, the unit of EdgeProfiler's tables.
+    Microwatts, "µW");
+quantity!(
     /// Time in milliseconds.
     Millis, "ms");
+quantity!(
+    /// Time in microseconds.
+    Micros, "µs");
+quantity!(
+    /// Time in nanoseconds.
+    Nanos, "ns");
 quantity!(
     /// Energy in millijoules: one watt for one millisecond.
     Millijoules, "mJ");
@@ -76,6 +96,36 @@ impl Div<Millis> for Millijoules {
     }
 }
 
+impl From<Nanos> for Micros {
+    fn from(time: Nanos) -> Self {
+        Self(time.0 / 1e3)
+    }
+}
+
+impl From<Micros> for Millis {
+    fn from(time: Micros) -> Self {
+        Self(time.0 / 1e3)
+    }
+}
+
+impl From<Millis> for Micros {
+    fn from(time: Millis) -> Self {
+        Self(time.0 * 1e3)
+    }
+}
+
+impl From<Microwatts> for Watts {
+    fn from(power: Microwatts) -> Self {
+        Self(power.0 * 1e-6)
+    }
+}
+
+impl From<Watts> for Microwatts {
+    fn from(power: Watts) -> Self {
+        Self(power.0 * 1e6)
+    }
+}
+
 impl Mul<Milliamps> for Millivolts {
     type Output = Watts;
     /// 1 mV × 1 mA = 1 µW.
@@ -85,13 +135,13 @@ impl Mul<Milliamps> for Millivolts {
 }
 
 impl Watts {
-    /// From microwatts, the unit of the reference's power columns.
+    /// From microwatts, the unit of EdgeProfiler's power columns.
     #[must_use]
     pub fn from_microwatts(microwatts: f64) -> Self {
         Self(microwatts * 1e-6)
     }
 
-    /// In microwatts, the unit of the reference's power columns.
+    /// In microwatts, the unit of EdgeProfiler's power columns.
     #[must_use]
     pub fn microwatts(self) -> f64 {
         self.0 * 1e6
@@ -112,6 +162,15 @@ mod tests {
     fn millivolts_times_milliamps_are_microwatts() {
         let power = Millivolts(5008.0) * Milliamps(1096.0);
         assert!((power.microwatts() - 5_488_768.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn times_and_powers_change_their_unit() {
+        assert_eq!(Millis::from(Micros::from(Nanos(2_500_000.0))), Millis(2.5));
+        assert_eq!(Micros::from(Millis(0.25)), Micros(250.0));
+        assert_eq!(Watts::from(Microwatts(2_000_000.0)), Watts(2.0));
+        assert_eq!(Microwatts::from(Watts(1.5)), Microwatts(1_500_000.0));
+        assert_eq!(Micros(3.0) / Micros(2.0), 1.5);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! `host-trainer align`: raw run folders in, per-layer power and run time out.
 
 use super::{Format, progress};
-use align::cycles::Stamps;
 use align::files::{self, RunFiles};
-use align::quality::{Method, Quality};
+use align::mapping::field;
+use align::method::Method;
+use align::quality::Quality;
 use align::run::{self, Options, Run};
-use align::sensor::Known;
-use align::{parquet, rows, summary, totals};
+use align::stamps::Stamps;
+use align::write::write_mapping;
+use align::{summary, totals};
 use clap::{Args, ValueEnum};
 use report::runs;
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
+use shared::sensor::SensorResponse;
+use shared::units::{Micros, Millis, Watts};
 use std::path::{Path, PathBuf};
 
 /// Align power logs with layer times: power and energy of each layer, with their uncertainty.
@@ -115,7 +119,7 @@ impl Align {
     }
 
     fn options(&self) -> Options {
-        let us = |ms: Option<f64>| ms.map(|ms| ms * 1e3);
+        let micros = |ms: Option<f64>| ms.map(|ms| Micros::from(Millis(ms)));
         Options {
             method: match self.method {
                 MethodName::Auto => Method::Auto,
@@ -129,12 +133,13 @@ impl Align {
                 StampsName::Callback => Some(Stamps::Callback),
                 StampsName::Ends => Some(Stamps::LayerEnds),
             },
-            known: Known {
-                refresh_us: us(self.sensor_refresh_ms),
-                window_us: us(self.sensor_window_ms),
-                lag_us: us(self.sensor_lag_ms),
+            known: SensorResponse {
+                refresh: micros(self.sensor_refresh_ms),
+                window: micros(self.sensor_window_ms),
+                lag: micros(self.sensor_lag_ms),
+                delay: None,
             },
-            idle_watts: self.idle_power_w,
+            idle: self.idle_power_w.map(Watts),
         }
     }
 
@@ -161,13 +166,7 @@ impl Align {
 
     fn write(&self, run: &mut Run) -> Result<(), Failure> {
         let folder = self.result_dir.join(&run.files.model);
-        let files = run.files.clone();
-        let (hashes, written) = rayon::join(|| run::hashes(&files), || run::write_rows(run, &folder.join(rows::FILE)));
-        written?;
-        run.quality.made_from = hashes?;
-        if self.parquet {
-            parquet::from_csv(&folder.join(rows::FILE), &folder.join(parquet::FILE))?;
-        }
+        write_mapping(run, &folder, self.parquet)?;
         if let Some(engine_info) = &run.files.engine_info {
             let content = shared::fs::read_capped(engine_info, shared::limits::ENGINE_INFO_BYTES)?;
             write_atomic(&folder.join("trt_engine_info.json"), &content)?;
@@ -221,20 +220,21 @@ fn csv_report(runs: &[Run]) -> String {
          independent_samples,verdict,method\n",
     );
     let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
+    let watts = |v: Option<Watts>| number(v.map(|v| v.0));
     for run in runs {
         for layer in &run.quality.layers {
             text += &format!(
                 "{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                rows::field(&run.quality.model),
+                field(&run.quality.model),
                 layer.index,
-                rows::field(&layer.name),
-                rows::field(&layer.layer_type),
+                field(&layer.name),
+                field(&layer.layer_type),
                 layer.runs,
-                layer.runtime_ms,
-                number(layer.power_w),
-                number(layer.power_low_w),
-                number(layer.power_high_w),
-                number(layer.energy_mj),
+                layer.runtime.0,
+                watts(layer.power),
+                watts(layer.power_low),
+                watts(layer.power_high),
+                number(layer.energy.map(|e| e.0)),
                 layer.readings,
                 layer.independent_samples,
                 layer.verdict.name(),

@@ -6,13 +6,13 @@ use crate::cli::values::choice;
 use clap::Args;
 use learn::evaluate::fits as curve_fits;
 use learn::evaluate::{
-    CurvePlan, Judgement, Line, Refit, Shuffles, importance_of_kind, importance_of_models, judge, judge_unseen,
-    learning_curve, leave_one_column_out,
+    Baselines, CurvePlan, Evaluation, EvaluationRow, Refit, Shuffles, evaluate, evaluate_held_out, importance_of_kind,
+    importance_of_models, learning_curve, leave_one_column_out,
 };
 use learn::features::Extraction;
 use learn::fit::kinds::Kind;
-use learn::fit::plan::Plan;
-use learn::fit::train::{Order, train};
+use learn::fit::plan::{EvaluationSettings, Plan};
+use learn::fit::train::{FitJob, train};
 use learn::model::default_device;
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
@@ -72,7 +72,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<String>,
     #[serde(flatten)]
-    line: &'a Line,
+    line: &'a EvaluationRow,
 }
 
 impl Evaluate {
@@ -90,7 +90,7 @@ impl Evaluate {
         if self.importance {
             return self.importance_of_models(&data, printer);
         }
-        let mut judgements = Vec::new();
+        let mut evaluations = Vec::new();
         for folder in &self.models {
             let device = match &self.device {
                 Some(device) => device.clone(),
@@ -98,16 +98,18 @@ impl Evaluate {
             };
             let in_data = device_in_data(&device, &data, printer);
             let models = Models::open(folder, &device)?;
-            let judgement = judge(&models, &data, &in_data, self.by_network).map_err(|failure| match failure.path {
+            let baselines = Baselines::of(&data, &in_data, EvaluationSettings::default().folds);
+            let evaluated = evaluate(&models, &data, &in_data, self.by_network, &baselines);
+            let evaluation = evaluated.map_err(|failure| match failure.path {
                 Some(_) => failure,
                 None => failure.at(&self.data),
             })?;
-            for note in &judgement.notes {
+            for note in &evaluation.notes {
                 printer.warn(note);
             }
-            judgements.push((folder.as_path(), judgement));
+            evaluations.push((folder.as_path(), evaluation));
         }
-        write(&judgements, self.format, printer)
+        write(&evaluations, self.format, printer)
     }
 
     /// Fits with as many folds as networks, and judges what the folds held out.
@@ -117,26 +119,28 @@ impl Evaluate {
         if data.networks().len() > MOST_FOLDS {
             printer.warn(format!("more than {MOST_FOLDS} networks: they are left out in {MOST_FOLDS} groups"));
         }
-        let recipe = plan.recipe();
+        let estimator = plan.estimator();
         let none = BTreeSet::new();
-        let order = Order {
+        let job = FitJob {
             data,
-            recipe: recipe.as_ref(),
+            estimator: estimator.as_ref(),
             evaluation: &plan.evaluation,
             test_networks: &none,
             extraction: Extraction::default(),
             negative_predictions: false,
+            baselines: &[],
         };
         let devices = self.devices(data, printer);
-        let mut judgements = Vec::new();
+        let mut evaluations = Vec::new();
         for device in &devices {
             let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
-            let outcome = train(&order, device, &|_, _| bar.inc(1));
+            let outcome = train(&job, device, &|_, _| bar.inc(1));
             bar.finish_and_clear();
             let outcome = outcome.map_err(|e| Failure::data(e.to_string()).at(&self.data))?;
-            judgements.push((Path::new(device), judge_unseen(data, &outcome, self.by_network)));
+            let baselines = Baselines::of(data, device, plan.evaluation.folds);
+            evaluations.push((Path::new(device), evaluate_held_out(data, &outcome, self.by_network, &baselines)));
         }
-        write(&judgements, self.format, printer)
+        write(&evaluations, self.format, printer)
     }
 }
 
@@ -187,13 +191,13 @@ impl Evaluate {
     /// Columns and learning curves of a model kind, device by device.
     fn examine_kind(&self, data: &TrainingData, printer: &Printer) -> Result<(), Failure> {
         let plan = self.plan()?;
-        let recipe = plan.recipe();
+        let estimator = plan.estimator();
         let (mut effects, mut curves) = (Vec::new(), Vec::new());
         for device in self.devices(data, printer) {
             let refit = Refit {
                 data,
                 device: &device,
-                recipe: recipe.as_ref(),
+                estimator: estimator.as_ref(),
                 folds: plan.evaluation.folds,
                 negative_predictions: plan.reference_faults.negative_predictions,
             };
@@ -238,13 +242,13 @@ fn device_in_data(device: &str, data: &TrainingData, printer: &Printer) -> Strin
     name.to_owned()
 }
 
-fn write(judgements: &[(&Path, Judgement)], format: Format, printer: &Printer) -> Result<(), Failure> {
-    let several = judgements.len() > 1;
-    let rows: Vec<Row<'_>> = judgements
+fn write(evaluations: &[(&Path, Evaluation)], format: Format, printer: &Printer) -> Result<(), Failure> {
+    let several = evaluations.len() > 1;
+    let rows: Vec<Row<'_>> = evaluations
         .iter()
-        .flat_map(|(folder, judgement)| {
+        .flat_map(|(folder, evaluation)| {
             let models = several.then(|| folder.display().to_string());
-            judgement.lines.iter().map(move |line| Row { models: models.clone(), line })
+            evaluation.rows.iter().map(move |line| Row { models: models.clone(), line })
         })
         .collect();
     match format {
@@ -257,44 +261,50 @@ fn write(judgements: &[(&Path, Judgement)], format: Format, printer: &Printer) -
     }
 }
 
+/// The error of a baseline kind on a row's measurements.
+fn baseline_error(row: &EvaluationRow, kind: Kind) -> Option<f64> {
+    row.baselines.get(kind.name())?.mape_percent
+}
+
 fn csv_rows(rows: &[Row<'_>]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| Failure::data(e.to_string());
-    writer
-        .write_record([
-            "models",
-            "kind",
-            "target",
-            "network",
-            "n",
-            "mape_percent",
-            "rmspe_percent",
-            "within_10_percent",
-            "r2",
-            "non_positive",
-            "interval_90_coverage_percent",
-            "without_model",
-        ])
-        .map_err(failed)?;
+    let mut header = vec![
+        "models",
+        "kind",
+        "target",
+        "network",
+        "n",
+        "mape_percent",
+        "rmspe_percent",
+        "within_10_percent",
+        "r2",
+        "non_positive",
+        "interval_90_coverage_percent",
+        "without_model",
+    ];
+    let baselines: Vec<String> = Kind::baselines().map(|kind| format!("{}_mape_percent", kind.name())).collect();
+    header.extend(baselines.iter().map(String::as_str));
+    writer.write_record(header).map_err(failed)?;
     let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     for Row { models, line } in rows {
         let m = &line.metrics;
-        writer
-            .write_record([
-                models.clone().unwrap_or_default(),
-                line.kind.to_owned(),
-                line.target.name().to_owned(),
-                line.network.clone().unwrap_or_default(),
-                m.n.to_string(),
-                number(m.mape_percent),
-                number(m.rmspe_percent),
-                number(m.within_10_percent),
-                number(m.r2),
-                m.non_positive.to_string(),
-                number(line.interval_90_coverage_percent),
-                line.without_model.to_string(),
-            ])
-            .map_err(failed)?;
+        let mut record = vec![
+            models.clone().unwrap_or_default(),
+            line.kind.to_owned(),
+            line.target.name().to_owned(),
+            line.network.clone().unwrap_or_default(),
+            m.n.to_string(),
+            number(m.mape_percent),
+            number(m.rmspe_percent),
+            number(m.within_10_percent),
+            number(m.r2),
+            m.non_positive.to_string(),
+            number(line.interval_90_coverage_percent),
+            line.without_model.to_string(),
+        ];
+        record.extend(Kind::baselines().map(|kind| number(baseline_error(line, kind))));
+        writer.write_record(record).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|e| Failure::data(e.to_string()))?;
     String::from_utf8(bytes).map_err(|e| Failure::data(e.to_string()))
@@ -308,6 +318,8 @@ fn human(rows: &[Row<'_>]) -> String {
     header.extend(by_network.then_some("network"));
     let numbers_from = header.len();
     header.extend(["n", "MAPE %", "RMSPE %", "within 10 %", "R²", "non-positive", "in 90 % interval", "no model"]);
+    let baselines: Vec<String> = Kind::baselines().map(|kind| format!("{} MAPE %", kind.name())).collect();
+    header.extend(baselines.iter().map(String::as_str));
     let mut sorted: Vec<&Row<'_>> = rows.iter().collect();
     if several {
         // Side by side: the same line of every folder next to each other.
@@ -335,6 +347,7 @@ fn human(rows: &[Row<'_>]) -> String {
             figure(line.interval_90_coverage_percent, 1),
             line.without_model.to_string(),
         ]);
+        cells.extend(Kind::baselines().map(|kind| figure(baseline_error(line, kind), 1)));
         cells
     };
     render(&header, sorted.iter().map(cells).collect(), numbers_from)

@@ -10,9 +10,9 @@ use estimators::FitError;
 use estimators::metrics::Metrics;
 use estimators::mlp::read_hyperparams;
 use learn::features::Extraction;
-use learn::fit::kinds::Kind;
-use learn::fit::plan::{Plan, ReferenceFaults, check_columns};
-use learn::fit::train::{Order, Outcome, train};
+use learn::fit::kinds::{Kind, LassoOptions, check_columns};
+use learn::fit::plan::{Plan, ReferenceFaults};
+use learn::fit::train::{FitJob, Outcome, train};
 use learn::model::{Target, check_device_name, set_default_device};
 use learn::training::{self, TrainingData};
 use serde::Serialize;
@@ -118,13 +118,13 @@ impl Fit {
             plan.evaluation.folds = 0;
         }
         if let Some(path) = &self.hyperparams {
-            plan.mlp = read_hyperparams(path, &plan.mlp)?;
-            plan.kind = Kind::Mlp;
+            plan.set_options(read_hyperparams(path, &plan.options())?);
+            plan.kind = Kind::MLP;
         }
         if let Some(kind) = self.kind {
             plan.kind = kind;
         }
-        if self.hyperparams.is_some() && !matches!(plan.kind, Kind::Mlp | Kind::Auto) {
+        if self.hyperparams.is_some() && ![Kind::MLP, Kind::AUTO].contains(&plan.kind) {
             return Err(Failure::usage(format!("--hyperparams are the mlp's, and the kind is {}", plan.kind.name()))
                 .help("leave out --kind, or take mlp"));
         }
@@ -133,7 +133,7 @@ impl Fit {
         }
         // A table's columns are its own, and it knows no kind of layer.
         if self.data.is_none() && self.kind.is_none() && self.config.is_none() {
-            plan.kind = Kind::Mlp;
+            plan.kind = Kind::MLP;
         }
         for choice in self.input_cols.iter().filter(|_| self.data.is_some()) {
             choose_columns(&mut plan, choice)?;
@@ -178,7 +178,7 @@ impl Fit {
                 let of_device = all.iter().filter(|r| r.device.as_deref().is_none_or(|d| d == device.in_data));
                 let (test, train): (Vec<_>, Vec<_>) = of_device.partition(|r| test_networks.contains(&r.network));
                 for target in Target::ALL {
-                    let settings = plan.lasso_settings(*table, target);
+                    let settings = plan.options::<LassoOptions>().settings(*table, target, plan.reference_faults);
                     rows.push(vec![
                         device.name.clone(),
                         table.name().to_owned(),
@@ -242,19 +242,20 @@ pub(super) fn fit_devices(
     out: &Path,
     printer: &Printer,
 ) -> Result<Vec<Outcome>, Failure> {
-    let recipe = plan.recipe();
-    let order = Order {
+    let estimator = plan.estimator();
+    let job = FitJob {
         data,
-        recipe: recipe.as_ref(),
+        estimator: estimator.as_ref(),
         evaluation: &plan.evaluation,
         test_networks,
         extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
         negative_predictions: plan.reference_faults.negative_predictions,
+        baselines: &Kind::baselines().collect::<Vec<_>>(),
     };
     let mut outcomes = Vec::new();
     for device in devices {
         let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
-        let outcome = train(&order, &device.in_data, &|table, target| {
+        let outcome = train(&job, &device.in_data, &|table, target| {
             bar.set_message(format!("{} {}", table.name(), target.name()));
             bar.inc(1);
         });
@@ -338,7 +339,9 @@ fn choose_columns(plan: &mut Plan, choice: &str) -> Result<(), Failure> {
     let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
     check_columns(table, &names).map_err(wrong)?;
     for target in targets {
-        plan.lasso.models.entry(table).or_default().entry(target).or_default().input_cols = Some(names.clone());
+        plan.change_options(|lasso: &mut LassoOptions| {
+            lasso.models.entry(table).or_default().entry(target).or_default().input_cols = Some(names.clone());
+        });
     }
     Ok(())
 }
@@ -437,12 +440,12 @@ fn human_totals(outcome: &Outcome) -> String {
         return String::new();
     }
     let ratio = |predicted: f64, measured: f64| figure(Some(100.0 * (predicted / measured - 1.0)), 1);
-    let row = |total: &learn::fit::train::Total| {
+    let row = |total: &learn::fit::train::NetworkPrediction| {
         let energy = total.measured_mj.zip(total.predicted_mj);
         vec![
             total.network.clone(),
             if total.test { "test" } else { "held-out fold" }.to_owned(),
-            total.layers.to_string(),
+            total.layers.len().to_string(),
             figure(Some(total.measured_ms), 4),
             figure(Some(total.predicted_ms), 4),
             ratio(total.predicted_ms, total.measured_ms),

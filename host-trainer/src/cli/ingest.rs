@@ -71,25 +71,29 @@ impl Ingest {
             import.averaged_over = Some(count.max(1));
         }
         if let Some(path) = &self.layers_csv {
-            let (layers, oddities) = parsed(path, tables::layers)?;
+            let (layers, diagnostics) = parsed(path, tables::layers)?;
             import.layers = layers;
-            import.oddities.merge(&oddities);
+            import.diagnostics.merge(&diagnostics);
         }
         if let Some(path) = &self.times {
             import.latencies = parsed(path, trtexec::times)?;
         }
         if let Some(path) = &self.power_csv {
-            let (power, oddities) = parsed(path, tables::power)?;
+            let (power, diagnostics) = parsed(path, tables::power)?;
             import.power = power;
             import.power_source = Some(("csv".into(), "power".into()));
-            import.oddities.merge(&oddities);
+            import.diagnostics.merge(&diagnostics);
         }
         if let Some(path) = &self.tegrastats {
             self.read_tegrastats(path, &mut import)?;
         }
         let written = ingest::write(&self.result_dir, &self.model, &import)?;
-        if import.oddities.bad > 0 {
-            printer.warn(format!("{} rows were not read: {}", import.oddities.bad, import.oddities.named.join("; ")));
+        if import.diagnostics.bad > 0 {
+            printer.warn(format!(
+                "{} rows were not read: {}",
+                import.diagnostics.bad,
+                import.diagnostics.named.join("; ")
+            ));
         }
         for name in written {
             printer.say(format!("wrote {}", self.result_dir.join(name).display()));
@@ -117,7 +121,7 @@ impl Ingest {
         }
         import.power = log.power;
         import.power_source = Some(("tegrastats".into(), log.rail.unwrap_or_default()));
-        import.oddities.merge(&log.oddities);
+        import.diagnostics.merge(&log.diagnostics);
         Ok(())
     }
 }

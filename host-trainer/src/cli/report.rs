@@ -4,7 +4,9 @@ use super::progress;
 use super::tune::place::{self, Place};
 use crate::cli::values::choice;
 use clap::Args;
-use learn::evaluate::{CurvePlan, Pairs, Refit, Shuffles, fits, importance_of_models, learning_curve, lines, pairs};
+use learn::evaluate::{
+    Baselines, CurvePlan, Pairs, Refit, Shuffles, evaluation_rows, fits, importance_of_models, learning_curve, pairs,
+};
 use learn::fit::kinds::Kind;
 use learn::fit::plan::Plan;
 use learn::model::default_device;
@@ -81,7 +83,7 @@ impl ReportCommand {
         let models = Models::open(&self.models, &device)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
         let of_data = |failure: Failure| if failure.path.is_some() { failure } else { failure.at(&self.data) };
-        let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data).map_err(of_data)?;
+        let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data, &Baselines::default()).map_err(of_data)?;
         // The page may be passed on: where the data lay is nobody's business.
         let folder = format!("{}/", self.data.display().to_string().trim_end_matches('/'));
         notes.extend(data.notes.iter().map(|note| note.replace(&folder, "")));
@@ -98,7 +100,7 @@ impl ReportCommand {
         let report = Report {
             device: models.device(),
             cards: models.cards().cloned().collect(),
-            lines: lines(&pairs, false),
+            lines: evaluation_rows(&pairs, false),
             pairs,
             notes,
             engines: self.engines(&models)?,
@@ -140,11 +142,11 @@ impl ReportCommand {
             if let Some(kind) = self.kind.or_else(|| of_models().filter(|_| self.config.is_none())) {
                 plan.kind = kind;
             }
-            let recipe = plan.recipe();
+            let estimator = plan.estimator();
             let refit = Refit {
                 data,
                 device: in_data,
-                recipe: recipe.as_ref(),
+                estimator: estimator.as_ref(),
                 folds: plan.evaluation.folds,
                 negative_predictions: plan.reference_faults.negative_predictions,
             };

@@ -3,7 +3,7 @@
 use super::table::{csv, figure, render};
 use clap::{Args, ValueEnum};
 use learn::fit::plan::Plan;
-use learn::tabular::{self, Dataset, Source, TableCard, Zeros};
+use learn::tabular::{self, Source, TableCard, TableData, Zeros};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -50,7 +50,7 @@ enum ZerosArg {
 /// A model to be: a folder's name and the rows.
 pub(super) struct Tagged {
     pub(super) name: String,
-    pub(super) data: Dataset,
+    pub(super) data: TableData,
 }
 
 impl TableArgs {

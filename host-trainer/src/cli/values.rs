@@ -1,7 +1,7 @@
 //! Choices of the library as values of options.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use tune::objective::Metric;
 use tune::pruner::Pruner;
@@ -68,7 +68,7 @@ impl Choice for Metric {
     }
 }
 
-impl Choice for Judged {
+impl Choice for Measurand {
     const VALUES: &'static [Self] = &[Self::Power, Self::Runtime, Self::Energy];
 
     fn label(self) -> &'static str {

@@ -2,11 +2,10 @@
 
 use super::Context;
 use super::source_args::log_of;
-use crate::session::total_readings;
 use crate::sys;
 use clap::Args;
 use shared::failure::Failure;
-use shared::run_folder::{PowerReading, format_line, read_sample_log};
+use shared::run_folder::{PowerReading, format_line, read_sample_log, total_readings};
 use std::path::PathBuf;
 
 /// Write a recorded run's readings to stdout.
@@ -33,9 +32,7 @@ impl ReplayArgs {
         let start_ns = sys::monotonic_ns();
         let mut first_ns = None;
         let mut lines = String::new();
-        for (t_ns, voltage, current) in
-            total_readings(&manifest.power.total, manifest.power.rails.len(), &content.samples)
-        {
+        for (t_ns, voltage, current) in total_readings(&manifest.power, &content.samples) {
             let since = t_ns - *first_ns.get_or_insert(t_ns);
             if self.speed > 0.0 {
                 let due = start_ns + (since as f64 / self.speed) as u64;

@@ -3,10 +3,10 @@
 use shared::failure::Failure;
 use shared::fs::write_atomic_with;
 use shared::run_folder::{
-    LayerEntry, LogContent, Manifest, ModelConfig, ModelRun, Pass, PowerReading, RunFolder, Sample, Total, format_line,
-    stamp, write_layer_latencies,
+    LayerEntry, LogContent, Manifest, ModelConfig, ModelRun, Pass, PowerReading, RunFolder, format_line, stamp,
+    total_readings, write_layer_latencies,
 };
-use shared::units::{Milliamps, Millis, Millivolts};
+use shared::units::Millis;
 
 /// Writes `<model>_power_log.log`, `<model>_tensorrt.json` and `trt_profiling/trt_layer_latency.json`.
 ///
@@ -14,9 +14,7 @@ use shared::units::{Milliamps, Millis, Millivolts};
 /// Whatever the file system says.
 pub fn write_reference_files(run: &RunFolder, manifest: &Manifest, content: &LogContent) -> Result<(), Failure> {
     write_atomic_with(&run.power_log(), |out| {
-        for (t_ns, voltage, current) in
-            total_readings(&manifest.power.total, manifest.power.rails.len(), &content.samples)
-        {
+        for (t_ns, voltage, current) in total_readings(&manifest.power, &content.samples) {
             let reading = PowerReading { wall_ns: manifest.clock.wall_ns(t_ns), voltage, current };
             out.write_all(format_line(&reading).as_bytes())?;
         }
@@ -30,43 +28,6 @@ pub fn write_reference_files(run: &RunFolder, manifest: &Manifest, content: &Log
     write_atomic_with(&run.layer_latency(), |out| {
         write_layer_latencies(out, &manifest.layers, &entry, content.layers.len())
     })
-}
-
-/// The total at each reading: time, voltage, current. Where the total is a sum of rails, the voltage is the first
-/// rail's and the current is the one that makes the product the sum of powers; where there is no total, the first
-/// rail stands in.
-pub fn total_readings<'a>(
-    total: &'a Total,
-    rails: usize,
-    samples: &'a [Sample],
-) -> Box<dyn Iterator<Item = (u64, Millivolts, Milliamps)> + 'a> {
-    let plain = |rail: u8| {
-        samples
-            .iter()
-            .filter(move |s| s.rail == rail)
-            .map(|s| (s.t_ns, Millivolts(f64::from(s.mv)), Milliamps(f64::from(s.ma))))
-    };
-    match total {
-        Total::Rail(rail) => Box::new(plain(*rail)),
-        Total::Unknown => Box::new(plain(0)),
-        Total::Sum(parts) => {
-            let mut latest: Vec<Option<Sample>> = vec![None; rails];
-            Box::new(samples.iter().filter_map(move |sample| {
-                *latest.get_mut(usize::from(sample.rail))? = Some(*sample);
-                // One reading is every rail once; it is complete with the last part.
-                if Some(&sample.rail) != parts.last() {
-                    return None;
-                }
-                let mut watts = 0.0;
-                for part in parts {
-                    watts += (*latest.get(usize::from(*part))?)?.power().0;
-                }
-                let first = (*latest.get(usize::from(*parts.first()?))?)?;
-                let mv = if first.mv > 0.0 { f64::from(first.mv) } else { 1_000.0 };
-                Some((sample.t_ns, Millivolts(mv), Milliamps(watts * 1e6 / mv)))
-            }))
-        }
-    }
 }
 
 fn model_run(run: &RunFolder, manifest: &Manifest, content: &LogContent) -> ModelRun {
@@ -101,28 +62,5 @@ fn model_run(run: &RunFolder, manifest: &Manifest, content: &LogContent) -> Mode
         latencies,
         avg_latency: mean,
         avg_throughput: if mean > 0.0 { f64::from(batch) / mean } else { 0.0 },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sum_of_rails_is_one_reading_with_the_summed_power() {
-        let sample = |t_ns, rail, mv, ma| Sample { t_ns, rail, mv, ma };
-        let samples = [
-            sample(1, 0, 19_000.0, 100.0),
-            sample(2, 1, 19_000.0, 50.0),
-            sample(3, 2, 5_000.0, 1_000.0),
-            sample(11, 0, 19_000.0, 200.0),
-            sample(12, 1, 19_000.0, 50.0),
-        ];
-        let total = Total::Sum(vec![0, 2]);
-        let readings: Vec<_> = total_readings(&total, 3, &samples).collect();
-        assert_eq!(readings.len(), 1);
-        let (t_ns, voltage, current) = readings[0];
-        assert_eq!(t_ns, 3);
-        assert!(((voltage * current).0 - 6.9).abs() < 1e-9);
     }
 }

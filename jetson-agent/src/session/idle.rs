@@ -3,12 +3,14 @@
 use super::log::{LogThread, RunLog};
 use super::monitor::{Monitor, Stop, Tick};
 use super::profile::{event_now, note_sampling};
-use super::{program, total_readings};
+use super::program;
 use crate::board;
 use crate::power::{PowerSource, Root, Sampler, SamplerOptions};
 use crate::sys;
 use shared::failure::{Failure, Kind};
-use shared::run_folder::{Clock, IdlePower, LogContent, Manifest, RunFolder, Status, read_sample_log, stamp};
+use shared::run_folder::{
+    Clock, IdlePower, LogContent, Manifest, RunFolder, Status, read_sample_log, stamp, total_readings,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -113,7 +115,7 @@ fn set_aside(log: &Path) -> Result<(), Failure> {
 /// The mean of the total and its standard error. A sensor with a lag gives readings that depend on each other, so the
 /// error comes from the means of blocks of five time constants and at least a second.
 fn mean_power(manifest: &Manifest, content: &LogContent) -> Option<IdlePower> {
-    let readings: Vec<(u64, f64)> = total_readings(&manifest.power.total, manifest.power.rails.len(), &content.samples)
+    let readings: Vec<(u64, f64)> = total_readings(&manifest.power, &content.samples)
         .map(|(t_ns, voltage, current)| (t_ns, (voltage * current).microwatts()))
         .collect();
     let (first, last) = (readings.first()?.0, readings.last()?.0);

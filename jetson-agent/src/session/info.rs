@@ -1,8 +1,7 @@
 //! What a run folder holds, in a few figures.
 
-use super::total_readings;
 use shared::failure::Failure;
-use shared::run_folder::{Counts, Manifest, Pass, RunFolder, SamplingReport, Status, read_sample_log};
+use shared::run_folder::{Counts, Manifest, Pass, RunFolder, SamplingReport, Status, read_sample_log, total_readings};
 use shared::units::Watts;
 
 /// A run in a few figures.
@@ -50,7 +49,7 @@ pub fn describe(run: &RunFolder) -> Result<RunInfo, Failure> {
         Ok(manifest) => manifest,
         Err(failure) => content.manifest.clone().ok_or(failure)?,
     };
-    let readings: Vec<(u64, f64)> = total_readings(&manifest.power.total, manifest.power.rails.len(), &content.samples)
+    let readings: Vec<(u64, f64)> = total_readings(&manifest.power, &content.samples)
         .map(|(t_ns, voltage, current)| (t_ns, (voltage * current).0))
         .collect();
     let mean = |from: u64, to: u64| {

@@ -16,7 +16,7 @@ mod verify;
 mod virtual_session;
 
 pub use experiment::{ExperimentPlan, ModelPlan, Step, steps};
-pub use export::{total_readings, write_reference_files};
+pub use export::write_reference_files;
 pub use idle::{IdleOutcome, idle_files, measure_idle};
 pub use info::{RunInfo, describe};
 pub use log::{LogThread, RunLog};

@@ -3,9 +3,9 @@
 use shared::failure::Failure;
 use shared::run_folder::{
     LogContent, Manifest, ModelRun, PowerLogReader, RunFolder, Status, Verdict, read_layer_latencies, read_sample_log,
+    total_readings,
 };
 use std::fs::File;
-use std::io::BufReader;
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -128,9 +128,8 @@ fn check_reference_files(
     let power_log = run.power_log();
     match File::open(&power_log) {
         Ok(file) => {
-            let lines = PowerLogReader::new(BufReader::new(file)).filter(|l| matches!(l, Ok(Ok(_)))).count() as u64;
-            let total = &manifest.power.total;
-            let held = super::total_readings(total, manifest.power.rails.len(), &content.samples).count() as u64;
+            let lines = PowerLogReader::new(file).filter(|l| matches!(l, Ok(Ok(_)))).count() as u64;
+            let held = total_readings(&manifest.power, &content.samples).count() as u64;
             let (verdict, message) = compare("readings", lines, held);
             find(&power_log, verdict, message);
         }

@@ -1,8 +1,12 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
-use super::record::{Counts, Pass};
+use super::counts::{Counts, Pass};
+use crate::failure::Failure;
+use crate::fs::{read_capped, write_atomic};
+use crate::limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Version of the manifest's schema and of the records in the sample log.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -63,6 +67,36 @@ impl Manifest {
             board: Board::default(),
             checks: Vec::new(),
         }
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was written by a later version.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
+        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        if manifest.schema_version > SCHEMA_VERSION {
+            return Err(Failure::data(format!(
+                "has schema version {}, this program reads up to {}",
+                manifest.schema_version, SCHEMA_VERSION
+            ))
+            .at(path)
+            .help("update this program"));
+        }
+        Ok(manifest)
+    }
+
+    /// Writes a manifest atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        text.push(b'\n');
+        write_atomic(path, &text)
     }
 }
 

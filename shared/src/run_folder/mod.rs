@@ -1,150 +1,55 @@
 //! A run folder: what the agent leaves on the board and the trainer reads.
 //!
-//! `<root>/<model>/` holds the reference's files and, beside them, ours:
+//! `<root>/<model>/` holds EdgeProfiler's files (<https://github.com/fuzzylabs/edge-vision-power-estimation>) and, beside
+//! them, ours:
 //!
 //! | file | whose | content |
 //! |---|---|---|
-//! | `<model>_power_log.log` | reference | a line a sample of the total: `YYYYMMDD-HH:MM:SS.ffffff,mV,mA` |
-//! | `<model>_tensorrt.json` | reference | [`ModelRun`]: configuration, whole-inference latencies in s |
-//! | `trt_profiling/trt_engine_info.json` | reference | the engine's layers |
-//! | `trt_profiling/trt_layer_latency.json` | reference | [`LayerLatencies`] |
+//! | `<model>_power_log.log` | EdgeProfiler | one line for each reading of the total: `YYYYMMDD-HH:MM:SS.ffffff,mV,mA` |
+//! | `<model>_tensorrt.json` | EdgeProfiler | [`ModelRun`]: configuration, whole-inference latencies in s |
+//! | `trt_profiling/trt_engine_info.json` | EdgeProfiler | the engine's layers |
+//! | `trt_profiling/trt_layer_latency.json` | EdgeProfiler | [`LayerLatencies`] |
 //! | `manifest.json` | ours | [`Manifest`] |
 //! | `samples.eplog` | ours | [`Record`]s in checksummed [`frames`]: everything measured, as it was measured |
 //! | `truth.json` | ours | simulated runs only: true power and duration of every layer |
 //!
-//! `<root>/idling_power.json` is the reference's [`IdlePower`]; the samples it came from lie beside it.
+//! `<root>/idling_power.json` is EdgeProfiler's [`IdlePower`]; the samples it came from lie beside it.
+//!
+//! Each format has one reader, here, for both programs. Logs are read as streams: [`PowerLogReader`] and
+//! [`SampleLogReadings`] give the same [`PowerReadings`], whichever file they come from.
 
+mod counts;
+mod diagnostics;
 pub mod frames;
 mod layer_latency;
+mod log_streams;
+mod log_summary;
 mod manifest;
+mod paths;
 mod power_log;
+mod readings;
 mod record;
 mod sample_log;
 pub mod stamp;
 mod summary;
+mod total;
 
+pub use counts::{Counts, Pass};
+pub use diagnostics::Diagnostics;
 pub use layer_latency::{
-    LayerEntry, LayerLatencies, parse_layer_latencies, read_layer_latencies, write_layer_latencies,
+    LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, index_layers,
+    parse_layer_latencies, read_layer_latencies, split_shared_names, write_layer_latencies,
 };
+pub use log_streams::{LayerCycles, SampleLogReadings};
+pub use log_summary::SampleLogSummary;
 pub use manifest::{
     Board, Check, Clock, LayerStamp, LayerTimes, Manifest, PassSpan, PowerSetup, Rail, RunnerSetup, SCHEMA_VERSION,
     SamplingReport, Sensor, Status, Total, Verdict,
 };
-pub use power_log::{LineFault, PowerLogReader, PowerReading, format_line};
-pub use record::{BoardState, Counts, Event, InferenceSpan, LayerRun, Pass, Record, RecordError, Sample};
+pub use paths::RunFolder;
+pub use power_log::{LineFault, PowerLogReader, format_line};
+pub use readings::{CHUNK, PowerReading, PowerReadings};
+pub use record::{BoardState, Event, InferenceSpan, LayerRun, Record, RecordError, RecordKind, Sample};
 pub use sample_log::{LogContent, SampleLogReader, read_sample_log};
 pub use summary::{IdlePower, ModelConfig, ModelRun};
-
-use std::path::{Path, PathBuf};
-
-/// The paths of one run folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunFolder {
-    folder: PathBuf,
-    model: String,
-}
-
-impl RunFolder {
-    /// The folder of a model below a root such as `raw_data`.
-    #[must_use]
-    pub fn new(root: &Path, model: &str) -> Self {
-        Self { folder: root.join(model), model: model.to_owned() }
-    }
-
-    /// An existing folder; its name is the model's. `None` for a path without a name.
-    #[must_use]
-    pub fn at(folder: &Path) -> Option<Self> {
-        let model = folder.file_name()?.to_str()?.to_owned();
-        Some(Self { folder: folder.to_owned(), model })
-    }
-
-    /// Whether a name can be a model's: not empty, no path separator, no leading dot, no control character.
-    #[must_use]
-    pub fn is_model_name(name: &str) -> bool {
-        !name.is_empty()
-            && name.len() <= 120
-            && !name.starts_with('.')
-            && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | ':'))
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The model's name.
-    #[must_use]
-    pub fn model(&self) -> &str {
-        &self.model
-    }
-
-    /// `<model>_power_log.log`.
-    #[must_use]
-    pub fn power_log(&self) -> PathBuf {
-        self.folder.join(format!("{}_power_log.log", self.model))
-    }
-
-    /// `<model>_tensorrt.json`.
-    #[must_use]
-    pub fn model_run(&self) -> PathBuf {
-        self.folder.join(format!("{}_tensorrt.json", self.model))
-    }
-
-    /// `trt_profiling/trt_engine_info.json`.
-    #[must_use]
-    pub fn engine_info(&self) -> PathBuf {
-        self.folder.join("trt_profiling/trt_engine_info.json")
-    }
-
-    /// `trt_profiling/trt_layer_latency.json`.
-    #[must_use]
-    pub fn layer_latency(&self) -> PathBuf {
-        self.folder.join("trt_profiling/trt_layer_latency.json")
-    }
-
-    /// `manifest.json`.
-    #[must_use]
-    pub fn manifest(&self) -> PathBuf {
-        self.folder.join("manifest.json")
-    }
-
-    /// `samples.eplog`.
-    #[must_use]
-    pub fn sample_log(&self) -> PathBuf {
-        self.folder.join("samples.eplog")
-    }
-
-    /// `truth.json` of a simulated run.
-    #[must_use]
-    pub fn truth(&self) -> PathBuf {
-        self.folder.join("truth.json")
-    }
-
-    /// `idling_power.json` of a root such as `raw_data`.
-    #[must_use]
-    pub fn idle_power(root: &Path) -> PathBuf {
-        root.join("idling_power.json")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_the_reference_layout() {
-        let run = RunFolder::new(Path::new("raw_data"), "resnet18");
-        assert_eq!(run.power_log(), Path::new("raw_data/resnet18/resnet18_power_log.log"));
-        assert_eq!(run.model_run(), Path::new("raw_data/resnet18/resnet18_tensorrt.json"));
-        assert_eq!(RunFolder::at(run.path()), Some(run));
-    }
-
-    #[test]
-    fn a_model_name_cannot_leave_its_folder() {
-        for bad in ["", "..", ".hidden", "a/b", "a\\b", "a\nb"] {
-            assert!(!RunFolder::is_model_name(bad), "{bad:?}");
-        }
-        assert!(RunFolder::is_model_name("resnet18-fp16_v2.1"));
-    }
-}
+pub use total::{TotalReading, TotalReadings, total_readings};

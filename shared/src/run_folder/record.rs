@@ -2,8 +2,9 @@
 //!
 //! A payload is one kind byte and little-endian numbers; rare records are JSON after their kind byte. Every instant is
 //! monotonic time (`CLOCK_MONOTONIC`) in nanoseconds; [`super::Clock`] in the manifest, and the log's first record, give
-//! the offset to the wall clock. The log alone suffices to write the rest of a run folder anew.
+//! the offset to the wall clock. The log alone suffices to write the rest of a run folder again.
 
+use super::counts::{Counts, Pass};
 use super::manifest::Manifest;
 use crate::units::{Milliamps, Millivolts, Watts};
 use serde::{Deserialize, Serialize};
@@ -27,18 +28,6 @@ impl Sample {
     pub fn power(&self) -> Watts {
         Millivolts(f64::from(self.mv)) * Milliamps(f64::from(self.ma))
     }
-}
-
-/// Which part of a run a cycle belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pass {
-    /// Before anything is measured.
-    Warmup,
-    /// Inferences back to back without the profiler; power and whole-inference latency come from here.
-    Power,
-    /// Inferences with the profiler on; layer durations come from here.
-    Profiled,
 }
 
 /// Start and end of one inference.
@@ -111,19 +100,6 @@ pub enum Record {
     Seal(Counts),
 }
 
-/// How much a log holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// Power samples.
-    pub samples: u64,
-    /// Inferences of the power pass.
-    pub power_inferences: u64,
-    /// Inferences of the profiled pass.
-    pub profiled_inferences: u64,
-    /// Cycles with layer durations.
-    pub layer_cycles: u64,
-}
-
 impl Counts {
     /// Adds what a record holds.
     pub fn add(&mut self, record: &Record) {
@@ -137,9 +113,9 @@ impl Counts {
     }
 }
 
-/// A payload that is no record: written by another version, or a fault of the writer. Its checksum was right.
+/// A payload that is not a record: written by another version, or a fault of the writer. Its checksum was right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is no record of this version: {0}")]
+#[error("is not a record of this version: {0}")]
 pub struct RecordError(String);
 
 const MANIFEST: u8 = 1;
@@ -149,6 +125,42 @@ const LAYERS: u8 = 4;
 const STATE: u8 = 5;
 const EVENT: u8 = 6;
 const SEAL: u8 = 7;
+
+/// What a record is, known from its payload's first byte alone: a reader that wants one kind need not decode the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    /// [`Record::Manifest`].
+    Manifest,
+    /// [`Record::Samples`].
+    Samples,
+    /// [`Record::Inferences`].
+    Inferences,
+    /// [`Record::Layers`].
+    Layers,
+    /// [`Record::State`].
+    State,
+    /// [`Record::Event`].
+    Event,
+    /// [`Record::Seal`].
+    Seal,
+}
+
+impl RecordKind {
+    /// The kind of a frame's payload; `None` for kinds of other versions and for an empty payload.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Option<Self> {
+        Some(match *payload.first()? {
+            MANIFEST => Self::Manifest,
+            SAMPLES => Self::Samples,
+            INFERENCES => Self::Inferences,
+            LAYERS => Self::Layers,
+            STATE => Self::State,
+            EVENT => Self::Event,
+            SEAL => Self::Seal,
+            _ => return None,
+        })
+    }
+}
 
 impl Record {
     /// Encodes a record as a frame's payload.
@@ -203,7 +215,7 @@ impl Record {
     /// Decodes a frame's payload.
     ///
     /// # Errors
-    /// When it is no record of this version.
+    /// When it is not a record of this version.
     pub fn decode(payload: &[u8]) -> Result<Self, RecordError> {
         let (&kind, body) = payload.split_first().ok_or_else(|| RecordError("is empty".into()))?;
         Ok(match kind {

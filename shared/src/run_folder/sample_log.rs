@@ -1,13 +1,15 @@
 //! Reading a run's sample log: records out of frames, streamed or collected.
 
+use super::counts::{Counts, Pass};
 use super::frames::{Damage, FrameReader};
-use super::{BoardState, Counts, Event, InferenceSpan, LayerRun, Manifest, Pass, Record, RecordError, Sample};
+use super::manifest::Manifest;
+use super::record::{BoardState, Event, InferenceSpan, LayerRun, Record, RecordError, Sample};
 use crate::failure::Failure;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-/// Reads records in order. A whole frame that is no record of this version is yielded as an error and reading goes on.
+/// Reads records in order. A whole frame that is not a record of this version is yielded as an error and reading goes on.
 #[derive(Debug)]
 pub struct SampleLogReader<R> {
     frames: FrameReader<R>,
@@ -60,6 +62,21 @@ pub struct LogContent {
 }
 
 /// Reads a whole log. Memory: about the size of the file.
+///
+/// ```
+/// use shared::run_folder::frames::FrameWriter;
+/// use shared::run_folder::{Record, Sample, read_sample_log};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("samples.eplog");
+/// let mut log = FrameWriter::start(std::fs::File::create(&path)?)?;
+/// log.append(&Record::Samples(vec![Sample { t_ns: 7, rail: 0, mv: 5000.0, ma: 1200.0 }]).encode())?;
+///
+/// let content = read_sample_log(&path)?;
+/// assert_eq!(content.counts.samples, 1);
+/// assert!(content.damage.is_clean() && content.seal.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Only when the file cannot be opened or read. Damage is reported in the result.

@@ -1,12 +1,22 @@
-//! The reference's time stamps, `YYYYMMDD-HH:MM:SS.ffffff`, as nanoseconds since 1970-01-01 UTC and back.
+//! EdgeProfiler's time stamps, `YYYYMMDD-HH:MM:SS.ffffff`, as nanoseconds since 1970-01-01 UTC and back.
 //!
-//! The reference writes local time without saying which zone. We write UTC; readers compare stamps only with stamps of
-//! the same run, so the zone cancels out.
+//! EdgeProfiler writes local time without saying which zone. The agent writes UTC; readers compare stamps only with
+//! stamps of the same run, so the zone cancels out.
 
-/// Nanoseconds a second.
+/// Nanoseconds of a second.
 pub const SECOND_NS: i64 = 1_000_000_000;
+/// Nanoseconds of a day.
+const DAY_NS: i64 = 86_400 * SECOND_NS;
 
 /// Writes wall-clock time with microseconds: `20250128-13:38:25.982678`.
+///
+/// ```
+/// use shared::run_folder::stamp::{format_stamp, parse_stamp};
+///
+/// let text = format_stamp(1_738_071_505_982_678_000);
+/// assert_eq!(text, "20250128-13:38:25.982678");
+/// assert_eq!(parse_stamp(&text), Some(1_738_071_505_982_678_000));
+/// ```
 #[must_use]
 pub fn format_stamp(unix_ns: i64) -> String {
     let (year, month, day, of_day) = split(unix_ns);
@@ -20,7 +30,7 @@ pub fn format_stamp(unix_ns: i64) -> String {
     )
 }
 
-/// Writes wall-clock time to the second, without colons, as the reference stamps its JSON files: `20250128-133619`.
+/// Writes wall-clock time to the second, without colons, as EdgeProfiler stamps its JSON files: `20250128-133619`.
 #[must_use]
 pub fn format_compact(unix_ns: i64) -> String {
     let (year, month, day, of_day) = split(unix_ns);
@@ -43,50 +53,89 @@ pub fn format_rfc3339(unix_ns: i64) -> String {
     )
 }
 
-/// Reads `YYYYMMDD-HH:MM:SS`, with up to nine digits of a fraction. `None` for anything else, a date that does not
-/// exist included.
+/// Reads `YYYYMMDD-HH:MM:SS`, with up to nine digits of a fraction, of the years from 1900 to 2149. `None` for anything
+/// else, a date that does not exist included.
 #[must_use]
 pub fn parse_stamp(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    if bytes.len() < 17 || bytes[8] != b'-' || bytes[11] != b':' || bytes[14] != b':' {
-        return None;
-    }
-    let (year, month, day) = (digits(&bytes[0..4])?, digits(&bytes[4..6])?, digits(&bytes[6..8])?);
-    let (hour, minute, second) = (digits(&bytes[9..11])?, digits(&bytes[12..14])?, digits(&bytes[15..17])?);
-    if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let fraction_ns = match &bytes[17..] {
-        [] => 0,
-        [b'.', fraction @ ..] if (1..=9).contains(&fraction.len()) => {
-            digits(fraction)? * 10_i64.pow(9 - fraction.len() as u32)
-        }
-        _ => return None,
-    };
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-    seconds.checked_mul(SECOND_NS)?.checked_add(fraction_ns)
+    StampParser::default().parse(text.as_bytes())
 }
 
-fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0_i64, |value, b| b.is_ascii_digit().then(|| value * 10 + i64::from(b - b'0')))
+/// Parses stamps and remembers the last date, since neighbouring lines of a log nearly always share it.
+#[derive(Debug, Clone, Default)]
+pub struct StampParser {
+    date: [u8; 8],
+    day_ns: i64,
+}
+
+impl StampParser {
+    /// Nanoseconds since 1970-01-01 of the wall clock that wrote the stamp; `None` when it is not one.
+    ///
+    /// The fraction may have one to nine digits or be missing.
+    pub fn parse(&mut self, text: &[u8]) -> Option<i64> {
+        if text.len() < 17 || text[8] != b'-' || text[11] != b':' || text[14] != b':' {
+            return None;
+        }
+        if text[..8] != self.date {
+            self.day_ns = day_ns(&text[..8])?;
+            self.date.copy_from_slice(&text[..8]);
+        }
+        let (hour, minute, second) = (two(text, 9)?, two(text, 12)?, two(text, 15)?);
+        // The 60th second is a leap second.
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let fraction = match text.get(17) {
+            None => 0,
+            Some(b'.') => fraction_ns(&text[18..])?,
+            Some(_) => return None,
+        };
+        Some(self.day_ns + (hour * 3600 + minute * 60 + second) * SECOND_NS + fraction)
+    }
+}
+
+fn digit(byte: u8) -> Option<i64> {
+    let value = byte.wrapping_sub(b'0');
+    (value < 10).then_some(i64::from(value))
+}
+
+fn two(text: &[u8], at: usize) -> Option<i64> {
+    Some(digit(text[at])? * 10 + digit(text[at + 1])?)
+}
+
+fn fraction_ns(digits: &[u8]) -> Option<i64> {
+    const SCALE: [i64; 10] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    let value = digits.iter().try_fold(0, |value, &byte| Some(value * 10 + digit(byte)?))?;
+    Some(value * SCALE[digits.len()])
+}
+
+/// Years that a stamp may have: the difference of any two stamps then fits 64 bits of nanoseconds.
+const YEARS: std::ops::Range<i64> = 1900..2150;
+
+/// The start of a day `YYYYMMDD`; `None` for a date that does not exist or lies outside [`YEARS`].
+fn day_ns(date: &[u8]) -> Option<i64> {
+    let mut number = [0_i64; 3];
+    for (part, range) in number.iter_mut().zip([0..4, 4..6, 6..8]) {
+        for &byte in &date[range] {
+            *part = *part * 10 + digit(byte)?;
+        }
+    }
+    let [year, month, day] = number;
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month_days = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    (YEARS.contains(&year) && (1..=month_days).contains(&day)).then(|| days_from_civil(year, month, day) * DAY_NS)
 }
 
 fn split(unix_ns: i64) -> (i64, i64, i64, i64) {
-    let day_ns = 86_400 * SECOND_NS;
-    let (year, month, day) = civil_from_days(unix_ns.div_euclid(day_ns));
-    (year, month, day, unix_ns.rem_euclid(day_ns))
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+    let (year, month, day) = civil_from_days(unix_ns.div_euclid(DAY_NS));
+    (year, month, day, unix_ns.rem_euclid(DAY_NS))
 }
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar.
@@ -119,29 +168,46 @@ mod tests {
 
     #[test]
     fn known_instants() {
-        // The reference's LeNet log and its latency file stamp the same moment both ways.
+        // EdgeProfiler's LeNet log and its latency file stamp the same moment both ways.
         let ns = 1_738_071_505_982_678_000;
         assert_eq!(format_stamp(ns), "20250128-13:38:25.982678");
         assert_eq!(parse_stamp("20250128-13:38:25.982678"), Some(ns));
         assert_eq!(format_compact(ns), "20250128-133825");
-        assert_eq!(parse_stamp("20241121-00:00:01.50"), parse_stamp("20241121-00:00:01.500000"));
         assert_eq!(parse_stamp("19700101-00:00:00"), Some(0));
         assert_eq!(parse_stamp("20240229-00:00:00"), Some(1_709_164_800 * SECOND_NS));
     }
 
     #[test]
-    fn what_is_no_stamp_is_refused() {
+    fn fractions_of_any_length_and_none() {
+        let mut parser = StampParser::default();
+        let base = parser.parse(b"20241121-00:00:01").expect("no fraction");
+        assert_eq!(parser.parse(b"20241121-00:00:01.50"), Some(base + 500_000_000));
+        assert_eq!(parser.parse(b"20241121-00:00:01.500000"), Some(base + 500_000_000));
+        assert_eq!(parser.parse(b"20241121-00:00:01.123456789"), Some(base + 123_456_789));
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        let mut parser = StampParser::default();
         for text in [
             "",
+            "20241121",
             "20250128",
             "20250229-00:00:00",
+            "20240230-00:00:00.0",
             "20251301-00:00:00",
             "20250128-24:00:00",
             "20250128 13:38:25",
+            "2024112a-00:00:00",
             "20250128-13:38:25.",
             "20250128-13:38:25.1234567890",
+            "20241121-00:00:01.12x",
+            "20241121-00:00:01.1234567x",
             "2025012é-13:38:25",
+            "21500101-00:00:00",
+            "18991231-00:00:00",
         ] {
+            assert_eq!(parser.parse(text.as_bytes()), None, "{text}");
             assert_eq!(parse_stamp(text), None, "{text}");
         }
     }
@@ -150,6 +216,19 @@ mod tests {
         #[test]
         fn whole_microseconds_survive(us in 0_i64..4_000_000_000_000_000) {
             prop_assert_eq!(parse_stamp(&format_stamp(us * 1000)), Some(us * 1000));
+        }
+
+        #[test]
+        fn a_parser_that_remembers_the_date_reads_the_same(stamps in proptest::collection::vec(0_i64..5_000_000_000_000_000, 1..20)) {
+            let mut parser = StampParser::default();
+            for us in stamps {
+                prop_assert_eq!(parser.parse(format_stamp(us * 1000).as_bytes()), Some(us * 1000));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = StampParser::default().parse(&bytes);
         }
     }
 }

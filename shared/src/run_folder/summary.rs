@@ -1,4 +1,4 @@
-//! The reference's two small JSON files: `<model>_tensorrt.json` and `idling_power.json`.
+//! EdgeProfiler's two small JSON files: `<model>_tensorrt.json` and `idling_power.json`.
 
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
@@ -55,10 +55,10 @@ pub struct IdlePower {
     /// Mean power in µW.
     pub avg_idle_power: f64,
     /// Standard error of that mean in µW, from means over blocks longer than the sensor's memory. Absent in the
-    /// reference's files.
+    /// EdgeProfiler's files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_error: Option<f64>,
-    /// Samples it was taken from. Absent in the reference's files.
+    /// Samples it was taken from. Absent in the EdgeProfiler's files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<u64>,
 }
@@ -78,7 +78,7 @@ macro_rules! json_file {
             /// Writes the file atomically.
             ///
             /// # Errors
-            /// Whatever the file system says.
+            /// When it cannot be written.
             pub fn write(&self, path: &Path) -> Result<(), Failure> {
                 let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
                 text.push(b'\n');
@@ -91,39 +91,10 @@ macro_rules! json_file {
 json_file!(ModelRun);
 json_file!(IdlePower);
 
-impl super::Manifest {
-    /// Reads a manifest.
-    ///
-    /// # Errors
-    /// When it cannot be read, or was written by a later version.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
-        if manifest.schema_version > super::SCHEMA_VERSION {
-            return Err(Failure::data(format!(
-                "has schema version {}, this program reads up to {}",
-                manifest.schema_version,
-                super::SCHEMA_VERSION
-            ))
-            .at(path)
-            .help("update this program"));
-        }
-        Ok(manifest)
-    }
-
-    /// Writes a manifest atomically.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
-        text.push(b'\n');
-        write_atomic(path, &text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::layer_latency::read_layer_latencies;
+    use super::super::power_log::PowerLogReader;
     use super::*;
 
     #[test]
@@ -139,12 +110,11 @@ mod tests {
         let idle = IdlePower::read(&data.join("orin_lenet_alignment/idling_power.json")).expect("reads");
         assert!((idle.avg_idle_power - 4_182_323.798_965_708).abs() < 1e-6);
         let latencies =
-            super::super::read_layer_latencies(&data.join("orin_evpe/mobilenet_v2_trt_layer_latency_5cycles.json"))
-                .expect("reads");
+            read_layer_latencies(&data.join("orin_evpe/mobilenet_v2_trt_layer_latency_5cycles.json")).expect("reads");
         assert_eq!(latencies.layers.len(), 167);
         assert!(latencies.layers.iter().all(|(_, entries)| entries.len() == 5));
         let log = std::fs::File::open(data.join("orin_lenet_alignment/lenet_power_log.excerpt.log")).expect("opens");
-        let readings = super::super::PowerLogReader::new(std::io::BufReader::new(log)).flatten();
+        let readings = PowerLogReader::new(log).flatten();
         assert_eq!(readings.filter(Result::is_ok).count(), 58);
     }
 

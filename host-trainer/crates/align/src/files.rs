@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 /// The files of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFiles {
+    /// The run folder.
+    pub folder: PathBuf,
     /// The model's name.
     pub model: String,
-    /// The power log.
-    pub power_log: PathBuf,
-    /// The layer latencies.
-    pub latency: PathBuf,
+    /// The agent's sample log, if there is one.
+    pub sample_log: Option<PathBuf>,
+    /// The power log in text; there is one where there is no sample log.
+    pub power_log: Option<PathBuf>,
+    /// The layer latencies in text; there are some where there is no sample log.
+    pub latency: Option<PathBuf>,
     /// The engine info, if there is one.
     pub engine_info: Option<PathBuf>,
     /// Whole-inference latencies and configuration, if they are there.
@@ -26,14 +30,14 @@ pub struct RunFiles {
     pub idle: Option<PathBuf>,
 }
 
-/// Finds the runs of a folder: one run, or a `raw_data` tree with a folder a model. Sorted by name, so that the order
+/// Finds the runs of a folder: one run, or a `raw_data` tree with one folder for each model. Sorted by name, so that the order
 /// of files on the disk means nothing.
 ///
 /// # Errors
 /// When the folder cannot be read or holds no run at all. A folder that lacks a file is returned as a failure in its place.
 pub fn find(folder: &Path) -> Result<Vec<Result<RunFiles, Failure>>, Failure> {
     let entries = list(folder)?;
-    let is_run = |path: &Path| path.join("trt_profiling").is_dir();
+    let is_run = |path: &Path| path.join("trt_profiling").is_dir() || path.join("samples.eplog").is_file();
     if is_run(folder) {
         return Ok(vec![one(folder)]);
     }
@@ -66,15 +70,16 @@ fn one(folder: &Path) -> Result<RunFiles, Failure> {
     // What users name is what messages should name.
     let here = |path: PathBuf| path.strip_prefix(&absolute).map_or(path.clone(), |rest| folder.join(rest));
     let is_there = |path: PathBuf| Some(here(path)).filter(|p| p.is_file());
+    let sample_log = is_there(run.sample_log());
     let power_log = match is_there(run.power_log()) {
-        Some(path) => path,
+        Some(path) => Some(path),
         None => other_log(folder)?,
     };
-    let latency = is_there(run.layer_latency()).ok_or_else(|| {
-        Failure::new(Kind::Data, "lacks trt_profiling/trt_layer_latency.json")
-            .at(folder)
-            .help("run the agent with the layer profiler on, or use `host-trainer ingest` for trtexec's files")
-    })?;
+    let latency = is_there(run.layer_latency());
+    if sample_log.is_none() {
+        power_log.as_ref().ok_or_else(|| lacks_power_log(folder))?;
+        latency.as_ref().ok_or_else(|| lacks_latency(folder))?;
+    }
     let idle = [folder.parent(), Some(folder)]
         .into_iter()
         .flatten()
@@ -82,7 +87,9 @@ fn one(folder: &Path) -> Result<RunFiles, Failure> {
         .find(|p| p.is_file())
         .or_else(|| absolute.parent().map(RunFolder::idle_power).filter(|p| p.is_file()));
     Ok(RunFiles {
+        folder: folder.to_owned(),
         model: run.model().to_owned(),
+        sample_log,
         power_log,
         latency,
         engine_info: is_there(run.engine_info()),
@@ -92,24 +99,36 @@ fn one(folder: &Path) -> Result<RunFiles, Failure> {
     })
 }
 
+/// The failure of a run whose power log is needed and missing.
+pub(crate) fn lacks_power_log(folder: &Path) -> Failure {
+    Failure::data("lacks `<model>_power_log.log`").at(folder)
+}
+
+/// The failure of a run whose layer times are needed and missing.
+pub(crate) fn lacks_latency(folder: &Path) -> Failure {
+    Failure::new(Kind::Data, "lacks trt_profiling/trt_layer_latency.json")
+        .at(folder)
+        .help("run the agent with the layer profiler on, or use `host-trainer ingest` for trtexec's files")
+}
+
 /// The log of a run whose files carry another name than its folder, if there is just one.
-fn other_log(folder: &Path) -> Result<PathBuf, Failure> {
+fn other_log(folder: &Path) -> Result<Option<PathBuf>, Failure> {
     let mut logs: Vec<PathBuf> = list(folder)?
         .into_iter()
         .filter(|p| p.extension().is_some_and(|e| e == "log") && p.is_file())
         .filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.contains("power_log")))
         .collect();
     match (logs.pop(), logs.len()) {
-        (Some(log), 0) => Ok(log),
+        (Some(log), 0) => Ok(Some(log)),
         (Some(_), _) => Err(Failure::data("holds several power logs, none of them named after the folder").at(folder)),
-        (None, _) => Err(Failure::data("lacks `<model>_power_log.log`").at(folder)),
+        (None, _) => Ok(None),
     }
 }
 
 /// SHA-256 of a file in hexadecimal, read as a stream.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// When the file cannot be read.
 pub fn sha256(path: &Path) -> Result<String, Failure> {
     let failed = |e: &std::io::Error| Failure::io(path, "read", e);
     let mut file = File::open(path).map_err(|e| failed(&e))?;

@@ -1,25 +1,64 @@
-//! From a run's logs to per-layer power and energy, each with its uncertainty.
+//! From a run's logs to the power and energy of each layer, each with its uncertainty.
+//!
+//! [`files::find`] finds runs, [`run::analyse`] reads one and attributes its power, [`write::write_mapping`] writes its rows.
+//! On the way:
+//!
+//! | step | modules |
+//! |---|---|
+//! | which log is read | `sources`: the agent's sample log, or text |
+//! | the sensor | [`survey`]: period, quantum, step response; [`renewals`]: readings that are new |
+//! | the load over time | [`batch`]: inferences; [`execution_order`], [`stamps`]; [`timeline`]: pieces of constant load |
+//! | the fit | [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `search`, `polish`: the sensor's response |
+//! | what it comes to | [`evidence`], [`quality`]: the report; [`summary`]: its figures in words |
+//! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time and activity; [`totals`]: from several networks |
 
 pub mod attribute;
-pub mod cycles;
-pub mod design;
+pub mod batch;
+mod calibration;
+mod choice;
+pub mod clock;
+pub mod engine_match;
+pub mod evidence;
+pub mod excerpt;
+pub mod execution_order;
+mod facts;
 pub mod files;
-pub mod latency;
+pub mod input;
+pub mod layer_clock;
+pub mod layer_times;
 pub mod linalg;
+pub mod log_inferences;
+pub mod mapping;
+pub mod method;
+pub mod normal_equations;
+mod nuisance;
 pub mod parquet;
-pub mod power;
+pub mod pieces;
+mod polish;
+mod predictability;
 pub mod quality;
+mod reading_buffer;
 pub mod refresh;
-pub mod rows;
+pub mod renewals;
+mod report;
+pub mod response;
 pub mod run;
-pub mod sensor;
+mod search;
 pub mod share;
-mod side;
 pub mod solve;
-pub mod stamp;
+mod sources;
+pub mod span;
+pub mod stamps;
+pub mod statistics;
 pub mod step;
 pub mod summary;
+pub mod survey;
+#[cfg(test)]
+mod test_logs;
+pub mod text_inferences;
 pub mod timeline;
 pub mod totals;
-mod tune;
+pub mod trace;
+pub mod weights;
 pub mod window;
+pub mod write;

@@ -1,46 +1,18 @@
 //! What an alignment found and how far it can be trusted: the quality report.
 
-use super::attribute::Picture;
-use super::cycles::{Counts, Stamps};
-use super::design::Response;
-use super::power::Oddities;
-use super::sensor::Sensor;
-use super::window;
+use super::batch::InferenceCounts;
+use super::excerpt::Excerpt;
+use super::method::Method;
+use super::response::FittedResponse;
+use super::stamps::Stamps;
+use super::survey::SensorReport;
+use super::window::WindowCounts;
 use serde::{Deserialize, Serialize};
+use shared::run_folder::Diagnostics;
+use shared::units::{Millijoules, Millis, Watts};
 
 /// Version of the JSON report.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// How layer powers are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Whichever the data allow.
-    #[default]
-    Auto,
-    /// The reference's rule: the mean of the readings in a layer's window.
-    Window,
-    /// Least squares through the sensor's response.
-    Deconvolve,
-    /// Measured energy shared out by run time and activity.
-    Share,
-    /// One power for each kind of layer, from the totals of several networks.
-    Totals,
-}
-
-impl Method {
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Window => "window",
-            Self::Deconvolve => "deconvolve",
-            Self::Share => "share",
-            Self::Totals => "totals",
-        }
-    }
-}
 
 /// How far a layer's power is the layer's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,65 +43,119 @@ impl Verdict {
 pub struct LayerReport {
     /// Position in execution order.
     pub index: usize,
+    /// Position in the engine info, where the layer was found there.
+    pub engine_index: Option<usize>,
     /// Name.
     pub name: String,
     /// TensorRT's type.
     pub layer_type: String,
     /// Runs.
     pub runs: u64,
-    /// Mean run time in ms.
-    pub runtime_ms: f64,
+    /// Mean run time.
+    #[serde(rename = "runtime_ms")]
+    pub runtime: Millis,
     /// Its standard deviation.
-    pub runtime_deviation_ms: f64,
-    /// Mean power while it runs, idle power included, in W.
-    pub power_w: Option<f64>,
+    #[serde(rename = "runtime_deviation_ms")]
+    pub runtime_deviation: Millis,
+    /// Mean power while it runs, idle power included.
+    #[serde(rename = "power_w")]
+    pub power: Option<Watts>,
     /// Lower end of the 90 % interval.
-    pub power_low_w: Option<f64>,
+    #[serde(rename = "power_low_w")]
+    pub power_low: Option<Watts>,
     /// Upper end.
-    pub power_high_w: Option<f64>,
-    /// Energy of one run, idle power included, in mJ.
-    pub energy_mj: Option<f64>,
+    #[serde(rename = "power_high_w")]
+    pub power_high: Option<Watts>,
+    /// Energy of one run, idle power included.
+    #[serde(rename = "energy_mj")]
+    pub energy: Option<Millijoules>,
     /// Readings that fell into its time.
     pub readings: u64,
     /// Independent readings that saw it.
     pub independent_samples: f64,
     /// How far the power is the layer's own.
     pub verdict: Verdict,
-    /// Mean of the readings that the reference's rule gives it, for comparison: in a window report only.
+    /// Mean of the readings that EdgeProfiler's rule gives it, for comparison: in a window report only.
     pub window_rows: Option<u64>,
 }
 
 /// Energy of an inference.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnergyReport {
-    /// Mean power over inferences and the time between them, in W.
-    pub power_w: Option<f64>,
+    /// Mean power over inferences and the time between them.
+    #[serde(rename = "power_w")]
+    pub power: Option<Watts>,
     /// Its standard error.
-    pub power_error_w: Option<f64>,
-    /// Mean time from one inference to the next, in ms.
-    pub period_ms: f64,
-    /// Mean latency of an inference as the runner measured it, in ms.
-    pub latency_ms: Option<f64>,
-    /// Images an inference, where known.
+    #[serde(rename = "power_error_w")]
+    pub power_error: Option<Watts>,
+    /// Mean time from one inference to the next.
+    #[serde(rename = "period_ms")]
+    pub period: Millis,
+    /// Mean latency of an inference as the runner measured it.
+    #[serde(rename = "latency_ms")]
+    pub latency: Option<Millis>,
+    /// Images in an inference, where known.
     pub batch_size: Option<u32>,
-    /// Energy from one inference to the next, in mJ.
-    pub energy_mj: Option<f64>,
-    /// Idle power in W.
-    pub idle_w: Option<f64>,
-    /// Energy less idle power, in mJ.
-    pub net_energy_mj: Option<f64>,
-    /// Run time of all layers, in ms.
-    pub layers_ms: f64,
-    /// Energy of all layers, in mJ.
-    pub layers_mj: Option<f64>,
-    /// Power outside the layers, in W.
-    pub outside_w: Option<f64>,
-    /// Energy outside the layers, in mJ.
-    pub outside_mj: Option<f64>,
+    /// Energy from one inference to the next.
+    #[serde(rename = "energy_mj")]
+    pub energy: Option<Millijoules>,
+    /// Idle power.
+    #[serde(rename = "idle_w")]
+    pub idle: Option<Watts>,
+    /// Energy less idle power.
+    #[serde(rename = "net_energy_mj")]
+    pub net_energy: Option<Millijoules>,
+    /// Run time of all layers.
+    #[serde(rename = "layers_ms")]
+    pub layers_runtime: Millis,
+    /// Energy of all layers.
+    #[serde(rename = "layers_mj")]
+    pub layers_energy: Option<Millijoules>,
+    /// Power outside the layers.
+    #[serde(rename = "outside_w")]
+    pub outside_power: Option<Watts>,
+    /// Energy outside the layers.
+    #[serde(rename = "outside_mj")]
+    pub outside_energy: Option<Millijoules>,
     /// Energy of layers and outside less measured energy, over the latter: rounding alone.
     pub closure: Option<f64>,
-    /// The pass without the profiler, if the run has one: power in W, time and energy of an inference in ms and mJ.
-    pub unprofiled: Option<(f64, f64, f64)>,
+    /// The pass without the profiler, if the run has one: power, time and energy of an inference.
+    pub unprofiled: Option<(Watts, Millis, Millijoules)>,
+}
+
+impl EnergyReport {
+    /// Fills in what follows from the layers' powers and from the power outside them.
+    pub(crate) fn close(&mut self, layers: &[LayerReport], outside: Option<Watts>) {
+        self.layers_runtime = layers.iter().map(|l| l.runtime).sum();
+        let outside_time = Millis((self.period - self.layers_runtime).0.max(0.0));
+        self.outside_power = outside;
+        self.outside_energy = outside.map(|p| p * outside_time);
+        self.layers_energy = layers.iter().map(|l| l.energy).sum();
+        self.energy = self.power.map(|p| p * self.period);
+        self.net_energy = self.power.zip(self.idle).map(|(p, idle)| (p - idle) * self.period);
+        self.closure = match (self.layers_energy, self.outside_energy, self.energy) {
+            (Some(layers), Some(outside), Some(all)) if all.0 > 0.0 => Some((layers + outside) / all - 1.0),
+            _ => None,
+        };
+    }
+}
+
+/// The files that an alignment was read from, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sources {
+    /// Power: the agent's `samples.eplog`, or a power log in text.
+    pub power: String,
+    /// Layer times: the agent's `samples.eplog`, or `trt_layer_latency.json`.
+    pub layers: String,
+}
+
+/// The mapping file that was written with a report, so that a later reader sees whether it is still the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappingReport {
+    /// Rows behind the header.
+    pub rows: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
 }
 
 /// Inferences and their stamps.
@@ -137,10 +163,10 @@ pub struct EnergyReport {
 pub struct TimelineReport {
     /// What was found.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: InferenceCounts,
     /// What the stamps mark.
     pub stamps: Stamps,
-    /// Whether that was told, not found.
+    /// Whether that was given, not found.
     pub stamps_given: bool,
     /// Interruptions, which are left out.
     pub pauses: u64,
@@ -170,44 +196,45 @@ pub struct Quality {
     /// Share of the run time in layers whose power the readings tell.
     pub identified: f64,
     /// The sensor.
-    pub sensor: Sensor,
-    /// The response that the fit used, in µs.
-    pub response: Option<Response>,
+    pub sensor: SensorReport,
+    /// The response that the fit used.
+    pub response: Option<FittedResponse>,
     /// New readings used.
     pub samples: u64,
     /// How many of them count as one independent reading.
     pub inflation: f64,
     /// Share of the readings' scatter that a fit to other readings predicts.
     pub predicted: Option<f64>,
-    /// Standard deviation of a reading around the fit, in W.
-    pub noise_w: Option<f64>,
+    /// Standard deviation of a reading around the fit.
+    #[serde(rename = "noise_w")]
+    pub noise: Option<Watts>,
     /// Inferences.
     pub timeline: TimelineReport,
     /// Energy.
     pub energy: EnergyReport,
     /// Layers in execution order.
     pub layers: Vec<LayerReport>,
-    /// Rows of the reference's rule, when it was used.
-    pub window: Option<window::Counts>,
-    /// What was odd, in sentences.
+    /// Rows of EdgeProfiler's rule, when it was used.
+    pub window: Option<WindowCounts>,
+    /// The mapping file that belongs to this report, once it was written.
+    pub mapping: Option<MappingReport>,
+    /// The files that power and layer times were read from.
+    pub read_from: Sources,
+    /// What a reader should know of the data, in sentences.
     pub notes: Vec<String>,
     /// SHA-256 of each file that was read, by its name.
     pub made_from: Vec<(String, String)>,
     /// What to draw.
     #[serde(skip)]
-    pub picture: Picture,
+    pub excerpt: Excerpt,
     /// The whole log in few points: seconds and watts.
     #[serde(skip)]
     pub trace: Vec<(f64, f64)>,
 }
 
 impl Quality {
-    /// Adds a sentence for each file in which something could not be read.
-    pub fn note_oddities(&mut self, file: &str, oddities: &Oddities) {
-        if oddities.bad > 0 {
-            let more = oddities.bad - oddities.named.len() as u64;
-            let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
-            self.notes.push(format!("{file}: {} unreadable: {}{rest}", oddities.bad, oddities.named.join("; ")));
-        }
+    /// Adds a sentence about a file in which something could not be read.
+    pub fn note_unreadable(&mut self, file: &str, diagnostics: &Diagnostics) {
+        self.notes.extend(diagnostics.sentence().map(|sentence| format!("{file}: {sentence}")));
     }
 }

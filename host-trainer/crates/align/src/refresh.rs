@@ -5,7 +5,8 @@
 //! moments meets (nearly) every interval with a change. The longest such period counts: any shorter one would predict
 //! renewals that never show.
 
-use super::power::Reading;
+use super::clock::since_us;
+use shared::run_folder::PowerReading;
 
 /// Readings looked at together. The phase is found anew for each such block, so clocks may drift against each other.
 pub const BLOCK: usize = 2048;
@@ -40,18 +41,19 @@ impl Lattice {
 }
 
 /// The intervals between two readings in which the value changed, and the median time between readings.
-fn changes(readings: &[Reading], origin_us: i64) -> (Vec<(f64, f64)>, f64) {
-    let mut steps: Vec<i64> = readings.windows(2).map(|w| w[1].at_us - w[0].at_us).filter(|&d| d > 0).collect();
+fn changes(readings: &[PowerReading], origin_ns: i64) -> (Vec<(f64, f64)>, f64) {
+    let mut steps: Vec<f64> =
+        readings.windows(2).map(|w| since_us(w[1].wall_ns, w[0].wall_ns)).filter(|&d| d > 0.0).collect();
     if steps.is_empty() {
         return (Vec::new(), 0.0);
     }
     let middle = steps.len() / 2;
-    let read_us = *steps.select_nth_unstable(middle).1 as f64;
-    let relative = |at: i64| (at - origin_us) as f64;
+    let read_us = *steps.select_nth_unstable_by(middle, f64::total_cmp).1;
+    let relative = |at_ns: i64| since_us(at_ns, origin_ns);
     let changed = readings
         .windows(2)
-        .filter(|w| w[1].at_us > w[0].at_us && w[1].power_uw != w[0].power_uw)
-        .map(|w| (relative(w[0].at_us), relative(w[1].at_us)))
+        .filter(|w| w[1].wall_ns > w[0].wall_ns && w[1].microwatts() != w[0].microwatts())
+        .map(|w| (relative(w[0].wall_ns), relative(w[1].wall_ns)))
         .collect();
     (changed, read_us)
 }
@@ -111,8 +113,8 @@ fn evidence(changes: &[(f64, f64)], period: f64) -> f64 {
 /// Finds the lattice of a block of readings. `None` when the logger reads no faster than the sensor renews, or when too
 /// few changes tell.
 #[must_use]
-pub fn find(readings: &[Reading], origin_us: i64) -> Option<Lattice> {
-    let (changes, read_us) = changes(readings, origin_us);
+pub fn find(readings: &[PowerReading], origin_ns: i64) -> Option<Lattice> {
+    let (changes, read_us) = changes(readings, origin_ns);
     if changes.len() < 16 {
         return None;
     }
@@ -146,14 +148,14 @@ pub fn find(readings: &[Reading], origin_us: i64) -> Option<Lattice> {
         }
         count = (count * 2).min(changes.len());
     }
-    let lattice = lock(readings, origin_us, period)?;
+    let lattice = lock(readings, origin_ns, period)?;
     (evidence(&changes, period) > EVIDENCE).then_some(lattice)
 }
 
 /// Finds the phase of a known period in a block of readings.
 #[must_use]
-pub fn lock(readings: &[Reading], origin_us: i64, period_us: f64) -> Option<Lattice> {
-    let (changes, _) = changes(readings, origin_us);
+pub fn lock(readings: &[PowerReading], origin_ns: i64, period_us: f64) -> Option<Lattice> {
+    let (changes, _) = changes(readings, origin_ns);
     let (phase, met) = best_phase(&changes, period_us);
     if changes.len() < 8 || (met as f64) < (MET - 0.02) * changes.len() as f64 {
         return None;
@@ -228,9 +230,14 @@ fn refine(changes: &[(f64, f64)], period: f64, phase: f64) -> f64 {
 mod tests {
     use super::*;
     use shared::random::Random;
+    use shared::units::{Milliamps, Millivolts};
+
+    fn reading(at_us: f64, milliamps: f64) -> PowerReading {
+        PowerReading { wall_ns: at_us as i64 * 1000, voltage: Millivolts(5000.0), current: Milliamps(milliamps) }
+    }
 
     /// Readings every `read_us` (with jitter) of a register renewed every `refresh_us`.
-    fn log(read_us: f64, jitter_us: f64, refresh_us: f64, phase_us: f64, count: usize) -> Vec<Reading> {
+    fn log(read_us: f64, jitter_us: f64, refresh_us: f64, phase_us: f64, count: usize) -> Vec<PowerReading> {
         let mut random = Random::new(7);
         let mut at = 0.0;
         let mut values = std::collections::BTreeMap::new();
@@ -239,7 +246,7 @@ mod tests {
                 at += read_us + jitter_us * random.normal();
                 let renewal = ((at - phase_us) / refresh_us).floor() as i64;
                 let value = *values.entry(renewal).or_insert_with(|| (1200.0 + 200.0 * random.normal()).round());
-                Reading { at_us: at as i64, power_uw: value * 5000.0, millivolts: 5000.0, milliamps: value }
+                reading(at, value)
             })
             .collect()
     }
@@ -251,7 +258,7 @@ mod tests {
             let lattice = find(&readings, 0).expect("a lattice");
             assert!((lattice.period_us / refresh - 1.0).abs() < 2e-4, "{refresh} {lattice:?}");
             let off = (lattice.phase_us - phase + refresh / 2.0).rem_euclid(refresh) - refresh / 2.0;
-            let at_end = off + (lattice.period_us - refresh) * (readings[BLOCK - 1].at_us as f64 / refresh);
+            let at_end = off + (lattice.period_us - refresh) * (readings[BLOCK - 1].wall_ns as f64 / 1e3 / refresh);
             assert!(off.abs() < 12.0 && at_end.abs() < 12.0, "{refresh}: {off} {at_end}");
         }
     }
@@ -265,11 +272,8 @@ mod tests {
     #[test]
     fn changes_at_random_are_no_lattice() {
         let mut random = Random::new(3);
-        let readings: Vec<Reading> = (0..BLOCK as i64)
-            .map(|i| {
-                let milliamps = if random.uniform() < 0.3 { 1008.0 } else { 1000.0 };
-                Reading { at_us: i * 2290, power_uw: milliamps * 5000.0, millivolts: 5000.0, milliamps }
-            })
+        let readings: Vec<PowerReading> = (0..BLOCK)
+            .map(|i| reading(i as f64 * 2290.0, if random.uniform() < 0.3 { 1008.0 } else { 1000.0 }))
             .collect();
         assert_eq!(find(&readings, 0), None);
     }

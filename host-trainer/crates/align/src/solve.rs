@@ -11,8 +11,8 @@
 //! its window, with the gaps between layers. They are fitted along, so that not knowing them exactly widens the
 //! intervals by as much as it should.
 
-use super::design::Sums;
 use super::linalg::Symmetric;
+use super::normal_equations::NormalEquations;
 
 /// Relative spread of layer powers that is expected before anything is measured, and the spread of its logarithm.
 const SPREAD: (f64, f64) = (0.2, 0.7);
@@ -20,6 +20,12 @@ const SPREAD: (f64, f64) = (0.2, 0.7);
 const OUTSIDE_SPREAD: f64 = 0.4;
 /// Ratio of normal deviates: a 90 % interval is this many standard deviations to either side.
 pub const NINETY: f64 = 1.644_853_626_951_472;
+
+/// Half of the 90 % interval of a value with this standard deviation.
+#[must_use]
+pub fn half_width(deviation: f64) -> f64 {
+    NINETY * deviation
+}
 
 /// Layer powers with their uncertainty. The last component is the time outside the layers.
 #[derive(Debug, Clone)]
@@ -34,7 +40,7 @@ pub struct Solution {
     pub noise_watts: f64,
     /// Spread of the layers' powers around their mean, in watts.
     pub spread_watts: f64,
-    /// Nuisances, in the unit of their columns' step.
+    /// Nuisance parameters, in the unit of their columns' step.
     pub nuisances: Vec<f64>,
 }
 
@@ -43,7 +49,7 @@ pub struct Solution {
 /// `share` is each component's share of time, `mean_watts` the mean power over that time: `Σ share·watts = mean_watts`
 /// holds exactly. Columns of the sums beyond `share` are nuisances. `inflation` is how many readings count as one independent reading. `None` without any reading.
 #[must_use]
-pub fn solve(sums: &Sums, share: &[f64], mean_watts: f64, inflation: f64) -> Option<Solution> {
+pub fn solve(sums: &NormalEquations, share: &[f64], mean_watts: f64, inflation: f64) -> Option<Solution> {
     let size = share.len();
     if size < 2 || sums.freedom < 1.0 || mean_watts <= 0.0 {
         return None;
@@ -119,7 +125,7 @@ fn diagonal(precision: &[f64]) -> Symmetric {
 
 /// Variance of a reading's noise: residual squares over what the fit left free, found by iteration since the fit's
 /// stiffness depends on it.
-fn noise_variance(sums: &Sums, powers: usize, mean: f64) -> Option<f64> {
+fn noise_variance(sums: &NormalEquations, powers: usize, mean: f64) -> Option<f64> {
     let floor = (mean * 1e-6).powi(2);
     let mut noise = (sums.squares / sums.freedom).max(floor);
     for _ in 0..6 {
@@ -208,7 +214,7 @@ fn projected_variance(covariance: &Symmetric, share: &[f64]) -> Vec<f64> {
 
 /// The share of the scatter of some readings that a fit to others predicts: 1 is all of it, 0 none.
 #[must_use]
-pub fn predicted(fitted: &Sums, held_out: &Sums) -> f64 {
+pub fn predicted(fitted: &NormalEquations, held_out: &NormalEquations) -> f64 {
     let mean = fitted.total / fitted.count.max(1) as f64;
     if mean <= 0.0 {
         return 0.0;
@@ -247,16 +253,16 @@ pub fn ignorant(size: usize, share: &[f64], mean_watts: f64, noise_watts: f64) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::design::Sample;
+    use super::super::pieces::Sample;
     use super::*;
     use proptest::prelude::*;
     use shared::random::Random;
 
     /// Readings that each see a random mixture of two components.
-    fn mixtures(truth: &[f64], noise: f64, count: usize, seed: u64) -> (Sums, Vec<f64>, f64) {
+    fn mixtures(truth: &[f64], noise: f64, count: usize, seed: u64) -> (NormalEquations, Vec<f64>, f64) {
         let mut random = Random::new(seed);
         let size = truth.len();
-        let mut sums = Sums::new(size, 1e6);
+        let mut sums = NormalEquations::new(size, 1e6);
         let touched: Vec<u32> = (0..size as u32).collect();
         for k in 0..count {
             let mut row = vec![0.0; size];
@@ -305,7 +311,7 @@ mod tests {
 
     #[test]
     fn without_information_everything_is_the_mean() {
-        let mut sums = Sums::new(4, 1e9);
+        let mut sums = NormalEquations::new(4, 1e9);
         for k in 0..100 {
             let watts = 6.0 + if k % 2 == 0 { 0.02 } else { -0.02 };
             sums.add(Sample { at_us: f64::from(k), watts }, &[0.25; 4], &[0, 1, 2, 3]);

@@ -1,25 +1,27 @@
 //! How a sensor answers a step of its load: at once, along a straight line (a moving average) or along an exponential
 //! (a first-order lag, which is what the recursive averaging of an INA3221 amounts to).
 
+use shared::units::Micros;
+
 /// What a step tells about the sensor.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum StepAnswer {
     /// The reading follows within the time between readings.
     AtOnce,
-    /// It follows a straight line for this long, in microseconds.
-    Ramp(f64),
-    /// It approaches the new level with this time constant, in microseconds.
-    Lag(f64),
+    /// It follows a straight line for this long.
+    Ramp(Micros),
+    /// It approaches the new level with this time constant.
+    Lag(Micros),
 }
 
 /// A level that relaxes from `from` to `to` with time constant `lag_us`.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Relaxation {
-    /// The time constant, in microseconds.
-    pub lag_us: f64,
+    /// The time constant.
+    pub lag: Micros,
     /// Its standard error, from the curvature of the squared error.
-    pub error_us: f64,
+    pub error: Micros,
     /// The level at the first point.
     pub from: f64,
     /// The level that it approaches.
@@ -48,10 +50,10 @@ pub fn relaxation(times: &[f64], values: &[f64]) -> Option<Relaxation> {
     let h = 0.02;
     let curvature = (error(best + h)?.squares + error(best - h)?.squares - 2.0 * fit.squares) / (h * h);
     let deviation = if curvature > 0.0 { (2.0 * fit.squares / spare / curvature).sqrt() } else { f64::INFINITY };
-    let lag_us = best.exp();
+    let lag = Micros(best.exp());
     Some(Relaxation {
-        lag_us,
-        error_us: lag_us * deviation,
+        lag,
+        error: lag * deviation,
         from: fit.offset + fit.slope,
         to: fit.offset,
         rmse: (fit.squares / times.len() as f64).sqrt(),
@@ -80,7 +82,7 @@ fn line(basis: &[f64], values: &[f64]) -> Option<Line> {
 }
 
 /// The minimum of a function of one variable: a grid, then golden sections around its best point.
-pub(super) fn minimise(low: f64, high: f64, f: impl Fn(f64) -> f64) -> Option<f64> {
+fn minimise(low: f64, high: f64, f: impl Fn(f64) -> f64) -> Option<f64> {
     const GRID: usize = 40;
     let at = |i: usize| low + (high - low) * i as f64 / GRID as f64;
     let (best, value) = (0..=GRID).map(|i| (i, f(at(i)))).min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -99,7 +101,7 @@ pub(super) fn minimise(low: f64, high: f64, f: impl Fn(f64) -> f64) -> Option<f6
 /// Finds the largest step of a log and how the sensor answers it. `None` where no step stands out of the readings'
 /// scatter. Times in microseconds, in order.
 #[must_use]
-pub fn answer(times: &[f64], values: &[f64]) -> Option<Answer> {
+pub fn answer(times: &[f64], values: &[f64]) -> Option<StepAnswer> {
     let (at, height) = largest_step(times, values)?;
     let spacing = (times[times.len() - 1] - times[0]) / (times.len() - 1) as f64;
     // Before the step half a second, after it three: enough for five time constants of the slowest sensor known.
@@ -136,13 +138,13 @@ pub fn answer(times: &[f64], values: &[f64]) -> Option<Answer> {
     let (ramp, lag) = (search(false)?, search(true)?);
     let noise = height.abs() * 0.02;
     if ramp.0 < 2.0 * spacing && lag.0 < 2.0 * spacing || ramp.1.min(lag.1) < noise * noise * 1e-6 {
-        return Some(Answer::AtOnce);
+        return Some(StepAnswer::AtOnce);
     }
     let (length, is_lag) = if lag.1 <= ramp.1 { (lag.0, true) } else { (ramp.0, false) };
     Some(match (length < 2.0 * spacing, is_lag) {
-        (true, _) => Answer::AtOnce,
-        (false, true) => Answer::Lag(length),
-        (false, false) => Answer::Ramp(length),
+        (true, _) => StepAnswer::AtOnce,
+        (false, true) => StepAnswer::Lag(Micros(length)),
+        (false, false) => StepAnswer::Ramp(Micros(length)),
     })
 }
 
@@ -241,13 +243,13 @@ mod tests {
     #[test]
     fn a_lag_a_ramp_and_a_jump_are_told_apart() {
         let (t, v) = readings(|s| if s < 0.0 { 0.0 } else { 1.0 - (-s / 0.41).exp() });
-        let Some(Answer::Lag(lag)) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
+        let Some(StepAnswer::Lag(Micros(lag))) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
         assert!((lag / 0.41e6 - 1.0).abs() < 0.03, "{lag}");
         let (t, v) = readings(|s| (s / 0.3).clamp(0.0, 1.0));
-        let Some(Answer::Ramp(length)) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
+        let Some(StepAnswer::Ramp(Micros(length))) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
         assert!((length / 0.3e6 - 1.0).abs() < 0.03, "{length}");
         let (t, v) = readings(|s| if s < 0.0 { 0.0 } else { 1.0 });
-        assert_eq!(answer(&t, &v), Some(Answer::AtOnce));
+        assert_eq!(answer(&t, &v), Some(StepAnswer::AtOnce));
     }
 
     #[test]
@@ -255,7 +257,7 @@ mod tests {
         // On at 2.1 s, off again 1.2 s later.
         let rise = |s: f64| if s < 0.0 { 0.0 } else { 1.0 - (-s / 0.3).exp() };
         let (t, v) = readings(|s| rise(s) - rise(s - 1.2));
-        let Some(Answer::Lag(lag)) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
+        let Some(StepAnswer::Lag(Micros(lag))) = answer(&t, &v) else { panic!("{:?}", answer(&t, &v)) };
         assert!((lag / 0.3e6 - 1.0).abs() < 0.06, "{lag}");
     }
 
@@ -282,7 +284,7 @@ mod tests {
             .collect();
         let (times, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
         let fit = relaxation(&times, &values).expect("a relaxation");
-        assert!((fit.lag_us - 0.412e6).abs() < 0.015e6, "{fit:?}");
-        assert!(fit.rmse < 2.0 && fit.error_us < 0.02e6, "{fit:?}");
+        assert!((fit.lag.0 - 0.412e6).abs() < 0.015e6, "{fit:?}");
+        assert!(fit.rmse < 2.0 && fit.error.0 < 0.02e6, "{fit:?}");
     }
 }

@@ -1,29 +1,31 @@
 //! The quality report in a few lines.
 
-use super::cycles::Stamps;
+use super::predictability::PREDICTABLE;
 use super::quality::{Quality, Verdict};
+use super::stamps::Stamps;
+use shared::units::Millis;
 
 /// What was found and its value, in the order in which people want to know.
 #[must_use]
 pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let energy = &quality.energy;
-    if let (Some(power), Some(mj)) = (energy.power_w, energy.energy_mj) {
-        let error = energy.power_error_w.map_or(String::new(), |e| format!(" ± {e:.3}"));
-        lines.push(("power", format!("{power:.3}{error} W while inferring back to back")));
-        let net = energy.net_energy_mj.map_or(String::new(), |net| format!(", {net:.3} mJ above idle"));
-        lines.push(("energy per inference", format!("{mj:.3} mJ in {:.3} ms{net}", energy.period_ms)));
+    if let (Some(power), Some(mj)) = (energy.power, energy.energy) {
+        let error = energy.power_error.map_or(String::new(), |e| format!(" ± {:.3}", e.0));
+        lines.push(("power", format!("{:.3}{error} W while inferring back to back", power.0)));
+        let net = energy.net_energy.map_or(String::new(), |net| format!(", {net:.3} above idle"));
+        lines.push(("energy per inference", format!("{mj:.3} in {:.3}{net}", energy.period)));
     } else if quality.window.is_none() {
         lines.push(("power", "no reading lies within the inferences".into()));
     }
-    if let Some((power, ms, mj)) = energy.unprofiled {
-        lines.push(("without the profiler", format!("{mj:.3} mJ in {ms:.3} ms, {power:.3} W")));
+    if let Some((power, period, energy)) = energy.unprofiled {
+        lines.push(("without the profiler", format!("{energy:.3} in {period:.3}, {power:.3}")));
     }
-    if let (Some(layers), Some(outside)) = (energy.layers_mj, energy.outside_mj) {
+    if let (Some(layers), Some(outside)) = (energy.layers_energy, energy.outside_energy) {
         let closure = energy.closure.unwrap_or(0.0);
         lines.push((
             "energy adds up",
-            format!("{layers:.3} mJ in layers + {outside:.3} mJ outside them, {closure:.0e} from the whole"),
+            format!("{layers:.3} in layers + {outside:.3} outside them, {closure:.0e} from the whole"),
         ));
     }
     if !quality.layers.is_empty() {
@@ -55,19 +57,20 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
 
 fn sensor(quality: &Quality) -> String {
     let sensor = &quality.sensor;
-    let mut text = format!("{} readings, one every {:.3} ms", sensor.readings, sensor.read_period_ms);
-    match sensor.refresh_ms {
-        Some(ms) => text += &format!(", renewed every {ms:.3} ms"),
+    let response = &sensor.response;
+    let mut text = format!("{} readings, one every {:.3}", sensor.readings, sensor.read_period);
+    match response.refresh {
+        Some(refresh) => text += &format!(", renewed every {:.3}", Millis::from(refresh)),
         None if sensor.repeated > 0 => text += &format!(", {} of them repeated", sensor.repeated),
         None => {}
     }
-    if let Some(quantum) = sensor.quantum_ma {
-        text += &format!(", steps of {quantum} mA");
+    if let Some(quantum) = sensor.quantum {
+        text += &format!(", steps of {quantum}");
     }
-    match (sensor.lag_ms, quality.response) {
-        (Some(lag), _) if lag > 0.0 => text += &format!(", lag {lag:.1} ms"),
-        (_, Some(response)) if quality.predicted.is_some_and(|p| p >= super::attribute::PREDICTABLE) => {
-            text += &format!(", averaging over {:.3} ms", response.window_us / 1e3);
+    match (response.lag, quality.response) {
+        (Some(lag), _) if lag.0 > 0.0 => text += &format!(", lag {:.1}", Millis::from(lag)),
+        (_, Some(fitted)) if quality.predicted.is_some_and(|p| p >= PREDICTABLE) => {
+            text += &format!(", averaging over {:.3} ms", fitted.window_us / 1e3);
         }
         _ => {}
     }

@@ -3,11 +3,13 @@
 //! Each network is one reading of a very slow sensor: its mean power is the mean of its layers' powers by time. With as
 //! many different networks as kinds of layers, the kinds' powers follow, by the same regularised fit.
 
-use super::design::{Sample, Sums};
-use super::quality::Method;
+use super::method::Method;
+use super::normal_equations::NormalEquations;
+use super::pieces::Sample;
 use super::run::Run;
 use super::solve;
 use shared::engine::Table;
+use shared::units::Watts;
 
 /// Fewest networks that say anything about kinds of layers.
 pub const NETWORKS: usize = 3;
@@ -22,13 +24,13 @@ fn kind(run: &Run, layer: usize) -> usize {
 /// Fits the kinds' powers to the totals of `runs` and replaces the layers' powers of those that `wanted` names. Returns how
 /// many networks it was made from; `None` when there are too few.
 pub fn apply(runs: &mut [Run], wanted: impl Fn(&Run) -> bool) -> Option<usize> {
-    let mut sums = Sums::new(KINDS, f64::INFINITY);
+    let mut sums = NormalEquations::new(KINDS, f64::INFINITY);
     let touched: Vec<u32> = (0..KINDS as u32).collect();
     let mut networks = 0;
     for run in runs.iter() {
-        let Some(watts) = run.quality.energy.power_w.filter(|_| !run.shares().is_empty()) else { continue };
+        let Some(power) = run.quality.energy.power.filter(|_| !run.shares().is_empty()) else { continue };
         let row = by_kind(run);
-        sums.add(Sample { at_us: networks as f64, watts }, &row, &touched);
+        sums.add(Sample { at_us: networks as f64, watts: power.0 }, &row, &touched);
         networks += 1;
     }
     if networks < NETWORKS {
@@ -39,22 +41,22 @@ pub fn apply(runs: &mut [Run], wanted: impl Fn(&Run) -> bool) -> Option<usize> {
     let shares: Vec<f64> = sums.weights.iter().map(|w| w / n).collect();
     let solution = solve::solve(&sums, &shares, sums.total / n, 1.0)?;
     for run in runs.iter_mut().filter(|r| wanted(r)) {
-        let Some(mean) = run.quality.energy.power_w.filter(|_| !run.shares().is_empty()) else { continue };
+        let Some(mean) = run.quality.energy.power.filter(|_| !run.shares().is_empty()) else { continue };
         let fitted: f64 = by_kind(run).iter().zip(&solution.watts).map(|(w, p)| w * p).sum();
         if fitted <= 0.0 {
             continue;
         }
         // The network's own total is known better than the fit: the energies have to add up to it.
-        let scale = mean / fitted;
+        let scale = mean.0 / fitted;
         let layers = run.shares().len() - 1;
         let kinds: Vec<usize> = (0..layers).map(|l| kind(run, l)).chain([KINDS - 1]).collect();
-        let watts: Vec<f64> = kinds.iter().map(|&k| solution.watts[k] * scale).collect();
-        let deviation: Vec<f64> = kinds.iter().map(|&k| solution.deviation[k] * scale).collect();
+        let powers: Vec<Watts> = kinds.iter().map(|&k| Watts(solution.watts[k] * scale)).collect();
+        let deviations: Vec<Watts> = kinds.iter().map(|&k| Watts(solution.deviation[k] * scale)).collect();
         run.replace(
             Method::Totals,
             format!("one power for each kind of layer, from the totals of {networks} networks"),
-            &watts,
-            &deviation,
+            &powers,
+            &deviations,
         );
     }
     Some(networks)

@@ -1,39 +1,41 @@
-//! The reference's rule, for comparison: a layer's power is the mean of the readings between its stamp less its duration
+//! EdgeProfiler's rule, for comparison: a layer's power is the mean of the readings between its stamp less its duration
 //! and its stamp.
 //!
 //! Kept as it is, faults included: lists are taken position by position in file order; the log is walked forwards only,
 //! so that a window that begins before the one before it ended misses what that one took; once the log has ended no
 //! further row comes; and a power of zero has no idle power taken off.
 
-use super::latency::{Cursor, Entry, ReadAt, Series, Text};
-use super::power::{Oddities, PowerLog, Reading};
 use rayon::prelude::*;
+use shared::run_folder::{
+    Diagnostics, LayerCursor, LayerEntry, LayerSeries, NumberText, PowerReading, PowerReadings, ReadAt,
+};
+use shared::units::{Microwatts, Millis};
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 
 /// Measurements of a layer that are read ahead.
 const AHEAD: usize = 512;
 
 /// One row of the rule's result.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Row<'a> {
+pub struct WindowRow<'a> {
     /// Number of the inference, from 1.
     pub cycle: u64,
     /// The layer's position in the file.
     pub layer: usize,
-    /// Mean power in microwatts, where a reading fell into the window.
-    pub power_uw: Option<f64>,
+    /// Mean power, where a reading fell into the window.
+    pub power: Option<Microwatts>,
     /// Readings that did.
     pub readings: u64,
-    /// The duration in ms.
-    pub ms: f64,
+    /// The duration.
+    pub duration: Millis,
     /// The duration as the file has it.
     pub text: &'a [u8],
 }
 
 /// What became of the measurements.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
+pub struct WindowCounts {
     /// Rows.
     pub rows: u64,
     /// Rows without a reading.
@@ -41,19 +43,20 @@ pub struct Counts {
     /// Measurements after the log had ended, which get no row.
     pub dropped: u64,
     /// Lines of the power log and measurements that could not be read.
-    pub oddities: Oddities,
+    #[serde(rename = "oddities")]
+    pub unreadable: Diagnostics,
 }
 
 struct Forward<R> {
-    log: PowerLog<R>,
-    chunk: Vec<Reading>,
+    log: R,
+    chunk: Vec<PowerReading>,
     at: usize,
 }
 
-impl<R: Read> Forward<R> {
-    fn current(&mut self) -> io::Result<Option<Reading>> {
+impl<R: PowerReadings> Forward<R> {
+    fn current(&mut self) -> io::Result<Option<PowerReading>> {
         if self.at == self.chunk.len() {
-            self.log.next_chunk(&mut self.chunk)?;
+            self.log.read_chunk(&mut self.chunk)?;
             self.at = 0;
         }
         Ok(self.chunk.get(self.at).copied())
@@ -63,17 +66,17 @@ impl<R: Read> Forward<R> {
 /// Applies the rule. `layers` stand in file order.
 ///
 /// # Errors
-/// Whatever the files or `row` say.
+/// When a file cannot be read, or `row` fails.
 pub fn apply<S: ReadAt + ?Sized>(
     latency: &S,
-    layers: &[Series],
-    power: impl Read,
-    mut row: impl FnMut(Row<'_>) -> io::Result<()>,
-) -> io::Result<Counts> {
-    let mut forward = Forward { log: PowerLog::new(power), chunk: Vec::new(), at: 0 };
+    layers: &[LayerSeries],
+    power: impl PowerReadings,
+    mut row: impl FnMut(WindowRow<'_>) -> io::Result<()>,
+) -> io::Result<WindowCounts> {
+    let mut forward = Forward { log: power, chunk: Vec::new(), at: 0 };
     let mut queues: Vec<_> =
-        layers.iter().map(|l| (Cursor::new(latency, l), VecDeque::<(Entry, Text)>::new())).collect();
-    let mut counts = Counts::default();
+        layers.iter().map(|l| (LayerCursor::new(latency, l), VecDeque::<(LayerEntry, NumberText)>::new())).collect();
+    let mut counts = WindowCounts::default();
     let mut cycle = 0;
     let mut ended = false;
     loop {
@@ -90,21 +93,24 @@ pub fn apply<S: ReadAt + ?Sized>(
                     continue;
                 }
                 let (sum, readings) = walk(&mut forward, entry, &mut ended)?;
-                let power_uw = (readings > 0).then(|| sum / readings as f64);
+                let power = (readings > 0).then(|| Microwatts(sum / readings as f64));
                 counts.rows += 1;
                 counts.empty += u64::from(readings == 0);
-                row(Row { cycle, layer, power_uw, readings, ms: entry.ms, text: text.as_bytes() })?;
+                row(WindowRow { cycle, layer, power, readings, duration: entry.duration, text: text.as_bytes() })?;
             }
         }
     }
-    counts.oddities.merge(&forward.log.oddities);
+    counts.unreadable.merge(&forward.log.diagnostics());
     for (cursor, _) in &queues {
-        counts.oddities.merge(&cursor.oddities);
+        counts.unreadable.merge(&cursor.diagnostics);
     }
     Ok(counts)
 }
 
-fn fill<S: ReadAt + ?Sized>(cursor: &mut Cursor<'_, S>, queue: &mut VecDeque<(Entry, Text)>) -> io::Result<()> {
+fn fill<S: ReadAt + ?Sized>(
+    cursor: &mut LayerCursor<'_, S>,
+    queue: &mut VecDeque<(LayerEntry, NumberText)>,
+) -> io::Result<()> {
     while queue.len() < AHEAD {
         let Some(entry) = cursor.next_with_text()? else { break };
         queue.push_back(entry);
@@ -112,20 +118,20 @@ fn fill<S: ReadAt + ?Sized>(cursor: &mut Cursor<'_, S>, queue: &mut VecDeque<(En
     Ok(())
 }
 
-/// Sums the readings of one window.
-fn walk<R: Read>(forward: &mut Forward<R>, entry: Entry, ended: &mut bool) -> io::Result<(f64, u64)> {
-    let start_us = entry.at_us - microseconds(entry.ms);
+/// Sums the readings of one window, in µW.
+fn walk<R: PowerReadings>(forward: &mut Forward<R>, entry: LayerEntry, ended: &mut bool) -> io::Result<(f64, u64)> {
+    let start_ns = entry.wall_ns.saturating_sub(microseconds(entry.duration).saturating_mul(1000));
     let (mut sum, mut readings) = (0.0, 0);
     loop {
         let Some(reading) = forward.current()? else {
             *ended = true;
             break;
         };
-        if reading.at_us >= start_us {
-            if reading.at_us > entry.at_us {
+        if reading.wall_ns >= start_ns {
+            if reading.wall_ns > entry.wall_ns {
                 break;
             }
-            sum += reading.power_uw;
+            sum += reading.microwatts().0;
             readings += 1;
         }
         forward.at += 1;
@@ -133,22 +139,23 @@ fn walk<R: Read>(forward: &mut Forward<R>, entry: Entry, ended: &mut bool) -> io
     Ok((sum, readings))
 }
 
-/// Milliseconds as a whole number of microseconds, half to even: whole milliseconds and the fraction taken apart, as
+/// A duration as a whole number of microseconds, half to even: whole milliseconds and the fraction taken apart, as
 /// Python's `timedelta` does.
-fn microseconds(ms: f64) -> i64 {
-    ms.trunc() as i64 * 1000 + (ms.fract() * 1000.0).round_ties_even() as i64
+fn microseconds(duration: Millis) -> i64 {
+    let ms = duration.0;
+    (ms.trunc() as i64).saturating_mul(1000).saturating_add((ms.fract() * 1000.0).round_ties_even() as i64)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::latency::index;
     use super::*;
+    use shared::run_folder::{PowerLogReader, index_layers};
 
-    fn apply_to(latency: &str, power: &str) -> (Vec<(u64, usize, Option<f64>)>, Counts) {
-        let layers = index(latency.as_bytes(), &mut Oddities::default()).expect("object");
+    fn apply_to(latency: &str, power: &str) -> (Vec<(u64, usize, Option<f64>)>, WindowCounts) {
+        let layers = index_layers(latency.as_bytes(), &mut Diagnostics::default()).expect("object");
         let mut rows = Vec::new();
-        let counts = apply(latency.as_bytes(), &layers, power.as_bytes(), |row| {
-            rows.push((row.cycle, row.layer, row.power_uw));
+        let counts = apply(latency.as_bytes(), &layers, PowerLogReader::new(power.as_bytes()), |row| {
+            rows.push((row.cycle, row.layer, row.power.map(|p| p.0)));
             Ok(())
         })
         .expect("memory");
@@ -174,7 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_rounded_as_the_reference_rounds_them() {
-        assert_eq!([0.0005, 0.0015, 0.0025, 400.0, 1.2345].map(microseconds), [0, 2, 2, 400_000, 1234]);
+    fn durations_are_rounded_as_edge_profiler_rounds_them() {
+        assert_eq!(
+            [0.0005, 0.0015, 0.0025, 400.0, 1.2345].map(|ms| microseconds(Millis(ms))),
+            [0, 2, 2, 400_000, 1234]
+        );
     }
 }

@@ -1,35 +1,30 @@
 //! Rows of the training tables.
 
-use super::stats::{Measured, Values};
-use super::{LeftOut, Options};
-use align::rows::field;
+use super::options::Options;
+use super::outcome::LeftOut;
+use align::mapping::field;
+use align::statistics::{LayerStatistics, Summary};
 use learn::features::columns::csv_header;
 use learn::features::{Extraction, LayerSpec, extract};
-use shared::engine::{Engine, Layer, Table};
+use shared::engine::{Engine, Table};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 /// Renders every table that has a row, and lists the layers that have none. A layer needs enough measurements of run time,
 /// and of power too where the run has any of that power: a run that was only timed makes rows without power.
-#[must_use]
-pub fn rows(
-    measured: &[Measured],
+pub(crate) fn rows(
+    measured: &[LayerStatistics],
     engine: &Engine,
     device: &str,
     options: &Options,
 ) -> (Vec<(Table, String)>, Vec<LeftOut>) {
-    let mut by_name: HashMap<&str, Vec<&Layer>> = HashMap::new();
-    for layer in &engine.layers {
-        by_name.entry(&layer.name).or_default().push(layer);
-    }
     let mut texts: BTreeMap<Table, String> = BTreeMap::new();
     let mut left_out = Vec::new();
-    let has_power = measured.iter().any(|layer| options.power.of(layer).count() > 0);
+    let has_power = measured.iter().any(|layer| options.power.of(layer).count > 0);
     for layer in measured {
         let mut leave = |why: String, thin: bool| left_out.push(LeftOut { layer: layer.name.clone(), why, thin });
-        let power: &Values = options.power.of(layer);
-        let Some(engine_layer) = by_name.get(layer.name.as_str()).and_then(|all| all.get(layer.turn).or(all.first()))
-        else {
+        let power: &Summary = options.power.of(layer);
+        let Some(engine_layer) = layer.engine_index.and_then(|i| engine.layers.get(i)) else {
             leave("the engine info does not list it".into(), false);
             continue;
         };
@@ -42,12 +37,11 @@ pub fn rows(
             }
         };
         let needed = options.per_layer_measurements;
-        if layer.runtime.count() < needed || (has_power && power.count() < needed) {
+        if layer.runtime.count < needed || (has_power && power.count < needed) {
             leave(
                 format!(
                     "has {} measurements of power and {} of run time, and {needed} are needed",
-                    power.count(),
-                    layer.runtime.count()
+                    power.count, layer.runtime.count
                 ),
                 true,
             );
@@ -60,12 +54,12 @@ pub fn rows(
     (texts.into_iter().collect(), left_out)
 }
 
-fn push(text: &mut String, spec: &LayerSpec, layer: &Measured, power: &Values, device: &str) {
+fn push(text: &mut String, spec: &LayerSpec, layer: &LayerStatistics, power: &Summary, device: &str) {
     let number = |v: f64| if v.is_finite() { format!("{v}") } else { String::new() };
     let stored: HashMap<&str, f64> = spec.stored().into_iter().collect();
     let cells = csv_header(spec.table()).into_iter().map(|column| match column {
-        "power" => power.mean().map_or_else(String::new, |v| format!("{v:?}")),
-        "runtime" => layer.runtime.mean().map_or_else(String::new, |v| format!("{v:?}")),
+        "power" => power.mean.map_or_else(String::new, |v| format!("{v:?}")),
+        "runtime" => layer.runtime.mean.map_or_else(String::new, |v| format!("{v:?}")),
         "layer_name" => field(&layer.name),
         "precision" => spec.precision.map_or_else(String::new, |p| format!("{p:?}").to_lowercase()),
         "device" => field(device),

@@ -10,8 +10,10 @@ pub mod boost;
 pub mod design;
 mod error;
 mod fold_hash;
+mod folds;
 pub mod formula;
 pub mod lasso;
+pub mod linear;
 pub mod metrics;
 pub mod mlp;
 pub mod nnls;
@@ -20,3 +22,4 @@ pub mod terms;
 
 pub use error::FitError;
 pub use fold_hash::fold_hashes;
+pub use folds::{FoldError, Folds};

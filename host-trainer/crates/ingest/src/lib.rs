@@ -7,12 +7,11 @@ pub mod trtexec;
 
 pub use layer_runs::LayerRuns;
 
-use align::power::Oddities;
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
 use shared::run_folder::{
-    IdlePower, LayerEntry, LayerStamp, LayerTimes, Manifest, ModelConfig, ModelRun, Pass, PassSpan, PowerReading, Rail,
-    RunFolder, RunnerSetup, Status, Total, format_line, stamp, write_layer_latencies,
+    Diagnostics, IdlePower, LayerEntry, LayerStamp, LayerTimes, Manifest, ModelConfig, ModelRun, Pass, PassSpan,
+    PowerReading, Rail, RunFolder, RunnerSetup, Status, Total, format_line, stamp, write_layer_latencies,
 };
 use shared::units::Millis;
 use std::path::Path;
@@ -35,7 +34,7 @@ pub struct Import {
     /// Idle power in watts.
     pub idle_watts: Option<f64>,
     /// What could not be read.
-    pub oddities: Oddities,
+    pub diagnostics: Diagnostics,
 }
 
 /// Writes a run folder `<root>/<model>/` with everything that was imported. Returns the names of the files written.

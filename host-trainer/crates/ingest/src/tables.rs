@@ -1,8 +1,7 @@
 //! Flat CSV files: power by time, and layers by run.
 
-use super::LayerRuns;
-use align::power::Oddities;
-use shared::run_folder::{PowerReading, stamp};
+use super::layer_runs::LayerRuns;
+use shared::run_folder::{Diagnostics, PowerReading, stamp};
 use shared::units::{Milliamps, Millivolts};
 use std::collections::HashMap;
 
@@ -58,11 +57,11 @@ impl Sheet {
 ///
 /// # Errors
 /// What is wrong, in words, when no row can be read at all.
-pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Oddities), String> {
+pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Diagnostics), String> {
     let headless = content.trim_ascii_start().first().is_some_and(|b| b.is_ascii_digit() || *b == b'-');
     let sheet = sheet(content, headless.then_some("t_us,v,a"))?;
     let mut readings = Vec::with_capacity(sheet.records.len());
-    let mut oddities = Oddities::default();
+    let mut diagnostics = Diagnostics::default();
     for record in &sheet.records {
         let value = |name: &str| sheet.number(record, name);
         let pair =
@@ -80,7 +79,7 @@ pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Oddities), String> {
             }
             None => {
                 let line = record.position().map_or(0, csv::Position::line);
-                oddities.note(|| format!("line {line} tells no time and power"));
+                diagnostics.note(|| format!("line {line} tells no time and power"));
             }
         }
     }
@@ -92,7 +91,7 @@ pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Oddities), String> {
         );
     }
     readings.sort_by_key(|r| r.wall_ns);
-    Ok((readings, oddities))
+    Ok((readings, diagnostics))
 }
 
 /// Reads layers by run. Columns: `layer_name`, a run time (`runtime_ms`, `layer_run_time`, `runtime`, `ms`), and the end of the
@@ -100,7 +99,7 @@ pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Oddities), String> {
 ///
 /// # Errors
 /// What is wrong, in words, when no row can be read at all.
-pub fn layers(content: &[u8]) -> Result<(Vec<LayerRuns>, Oddities), String> {
+pub fn layers(content: &[u8]) -> Result<(Vec<LayerRuns>, Diagnostics), String> {
     let sheet = sheet(content, None)?;
     let name = *sheet
         .columns
@@ -109,7 +108,7 @@ pub fn layers(content: &[u8]) -> Result<(Vec<LayerRuns>, Oddities), String> {
         .ok_or("lacks the column `layer_name`")?;
     let mut layers: Vec<LayerRuns> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut oddities = Oddities::default();
+    let mut diagnostics = Diagnostics::default();
     for record in &sheet.records {
         let ms = ["runtime_ms", "layer_run_time", "runtime", "ms"].iter().find_map(|c| sheet.number(record, c));
         match record.get(name).filter(|n| !n.is_empty()).zip(ms.filter(|ms| *ms >= 0.0)) {
@@ -122,14 +121,14 @@ pub fn layers(content: &[u8]) -> Result<(Vec<LayerRuns>, Oddities), String> {
             }
             None => {
                 let line = record.position().map_or(0, csv::Position::line);
-                oddities.note(|| format!("line {line} tells no layer and run time"));
+                diagnostics.note(|| format!("line {line} tells no layer and run time"));
             }
         }
     }
     if layers.is_empty() {
         return Err("holds no row with `layer_name` and `runtime_ms`".into());
     }
-    Ok((layers, oddities))
+    Ok((layers, diagnostics))
 }
 
 #[cfg(test)]
@@ -150,8 +149,8 @@ mod tests {
     #[test]
     fn layers_keep_their_runs_in_order() {
         let text = "layer_name,runtime_ms,t_ms\na,0.5,1\nb,0.25,2\na,0.6,11\n,1,1\n";
-        let (layers, oddities) = layers(text.as_bytes()).expect("layers");
+        let (layers, diagnostics) = layers(text.as_bytes()).expect("layers");
         assert_eq!(layers[0].runs, [(0.5, Some(1_000_000)), (0.6, Some(11_000_000))]);
-        assert_eq!((layers.len(), oddities.bad), (2, 1));
+        assert_eq!((layers.len(), diagnostics.bad), (2, 1));
     }
 }

@@ -1,8 +1,7 @@
 //! Logs of `tegrastats`: a line every so often, with rails as `VDD_IN 4182mW/4200mW` (JetPack 5 and later) or
 //! `POM_5V_IN 2500/2500` (before), present over average in milliwatts.
 
-use align::power::Oddities;
-use shared::run_folder::{PowerReading, stamp};
+use shared::run_folder::{Diagnostics, PowerReading, stamp};
 use shared::units::{Milliamps, Millivolts};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read};
@@ -20,7 +19,7 @@ pub struct Log {
     /// All rails that the log names.
     pub rails: BTreeSet<String>,
     /// Lines without the rail.
-    pub oddities: Oddities,
+    pub diagnostics: Diagnostics,
 }
 
 /// Reads a log. `rail` names the rail to read, else the board's total is looked for. Lines without a time of their own,
@@ -59,7 +58,7 @@ pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: f64) -> io::R
         }
         let found = log.rail.as_deref().and_then(|rail| rails.iter().find(|(name, _)| *name == rail));
         let Some((_, mw)) = found else {
-            log.oddities.note(|| format!("line {number} does not name the rail"));
+            log.diagnostics.note(|| format!("line {number} does not name the rail"));
             continue;
         };
         let told = words.first().zip(words.get(1)).and_then(|(date, time)| moment(date, time));
@@ -105,12 +104,12 @@ mod tests {
         let log = read(new.as_slice(), None, 100.0).expect("memory");
         assert_eq!(log.power.iter().map(|p| p.current.0).collect::<Vec<_>>(), [4182.0, 4282.0, 4382.0]);
         assert_eq!(log.power[1].wall_ns - log.power[0].wall_ns, 100_000_000);
-        assert_eq!((log.oddities.bad, log.rails.len()), (1, 2));
+        assert_eq!((log.diagnostics.bad, log.rails.len()), (1, 2));
         let old = b"RAM 1/2MB POM_5V_IN 2500/2500 POM_5V_GPU 40/40\nRAM 1/2MB POM_5V_IN 2600/2550\n";
         let log = read(old.as_slice(), None, 1000.0).expect("memory");
         assert_eq!(log.rail.as_deref(), Some("POM_5V_IN"));
         assert_eq!(log.power[1].wall_ns, 1_000_000_000);
         let gpu = read(old.as_slice(), Some("POM_5V_GPU"), 1000.0).expect("memory");
-        assert_eq!((gpu.power.len(), gpu.oddities.bad), (1, 1));
+        assert_eq!((gpu.power.len(), gpu.diagnostics.bad), (1, 1));
     }
 }

@@ -1,6 +1,6 @@
 //! `trtexec`'s exported files.
 
-use super::LayerRuns;
+use super::layer_runs::LayerRuns;
 use serde_json::Value;
 
 /// Parses `--exportProfile`: `[{"count": n}, {"name": …, "averageMs": …}, …]`. Returns the layers, each with its mean, and

@@ -2,7 +2,7 @@
 
 use super::Error;
 use estimators::metrics::Metrics;
-use learn::evaluate::{Judged, judge};
+use learn::evaluate::{Baselines, Measurand, evaluate};
 use learn::model::{Artefact, Card, Device, Target};
 use learn::predict::Models;
 use learn::training::TrainingData;
@@ -228,12 +228,12 @@ fn on_data(artefact: &Artefact, device: &Device, data: &TrainingData) -> Result<
     let of_kind = TrainingData { tables: [(card.layer_kind, rows.clone())].into(), ..TrainingData::default() };
     let copy = Artefact { card: card.clone(), onnx: artefact.onnx.clone() };
     let models = Models::of(device.clone(), vec![copy], Path::new(&card.device));
-    let judgement = judge(&models, &of_kind, of_kind.name_of(&card.device), false)?;
+    let evaluation = evaluate(&models, &of_kind, of_kind.name_of(&card.device), false, &Baselines::default())?;
     let target = match card.target {
-        Target::Power => Judged::Power,
-        Target::Runtime => Judged::Runtime,
+        Target::Power => Measurand::Power,
+        Target::Runtime => Measurand::Runtime,
     };
-    let line = judgement.lines.into_iter().find(|line| line.kind == card.layer_kind.name() && line.target == target);
+    let line = evaluation.rows.into_iter().find(|line| line.kind == card.layer_kind.name() && line.target == target);
     Ok(line.map(|line| line.metrics))
 }
 

@@ -3,31 +3,31 @@
 use super::table::{figure, table};
 use super::{Report, slug};
 use charts::{Axis, Plot, Point, histogram};
-use learn::evaluate::{Judged, Pair};
+use learn::evaluate::{Measurand, Pair};
 use maud::{Markup, html};
 
 /// Relative errors beyond this stand in a histogram's outermost columns, in percent.
 const WILD_PERCENT: f64 = 50.0;
 
-pub(super) fn unit(target: Judged) -> &'static str {
+pub(super) fn unit(target: Measurand) -> &'static str {
     match target {
-        Judged::Power => "W",
-        Judged::Runtime => "ms",
-        Judged::Energy => "mJ",
+        Measurand::Power => "W",
+        Measurand::Runtime => "ms",
+        Measurand::Energy => "mJ",
     }
 }
 
-pub(super) fn words(target: Judged) -> &'static str {
+pub(super) fn words(target: Measurand) -> &'static str {
     match target {
-        Judged::Power => "power",
-        Judged::Runtime => "run time",
-        Judged::Energy => "energy",
+        Measurand::Power => "power",
+        Measurand::Runtime => "run time",
+        Measurand::Energy => "energy",
     }
 }
 
 /// Kinds and targets in the order of the figures' lines.
-pub(super) fn cells<'a>(report: &'a Report<'_>) -> Vec<(&'static str, Judged, Vec<&'a Pair>)> {
-    let mut cells: Vec<(&'static str, Judged, Vec<&Pair>)> = Vec::new();
+pub(super) fn cells<'a>(report: &'a Report<'_>) -> Vec<(&'static str, Measurand, Vec<&'a Pair>)> {
+    let mut cells: Vec<(&'static str, Measurand, Vec<&Pair>)> = Vec::new();
     for line in report.lines.iter().filter(|line| line.network.is_none()) {
         let pairs = report.pairs.iter().filter(|p| p.kind() == line.kind && p.target == line.target).collect();
         cells.push((line.kind, line.target, pairs));
@@ -73,7 +73,7 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     })
 }
 
-fn scatter(kind: &str, target: Judged, pairs: &[&Pair]) -> Markup {
+fn scatter(kind: &str, target: Measurand, pairs: &[&Pair]) -> Markup {
     let (name, unit) = (words(target), unit(target));
     let axis = |what: &str| Axis::log(format!("{what}, {unit}"));
     let mut plot = Plot::new(
@@ -99,7 +99,7 @@ fn scatter(kind: &str, target: Judged, pairs: &[&Pair]) -> Markup {
 
 pub(super) fn residuals(report: &Report<'_>) -> Option<Markup> {
     let mut charts: Vec<Markup> = Vec::new();
-    for target in [Judged::Runtime, Judged::Power, Judged::Energy] {
+    for target in [Measurand::Runtime, Measurand::Power, Measurand::Energy] {
         let pairs: Vec<&Pair> = report
             .pairs
             .iter()

@@ -2,29 +2,29 @@
 
 use super::Report;
 use charts::{Axis, Breakdown, Plot, Point, Share};
-use learn::evaluate::{Judged, Pair};
+use learn::evaluate::{Measurand, Pair};
 use learn::model::Roofline;
 use maud::{Markup, html};
 use shared::engine::Work;
 use std::collections::BTreeMap;
 
 pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
-    let of = |target: Judged| report.pairs.iter().filter(move |p| p.target == target && p.table.is_some());
-    let target = if of(Judged::Energy).next().is_some() { Judged::Energy } else { Judged::Runtime };
+    let of = |target: Measurand| report.pairs.iter().filter(move |p| p.target == target && p.table.is_some());
+    let target = if of(Measurand::Energy).next().is_some() { Measurand::Energy } else { Measurand::Runtime };
     of(target).next()?;
     let shares = |value: fn(&Pair) -> f64| {
         let mut kinds: BTreeMap<&'static str, f64> = BTreeMap::new();
         of(target).for_each(|p| *kinds.entry(p.kind()).or_default() += value(p));
         kinds.into_iter().map(|(name, amount)| Share { name: name.to_owned(), amount }).collect::<Vec<_>>()
     };
-    let (what, unit) = if target == Judged::Energy { ("Energy", "mJ") } else { ("Run time", "ms") };
+    let (what, unit) = if target == Measurand::Energy { ("Energy", "mJ") } else { ("Run time", "ms") };
     let chart = |id: &str, how: &str, shares: Vec<Share>| {
         let title = format!("{what} by layer kind, {how}");
         Breakdown::new(id, &title, &format!("{what} of all layers of the data, added up by kind"), unit, shares)
             .render()
     };
     Some(html! {
-        @if target == Judged::Runtime {
+        @if target == Measurand::Runtime {
             p { "No layer of these data has both power and run time: what is added up is run time." }
         }
         div class="grid" {

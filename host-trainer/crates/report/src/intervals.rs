@@ -18,7 +18,7 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     let rows: Vec<Held> = cells
         .iter()
         .filter_map(|(kind, target, pairs)| {
-            let of: Vec<bool> = pairs.iter().filter_map(|pair| pair.held()).collect();
+            let of: Vec<bool> = pairs.iter().filter_map(|pair| pair.is_inside()).collect();
             let held = of.iter().filter(|held| **held).count();
             (!of.is_empty()).then(|| Held { name: format!("{kind} {}", words(*target)), held, of: of.len() })
         })

@@ -15,7 +15,7 @@ pub use engines::{EngineView, work_of};
 pub use training::{StudyView, TrialView};
 
 use charts::page;
-use learn::evaluate::{Curve, Effects, Line, Pair};
+use learn::evaluate::{Curve, Effects, EvaluationRow, Pair};
 use learn::model::{Card, Device};
 use learn::training::TrainingData;
 use maud::{Markup, html};
@@ -33,7 +33,7 @@ pub struct Report<'a> {
     /// Every measurement with its prediction.
     pub pairs: Vec<Pair>,
     /// The figures that follow, by kind and target.
-    pub lines: Vec<Line>,
+    pub lines: Vec<EvaluationRow>,
     /// What was odd in the data, and what could not be judged.
     pub notes: Vec<String>,
     /// Engines to show layer by layer.

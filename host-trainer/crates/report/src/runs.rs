@@ -4,6 +4,7 @@ use align::quality::{LayerReport, Quality};
 use charts::page;
 use charts::{Axis, Column, Columns, Plot, Point, Span};
 use maud::{Markup, html};
+use shared::units::Watts;
 
 const STYLE: &str = "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
     .measured{color:var(--chart-2)}.attributed{color:var(--chart-4)}.not{color:var(--chart-6)}\
@@ -19,7 +20,7 @@ pub fn render(quality: &Quality) -> String {
         table {
             @for (what, value) in align::summary::lines(quality) { tr { th scope="row" { (what) } td { (value) } } }
         }
-        @if !quality.picture.pieces.is_empty() {
+        @if !quality.excerpt.pieces.is_empty() {
             h2 { "Power over inferences" }
             p { "Blocks: attributed power of each layer; grey: outside layers; points: readings at the end of their window." }
             (windows(quality))
@@ -45,10 +46,10 @@ pub fn render(quality: &Quality) -> String {
 }
 
 fn windows(quality: &Quality) -> Markup {
-    let picture = &quality.picture;
+    let picture = &quality.excerpt;
     let count = quality.layers.len() as u32;
     // Two inferences or so: more cannot be told apart.
-    let shown = picture.pieces.iter().position(|p| p.0 > picture.start_us + 2.5e3 * quality.energy.period_ms);
+    let shown = picture.pieces.iter().position(|p| p.0 > picture.start_us + 2.5e3 * quality.energy.period.0);
     let pieces = &picture.pieces[..shown.unwrap_or(picture.pieces.len()).max(1)];
     let start = picture.start_us;
     let end = pieces.last().map_or(start, |p| p.0);
@@ -56,8 +57,8 @@ fn windows(quality: &Quality) -> Markup {
     let mut spans = Vec::new();
     for &(until, component) in pieces {
         let layer = quality.layers.get(component as usize).filter(|_| component < count);
-        let watts = layer.map_or(quality.energy.outside_w, |layer| layer.power_w);
-        if let Some(height) = watts {
+        let watts = layer.map_or(quality.energy.outside_power, |layer| layer.power);
+        if let Some(Watts(height)) = watts {
             spans.push(Span {
                 from: (from - start) / 1e3,
                 to: (until - start) / 1e3,
@@ -121,10 +122,10 @@ fn layers(layers: &[LayerReport]) -> Markup {
                 td class="n" { (layer.index) }
                 td class="name" title=(name) { (name) }
                 td { (shared::failure::printable(&layer.layer_type)) }
-                td class="n" { (format!("{:.4}", layer.runtime_ms)) }
-                td class="n" { (number(layer.power_w, 3)) }
-                td class="n" { (number(layer.power_low_w, 2)) " – " (number(layer.power_high_w, 2)) }
-                td class="n" { (number(layer.energy_mj, 4)) }
+                td class="n" { (format!("{:.4}", layer.runtime.0)) }
+                td class="n" { (number(layer.power.map(|p| p.0), 3)) }
+                td class="n" { (number(layer.power_low.map(|p| p.0), 2)) " – " (number(layer.power_high.map(|p| p.0), 2)) }
+                td class="n" { (number(layer.energy.map(|e| e.0), 4)) }
                 td class="n" { (format!("{:.0}", layer.independent_samples)) }
                 td class=(class) { (layer.verdict.name()) }
             }

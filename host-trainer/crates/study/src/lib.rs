@@ -1,33 +1,47 @@
-//! Holding attribution against the truth of simulated runs.
+//! Comparing attribution with the truth of simulated runs.
 
-use align::attribute::{Evidence, Input, evidence};
-use align::cycles::{self, Batch, Cycles, Stamps};
-use align::latency;
-use align::power::Oddities;
-use align::sensor::{self, Known, Survey};
+use align::attribute::attribute;
+use align::batch::{Batch, Inferences};
+use align::evidence::Evidence;
+use align::execution_order::sort_by_execution;
+use align::input::AttributionInput;
+use align::share;
 use align::solve::NINETY;
-use align::{stamp, timeline, window};
+use align::stamps::classify;
+use align::survey::{Survey, survey};
+use align::text_inferences::TextInferences;
+use align::timeline::usual_period;
+use align::window;
 use shared::engine::Engine;
-use shared::run_folder::{LayerStamp, Record};
+use shared::run_folder::frames::FrameWriter;
+use shared::run_folder::stamp::format_stamp;
+use shared::run_folder::{
+    Diagnostics, LayerStamp, LayerTimes, Manifest, PowerLogReader, Rail, Record, Status, Total, index_layers,
+};
+use shared::sensor::SensorResponse;
 use simulate::{Load, PassPlan, PollModel, SensorModel, Truth, VirtualRun};
 use std::convert::Infallible;
 use std::io::{self, Write};
 
 /// The wall clock of simulated logs at monotonic zero: 2025-01-28 13:38:20.
-const WALL_US: i64 = 1_738_071_500_000_000;
+const WALL_NS: i64 = 1_738_071_500_000_000_000;
 
-/// A simulated run in the reference's text formats, in memory.
+/// A simulated run in EdgeProfiler's text formats, in memory.
 #[derive(Debug, Clone)]
 pub struct Logs {
     /// The power log.
     pub power: Vec<u8>,
     /// The latency file.
     pub latency: Vec<u8>,
+    /// What the agent's sample log holds of the same run.
+    pub records: Vec<Record>,
+    /// What the layers' stamps mark.
+    pub stamp: LayerStamp,
     /// What was true.
     pub truth: Truth,
 }
 
-/// Simulates `runs` inferences with layers reported in the power pass, as the reference's agent does.
+/// Simulates `runs` inferences with layers reported in the power pass, as EdgeProfiler does.
 #[must_use]
 pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u32, callback: bool, seed: u64) -> Logs {
     let stamp = if callback { LayerStamp::Callback } else { LayerStamp::LayerEnd };
@@ -41,9 +55,10 @@ pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u3
     };
     let mut power = Vec::new();
     let mut lists: Vec<Vec<u8>> = vec![Vec::new(); load.layers.len()];
-    let wall = |ns: u64| stamp::format(WALL_US + (ns / 1000) as i64);
+    let wall = |ns: u64| format_stamp(WALL_NS.saturating_add_unsigned(ns));
+    let mut records = Vec::new();
     let outcome = simulate::simulate::<Infallible>(&run, &mut |record| {
-        match record {
+        match &record {
             Record::Samples(samples) => {
                 for s in samples {
                     let _ = writeln!(power, "{},{:?},{:?}", wall(s.t_ns), f64::from(s.mv), f64::from(s.ma));
@@ -57,6 +72,7 @@ pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u3
             }
             _ => {}
         }
+        records.push(record);
         Ok(())
     });
     let Ok((_, truth, _)) = outcome;
@@ -68,7 +84,32 @@ pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u3
         latency.push(b']');
     }
     latency.push(b'}');
-    Logs { power, latency, truth }
+    Logs { power, latency, records, stamp, truth }
+}
+
+impl Logs {
+    /// The same run as the agent leaves it: its manifest and its sealed sample log.
+    ///
+    /// # Errors
+    /// Never in practice: it writes to memory.
+    pub fn agent(&self, model: &str) -> io::Result<(Manifest, Vec<u8>)> {
+        let mut manifest = Manifest::new(model, "simulated");
+        manifest.status = Status::Complete;
+        manifest.clock.wall_minus_monotonic_ns = WALL_NS;
+        manifest.power.rails = vec![Rail { label: "VDD_IN".into(), ..Rail::default() }];
+        manifest.power.total = Total::Rail(0);
+        manifest.layer_times = LayerTimes { stamp: self.stamp, with_power: true, cycles_per_entry: 1 };
+        manifest.layers = self.truth.layers.iter().map(|layer| layer.name.clone()).collect();
+        let mut log = FrameWriter::start(Vec::new())?;
+        log.append(&Record::Manifest(Box::new(manifest.clone())).encode())?;
+        for record in &self.records {
+            log.append(&record.encode())?;
+            manifest.counts.add(record);
+        }
+        log.append(&Record::Manifest(Box::new(manifest.clone())).encode())?;
+        log.append(&Record::Seal(manifest.counts).encode())?;
+        Ok((manifest, std::mem::take(log.sink())))
+    }
 }
 
 /// How far each way of attributing is from the truth.
@@ -104,37 +145,40 @@ pub struct Comparison {
 ///
 /// # Errors
 /// Never in practice: the logs are in memory.
-pub fn compare(logs: &Logs, known: Known, engine: Option<&Engine>) -> io::Result<(Comparison, Evidence, Survey)> {
-    let survey = sensor::survey(logs.power.as_slice(), known)?;
-    let mut layers = latency::index(logs.latency.as_slice(), &mut Oddities::default())?;
+pub fn compare(
+    logs: &Logs,
+    known: SensorResponse,
+    engine: Option<&Engine>,
+) -> io::Result<(Comparison, Evidence, Survey)> {
+    let latency = logs.latency.as_slice();
+    let power = || PowerLogReader::new(logs.power.as_slice());
+    let survey = survey(power(), known)?;
+    let mut layers = index_layers(latency, &mut Diagnostics::default())?;
     let file_order = layers.clone();
-    cycles::sort_by_execution(logs.latency.as_slice(), &mut layers, |_| None)?;
+    sort_by_execution(latency, &mut layers, |_| None)?;
     let mut batch = Batch::default();
-    Cycles::new(logs.latency.as_slice(), &layers, false).next_batch(&mut batch)?;
-    let stamps: Stamps = cycles::classify(&batch);
-    let power = logs.power.clone();
-    let open = move || -> io::Result<Box<dyn io::Read + Send>> { Ok(Box::new(io::Cursor::new(power.clone()))) };
-    let input = Input {
-        latency: logs.latency.as_slice(),
-        layers: &layers,
-        stamps,
-        period_us: timeline::usual_period(&batch),
+    TextInferences::new(latency, &layers, false).next_batch(&mut batch)?;
+    let input = AttributionInput {
+        inferences: &|| Ok(Box::new(TextInferences::new(latency, &layers, false))),
+        power: &|| Ok(Box::new(power())),
+        layers: layers.len(),
+        stamps: classify(&batch),
+        period: usual_period(&batch),
         survey: &survey,
-        power: &open,
     };
-    let evidence = evidence(&input)?;
+    let evidence = attribute(&input)?;
 
     let mut sums = vec![(0.0, 0_u64); file_order.len()];
-    window::apply(logs.latency.as_slice(), &file_order, logs.power.as_slice(), |row| {
-        if let Some(power) = row.power_uw {
-            sums[row.layer].0 += power * 1e-6;
+    window::apply(latency, &file_order, power(), |row| {
+        if let Some(power) = row.power {
+            sums[row.layer].0 += power.0 * 1e-6;
             sums[row.layer].1 += 1;
         }
         Ok(())
     })?;
 
     let truth = &logs.truth.layers;
-    let mean = evidence.mean_watts.unwrap_or(f64::NAN);
+    let mean = evidence.mean.map_or(f64::NAN, |mean| mean.0);
     let by_name = |name: &str| layers.iter().position(|l| l.name == name).unwrap_or(0);
     let order: Vec<usize> = truth.iter().map(|t| by_name(&t.name)).collect();
     let time: f64 = truth.iter().map(|t| t.duration_ms).sum();
@@ -150,9 +194,9 @@ pub fn compare(logs: &Logs, known: Known, engine: Option<&Engine>) -> io::Result
     let activities: Vec<Option<f64>> = durations
         .iter()
         .enumerate()
-        .map(|(i, &ms)| engine.and_then(|e| e.layers.get(i)).and_then(|l| align::share::activity(l, ms, shortest)))
+        .map(|(i, &ms)| engine.and_then(|e| e.layers.get(i)).and_then(|l| share::activity(l, ms, shortest)))
         .collect();
-    let shared = align::share::share(&durations, &activities, level, logs.truth.idle_w);
+    let shared = share::share(&durations, &activities, level, logs.truth.idle_w);
     let file_index = |name: &str| file_order.iter().position(|l| l.name == name).unwrap_or(0);
     let rule: Vec<Option<f64>> = truth
         .iter()
@@ -179,7 +223,7 @@ pub fn compare(logs: &Logs, known: Known, engine: Option<&Engine>) -> io::Result
             .map(|(i, t)| NINETY * deviation(i) / t.power_w * t.duration_ms)
             .sum::<f64>()
             / time,
-        energy_error: mean * evidence.period_ms / true_energy - 1.0,
+        energy_error: mean * evidence.period.0 / true_energy - 1.0,
         closure: parts / mean - 1.0,
         identified: truth
             .iter()

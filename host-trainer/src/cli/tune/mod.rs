@@ -10,7 +10,8 @@ use super::{Format, progress};
 use crate::cli::values::choice;
 use clap::Args;
 use learn::fit::kinds::Kind;
-use learn::fit::plan::{Plan, toml_failure};
+use learn::fit::plan::Plan;
+use learn::fit::toml_failure;
 use place::{Place, failure};
 use shared::failure::{Failure, Kind as FailureKind};
 use shared::fs::{read_capped, write_atomic};
@@ -146,14 +147,14 @@ impl Tune {
         };
         match self.kind {
             Some(kind) => plan.kind = kind,
-            None if self.config.is_none() && self.subject.is_table() => plan.kind = Kind::Mlp,
+            None if self.config.is_none() && self.subject.is_table() => plan.kind = Kind::MLP,
             None => {}
         }
         if let Some(names) = &self.test_models {
             plan.test_models = super::fit::names_or_none(names);
         }
         if let Some(epochs) = self.epochs {
-            plan.mlp.epochs = epochs;
+            plan.change_options(|mlp: &mut estimators::mlp::Settings| mlp.epochs = epochs);
         }
         match self.samples {
             -1 => {}
@@ -273,7 +274,9 @@ impl Tune {
         report::print(study, trials, Some(best), self.format, printer)?;
         if let (Some(out), true) = (&self.out, self.final_epochs != Some(0)) {
             let mut last = tuned;
-            last.mlp.epochs = self.final_epochs.unwrap_or(last.mlp.epochs);
+            if let Some(epochs) = self.final_epochs {
+                last.change_options(|mlp: &mut estimators::mlp::Settings| mlp.epochs = epochs);
+            }
             last.check().map_err(Failure::usage)?;
             subject.fit(&last, out, printer)?;
         }

@@ -20,7 +20,7 @@ const SHOWN: usize = 10;
 pub(super) fn export(path: &Path, study: &Study, best: &Trial, tuned: &Plan) -> Result<(), Failure> {
     let value = best.value.unwrap_or(f64::NAN);
     if path.extension().is_some_and(|extension| extension == "json") {
-        if tuned.kind != Kind::Mlp {
+        if tuned.kind != Kind::MLP {
             return Err(Failure::usage(format!(
                 "the reference's form is for the mlp, and the best kind is {}",
                 tuned.kind.name()
@@ -28,7 +28,7 @@ pub(super) fn export(path: &Path, study: &Study, best: &Trial, tuned: &Plan) -> 
             .at(path)
             .help("export to a .toml file"));
         }
-        let mlp = &tuned.mlp;
+        let mlp: estimators::mlp::Settings = tuned.options();
         let dropouts = if mlp.dropouts.is_empty() { vec![0.0; mlp.hidden.len()] } else { mlp.dropouts.clone() };
         let hyperparams = json!({
             "hidden_dims": mlp.hidden, "dropouts": dropouts, "lr": mlp.learning_rate,

@@ -4,7 +4,7 @@ use crate::cli::fit::{DeviceChoice, fit_devices};
 use crate::cli::tabular::{self, TableArgs, Tagged};
 use crate::cli::values::choice;
 use clap::Args;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::plan::Plan;
 use learn::training::{self, TrainingData};
 use shared::failure::Failure;
@@ -31,8 +31,8 @@ pub(super) struct SubjectArgs {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// What is predicted.
-    #[arg(long, value_parser = choice::<Judged>(), default_value = Judged::Runtime.name())]
-    target: Judged,
+    #[arg(long, value_parser = choice::<Measurand>(), default_value = Measurand::Runtime.name())]
+    target: Measurand,
     /// The figure that is minimised, on held-out folds.
     #[arg(long, value_parser = choice::<Metric>(), default_value = Metric::default().name())]
     metric: Metric,

@@ -6,8 +6,9 @@ use super::descent::{Descent, Outcome, Rules};
 use super::distinct::Distinct;
 use super::kernels::{add_scaled, dot};
 use super::moments::{Data, Moments, merge};
-use super::{Folds, LassoCvValidParams, LassoError};
+use super::{LassoCvValidParams, LassoError};
 use crate::design::Design;
+use crate::folds::Folds;
 
 /// Most entries in the Gram matrices that the folds keep at the same time (512 MiB). With more, each fold's training rows
 /// are multiplied out anew.

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Folds, LassoCvParams, LassoError, LassoFit};
+use super::{LassoCvParams, LassoError, LassoFit};
+use crate::Folds;
 use crate::design::Design;
 
 /// Rows of five columns and a target.

@@ -31,7 +31,7 @@ impl InputScale {
             let column: Vec<f64> = rows.iter().skip(input).step_by(width).map(|x| scale.first(*x)).collect();
             if column.iter().any(|x| !x.is_finite()) {
                 let cause = if log { "is not above -1, so that it has no logarithm" } else { "is no finite number" };
-                return Err(FitError::Failed(format!("a value of input {} {cause}", input + 1)));
+                return Err(FitError::Data(format!("a value of input {} {cause}", input + 1)));
             }
             let (mean, spread) = mean_and_spread(&column);
             scale.centre.push(mean);
@@ -93,7 +93,7 @@ impl OutputScale {
             TargetScale::Signed => true,
         };
         if !fits || known.iter().any(|y| !y.is_finite()) {
-            return Err(FitError::Failed(format!(
+            return Err(FitError::Data(format!(
                 "a measured value of {least} does not fit the scale `{}`",
                 format!("{kind:?}").to_lowercase()
             )));

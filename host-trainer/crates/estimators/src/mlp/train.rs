@@ -46,7 +46,7 @@ impl Data<'_> {
             && self.targets.len() == count * self.outputs
             && (self.groups.is_empty() || self.groups.len() == count);
         if !fits {
-            return Err(FitError::Failed("rows, targets and groups of a table differ in number".to_owned()));
+            return Err(FitError::Data("rows, targets and groups of a table differ in number".to_owned()));
         }
         if count < 2 {
             return Err(FitError::TooFewRows { found: count, needed: 2 });
@@ -60,7 +60,7 @@ impl Data<'_> {
 /// # Errors
 /// Too few rows, values that a scale cannot hold, settings out of range, or a loss that is no longer a number.
 pub fn train(data: &Data<'_>, settings: &Settings) -> Result<Network, FitError> {
-    settings.check().map_err(FitError::Failed)?;
+    settings.check().map_err(FitError::Options)?;
     data.check()?;
     let inputs = InputScale::of(data.rows, data.inputs, settings.log_inputs)?;
     let output =
@@ -157,7 +157,7 @@ impl<'a> Prepared<'a> {
             history.epochs.push(found);
             let loss = found.deciding();
             if !loss.is_finite() {
-                return Err(FitError::Failed(format!(
+                return Err(FitError::Diverged(format!(
                     "the loss is no number after {epoch} epochs; a smaller learning_rate or a gradient_norm may help"
                 )));
             }

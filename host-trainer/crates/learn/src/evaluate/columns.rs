@@ -1,7 +1,8 @@
 //! What columns are worth: to a model that reads them, and to a model kind that must do without.
 
-use super::refit::{Held, Refit, hold_out};
-use crate::model::{Problem, Target};
+use super::refit::{Refit, layers_of};
+use crate::fit::cross_validation::held_out_predictions;
+use crate::model::{Dataset, Target};
 use crate::predict::Models;
 use crate::training::TrainingData;
 use estimators::metrics::Metrics;
@@ -48,12 +49,12 @@ pub struct Effects {
 }
 
 /// Columns that hold the same values in every row count as one; those that never change say nothing, and are left out.
-fn distinct(problem: &Problem) -> (Vec<Vec<usize>>, Vec<String>) {
-    let column = |feature: usize| (0..problem.len()).map(move |row| problem.row(row)[feature].to_bits());
+fn distinct(data: &Dataset) -> (Vec<Vec<usize>>, Vec<String>) {
+    let column = |feature: usize| (0..data.len()).map(move |row| data.tables[0].row(row)[feature].to_bits());
     let (mut groups, mut constant): (Vec<Vec<usize>>, Vec<String>) = (Vec::new(), Vec::new());
-    for feature in 0..problem.features.len() {
-        if column(feature).all(|value| value == problem.row(0)[feature].to_bits()) {
-            constant.push(problem.features[feature].clone());
+    for feature in 0..data.tables[0].features.len() {
+        if column(feature).all(|value| value == data.tables[0].row(0)[feature].to_bits()) {
+            constant.push(data.tables[0].features[feature].clone());
         } else if let Some(group) = groups.iter_mut().find(|group| column(group[0]).eq(column(feature))) {
             group.push(feature);
         } else {
@@ -63,17 +64,17 @@ fn distinct(problem: &Problem) -> (Vec<Vec<usize>>, Vec<String>) {
     (groups, constant)
 }
 
-fn name(problem: &Problem, group: &[usize]) -> String {
-    group.iter().map(|&feature| problem.features[feature].as_str()).collect::<Vec<_>>().join(" = ")
+fn name(data: &Dataset, group: &[usize]) -> String {
+    group.iter().map(|&feature| data.tables[0].features[feature].as_str()).collect::<Vec<_>>().join(" = ")
 }
 
 /// Rows with some columns shuffled among them: row `i` takes the values of row `order[i]`.
-fn shuffled(problem: &Problem, group: &[usize], order: &[usize]) -> Vec<f64> {
-    let width = problem.features.len();
-    let mut rows = problem.rows.clone();
+fn shuffled(data: &Dataset, group: &[usize], order: &[usize]) -> Vec<f64> {
+    let width = data.tables[0].features.len();
+    let mut rows = data.tables[0].rows.clone();
     for (row, &from) in order.iter().enumerate() {
         for &feature in group {
-            rows[row * width + feature] = problem.rows[from * width + feature];
+            rows[row * width + feature] = data.tables[0].rows[from * width + feature];
         }
     }
     rows
@@ -92,35 +93,35 @@ pub struct Shuffles {
     pub seed: u64,
 }
 
-/// Predicts rows of features, all of a problem's at once.
+/// Predicts rows of features, all of a data set's at once.
 type Predict<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>, Failure> + Sync + 'a;
 
 /// The effects of shuffling each column in turn, by a function that predicts rows (permutation importance: Breiman, *Random
 /// Forests*, 2001, section 10; here on held-out rows, and in percentage points).
 fn importance(
-    problem: &Problem,
+    data: &Dataset,
     held_out: bool,
     shuffles: Shuffles,
     predict: &Predict<'_>,
 ) -> Result<Vec<Effect>, Failure> {
-    let intact = mape(&problem.measured, &predict(&problem.rows)?);
-    let (groups, _) = distinct(problem);
-    let networks = problem.networks.iter().collect::<BTreeSet<_>>().len();
+    let intact = mape(&data.measured, &predict(&data.tables[0].rows)?);
+    let (groups, _) = distinct(data);
+    let networks = data.network_count();
     let effect = |(number, group): (usize, &Vec<usize>)| -> Result<Effect, Failure> {
         let errors = (0..shuffles.repeats.max(1)).map(|repeat| {
-            let mut order: Vec<usize> = (0..problem.len()).collect();
+            let mut order: Vec<usize> = (0..data.len()).collect();
             let purpose = (number as u64) << 32 | repeat as u64;
             Random::new(shuffles.seed, purpose).shuffle(&mut order);
-            Ok(mape(&problem.measured, &predict(&shuffled(problem, group, &order))?))
+            Ok(mape(&data.measured, &predict(&shuffled(data, group, &order))?))
         });
         let errors: Vec<f64> = errors.collect::<Result<_, Failure>>()?;
         let without = errors.iter().sum::<f64>() / errors.len() as f64;
         let range = errors.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), e| (a.min(*e), b.max(*e)));
         Ok(Effect {
-            kind: problem.table.name(),
-            target: problem.target,
-            column: name(problem, group),
-            n: problem.len(),
+            kind: data.tables[0].table.name(),
+            target: data.target,
+            column: name(data, group),
+            n: data.len(),
             networks,
             held_out,
             mape_percent: intact,
@@ -139,13 +140,13 @@ fn sort(effects: &mut [Effect]) {
     effects.sort_by(|a, b| b.rise_points.total_cmp(&a.rise_points).then_with(|| a.column.cmp(&b.column)));
 }
 
-fn tell_constant(notes: &mut Vec<String>, problem: &Problem) {
-    let (_, constant) = distinct(problem);
+fn note_constant(notes: &mut Vec<String>, data: &Dataset) {
+    let (_, constant) = distinct(data);
     if !constant.is_empty() {
         notes.push(format!(
             "{} {}: {} never changes in these rows, so that nothing can be said of it",
-            problem.table.name(),
-            problem.target.name(),
+            data.tables[0].table.name(),
+            data.target.name(),
             constant.join(", ")
         ));
     }
@@ -172,10 +173,10 @@ pub fn importance_of_models(
         };
         let features: Vec<String> = card.features.iter().map(|feature| feature.name.clone()).collect();
         let seen: BTreeSet<&str> = card.training_networks.iter().map(String::as_str).collect();
-        let unseen = hold_out::problem(data, device, table, target, &features, &|network| !seen.contains(network));
+        let unseen = layers_of(data, device, table, target, &features, &|network| !seen.contains(network));
         let held_out = unseen.is_some();
-        let all = || hold_out::problem(data, device, table, target, &features, &|_| true);
-        let Some(problem) = unseen.or_else(all) else { continue };
+        let all = || layers_of(data, device, table, target, &features, &|_| true);
+        let Some(layers) = unseen.or_else(all) else { continue };
         if !held_out {
             found.notes.push(format!(
                 "{} {}: training saw every network of these data, so that its importances are those of rows it may know",
@@ -183,9 +184,9 @@ pub fn importance_of_models(
                 target.name()
             ));
         }
-        tell_constant(&mut found.notes, &problem);
+        note_constant(&mut found.notes, &layers);
         let predict = |rows: &[f64]| models.predict_features(table, target, rows);
-        found.effects.extend(importance(&problem, held_out, shuffles, &predict)?);
+        found.effects.extend(importance(&layers, held_out, shuffles, &predict)?);
     }
     finish(found)
 }
@@ -198,20 +199,15 @@ pub fn importance_of_kind(refit: &Refit<'_>, shuffles: Shuffles, done: &(dyn Fn(
     let mut found = Effects::default();
     for (table, target) in models_of(refit.data) {
         done();
-        let Some(problem) = refit.problem(table, target, &mut found.notes) else { continue };
-        let Some(folds) = refit.folds(&problem, &mut found.notes)? else { continue };
-        tell_constant(&mut found.notes, &problem);
-        let width = problem.features.len();
+        let Some(data) = refit.dataset(table, target, &mut found.notes) else { continue };
+        let Some(folds) = refit.folds(&data, &mut found.notes)? else { continue };
+        note_constant(&mut found.notes, &data);
         let predict = |rows: &[f64]| {
-            let mut values = vec![f64::NAN; problem.len()];
-            for Held { rows: held, predictor } in &folds {
-                for &i in held {
-                    values[i] = predictor.predict(&rows[i * width..(i + 1) * width]);
-                }
-            }
-            Ok(values)
+            let mut shuffled = data.clone();
+            shuffled.tables[0].rows = rows.to_vec();
+            Ok(held_out_predictions(&shuffled, &folds))
         };
-        found.effects.extend(importance(&problem, true, shuffles, &predict)?);
+        found.effects.extend(importance(&data, true, shuffles, &predict)?);
     }
     finish(found)
 }
@@ -225,26 +221,22 @@ pub fn leave_one_column_out(refit: &Refit<'_>, done: &(dyn Fn() + Sync)) -> Resu
     let mut found = Effects::default();
     for (table, target) in models_of(refit.data) {
         done();
-        let Some(problem) = refit.problem(table, target, &mut found.notes) else { continue };
-        let judged = |problem: &Problem, notes: &mut Vec<String>| -> Result<Option<f64>, Failure> {
-            let Some(folds) = refit.folds(problem, notes)? else { return Ok(None) };
-            let mut values = vec![f64::NAN; problem.len()];
-            for Held { rows, predictor } in &folds {
-                rows.iter().for_each(|&i| values[i] = predictor.predict(problem.row(i)));
-            }
-            Ok(Some(mape(&problem.measured, &values)))
+        let Some(data) = refit.dataset(table, target, &mut found.notes) else { continue };
+        let error_of = |data: &Dataset, notes: &mut Vec<String>| -> Result<Option<f64>, Failure> {
+            let Some(folds) = refit.folds(data, notes)? else { return Ok(None) };
+            Ok(Some(mape(&data.measured, &held_out_predictions(data, &folds))))
         };
-        let Some(intact) = judged(&problem, &mut found.notes)? else { continue };
-        tell_constant(&mut found.notes, &problem);
-        let (groups, _) = distinct(&problem);
-        let networks = problem.networks.iter().collect::<BTreeSet<_>>().len();
+        let Some(intact) = error_of(&data, &mut found.notes)? else { continue };
+        note_constant(&mut found.notes, &data);
+        let (groups, _) = distinct(&data);
+        let networks = data.network_count();
         let effect = |group: &Vec<usize>| -> Result<Option<Effect>, Failure> {
-            let Some(without) = judged(&held_at_median(&problem, group), &mut Vec::new())? else { return Ok(None) };
+            let Some(without) = error_of(&held_at_median(&data, group), &mut Vec::new())? else { return Ok(None) };
             Ok(Some(Effect {
                 kind: table.name(),
                 target,
-                column: name(&problem, group),
-                n: problem.len(),
+                column: name(&data, group),
+                n: data.len(),
                 networks,
                 held_out: true,
                 mape_percent: intact,
@@ -261,15 +253,15 @@ pub fn leave_one_column_out(refit: &Refit<'_>, done: &(dyn Fn() + Sync)) -> Resu
     finish(found)
 }
 
-fn held_at_median(problem: &Problem, group: &[usize]) -> Problem {
-    let width = problem.features.len();
-    let mut held = problem.clone();
+fn held_at_median(data: &Dataset, group: &[usize]) -> Dataset {
+    let width = data.tables[0].features.len();
+    let mut held = data.clone();
     for &feature in group {
-        let mut values: Vec<f64> = (0..problem.len()).map(|row| problem.row(row)[feature]).collect();
+        let mut values: Vec<f64> = (0..data.len()).map(|row| data.tables[0].row(row)[feature]).collect();
         values.sort_by(f64::total_cmp);
         // A value that occurs: half a channel would be nothing that a model ever sees.
         let median = values[values.len() / 2];
-        (0..problem.len()).for_each(|row| held.rows[row * width + feature] = median);
+        (0..data.len()).for_each(|row| held.tables[0].rows[row * width + feature] = median);
     }
     held
 }

@@ -1,10 +1,12 @@
 //! Learning curves: how far predictions are off by how much there was to learn from.
 
-use super::judge::{Judged, judge_unseen};
+use super::baselines::Baselines;
+use super::measurand::Measurand;
 use super::refit::Refit;
+use super::report::evaluate_held_out;
 use crate::features::Extraction;
-use crate::fit::plan::Evaluation;
-use crate::fit::train::{Order, train};
+use crate::fit::plan::EvaluationSettings;
+use crate::fit::train::{FitJob, train};
 use crate::training::TrainingData;
 use estimators::FitError;
 use estimators::mlp::Random;
@@ -22,14 +24,14 @@ pub struct CurvePoint {
     /// A layer kind, or `network`.
     pub kind: &'static str,
     /// What is predicted.
-    pub target: Judged,
+    pub target: Measurand,
     /// What `size` counts: `networks`, or `rows` where the data hold one network only.
     pub unit: &'static str,
     /// How many were trained on.
     pub size: usize,
     /// Repetitions with other networks, those that could be fitted.
     pub repeats: usize,
-    /// Layers or networks judged, mean over the repetitions.
+    /// Layers or networks evaluated, mean over the repetitions.
     pub n: f64,
     /// Mean absolute percentage error on what was kept back, mean over the repetitions.
     pub mape_percent: f64,
@@ -49,7 +51,7 @@ pub struct Curve {
 /// How a learning curve is drawn up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePlan {
-    /// Repetitions, each with a fifth of the networks kept back for judging, anew.
+    /// Repetitions, each with a fifth of the networks kept back for evaluation, others in each.
     pub repeats: usize,
     /// Seed of who is kept back and who comes first.
     pub seed: u64,
@@ -134,19 +136,20 @@ pub fn learning_curve(refit: &Refit<'_>, plan: CurvePlan, done: &(dyn Fn() + Syn
             let mut taken = test.clone();
             taken.extend(order[kept..kept + size].iter().map(|name| (*name).clone()));
             let part = only(data, &taken);
-            let evaluation = Evaluation { folds: 0, ..Evaluation::default() };
-            let order = Order {
+            let evaluation = EvaluationSettings { folds: 0, ..EvaluationSettings::default() };
+            let job = FitJob {
                 data: &part,
-                recipe: refit.recipe,
+                estimator: refit.estimator,
                 evaluation: &evaluation,
                 test_networks: &test,
                 extraction: Extraction::default(),
                 negative_predictions: refit.negative_predictions,
+                baselines: &[],
             };
-            let outcome = train(&order, refit.device, &|_, _| ());
+            let outcome = train(&job, refit.device, &|_, _| ());
             done();
             match outcome {
-                Ok(outcome) => Ok(Some(judge_unseen(&part, &outcome, false).lines)),
+                Ok(outcome) => Ok(Some(evaluate_held_out(&part, &outcome, false, &Baselines::default()).rows)),
                 Err(FitError::TooFewRows { .. }) => Ok(None),
                 Err(e) => Err(Failure::data(format!("fitting {size}: {e}"))),
             }
@@ -161,7 +164,7 @@ pub fn learning_curve(refit: &Refit<'_>, plan: CurvePlan, done: &(dyn Fn() + Syn
     if by_rows {
         curve.notes.push("one network only: the curve is over its rows, and says nothing of other networks".to_owned());
     }
-    let mut cells: BTreeMap<(usize, Judged, usize), Cell> = BTreeMap::new();
+    let mut cells: BTreeMap<(usize, Measurand, usize), Cell> = BTreeMap::new();
     for (line, size) in results
         .into_iter()
         .zip(&jobs)

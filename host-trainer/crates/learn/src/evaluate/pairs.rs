@@ -1,6 +1,7 @@
 //! Measurements of layers and whole networks, each with its prediction.
 
-use super::Judged;
+use super::baselines::Baselines;
+use super::measurand::Measurand;
 use crate::features::LayerSpec;
 use crate::model::{Interval, Target};
 use crate::predict::{Estimate, Models, Source};
@@ -10,7 +11,7 @@ use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The level whose coverage is told.
+/// The level whose coverage is counted.
 const LEVEL: f64 = 0.9;
 
 /// A measurement with its prediction.
@@ -19,7 +20,7 @@ pub struct Pair {
     /// The layer kind; none: a whole network.
     pub table: Option<Table>,
     /// What was measured.
-    pub target: Judged,
+    pub target: Measurand,
     /// The network.
     pub network: String,
     /// The layer's name, where it has one; empty for a network.
@@ -36,6 +37,8 @@ pub struct Pair {
     pub macs: f64,
     /// Whether a model behind the prediction was fitted on the network.
     pub seen: bool,
+    /// Predictions of baseline kinds, by name.
+    pub baselines: Vec<(&'static str, f64)>,
 }
 
 impl Pair {
@@ -53,7 +56,7 @@ impl Pair {
 
     /// Whether the measurement lies within its 90 % interval; none where there is no such interval.
     #[must_use]
-    pub fn held(&self) -> Option<bool> {
+    pub fn is_inside(&self) -> Option<bool> {
         let interval = self.interval.filter(|i| (i.level - LEVEL).abs() < 1e-9)?;
         Some(interval.holds(self.measured, self.predicted))
     }
@@ -64,7 +67,7 @@ impl Pair {
 pub struct Pairs {
     /// Layers, table by table, then networks.
     pub pairs: Vec<Pair>,
-    /// What could not be judged, in sentences for people.
+    /// What could not be evaluated, in sentences for people.
     pub notes: Vec<String>,
 }
 
@@ -77,12 +80,13 @@ type Predictions = BTreeMap<(Table, usize), [Option<Estimate>; 2]>;
 ///
 /// # Errors
 /// A model that cannot be loaded or run, or data without anything measured.
-pub fn pairs(models: &Models, data: &TrainingData, in_data: &str) -> Result<Pairs, Failure> {
+pub fn pairs(models: &Models, data: &TrainingData, in_data: &str, baselines: &Baselines) -> Result<Pairs, Failure> {
     let predictions = predict_all(models, data, in_data)?;
     let seen = Seen::of(models);
     let mut found = Pairs::default();
-    layers(data, &predictions, &seen, &mut found.pairs);
-    networks(models, data, in_data, &predictions, &seen, &mut found);
+    let known = Known { predictions: &predictions, seen: &seen, baselines };
+    layers(data, &known, &mut found.pairs);
+    networks(models, data, in_data, &known, &mut found);
     if found.pairs.is_empty() {
         return Err(Failure::data(format!("no power and no run time was measured on {in_data}"))
             .help("`power` and `runtime` columns of the tables, or `networks.csv`, hold the measurements"));
@@ -125,10 +129,17 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn layers(data: &TrainingData, predictions: &Predictions, seen: &Seen<'_>, pairs: &mut Vec<Pair>) {
-    for ((table, number), [power, runtime]) in predictions {
+/// Predictions of all layers, by models and by baselines.
+struct Known<'a> {
+    predictions: &'a Predictions,
+    seen: &'a Seen<'a>,
+    baselines: &'a Baselines,
+}
+
+fn layers(data: &TrainingData, known: &Known<'_>, pairs: &mut Vec<Pair>) {
+    for ((table, number), [power, runtime]) in known.predictions {
         let row: &Row = &data.tables[table][*number];
-        let [saw_power, saw_runtime] = Target::ALL.map(|target| seen.has(*table, target, &row.network));
+        let [saw_power, saw_runtime] = Target::ALL.map(|target| known.seen.has(*table, target, &row.network));
         let macs = row.spec.work().macs.unwrap_or(0.0);
         let mut push = |target, measured: Option<f64>, predicted: Option<&Estimate>, seen| {
             if let (Some(measured), Some(p)) = (measured, predicted) {
@@ -143,11 +154,12 @@ fn layers(data: &TrainingData, predictions: &Predictions, seen: &Seen<'_>, pairs
                     source: p.source,
                     macs,
                     seen,
+                    baselines: known.baselines.of_layer(&(*table, *number), target),
                 });
             }
         };
-        push(Judged::Power, row.power.map(|p| p.0), power.as_ref(), saw_power);
-        push(Judged::Runtime, row.runtime.map(|t| t.0), runtime.as_ref(), saw_runtime);
+        push(Measurand::Power, row.power.map(|p| p.0), power.as_ref(), saw_power);
+        push(Measurand::Runtime, row.runtime.map(|t| t.0), runtime.as_ref(), saw_runtime);
         let energy = power.as_ref().zip(runtime.as_ref()).map(|(power, runtime)| Estimate {
             value: power.value * runtime.value,
             interval: None,
@@ -155,7 +167,7 @@ fn layers(data: &TrainingData, predictions: &Predictions, seen: &Seen<'_>, pairs
             source: if power.source == Source::Model { runtime.source } else { power.source },
         });
         push(
-            Judged::Energy,
+            Measurand::Energy,
             row.power.zip(row.runtime).map(|(p, t)| (p * t).0),
             energy.as_ref(),
             saw_power || saw_runtime,
@@ -164,14 +176,7 @@ fn layers(data: &TrainingData, predictions: &Predictions, seen: &Seen<'_>, pairs
 }
 
 /// Sums over layers against totals; where there are no totals, against the sums of measured layers.
-fn networks(
-    models: &Models,
-    data: &TrainingData,
-    device: &str,
-    predictions: &Predictions,
-    seen: &Seen<'_>,
-    found: &mut Pairs,
-) {
+fn networks(models: &Models, data: &TrainingData, device: &str, known: &Known<'_>, found: &mut Pairs) {
     let summed;
     let totals = if data.totals.is_empty() {
         summed = sums_of_layers(data, device);
@@ -179,13 +184,13 @@ fn networks(
     } else {
         data.totals_of(device)
     };
-    let known = models.device();
+    let device_intervals = models.device();
     let mut incomplete = 0;
     for total in &totals {
         let (mut runtime, mut energy, mut source) = (Some(0.0), Some(0.0), Source::Model);
         for key in &total.layers {
             let [power, time] =
-                predictions.get(key).map_or([None, None], |[power, time]| [power.as_ref(), time.as_ref()]);
+                known.predictions.get(key).map_or([None, None], |[power, time]| [power.as_ref(), time.as_ref()]);
             runtime = runtime.zip(time).map(|(sum, t)| sum + t.value);
             energy = energy.zip(power.zip(time)).map(|(sum, (p, t))| sum + p.value * t.value);
             if time.is_some_and(|t| t.source != Source::Model) {
@@ -209,14 +214,15 @@ fn networks(
                     interval,
                     source,
                     macs,
-                    seen: seen.by_device.contains(total.measured.network.as_str()),
+                    seen: known.seen.by_device.contains(total.measured.network.as_str()),
+                    baselines: known.baselines.of_network(&total.layers, target),
                 });
             }
         };
-        push(Judged::Runtime, total.measured.runtime.map(|t| t.0), runtime, known.runtime_total);
-        push(Judged::Energy, total.measured.energy().map(|e| e.0), energy, known.energy_total);
+        push(Measurand::Runtime, total.measured.runtime.map(|t| t.0), runtime, device_intervals.runtime_total);
+        push(Measurand::Energy, total.measured.energy().map(|e| e.0), energy, device_intervals.energy_total);
         let power = energy.zip(runtime).map(|(e, t)| e / t);
-        push(Judged::Power, total.measured.power().map(|p| p.0), power, known.power_total);
+        push(Measurand::Power, total.measured.power().map(|p| p.0), power, device_intervals.power_total);
     }
     if incomplete > 0 {
         found

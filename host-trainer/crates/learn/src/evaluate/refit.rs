@@ -1,17 +1,15 @@
-//! Fits anew, without the networks that are then judged.
+//! Fits a kind again, without the networks that are then predicted.
 
-use crate::fit::train::{FEWEST_ROWS, fit_above_floor};
-use crate::model::{Predictor, Problem, Recipe, Target};
-use crate::training::TrainingData;
+use crate::fit::cross_validation::{HeldOut, fit_folds, folds_by_network};
+use crate::fit::estimator::{AboveFloor, Estimator};
+use crate::fit::train::{FEWEST_ROWS, layer_dataset};
+use crate::model::{Dataset, Target};
+use crate::training::{Row, TrainingData};
 use estimators::FitError;
-use estimators::fold_hashes;
-use estimators::lasso::Folds;
-use rayon::prelude::*;
 use shared::engine::Table;
 use shared::failure::Failure;
-use std::collections::BTreeSet;
 
-/// What is fitted anew, on what.
+/// A kind to fit again, and the data to fit it on.
 #[derive(Debug, Clone, Copy)]
 pub struct Refit<'a> {
     /// The data.
@@ -19,58 +17,42 @@ pub struct Refit<'a> {
     /// What they call the device.
     pub device: &'a str,
     /// The model kind with its options.
-    pub recipe: &'a dyn Recipe,
+    pub estimator: &'a dyn Estimator,
     /// Groups of networks that are held out in turn, at most.
     pub folds: usize,
     /// Whether predictions may be negative.
     pub negative_predictions: bool,
 }
 
-/// Rows held out, with the model that was fitted without their networks.
-pub(super) struct Held {
-    pub(super) rows: Vec<usize>,
-    pub(super) predictor: Box<dyn Predictor>,
-}
-
 impl Refit<'_> {
     /// The rows of a table whose target was measured; none, and a note, where they are too few.
-    pub(super) fn problem(&self, table: Table, target: Target, notes: &mut Vec<String>) -> Option<Problem> {
-        let features = self.recipe.features(table, target);
-        let problem = hold_out::problem(self.data, self.device, table, target, &features, &|_| true);
-        let found = problem.as_ref().map_or(0, Problem::len);
+    pub(super) fn dataset(&self, table: Table, target: Target, notes: &mut Vec<String>) -> Option<Dataset> {
+        let features = self.estimator.features(table, target);
+        let data = layers_of(self.data, self.device, table, target, &features, &|_| true);
+        let found = data.as_ref().map_or(0, Dataset::len);
         if found < FEWEST_ROWS {
             let name = format!("{} {}", table.name(), target.name());
             notes.push(format!("{name}: {found} measured layers, {FEWEST_ROWS} are needed; left out"));
             return None;
         }
-        problem
+        data
     }
 
     /// Models of all folds. Folds never split a network; where there is but one, they split its layers.
-    pub(super) fn folds(&self, problem: &Problem, notes: &mut Vec<String>) -> Result<Option<Vec<Held>>, Failure> {
-        let networks = problem.networks.iter().collect::<BTreeSet<_>>().len();
-        let rows: Vec<usize> = (0..problem.len()).collect();
-        let (labels, groups) = if networks >= 2 { (&problem.networks, networks) } else { (&rows, rows.len()) };
-        let cut = Folds::grouped(&fold_hashes(labels), self.folds.clamp(2, groups))
-            .map_err(|e| Failure::data(e.to_string()))?;
-        let fitted: Result<Vec<Held>, FitError> = (0..cut.count())
-            .into_par_iter()
-            .map(|fold| {
-                let kept = cut.training(fold);
-                if kept.len() < 2 {
-                    return Err(FitError::TooFewRows { found: kept.len(), needed: 2 });
-                }
-                let predictor = fit_above_floor(self.recipe, &problem.subset(&kept), self.negative_predictions)?;
-                Ok(Held { rows: cut.held_out(fold), predictor })
-            })
-            .collect();
-        let name = format!("{} {}", problem.table.name(), problem.target.name());
+    pub(super) fn folds(&self, data: &Dataset, notes: &mut Vec<String>) -> Result<Option<Vec<HeldOut>>, Failure> {
+        let name = format!("{} {}", data.tables[0].table.name(), data.target.name());
+        let Some(folds) = folds_by_network(&data.networks, self.folds.max(2)) else { return Ok(None) };
+        let fitted = if self.negative_predictions {
+            fit_folds(self.estimator, data, &folds)
+        } else {
+            fit_folds(&AboveFloor(self.estimator), data, &folds)
+        };
         match fitted {
-            Ok(held) => {
-                if networks < 2 {
+            Ok(fitted) => {
+                if data.network_count() < 2 {
                     notes.push(format!("{name}: one network only, so that its layers are held out, not networks"));
                 }
-                Ok(Some(held))
+                Ok(Some(fitted))
             }
             // One network may hold nearly all rows; then there is nothing to judge by.
             Err(FitError::TooFewRows { .. }) => {
@@ -84,29 +66,20 @@ impl Refit<'_> {
     }
 }
 
-pub(super) mod hold_out {
-    //! Rows of chosen networks as a problem.
-
-    use super::{Problem, Table, Target, TrainingData};
-    use crate::fit::train::pose;
-    use crate::training::Row;
-
-    /// The measured rows of a table on a device, of networks that are wanted; none where there are none.
-    pub(in crate::evaluate) fn problem(
-        data: &TrainingData,
-        device: &str,
-        table: Table,
-        target: Target,
-        features: &[String],
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Option<Problem> {
-        let measured = |row: &&Row| match target {
-            Target::Power => row.power.is_some(),
-            Target::Runtime => row.runtime.is_some(),
-        };
-        let of_table = data.tables.get(&table)?.iter();
-        let rows: Vec<&Row> =
-            of_table.filter(|row| row.is_of(device) && wanted(&row.network)).filter(measured).collect();
-        (!rows.is_empty()).then(|| pose(table, target, features, &rows))
-    }
+/// The measured rows of a table on a device, of networks that are wanted; none where there are none.
+pub(super) fn layers_of(
+    data: &TrainingData,
+    device: &str,
+    table: Table,
+    target: Target,
+    features: &[String],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Option<Dataset> {
+    let measured = |row: &&Row| match target {
+        Target::Power => row.power.is_some(),
+        Target::Runtime => row.runtime.is_some(),
+    };
+    let of_table = data.tables.get(&table)?.iter();
+    let rows: Vec<&Row> = of_table.filter(|row| row.is_of(device) && wanted(&row.network)).filter(measured).collect();
+    (!rows.is_empty()).then(|| layer_dataset(table, target, features, &rows))
 }

@@ -1,9 +1,15 @@
 //! Fitting: from training tables to predictors.
 //!
-//! [`kinds`] puts the estimators together as recipes, [`plan`] says which recipe with which options, and [`train`] judges
-//! whichever recipe it is given.
+//! [`kinds`] lists the model kinds, a [`plan`] says which of them with which options, [`estimator`] is what they all are,
+//! [`cross_validation`] fits them without some of the rows, and [`train`] makes and evaluates artefacts.
 
+pub mod cross_validation;
+pub mod estimator;
+pub mod kind_options;
 pub mod kinds;
 pub mod plan;
+mod plan_file;
 mod roofline;
 pub mod train;
+
+pub use plan_file::toml_failure;

@@ -126,6 +126,9 @@ pub struct Scores {
     pub test: Option<Metrics>,
     /// On each test network.
     pub test_by_network: BTreeMap<String, Metrics>,
+    /// Of simple kinds, by their names, on the same held-out folds: what the model is worth.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, Metrics>,
 }
 
 /// A prediction `p` is followed by a measurement between `p · lower_ratio` and `p · upper_ratio` with the given

@@ -1,66 +1,9 @@
 //! Training on any table of numbers: rows of a SQLite database in, one perceptron a tag out, all its outputs in one graph.
 
+mod data;
 mod sqlite;
 mod train;
 
+pub use data::TableData;
 pub use sqlite::{Source, Zeros, read, tags};
 pub use train::{Fitted, TableCard, fit, folds, validate};
-
-/// Numbers of one tag.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dataset {
-    /// The value of the tag column.
-    pub tag: String,
-    /// Input columns.
-    pub inputs: Vec<String>,
-    /// Output columns.
-    pub outputs: Vec<String>,
-    /// `rows × inputs`.
-    pub rows: Vec<f64>,
-    /// `rows × outputs`.
-    pub targets: Vec<f64>,
-    /// Rows that hold a zero where a zero is no value, kept or not as asked.
-    pub with_zeros: usize,
-    /// Rows left out, since some column holds no number.
-    pub no_numbers: usize,
-    /// SHA-256 over names and numbers, in hexadecimal.
-    pub hash: String,
-}
-
-impl Dataset {
-    /// Number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.targets.len() / self.outputs.len().max(1)
-    }
-
-    /// Whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
-    }
-
-    /// Some of the rows.
-    #[must_use]
-    pub fn subset(&self, indices: &[usize]) -> Self {
-        let pick = |values: &[f64], width: usize| {
-            indices.iter().flat_map(|i| values[i * width..(i + 1) * width].iter().copied()).collect::<Vec<f64>>()
-        };
-        Self {
-            rows: pick(&self.rows, self.inputs.len()),
-            targets: pick(&self.targets, self.outputs.len()),
-            ..self.clone()
-        }
-    }
-
-    /// So many rows, always the same ones, in their order.
-    #[must_use]
-    pub fn sample(&self, count: usize) -> Self {
-        let order = estimators::fold_hashes(&(0..self.len()).collect::<Vec<_>>());
-        let mut drawn: Vec<usize> = (0..self.len()).collect();
-        drawn.sort_by_key(|i| order[*i]);
-        drawn.truncate(count);
-        drawn.sort_unstable();
-        self.subset(&drawn)
-    }
-}

@@ -1,6 +1,6 @@
 //! Rows of SQLite databases.
 
-use super::Dataset;
+use super::data::TableData;
 use shared::failure::Failure;
 use shared::near::near;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -120,7 +120,7 @@ async fn readable(source: &Source, notes: &mut Vec<String>) -> Result<Vec<(PathB
 ///
 /// # Errors
 /// As [`tags`], and when no row is left.
-pub async fn read(source: &Source, tag: &str) -> Result<Dataset, Failure> {
+pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     let columns: Vec<&String> = source.inputs.iter().chain(&source.outputs).collect();
     // What is no number is none, not zero.
     let number = |name: &&String| {
@@ -134,7 +134,7 @@ pub async fn read(source: &Source, tag: &str) -> Result<Dataset, Failure> {
         quoted(&source.tag_column)
     );
     let counts: Vec<bool> = columns.iter().map(|name| !source.zero_is_a_value.contains(name)).collect();
-    let mut dataset = Dataset {
+    let mut dataset = TableData {
         tag: tag.to_owned(),
         inputs: source.inputs.clone(),
         outputs: source.outputs.clone(),

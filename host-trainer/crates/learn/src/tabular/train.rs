@@ -1,15 +1,14 @@
 //! From a table to a graph with a card, judged on folds and on rows kept back.
 
-use super::Dataset;
+use super::data::TableData;
+use crate::fit::cross_validation::{Fold, folds_by_row};
 use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
 use crate::fit::train::ONNX_TOLERANCE;
 use crate::model::{FeatureRange, Program};
-use estimators::FitError;
-use estimators::fold_hashes;
-use estimators::lasso::Folds;
 use estimators::metrics::Metrics;
 use estimators::mlp::{self, Network};
+use estimators::{FitError, fold_hashes};
 use onnx::{GraphBuilder, Model};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,17 +77,17 @@ pub struct Fitted {
 }
 
 /// Rows to train on and rows kept back.
-fn split(data: &Dataset) -> (Dataset, Dataset) {
+fn split(data: &TableData) -> (TableData, TableData) {
     let order = fold_hashes(&(0..data.len()).collect::<Vec<_>>());
     let (test, training): (Vec<usize>, Vec<usize>) =
         (0..data.len()).partition(|i| order[*i].is_multiple_of(TEST_ONE_IN as u64));
     (data.subset(&training), data.subset(&test))
 }
 
-fn network(data: &Dataset, plan: &Plan) -> Result<Network, FitError> {
-    if plan.kind != Kind::Mlp {
+fn network(data: &TableData, plan: &Plan) -> Result<Network, FitError> {
+    if plan.kind != Kind::MLP {
         let message = format!("{} knows layers; a table of any other kind takes mlp", plan.kind.name());
-        return Err(FitError::Failed(message));
+        return Err(FitError::Options(message));
     }
     let table = mlp::Data {
         inputs: data.inputs.len(),
@@ -97,14 +96,14 @@ fn network(data: &Dataset, plan: &Plan) -> Result<Network, FitError> {
         targets: &data.targets,
         groups: &[],
     };
-    mlp::train(&table, &plan.mlp)
+    mlp::train(&table, &plan.options())
 }
 
-fn predictions(network: &Network, data: &Dataset) -> Vec<f64> {
+fn predictions(network: &Network, data: &TableData) -> Vec<f64> {
     data.rows.chunks_exact(data.inputs.len()).flat_map(|row| network.predict(row)).collect()
 }
 
-fn metrics(data: &Dataset, predicted: &[f64]) -> Vec<Metrics> {
+fn metrics(data: &TableData, predicted: &[f64]) -> Vec<Metrics> {
     let width = data.outputs.len();
     let column = |values: &[f64], o: usize| values.iter().skip(o).step_by(width).copied().collect::<Vec<f64>>();
     (0..width).map(|o| Metrics::of(&column(&data.targets, o), &column(predicted, o))).collect()
@@ -122,7 +121,7 @@ pub fn folds(plan: &Plan) -> u32 {
 /// # Errors
 /// Too few rows, or a fit that fails.
 pub fn validate(
-    data: &Dataset,
+    data: &TableData,
     plan: &Plan,
     after_fold: &mut dyn FnMut(u32, &[Metrics]) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Metrics>>, FitError> {
@@ -130,17 +129,19 @@ pub fn validate(
     if training.len() < FEWEST_ROWS {
         return Err(FitError::TooFewRows { found: training.len(), needed: FEWEST_ROWS });
     }
-    let cut = Folds::grouped(&fold_hashes(&(0..training.len()).collect::<Vec<_>>()), folds(plan) as usize);
-    let cut = cut.map_err(|e| FitError::Failed(e.to_string()))?;
+    let Some(folds) = folds_by_row(training.len(), folds(plan) as usize) else {
+        return Err(FitError::TooFewRows { found: training.len(), needed: 2 });
+    };
     let (mut held_out, mut predicted) = (Vec::new(), Vec::new());
     let mut figures = Vec::new();
-    for fold in 0..cut.count() {
-        let fitted = network(&training.subset(&cut.training(fold)), plan)?;
-        let rows = cut.held_out(fold);
+    for number in 0..folds.count() {
+        let fold = Fold::of(&training, &folds, number);
+        let fitted = network(&fold.training, plan)?;
+        let rows = fold.held_out;
         predicted.extend(predictions(&fitted, &training.subset(&rows)));
         held_out.extend(rows);
         figures = metrics(&training.subset(&held_out), &predicted);
-        if after_fold(fold as u32 + 1, &figures).is_break() {
+        if after_fold(number as u32 + 1, &figures).is_break() {
             return Ok(None);
         }
     }
@@ -151,7 +152,7 @@ pub fn validate(
 ///
 /// # Errors
 /// Too few rows, a fit that fails, or a graph that says something else.
-pub fn fit(data: &Dataset, plan: &Plan) -> Result<Fitted, FitError> {
+pub fn fit(data: &TableData, plan: &Plan) -> Result<Fitted, FitError> {
     let judged = validate(data, plan, &mut |_, _| ControlFlow::Continue(()))?.unwrap_or_default();
     let (training, test) = split(data);
     let fitted = network(&training, plan)?;
@@ -173,14 +174,12 @@ pub fn fit(data: &Dataset, plan: &Plan) -> Result<Fitted, FitError> {
             ("data_sha256", data.hash.clone()),
         ];
         let bytes = graph.finish(&output, "prediction", width, &metadata);
-        let model = Model::load(&bytes).map_err(|e| FitError::Failed(e.to_string()))?;
-        let predicted = model.predict(&flat).map_err(|e| FitError::Failed(e.to_string()))?;
+        let predicted = Model::load(&bytes)?.predict(&flat)?;
         for (row, got) in inputs.iter().zip(&predicted) {
             let wide: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
             let expected = fitted.predict(&wide)[o];
             if (f64::from(*got) - expected).abs() > ONNX_TOLERANCE * expected.abs().max(f64::from(f32::MIN_POSITIVE)) {
-                let message = format!("the ONNX model gives {got} where the model in memory gives {expected}");
-                return Err(FitError::Failed(message));
+                return Err(FitError::OnnxDiffers { onnx: *got, memory: expected });
             }
         }
         hashes.insert(name.clone(), shared::digest::sha256(&bytes));
@@ -204,7 +203,7 @@ pub fn fit(data: &Dataset, plan: &Plan) -> Result<Fitted, FitError> {
         rows_with_zeros: data.with_zeros,
         rows_without_numbers: data.no_numbers,
         data_sha256: data.hash.clone(),
-        configuration: serde_json::json!({ "mlp": plan.mlp }),
+        configuration: serde_json::json!({ "mlp": plan.options::<mlp::Settings>() }),
         fit: fitted.describe(),
         cross_validation: named(judged),
         test: named(metrics(&test, &predictions(&fitted, &test))),

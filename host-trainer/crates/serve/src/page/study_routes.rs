@@ -10,7 +10,7 @@ use crate::studies::routes::ORDER_BYTES;
 use crate::studies::{Order, begin as begun, checked};
 use axum::extract::{Extension, Form, Multipart, Path, State};
 use axum::response::Redirect;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use maud::Markup;
 use serde::Deserialize;
@@ -73,7 +73,7 @@ pub(super) struct Sent {
 }
 
 /// What a study may be about.
-pub(super) const TARGETS: [Judged; 3] = [Judged::Runtime, Judged::Power, Judged::Energy];
+pub(super) const TARGETS: [Measurand; 3] = [Measurand::Runtime, Measurand::Power, Measurand::Energy];
 
 /// What a field of a form says, by its name; none where it is left empty.
 fn chosen<T: Copy>(what: &str, said: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<Option<T>, ApiError> {
@@ -102,7 +102,7 @@ impl Sent {
         let device = self.device.trim();
         Ok(Order {
             kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
-            target: chosen("target", &self.target, &TARGETS, Judged::name)?,
+            target: chosen("target", &self.target, &TARGETS, Measurand::name)?,
             sampler: chosen("sampler", &self.sampler, Sampler::ALL, Sampler::name)?,
             pruner: chosen("pruner", &self.pruner, Pruner::ALL, Pruner::name)?,
             trials: number("number of trials", &self.trials)?,

@@ -1,7 +1,7 @@
 //! What somebody orders: a grid or a space, over a model kind; checked before anything is begun.
 
 use super::Bench;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use learn::fit::plan::Plan;
 use learn::training::TrainingData;
@@ -32,7 +32,7 @@ pub(crate) struct Order {
     /// The device; none: the only one in the data.
     pub(crate) device: Option<String>,
     /// What is predicted; none: run time.
-    pub(crate) target: Option<Judged>,
+    pub(crate) target: Option<Measurand>,
     /// Trials of a space.
     pub(crate) trials: Option<u64>,
     /// How points are chosen; none: one after the other where the values can be counted, else by what earlier trials found.
@@ -94,7 +94,7 @@ impl Order {
         let trials = grid.or(self.trials).unwrap_or(TRIALS).clamp(1, MOST_TRIALS);
         let data = bench.read_data(plan.samples)?;
         let device = device(self.device.as_deref(), &data)?;
-        let target = self.target.unwrap_or(Judged::Runtime);
+        let target = self.target.unwrap_or(Measurand::Runtime);
         let settings = LayerSettings { device, metric: Metric::default(), target, kinds: Vec::new() };
         let objective = LayerObjective::new(&plan, &data, settings).map_err(Failure::usage)?;
         let unwritten = |e: toml::ser::Error| Failure::data(format!("the plan cannot be written: {e}"));

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use futures_util::StreamExt;
-use learn::evaluate::Judged;
+use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -103,7 +103,7 @@ pub(crate) struct Wanted {
     device: Option<String>,
     /// `runtime`, `power` or `energy` [default: runtime].
     #[schema(value_type = Option<String>)]
-    target: Option<Judged>,
+    target: Option<Measurand>,
     /// Trials [default: all of a grid, else 20].
     trials: Option<u64>,
     /// `grid`, `tpe` or `random` [default: grid where the values can be counted, else tpe].

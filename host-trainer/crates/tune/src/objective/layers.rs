@@ -4,10 +4,10 @@ use super::with_parameters;
 use crate::space::Parameters;
 use crate::worker::Objective;
 use estimators::metrics::Metrics;
-use learn::evaluate::{Judged, judge_unseen};
+use learn::evaluate::{Baselines, EvaluationRow, Measurand, evaluate_held_out};
 use learn::features::Extraction;
 use learn::fit::plan::Plan;
-use learn::fit::train::{FEWEST_ROWS, Order, train, validate};
+use learn::fit::train::{FEWEST_ROWS, FitJob, train, validate};
 use learn::model::Target;
 use learn::training::TrainingData;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub struct LayerSettings {
     /// The figure.
     pub metric: Metric,
     /// Of what.
-    pub target: Judged,
+    pub target: Measurand,
     /// Layer kinds, or `network` for whole networks.
     pub kinds: Vec<String>,
 }
@@ -89,9 +89,9 @@ impl LayerObjective {
     pub fn new(plan: &Plan, data: &TrainingData, mut settings: LayerSettings) -> Result<Self, String> {
         let test_networks = plan.known_test_networks(data);
         let target = match settings.target {
-            Judged::Power => Some(Target::Power),
-            Judged::Runtime => Some(Target::Runtime),
-            Judged::Energy => None,
+            Measurand::Power => Some(Target::Power),
+            Measurand::Runtime => Some(Target::Runtime),
+            Measurand::Energy => None,
         };
         let rows = |table: Table| {
             let rows = data.tables.get(&table).map(Vec::as_slice).unwrap_or_default();
@@ -149,22 +149,23 @@ impl Objective for LayerObjective {
         after_step: &mut dyn FnMut(u32, f64) -> ControlFlow<()>,
     ) -> Result<f64, String> {
         let plan = with_parameters(&self.plan, parameters)?;
-        let recipe = plan.recipe();
-        let order = Order {
+        let estimator = plan.estimator();
+        let job = FitJob {
             data: &self.data,
-            recipe: recipe.as_ref(),
+            estimator: estimator.as_ref(),
             evaluation: &plan.evaluation,
             test_networks: &self.test_networks,
             extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
             negative_predictions: plan.reference_faults.negative_predictions,
+            baselines: &[],
         };
         let none = || "there is nothing to judge by".to_owned();
         let Some(models) = &self.models else {
-            let outcome = train(&order, &self.settings.device, &|_, _| {}).map_err(|e| e.to_string())?;
-            let judgement = judge_unseen(&self.data, &outcome, false);
+            let outcome = train(&job, &self.settings.device, &|_, _| {}).map_err(|e| e.to_string())?;
+            let evaluation = evaluate_held_out(&self.data, &outcome, false, &Baselines::default());
             let of_kinds = self.settings.kinds.iter().map(|kind| {
-                let line = |line: &&learn::evaluate::Line| line.kind == kind && line.target == self.settings.target;
-                judgement.lines.iter().find(line).map(|line| &line.metrics).ok_or_else(none)
+                let wanted = |row: &&EvaluationRow| row.kind == kind && row.target == self.settings.target;
+                evaluation.rows.iter().find(wanted).map(|row| &row.metrics).ok_or_else(none)
             });
             let metrics = of_kinds.collect::<Result<Vec<&Metrics>, String>>()?;
             let value = self.settings.metric.mean(metrics).ok_or_else(none)?;
@@ -178,7 +179,7 @@ impl Objective for LayerObjective {
             // Rows of a first fold may all be as good as zero.
             None => ControlFlow::Continue(()),
         };
-        let metrics = validate(&order, &self.settings.device, models, &mut after_fold).map_err(|e| e.to_string())?;
+        let metrics = validate(&job, &self.settings.device, models, &mut after_fold).map_err(|e| e.to_string())?;
         self.settings.metric.mean(&metrics.ok_or("it was given up")?).ok_or_else(none)
     }
 }

@@ -64,6 +64,7 @@ pub fn planned(plan: &Plan, space: &Space) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use learn::fit::kinds::{HybridOptions, LassoOptions};
 
     fn space(text: &str) -> Space {
         Space::from_table(&toml::from_str(text).expect("TOML")).expect("a space")
@@ -85,9 +86,11 @@ mod tests {
         planned(&Plan::default(), &space).expect("all known");
         let plan =
             with_parameters(&Plan::default(), &space.parameters(&vec![None; space.axes().len()])).expect("a plan");
-        assert_eq!((plan.kind.name(), plan.hybrid.learning_rate, plan.mlp.hidden), ("hybrid", 0.05, vec![8, 8]));
-        assert_eq!(plan.mlp.dropouts.len(), 2);
-        let told = &plan.lasso.models[&shared::engine::Table::Convolutional][&learn::model::Target::Runtime];
+        let (hybrid, mlp) = (plan.options::<HybridOptions>(), plan.options::<estimators::mlp::Settings>());
+        assert_eq!((plan.kind.name(), hybrid.learning_rate, mlp.hidden), ("hybrid", 0.05, vec![8, 8]));
+        assert_eq!(mlp.dropouts.len(), 2);
+        let lasso = plan.options::<LassoOptions>();
+        let told = &lasso.models[&shared::engine::Table::Convolutional][&learn::model::Target::Runtime];
         assert_eq!(told.degree, Some(2));
     }
 

@@ -5,14 +5,14 @@ use crate::space::Parameters;
 use crate::worker::Objective;
 use estimators::metrics::Metrics;
 use learn::fit::plan::Plan;
-use learn::tabular::{Dataset, folds, validate};
+use learn::tabular::{TableData, folds, validate};
 use std::ops::ControlFlow;
 
 /// The mean of a figure over the outputs of a table, on folds.
 #[derive(Debug)]
 pub struct TableObjective {
     /// The rows.
-    pub data: Dataset,
+    pub data: TableData,
     /// The plan that trials differ from.
     pub plan: Plan,
     /// The figure.

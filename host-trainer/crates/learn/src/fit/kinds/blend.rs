@@ -3,58 +3,99 @@
 //! Trees stay where the nearest training rows are, a perceptron follows the slope it saw last; where a layer leaves the range
 //! of training they err in different ways, and their mean errs less than either.
 
-use super::{HybridRecipe, MlpRecipe};
-use crate::fit::plan::Plan;
-use crate::model::{Predictor, Problem, Recipe, Target};
-use estimators::FitError;
-use estimators::fold_hashes;
-use estimators::lasso::Folds;
+use super::hybrid::{self, HybridEstimator, HybridOptions};
+use super::mlp::{self, MlpEstimator};
+use crate::fit::cross_validation::Fold;
+use crate::fit::estimator::{Estimator, FittedModels};
+use crate::fit::plan::{Candidate, Combination, Definition, Plan};
+use crate::model::{Dataset, Predictor, Target};
+use estimators::mlp::Settings;
+use estimators::{FitError, Folds, fold_hashes};
 use onnx::{GraphBuilder, Value};
 use shared::engine::Table;
 
 /// Rows up to which both count alike: held-out errors of fewer say nothing.
 const FEW_ROWS: usize = 100;
-/// Of so many parts of the data one is held out to weigh the two.
-const PARTS: usize = 5;
+/// Folds by network, of which one is held out to weigh the two.
+const FOLDS: usize = 5;
+
+pub(super) static DEFINITION: Definition = Definition {
+    name: "blend",
+    description: "The geometric mean of hybrid and perceptron; learns from layers",
+    estimator: |plan, _| Box::new(BlendEstimator::new(plan)),
+    search_space: &[mlp::SEARCH_SPACE, hybrid::SEARCH_SPACE],
+    candidate: Some(Candidate {
+        complexity: 5,
+        estimator: |plan| Box::new(BlendEstimator::new(plan)),
+        takes_part: |plan, data| mlp::few_enough(&plan.options(), data),
+        combines: Some(Combination { kinds: ["hybrid", "mlp"], combine }),
+        options: |_| None,
+    }),
+    baseline: false,
+};
+
+pub(super) use crate::fit::kind_options::NoOptions as Options;
 
 /// Fits both and blends them.
 #[derive(Debug, Clone)]
-pub struct BlendRecipe {
-    hybrid: HybridRecipe,
-    mlp: MlpRecipe,
+pub struct BlendEstimator {
+    hybrid: HybridEstimator,
+    mlp: MlpEstimator,
     options: serde_json::Value,
 }
 
-impl BlendRecipe {
-    /// A recipe of a checked plan.
+impl BlendEstimator {
+    /// An estimator of a checked plan.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
+        let (hybrid, mlp) = (plan.options::<HybridOptions>(), plan.options::<Settings>());
         Self {
-            hybrid: HybridRecipe::new(plan.hybrid.clone()),
-            mlp: MlpRecipe::new(plan.mlp.clone()),
-            options: serde_json::json!({ "hybrid": plan.hybrid, "mlp": plan.mlp }),
+            options: serde_json::json!({ "hybrid": hybrid, "mlp": mlp }),
+            hybrid: HybridEstimator::new(hybrid),
+            mlp: MlpEstimator::new(mlp),
         }
+    }
+
+    fn fit_both(&self, data: &Dataset) -> Result<[FittedModels; 2], FitError> {
+        let (hybrid, mlp) = rayon::join(|| self.hybrid.fit(data), || self.mlp.fit(data));
+        Ok([hybrid?, mlp?])
+    }
+
+    /// The hybrid's weight, by what both do on networks held out for that.
+    fn weigh(&self, data: &Dataset) -> Result<f64, FitError> {
+        let labels = fold_hashes(&data.networks);
+        let Some(folds) = Folds::grouped(&labels, FOLDS).ok().filter(|_| data.len() > FEW_ROWS) else {
+            return Ok(0.5);
+        };
+        let fold = Fold::of(data, &folds, 0);
+        let held_out = data.subset(&fold.held_out);
+        let [hybrid, mlp] = self.fit_both(&fold.training)?.map(|models| models.predict(&held_out));
+        Ok(hybrid_weight(&hybrid, &mlp, &held_out.measured))
     }
 }
 
-impl Recipe for BlendRecipe {
+impl Estimator for BlendEstimator {
     fn kind(&self) -> &'static str {
-        "blend"
+        DEFINITION.name
     }
 
     fn features(&self, table: Table, target: Target) -> Vec<String> {
         self.hybrid.features(table, target)
     }
 
-    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
+    fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {
+        if data.single_layers().is_none() {
+            return Err(FitError::TotalsUnsupported { kind: DEFINITION.name });
+        }
         if self.mlp.may_be_negative() {
-            return Err(FitError::Failed(
+            return Err(FitError::Options(
                 "a blend takes predictions above zero; mlp.target_scale is signed".to_owned(),
             ));
         }
-        let hybrid_weight = self.weigh(problem)?;
-        let (hybrid, mlp) = self.fit_both(problem)?;
-        Ok(Box::new(Blend { hybrid, mlp, hybrid_weight }))
+        let hybrid_weight = self.weigh(data)?;
+        let [hybrid, mlp] = self.fit_both(data)?;
+        let blend = |(hybrid, mlp)| Blend { hybrid, mlp, hybrid_weight };
+        Ok(FittedModels::of(hybrid.0.into_iter().zip(mlp.0).map(blend)))
     }
 
     fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
@@ -62,33 +103,15 @@ impl Recipe for BlendRecipe {
     }
 }
 
-/// A hybrid and a perceptron.
-type Both = (Box<dyn Predictor>, Box<dyn Predictor>);
-
-impl BlendRecipe {
-    fn fit_both(&self, problem: &Problem) -> Result<Both, FitError> {
-        let (hybrid, mlp) = rayon::join(|| self.hybrid.fit(problem), || self.mlp.fit(problem));
-        Ok((hybrid?, mlp?))
-    }
-
-    /// The hybrid's weight, by what both do on networks held out for that.
-    fn weigh(&self, problem: &Problem) -> Result<f64, FitError> {
-        let labels = fold_hashes(&problem.networks);
-        let Some(cut) = Folds::grouped(&labels, PARTS).ok().filter(|_| problem.len() > FEW_ROWS) else {
-            return Ok(0.5);
-        };
-        let held_out = problem.subset(&cut.held_out(0));
-        let (hybrid, mlp) = self.fit_both(&problem.subset(&cut.training(0)))?;
-        let predict = |model: &dyn Predictor| -> Vec<f64> {
-            (0..held_out.len()).map(|i| model.predict(held_out.row(i))).collect()
-        };
-        Ok(hybrid_weight(&predict(hybrid.as_ref()), &predict(mlp.as_ref()), &held_out.measured))
-    }
+/// Predictions of a blend, from those of both kinds.
+fn combine([hybrid, mlp]: [&[f64]; 2], measured: &[f64]) -> Vec<f64> {
+    let weight = hybrid_weight(hybrid, mlp, measured);
+    hybrid.iter().zip(mlp).map(|(h, m)| blended(*h, *m, weight)).collect()
 }
 
 /// The hybrid's weight in a geometric mean with the perceptron: the inverse of its squared mean absolute log error, as of
 /// two measurements of one quantity; ½ where an error cannot be told.
-pub(super) fn hybrid_weight(hybrid: &[f64], mlp: &[f64], measured: &[f64]) -> f64 {
+fn hybrid_weight(hybrid: &[f64], mlp: &[f64], measured: &[f64]) -> f64 {
     let squared_error = |predicted: &[f64]| {
         let errors = predicted.iter().zip(measured).map(|(p, y)| (p / y).ln().abs());
         (errors.sum::<f64>() / measured.len() as f64).powi(2)
@@ -99,7 +122,7 @@ pub(super) fn hybrid_weight(hybrid: &[f64], mlp: &[f64], measured: &[f64]) -> f6
 }
 
 /// The weighted geometric mean; none of values that are not above zero.
-pub(super) fn blended(hybrid: f64, mlp: f64, hybrid_weight: f64) -> f64 {
+fn blended(hybrid: f64, mlp: f64, hybrid_weight: f64) -> f64 {
     (hybrid_weight * hybrid.ln() + (1.0 - hybrid_weight) * mlp.ln()).exp()
 }
 

@@ -1,15 +1,17 @@
 //! Physics times exp(a small boosted residual): the physical model carries what lies beyond the training data, the trees
 //! what it does not know within them.
 
-use super::inner_folds;
 use super::physics::{self, PhysicsPredictor, rounded};
-use crate::fit::plan::HybridPlan;
-use crate::model::{Part, Predictor, Problem, Recipe, Sums, Target};
+use crate::fit::cross_validation::{cross_validate, inner_folds};
+use crate::fit::estimator::{Estimator, FittedModels};
+use crate::fit::kind_options::within;
+use crate::fit::plan::{Candidate, Definition};
+use crate::model::{Dataset, LayerTable, Predictor, Target};
 use estimators::FitError;
 use estimators::boost::{Bins, Forest, Grower, Growth};
 use estimators::formula::{Formula, FormulaExport};
 use onnx::{GraphBuilder, Value};
-use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 
 /// Sums up to which the number of rounds is chosen by inner folds; with more, the residual is learnt safely.
@@ -23,39 +25,117 @@ const WORTH_IT: f64 = 0.02;
 /// What it must gain in mean absolute log error besides: a tenth of a per cent is less than measurements repeat to.
 pub(super) const INDISTINCT: f64 = 1e-3;
 
-/// Fits hybrid models.
-#[derive(Debug, Clone)]
-pub struct HybridRecipe {
-    options: HybridPlan,
+/// What `tune` searches of the residual.
+pub(super) const SEARCH_SPACE: &str = r#"
+hybrid.learning_rate = { low = 0.01, high = 0.3, log = true }
+hybrid.leaves = { low = 4, high = 64, log = true }
+hybrid.leaf_rows = { low = 2, high = 40, log = true }
+hybrid.ridge = { low = 0.1, high = 30.0, log = true }
+"#;
+
+pub(super) static DEFINITION: Definition = Definition {
+    name: "hybrid",
+    description: "Physics times a small boosted residual; learns from the same",
+    estimator: |plan, _| Box::new(HybridEstimator::new(plan.options())),
+    search_space: &[SEARCH_SPACE],
+    candidate: Some(Candidate {
+        complexity: 2,
+        estimator: |plan| Box::new(HybridEstimator::new(plan.options())),
+        takes_part: |_, _| true,
+        combines: None,
+        options: |plan| Some(("hybrid", serde_json::json!(plan.options::<HybridOptions>()))),
+    }),
+    baseline: false,
+};
+
+pub(super) use HybridOptions as Options;
+
+/// Options of the boosted residual that the hybrid kind multiplies its physical model by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HybridOptions {
+    /// Trees; chosen by inner folds where the data are few, and `most_rounds` where they are many, unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<usize>,
+    /// Trees at most.
+    pub most_rounds: usize,
+    /// Share of each tree's step that is taken.
+    pub learning_rate: f64,
+    /// Leaves a tree at most.
+    pub leaves: usize,
+    /// Rows a leaf at least.
+    pub leaf_rows: usize,
+    /// What pulls leaves of few rows to zero, in rows.
+    pub ridge: f64,
+    /// Share of what can be asked of a layer that each tree may ask; where none is given, 0.7 for power measured layer by
+    /// layer, which no formula describes well, and all elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_share: Option<f64>,
+    /// Where thresholds lie within the gaps between training values, and what each tree may ask.
+    pub seed: u64,
 }
 
-impl HybridRecipe {
-    /// A recipe with checked options.
+impl Default for HybridOptions {
+    fn default() -> Self {
+        Self {
+            rounds: None,
+            most_rounds: 1000,
+            learning_rate: 0.1,
+            leaves: 31,
+            leaf_rows: 6,
+            ridge: 1.0,
+            question_share: None,
+            seed: 0,
+        }
+    }
+}
+
+impl crate::fit::kind_options::Options for HybridOptions {
+    const SECTION: Option<&'static str> = Some("hybrid");
+
+    fn check(&self) -> Result<(), String> {
+        within("hybrid.rounds", self.rounds.is_none_or(|rounds| rounds <= 10_000), "at most 10,000")?;
+        within("hybrid.most_rounds", (1..=10_000).contains(&self.most_rounds), "1 to 10,000")?;
+        let rate = self.learning_rate;
+        within("hybrid.learning_rate", rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
+        within("hybrid.leaves", (2..=1024).contains(&self.leaves), "2 to 1,024")?;
+        within("hybrid.leaf_rows", self.leaf_rows >= 1, "at least 1")?;
+        within("hybrid.ridge", self.ridge > 0.0, "positive")?;
+        let share = self.question_share.unwrap_or(1.0);
+        within("hybrid.question_share", share > 0.0 && share <= 1.0, "above 0 and at most 1")
+    }
+}
+
+/// Fits hybrid models.
+#[derive(Debug, Clone)]
+pub struct HybridEstimator {
+    options: HybridOptions,
+}
+
+impl HybridEstimator {
+    /// An estimator with checked options.
     #[must_use]
-    pub fn new(options: HybridPlan) -> Self {
+    pub fn new(options: HybridOptions) -> Self {
         Self { options }
     }
 }
 
-impl Recipe for HybridRecipe {
+impl Estimator for HybridEstimator {
     fn kind(&self) -> &'static str {
-        "hybrid"
+        DEFINITION.name
     }
 
     fn features(&self, table: Table, _target: Target) -> Vec<String> {
         physics::features(table).iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
-        match fit(&Sums::of_layers(problem), &self.options)?.pop() {
-            Some(predictor) => Ok(Box::new(predictor)),
-            None => Err(FitError::TooFewRows { found: 0, needed: 1 }),
-        }
-    }
-
-    fn fit_sums(&self, sums: &Sums) -> Option<Result<Vec<Box<dyn Predictor>>, FitError>> {
-        let boxed = |predictor| Box::new(predictor) as Box<dyn Predictor>;
-        Some(fit(sums, &self.options).map(|predictors| predictors.into_iter().map(boxed).collect()))
+    fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {
+        let rounds = match self.options.rounds {
+            Some(rounds) => rounds,
+            None if data.len() > FEW_SUMS => self.options.most_rounds,
+            None => choose_rounds(data, &self.options)?,
+        };
+        Ok(FittedModels::of(boost(data, &self.options, rounds)?))
     }
 
     fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
@@ -71,32 +151,18 @@ struct HybridPredictor {
     forest: Forest,
 }
 
-fn fit(sums: &Sums, options: &HybridPlan) -> Result<Vec<HybridPredictor>, FitError> {
-    let rounds = match options.rounds {
-        Some(rounds) => rounds,
-        None if sums.len() > FEW_SUMS => options.most_rounds,
-        None => choose_rounds(sums, options)?,
-    };
-    let fitted = boost(sums, options, rounds)?;
-    Ok(fitted)
-}
-
-/// The number of rounds that does best on inner folds, cut by network; none at all unless it is worth it.
-fn choose_rounds(sums: &Sums, options: &HybridPlan) -> Result<usize, FitError> {
-    let Some(cut) = inner_folds(sums)? else { return Ok(0) };
-    let folds = cut.count();
+/// The number of rounds that does best on inner folds, by network; none at all unless it is worth it.
+fn choose_rounds(sums: &Dataset, options: &HybridOptions) -> Result<usize, FitError> {
+    let Some(folds) = inner_folds(sums) else { return Ok(0) };
     let checkpoints: Vec<usize> = (0..=options.most_rounds).step_by(ROUNDS_STEP).collect();
-    let errors: Vec<Option<Vec<f64>>> = (0..folds)
-        .into_par_iter()
-        .map(|fold| {
-            let kept = cut.training(fold);
-            if kept.len() < 2 {
-                return Ok(None);
-            }
-            let fitted = boost(&sums.subset(&kept), options, options.most_rounds)?;
-            Ok(Some(error_by_rounds(&fitted, &sums.subset(&cut.held_out(fold)), &checkpoints)))
-        })
-        .collect::<Result<_, FitError>>()?;
+    let errors: Vec<Option<Vec<f64>>> = cross_validate(sums, &folds, |fold| {
+        if fold.training.len() < 2 {
+            return Ok(None);
+        }
+        let fitted = boost(&fold.training, options, options.most_rounds)?;
+        Ok::<_, FitError>(Some(error_by_rounds(&fitted, &sums.subset(&fold.held_out), &checkpoints)))
+    })?;
+    let folds = folds.count();
     let total = |checkpoint: usize| errors.iter().flatten().map(|fold| fold[checkpoint]).sum::<f64>();
     let best = (0..checkpoints.len()).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(0);
     let judged = errors.iter().flatten().count().max(1) as f64 * sums.len() as f64 / folds as f64;
@@ -105,11 +171,11 @@ fn choose_rounds(sums: &Sums, options: &HybridPlan) -> Result<usize, FitError> {
 }
 
 /// Sum of absolute log errors after some numbers of rounds.
-fn error_by_rounds(fitted: &[HybridPredictor], sums: &Sums, checkpoints: &[usize]) -> Vec<f64> {
-    let base: Vec<Vec<f64>> = fitted.iter().zip(&sums.parts).map(|(model, part)| model.physical(part)).collect();
+fn error_by_rounds(fitted: &[HybridPredictor], sums: &Dataset, checkpoints: &[usize]) -> Vec<f64> {
+    let base: Vec<Vec<f64>> = fitted.iter().zip(&sums.tables).map(|(model, part)| model.physical(part)).collect();
     let questions: Vec<Vec<Vec<f32>>> = fitted
         .iter()
-        .zip(&sums.parts)
+        .zip(&sums.tables)
         .map(|(model, part)| (0..part.len()).map(|i| model.ask(&rounded(part.row(i)))).collect())
         .collect();
     let mut residuals: Vec<Vec<f64>> = base.iter().map(|base| vec![0.0; base.len()]).collect();
@@ -124,7 +190,7 @@ fn error_by_rounds(fitted: &[HybridPredictor], sums: &Sums, checkpoints: &[usize
                 }
             }
             done = rounds;
-            let totals = sums.add_up(&multiplied(&base, &residuals));
+            let totals = sums.sum(&multiplied(&base, &residuals));
             totals.iter().zip(&sums.measured).map(|(p, y)| (p / y).ln().abs()).sum()
         })
         .collect()
@@ -140,10 +206,10 @@ fn multiplied(base: &[Vec<f64>], residuals: &[Vec<f64>]) -> Vec<Vec<f64>> {
 ///
 /// The loss is the squared log ratio of each sum. A layer with the share `s` of a sum has the gradient `r·s`, and `s` bounds
 /// its second derivative (Jensen): where all layers of a sum fall into one leaf, a full step corrects the sum exactly.
-fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridPredictor>, FitError> {
+fn boost(sums: &Dataset, options: &HybridOptions, rounds: usize) -> Result<Vec<HybridPredictor>, FitError> {
     let mut models: Vec<HybridPredictor> = physics::fit(sums)?
         .into_iter()
-        .zip(&sums.parts)
+        .zip(&sums.tables)
         .map(|(physics, part)| HybridPredictor {
             physics,
             questions: questions(part.table, sums),
@@ -153,8 +219,8 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     if rounds == 0 {
         return Ok(models);
     }
-    let base: Vec<Vec<f64>> = models.iter().zip(&sums.parts).map(|(model, part)| model.physical(part)).collect();
-    let bins: Vec<Bins> = models.iter().zip(&sums.parts).map(|(model, part)| model.bins(part)).collect();
+    let base: Vec<Vec<f64>> = models.iter().zip(&sums.tables).map(|(model, part)| model.physical(part)).collect();
+    let bins: Vec<Bins> = models.iter().zip(&sums.tables).map(|(model, part)| model.bins(part)).collect();
     let share = if sums.target == Target::Power && sums.are_layers() { POWER_QUESTIONS } else { 1.0 };
     let clip = if sums.target == Target::Power && !sums.are_layers() { Clip::TIGHT } else { Clip::WIDE };
     let growth = |rows: usize| Growth {
@@ -172,13 +238,13 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
     let mut residuals: Vec<Vec<f64>> = base.iter().map(|base| vec![0.0; base.len()]).collect();
     for _ in 0..rounds {
         let values = multiplied(&base, &residuals);
-        let totals = sums.add_up(&values);
+        let totals = sums.sum(&values);
         let ratios = clip.apply(totals.iter().zip(&sums.measured).map(|(p, y)| (p / y).ln()).collect());
-        for (i, part) in sums.parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+        for (i, part) in sums.tables.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
             let (mut gradients, mut hessians) = (vec![0.0; part.len()], vec![0.0; part.len()]);
-            for one in &part.uses {
-                let share = one.weight * values[i][one.row] / totals[one.sum];
-                gradients[one.row] += share * ratios[one.sum];
+            for one in &part.occurrences {
+                let share = one.weight * values[i][one.row] / totals[one.measurement];
+                gradients[one.row] += share * ratios[one.measurement];
                 hessians[one.row] += share;
             }
             let tree = growers[i].grow(&gradients, &hessians, &mut residuals[i]);
@@ -190,7 +256,7 @@ fn boost(sums: &Sums, options: &HybridPlan, rounds: usize) -> Result<Vec<HybridP
 
 /// What the trees ask. Of networks' totals only sizes: there a product of them tells one training network from another, and
 /// says nothing of the next.
-fn questions(table: Table, sums: &Sums) -> Vec<Formula> {
+fn questions(table: Table, sums: &Dataset) -> Vec<Formula> {
     let products = if sums.are_layers() { physics::products(table) } else { Vec::new() };
     physics::sizes(table).into_iter().chain(products).map(|question| question.formula).collect()
 }
@@ -225,11 +291,11 @@ impl HybridPredictor {
         self.questions.iter().map(|question| question.value(row) as f32).collect()
     }
 
-    fn physical(&self, part: &Part) -> Vec<f64> {
+    fn physical(&self, part: &LayerTable) -> Vec<f64> {
         (0..part.len()).map(|i| self.physics.value(&rounded(part.row(i)))).collect()
     }
 
-    fn bins(&self, part: &Part) -> Bins {
+    fn bins(&self, part: &LayerTable) -> Bins {
         let rows: Vec<Vec<f32>> = (0..part.len()).map(|i| self.ask(&rounded(part.row(i)))).collect();
         let column = |j: usize| rows.iter().map(|row| row[j]).collect::<Vec<f32>>();
         Bins::of(&(0..self.questions.len()).map(column).collect::<Vec<_>>())

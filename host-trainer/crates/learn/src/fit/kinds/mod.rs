@@ -1,106 +1,104 @@
-//! The model kinds, each a [`Recipe`], and the choice between them by name.
+//! The model kinds: each is one file here, and one line in the list below.
+//!
+//! A kind's file holds its [`Definition`](super::plan) (name, description, estimator, search space, part in the automatic
+//! choice) and its options, which plans keep in a section of the kind's name.
 
-mod auto;
-mod blend;
-mod hybrid;
-mod lasso;
-mod mlp;
-mod physics;
+pub use super::plan::Kind;
+pub use auto::AutoEstimator;
+pub use blend::BlendEstimator;
+pub use hybrid::{HybridEstimator, HybridOptions};
+pub use lasso::{LassoEstimator, LassoModel, LassoOptions, LassoSettings, Weighting, check_columns};
+pub use mlp::MlpEstimator;
+pub use physics::PhysicsEstimator;
 
-pub use auto::AutoRecipe;
-pub use blend::BlendRecipe;
-pub use hybrid::HybridRecipe;
-pub use lasso::LassoRecipe;
-pub use mlp::MlpRecipe;
-pub use physics::PhysicsRecipe;
+mod work_inputs;
 
-use super::plan::Plan;
-use crate::model::{Recipe, Sums};
-use estimators::FitError;
-use estimators::fold_hashes;
-use estimators::lasso::Folds;
-use serde::{Deserialize, Serialize};
+use super::estimator::Estimator;
+use super::kind_options::Options;
+use super::plan::{EvaluationSettings, Plan, ReferenceFaults};
+use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared::near::near;
+use std::fmt;
 
-/// Folds within the training data.
-const INNER_FOLDS: usize = 5;
+/// Makes the list of kinds from the names of their files.
+macro_rules! model_kinds {
+    ($($(#[$attribute:meta])* $file:ident;)*) => {
+        $($(#[$attribute])* mod $file;)*
 
-/// Folds by which something is chosen within the training data, cut by network, of a single network by sum; none of too few.
-fn inner_folds(sums: &Sums) -> Result<Option<Folds>, FitError> {
-    let networks = sums.network_count();
-    let folds = INNER_FOLDS.min(if networks >= 2 { networks } else { sums.len() });
-    if folds < 2 {
-        return Ok(None);
-    }
-    let single: Vec<usize> = (0..sums.len()).collect();
-    let labels = fold_hashes(if networks >= 2 { &sums.networks } else { &single });
-    Folds::grouped(&labels, folds).map(Some).map_err(|e| FitError::Failed(e.to_string()))
+        impl Kind {
+            /// All kinds, in the order that help texts list them.
+            pub const ALL: &[Self] = &[$($(#[$attribute])* Kind(&$file::DEFINITION)),*];
+        }
+
+        /// Names of the sections of options, in the order of the kinds.
+        fn sections() -> impl Iterator<Item = &'static str> {
+            [$($(#[$attribute])* <$file::Options as Options>::SECTION),*].into_iter().flatten()
+        }
+
+        /// Reads the section of a name into a plan; says whether there is one.
+        fn read_section<'de, A: MapAccess<'de>>(name: &str, plan: &mut Plan, map: &mut A) -> Result<bool, A::Error> {
+            $(
+                $(#[$attribute])*
+                if <$file::Options as Options>::SECTION == Some(name) {
+                    plan.set_options(map.next_value::<$file::Options>()?);
+                    return Ok(true);
+                }
+            )*
+            Ok(false)
+        }
+
+        /// Writes all sections of a plan.
+        fn write_sections<M: SerializeMap>(plan: &Plan, map: &mut M) -> Result<(), M::Error> {
+            $(
+                $(#[$attribute])*
+                if let Some(name) = <$file::Options as Options>::SECTION {
+                    map.serialize_entry(name, &plan.options::<$file::Options>())?;
+                }
+            )*
+            Ok(())
+        }
+    };
 }
 
-/// The model kinds by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Polynomial of the layer's sizes, thinned by the Lasso; the reference's.
-    #[default]
-    Lasso,
-    /// Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both.
-    Physics,
-    /// Physics times a small boosted residual; learns from the same.
-    Hybrid,
-    /// A multi-layer perceptron over sizes and work; learns from layers.
-    Mlp,
-    /// The geometric mean of hybrid and perceptron; learns from layers.
-    Blend,
-    /// Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters.
-    Auto,
+model_kinds! {
+    lasso;
+    physics;
+    hybrid;
+    mlp;
+    blend;
+    auto;
+    linear;
+    glm;
+    constant;
+    #[cfg(test)]
+    dummy;
 }
 
 impl Kind {
-    /// All kinds, in the order that help texts list them.
-    pub const ALL: &[Self] = &[Self::Lasso, Self::Physics, Self::Hybrid, Self::Mlp, Self::Blend, Self::Auto];
+    /// The kind of a plan that names none.
+    pub const LASSO: Self = Kind(&lasso::DEFINITION);
+    /// The kind whose options `--hyperparams` reads, and the only one for tables that are not layers.
+    pub const MLP: Self = Kind(&mlp::DEFINITION);
+    /// The kind that chooses between others.
+    pub const AUTO: Self = Kind(&auto::DEFINITION);
 
-    /// The name that the command line, plans and cards have.
+    /// The estimator of a kind, with a plan's options.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lasso => "lasso",
-            Self::Physics => "physics",
-            Self::Hybrid => "hybrid",
-            Self::Mlp => "mlp",
-            Self::Blend => "blend",
-            Self::Auto => "auto",
-        }
+    pub fn estimator(self, plan: &Plan) -> Box<dyn Estimator> {
+        (self.0.estimator)(plan, Self::ALL)
     }
 
-    /// What it is, in a line for people.
-    #[must_use]
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::Lasso => "Polynomial of the layer's sizes, thinned by the Lasso; the reference's",
-            Self::Physics => {
-                "Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both"
-            }
-            Self::Hybrid => "Physics times a small boosted residual; learns from the same",
-            Self::Mlp => "A multi-layer perceptron over sizes and work; learns from layers",
-            Self::Blend => "The geometric mean of hybrid and perceptron; learns from layers",
-            Self::Auto => {
-                "Whichever of them does best on held-out networks, model by model, the simplest where it hardly matters"
-            }
-        }
+    /// The kinds that evaluations print beside the model.
+    pub fn baselines() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|kind| kind.is_baseline())
     }
+}
 
-    /// The recipe of a kind, with a plan's options.
-    #[must_use]
-    pub fn recipe(self, plan: &Plan) -> Box<dyn Recipe> {
-        match self {
-            Self::Lasso => Box::new(LassoRecipe::new(plan.clone())),
-            Self::Physics => Box::new(PhysicsRecipe),
-            Self::Hybrid => Box::new(HybridRecipe::new(plan.hybrid.clone())),
-            Self::Mlp => Box::new(MlpRecipe::new(plan.mlp.clone())),
-            Self::Blend => Box::new(BlendRecipe::new(plan)),
-            Self::Auto => Box::new(AutoRecipe::new(plan)),
-        }
+impl Default for Kind {
+    fn default() -> Self {
+        Self::LASSO
     }
 }
 
@@ -112,5 +110,103 @@ impl std::str::FromStr for Kind {
             let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.name()).collect();
             format!("no model kind `{name}`{}", near(name, &known))
         })
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let kind = Self::ALL.iter().copied().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| unknown("variant", &name, Self::ALL.iter().map(|kind| kind.name())))
+    }
+}
+
+/// The message that serde's derived code has for names it does not know.
+fn unknown<'a, E: de::Error>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> E {
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    E::custom(format!("unknown {what} `{name}`, expected one of {}", known.join(", ")))
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::of(Kind::default())
+    }
+}
+
+impl Plan {
+    /// The estimator of the plan's kind, with the plan's options.
+    #[must_use]
+    pub fn estimator(&self) -> Box<dyn Estimator> {
+        self.kind.estimator(self)
+    }
+}
+
+/// Keys of a plan beside the sections of kinds.
+const KEYS: [&str; 5] = ["kind", "test_models", "samples", "evaluation", "reference_faults"];
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", &self.kind)?;
+        map.serialize_entry("test_models", &self.test_models)?;
+        if let Some(samples) = self.samples {
+            map.serialize_entry("samples", &samples)?;
+        }
+        map.serialize_entry("evaluation", &self.evaluation)?;
+        map.serialize_entry("reference_faults", &self.reference_faults)?;
+        write_sections(self, &mut map)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PlanVisitor)
+    }
+}
+
+struct PlanVisitor;
+
+impl<'de> Visitor<'de> for PlanVisitor {
+    type Value = Plan;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a plan")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Plan, A::Error> {
+        let mut plan = Plan::default();
+        while let Some(key) = map.next_key_seed(Key)? {
+            match key.as_str() {
+                "kind" => plan.kind = map.next_value()?,
+                "test_models" => plan.test_models = map.next_value()?,
+                "samples" => plan.samples = map.next_value()?,
+                "evaluation" => plan.evaluation = map.next_value::<EvaluationSettings>()?,
+                "reference_faults" => plan.reference_faults = map.next_value::<ReferenceFaults>()?,
+                section => {
+                    read_section(section, &mut plan, &mut map)?;
+                }
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// A known key. An unknown one is refused while the key is read, so that the error has its place in the file.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let known = || KEYS.into_iter().chain(sections());
+        if known().any(|name| name == key) { Ok(key) } else { Err(unknown("field", &key, known())) }
     }
 }

@@ -1,8 +1,8 @@
 //! A fitted predictor made into an artefact: graph, card, self-test.
 
-use super::{ONNX_TOLERANCE, Order, SELF_TEST_ROWS};
+use super::job::{FitJob, ONNX_TOLERANCE};
 use crate::features::{Column, columns};
-use crate::model::{Artefact, Card, FeatureRange, Interval, Predictor, Problem, Program, Scores, SelfTest};
+use crate::model::{Artefact, Card, FeatureRange, Interval, LayerTable, Predictor, Program, Scores, SelfTest, Target};
 use crate::training::Row;
 use estimators::FitError;
 use estimators::metrics::Metrics;
@@ -10,14 +10,17 @@ use onnx::{GraphBuilder, Model};
 use shared::engine::Table;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Rows whose predictions a card keeps as a self-test.
+const SELF_TEST_ROWS: usize = 8;
 /// Test networks whose scores a card lists one by one, at most.
 const LISTED_NETWORKS: usize = 100;
 
-/// What an artefact is made of.
-pub(super) struct Making<'a> {
+/// A fitted model with everything that its card says of it.
+pub(super) struct FittedModel<'a> {
     pub(super) predictor: &'a dyn Predictor,
-    /// The rows trained on, with table, target and features.
-    pub(super) problem: &'a Problem,
+    pub(super) target: Target,
+    /// The features of the rows trained on.
+    pub(super) layers: &'a LayerTable,
     /// The same rows as read.
     pub(super) rows: &'a [&'a Row],
     pub(super) networks: &'a BTreeSet<&'a str>,
@@ -26,26 +29,27 @@ pub(super) struct Making<'a> {
     pub(super) notes: Vec<String>,
 }
 
-pub(super) fn make(order: &Order<'_>, device: &str, made: Making<'_>) -> Result<Artefact, FitError> {
-    let Making { predictor, problem, rows, networks, scores, interval, notes } = made;
-    let (onnx, self_test) = export(predictor, problem, order, device)?;
+/// Writes a model's graph and card.
+pub(super) fn write(job: &FitJob<'_>, device: &str, model: FittedModel<'_>) -> Result<Artefact, FitError> {
+    let (onnx, self_test) = export(&model, job, device)?;
+    let FittedModel { predictor, target, layers, rows, networks, scores, interval, notes } = model;
     let card = Card {
         schema_version: 1,
         program: Program::this(),
         device: device.to_owned(),
-        layer_kind: problem.table,
-        target: problem.target,
-        unit: problem.target.unit().to_owned(),
-        model_kind: order.recipe.kind().to_owned(),
-        features: ranges(problem),
-        derived_ranges: derived_ranges(problem.table, rows, &problem.features),
-        extraction: order.extraction,
-        training_rows: problem.len(),
+        layer_kind: layers.table,
+        target,
+        unit: target.unit().to_owned(),
+        model_kind: job.estimator.kind().to_owned(),
+        features: ranges(layers),
+        derived_ranges: derived_ranges(layers.table, rows, &layers.features),
+        extraction: job.extraction,
+        training_rows: layers.len(),
         training_networks: networks.iter().map(|name| (*name).to_owned()).collect(),
         test_networks: scores.test_by_network.keys().cloned().collect(),
-        data_sha256: order.data.hash.clone(),
+        data_sha256: job.data.hash.clone(),
         onnx_sha256: shared::digest::sha256(&onnx),
-        configuration: order.recipe.configuration(problem.table, problem.target),
+        configuration: job.estimator.configuration(layers.table, target),
         fit: predictor.describe(),
         scores,
         interval,
@@ -77,9 +81,9 @@ fn range_of(name: &str, values: impl Iterator<Item = f64>) -> FeatureRange {
     FeatureRange { name: name.to_owned(), unit: columns::unit(name).to_owned(), min, max }
 }
 
-fn ranges(problem: &Problem) -> Vec<FeatureRange> {
-    let column = |i: usize| problem.rows.iter().skip(i).step_by(problem.features.len()).copied();
-    problem.features.iter().enumerate().map(|(i, name)| range_of(name, column(i))).collect()
+fn ranges(layers: &LayerTable) -> Vec<FeatureRange> {
+    let column = |i: usize| layers.rows.iter().skip(i).step_by(layers.features.len()).copied();
+    layers.features.iter().enumerate().map(|(i, name)| range_of(name, column(i))).collect()
 }
 
 /// A layer can lie within every feature's range and yet be far from all that was trained on: a dense 3×3 convolution where
@@ -93,40 +97,34 @@ fn derived_ranges(table: Table, rows: &[&Row], features: &[String]) -> Vec<Featu
         .collect()
 }
 
-/// Writes the graph, loads it again, and checks that it says what the model in memory says.
-fn export(
-    predictor: &dyn Predictor,
-    problem: &Problem,
-    order: &Order<'_>,
-    device: &str,
-) -> Result<(Vec<u8>, SelfTest), FitError> {
+/// Writes the graph, loads it again, and checks that it computes what the model in memory computes.
+fn export(model: &FittedModel<'_>, job: &FitJob<'_>, device: &str) -> Result<(Vec<u8>, SelfTest), FitError> {
+    let FittedModel { predictor, target, layers, .. } = model;
     let mut graph = GraphBuilder::new();
     let input = graph.input();
     let output = predictor.export(&mut graph, &input);
     let metadata = [
         ("device", device.to_owned()),
-        ("layer_kind", problem.table.name().to_owned()),
-        ("target", problem.target.name().to_owned()),
-        ("unit", problem.target.unit().to_owned()),
-        ("model_kind", order.recipe.kind().to_owned()),
-        ("features", problem.features.join(",")),
-        ("data_sha256", order.data.hash.clone()),
+        ("layer_kind", layers.table.name().to_owned()),
+        ("target", target.name().to_owned()),
+        ("unit", target.unit().to_owned()),
+        ("model_kind", job.estimator.kind().to_owned()),
+        ("features", layers.features.join(",")),
+        ("data_sha256", job.data.hash.clone()),
     ];
-    let bytes = graph.finish(&output, problem.target.name(), problem.features.len(), &metadata);
-    let model = Model::load(&bytes).map_err(|e| FitError::Failed(e.to_string()))?;
-    let step = problem.len().div_ceil(SELF_TEST_ROWS).max(1);
+    let bytes = graph.finish(&output, target.name(), layers.features.len(), &metadata);
+    let loaded = Model::load(&bytes)?;
+    let step = layers.len().div_ceil(SELF_TEST_ROWS).max(1);
     let inputs: Vec<Vec<f32>> =
-        (0..problem.len()).step_by(step).map(|i| problem.row(i).iter().map(|&x| x as f32).collect()).collect();
+        (0..layers.len()).step_by(step).map(|i| layers.row(i).iter().map(|&x| x as f32).collect()).collect();
     let flat: Vec<f32> = inputs.iter().flatten().copied().collect();
-    let outputs = model.predict(&flat).map_err(|e| FitError::Failed(e.to_string()))?;
-    for (row, &output) in inputs.iter().zip(&outputs) {
+    let outputs = loaded.predict(&flat)?;
+    for (row, &onnx) in inputs.iter().zip(&outputs) {
         let wide: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
-        let expected = predictor.predict(&wide);
-        let scale = expected.abs().max(f64::from(f32::MIN_POSITIVE));
-        if (f64::from(output) - expected).abs() > ONNX_TOLERANCE * scale {
-            return Err(FitError::Failed(format!(
-                "the ONNX model gives {output} where the model in memory gives {expected}"
-            )));
+        let memory = predictor.predict(&wide);
+        let scale = memory.abs().max(f64::from(f32::MIN_POSITIVE));
+        if (f64::from(onnx) - memory).abs() > ONNX_TOLERANCE * scale {
+            return Err(FitError::OnnxDiffers { onnx, memory });
         }
     }
     Ok((bytes, SelfTest { inputs, outputs, tolerance: ONNX_TOLERANCE }))

@@ -8,7 +8,9 @@ mod work;
 
 pub(crate) use work::{Quantity, features, intensity, products, sizes};
 
-use crate::model::{Predictor, Problem, Recipe, Sums, Target};
+use crate::fit::estimator::{Estimator, FittedModels};
+use crate::fit::plan::{Candidate, Definition};
+use crate::model::{Dataset, Predictor, Target};
 use estimators::FitError;
 use estimators::formula::{Formula, FormulaExport};
 use estimators::nnls;
@@ -31,29 +33,38 @@ const MOST_POWER: f64 = 2.0;
 /// moved for what, and where some use of memory is rare in them, its price would be anything.
 pub(super) const FEW_NETWORKS: usize = 8;
 
+pub(super) use crate::fit::kind_options::NoOptions as Options;
+
+pub(super) static DEFINITION: Definition = Definition {
+    name: "physics",
+    description: "Non-negative costs of launch, arithmetic and bytes; learns from layers, networks' totals, or both",
+    estimator: |_, _| Box::new(PhysicsEstimator),
+    search_space: &[],
+    candidate: Some(Candidate {
+        complexity: 1,
+        estimator: |_| Box::new(PhysicsEstimator),
+        takes_part: |_, _| true,
+        combines: None,
+        options: |_| None,
+    }),
+    baseline: false,
+};
+
 /// Fits physical models.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct PhysicsRecipe;
+pub struct PhysicsEstimator;
 
-impl Recipe for PhysicsRecipe {
+impl Estimator for PhysicsEstimator {
     fn kind(&self) -> &'static str {
-        "physics"
+        DEFINITION.name
     }
 
     fn features(&self, table: Table, _target: Target) -> Vec<String> {
         features(table).iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn fit(&self, problem: &Problem) -> Result<Box<dyn Predictor>, FitError> {
-        match fit(&Sums::of_layers(problem))?.pop() {
-            Some(predictor) => Ok(Box::new(predictor)),
-            None => Err(FitError::TooFewRows { found: 0, needed: 1 }),
-        }
-    }
-
-    fn fit_sums(&self, sums: &Sums) -> Option<Result<Vec<Box<dyn Predictor>>, FitError>> {
-        let boxed = |predictor| Box::new(predictor) as Box<dyn Predictor>;
-        Some(fit(sums).map(|predictors| predictors.into_iter().map(boxed).collect()))
+    fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {
+        Ok(FittedModels::of(fit(data)?))
     }
 
     fn configuration(&self, _table: Table, _target: Target) -> serde_json::Value {
@@ -78,13 +89,13 @@ struct Term {
     coefficient: f64,
 }
 
-/// Fits all parts of some sums together.
-pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
+/// Fits all tables of a data set together.
+pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
     if sums.len() < 2 {
         return Err(FitError::TooFewRows { found: sums.len(), needed: 2 });
     }
     if let Some(odd) = sums.measured.iter().find(|y| **y <= 0.0 || !y.is_finite()) {
-        return Err(FitError::Failed(format!(
+        return Err(FitError::Data(format!(
             "a measured {} of {odd} cannot be fitted on relative error",
             sums.target.name()
         )));
@@ -92,20 +103,20 @@ pub(crate) fn fit(sums: &Sums) -> Result<Vec<PhysicsPredictor>, FitError> {
     let prices = if sums.network_count() < FEW_NETWORKS { Prices::One } else { Prices::Each };
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
-    for part in &sums.parts {
+    for part in &sums.tables {
         let rows: Vec<Vec<f64>> = (0..part.len()).map(|i| rounded(part.row(i))).collect();
         let quantities = match sums.target {
             Target::Runtime => by_precision(part.table, &rows, prices),
             Target::Power if sums.are_layers() => saturating(part.table, &rows),
             Target::Power => {
-                at_rates(part.table, &rows, &part.times, prices).unwrap_or_else(|| saturating(part.table, &rows))
+                at_rates(part.table, &rows, &part.runtimes, prices).unwrap_or_else(|| saturating(part.table, &rows))
             }
         };
         for quantity in &quantities {
             let values: Vec<f64> = rows.iter().map(|row| quantity.formula.value(row)).collect();
             let mut column = vec![0.0; sums.len()];
-            for one in &part.uses {
-                column[one.sum] += one.weight * values[one.row];
+            for one in &part.occurrences {
+                column[one.measurement] += one.weight * values[one.row];
             }
             columns.push(column);
         }
@@ -282,36 +293,36 @@ impl Predictor for PhysicsPredictor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Part, Use};
+    use crate::model::{LayerTable, Occurrence};
 
     const IDLE_W: f64 = 3.0;
     const ENERGY_OF_BYTE_MJ: f64 = 2e-7;
 
     /// Element-wise layers of some sizes in ten networks: run time a launch and bytes, power idle and an energy a byte.
-    fn totals() -> (Sums, Vec<f64>) {
+    fn totals() -> (Dataset, Vec<f64>) {
         let features = features(Table::Pointwise).iter().map(|name| (*name).to_owned()).collect();
-        let mut part = Part::empty(Table::Pointwise, features);
+        let mut part = LayerTable::new(Table::Pointwise, features);
         let mut powers = Vec::new();
         for i in 0..20 {
             let elements = 1e4 * 1.4_f64.powi(i);
             let bytes = 2.0 * elements * 4.0;
             let time = 0.01 + bytes * 1e-7;
             part.rows.extend([1.0, elements, elements, 0.0, 4.0]);
-            part.times.push(Some(time));
+            part.runtimes.push(Some(time));
             powers.push(IDLE_W + ENERGY_OF_BYTE_MJ * bytes / time);
         }
         let mut measured = Vec::new();
         for network in 0..10 {
             let rows: Vec<usize> = (0..3).map(|i| (network * 7 + i * (3 + network)) % 20).collect();
-            let time = |row: &usize| part.times[*row].unwrap_or_default();
+            let time = |row: &usize| part.runtimes[*row].unwrap_or_default();
             let total: f64 = rows.iter().map(time).sum();
             measured.push(rows.iter().map(|row| time(row) / total * powers[*row]).sum());
-            let uses: Vec<Use> =
-                rows.iter().map(|row| Use { sum: network, row: *row, weight: time(row) / total }).collect();
-            part.uses.extend(uses);
+            let occurrences: Vec<Occurrence> =
+                rows.iter().map(|row| Occurrence { measurement: network, row: *row, weight: time(row) / total }).collect();
+            part.occurrences.extend(occurrences);
         }
         let networks = (0..measured.len()).collect();
-        (Sums { target: Target::Power, parts: vec![part], measured, networks }, powers)
+        (Dataset { target: Target::Power, tables: vec![part], measured, networks, other_target: Vec::new() }, powers)
     }
 
     #[test]
@@ -320,7 +331,7 @@ mod tests {
         assert!(!sums.are_layers());
         let model = fit(&sums).expect("fits").pop().expect("a model");
         for (i, power) in powers.iter().enumerate() {
-            let told = model.predict(sums.parts[0].row(i));
+            let told = model.predict(sums.tables[0].row(i));
             // The shortest are a tenth of the median layer, where the least time shows.
             assert!((told / power - 1.0).abs() < if i < 3 { 0.1 } else { 0.05 }, "layer {i}: {told} for {power}");
         }
@@ -330,7 +341,7 @@ mod tests {
     fn no_layer_draws_what_no_network_comes_near() {
         let (mut sums, _) = totals();
         // A layer so short that no total tells what it draws, and one of no work at all.
-        sums.parts[0].times[0] = Some(1e-9);
+        sums.tables[0].runtimes[0] = Some(1e-9);
         let model = fit(&sums).expect("fits").pop().expect("a model");
         let most = MOST_POWER * sums.measured.iter().copied().fold(0.0, f64::max);
         for elements in [0.0, 1.0, 1e3, 1e6, 1e12] {
@@ -342,11 +353,11 @@ mod tests {
     #[test]
     fn without_run_times_a_networks_power_is_learnt_all_the_same() {
         let (mut sums, _) = totals();
-        sums.parts[0].times.clear();
+        sums.tables[0].runtimes.clear();
         let model = fit(&sums).expect("fits").pop().expect("a model");
         for network in 0..sums.len() {
-            let rows = sums.parts[0].uses.iter().filter(|one| one.sum == network);
-            let told: f64 = rows.map(|one| one.weight * model.predict(sums.parts[0].row(one.row))).sum();
+            let rows = sums.tables[0].occurrences.iter().filter(|one| one.measurement == network);
+            let told: f64 = rows.map(|one| one.weight * model.predict(sums.tables[0].row(one.row))).sum();
             assert!((told / sums.measured[network] - 1.0).abs() < 0.05, "{told} for {}", sums.measured[network]);
         }
     }

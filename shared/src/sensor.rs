@@ -1,0 +1,72 @@
+//! How a power sensor turns a load into readings.
+
+use crate::run_folder::Sensor;
+use crate::units::{Micros, Millis, Nanos};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+/// A sensor's response, as far as it is known: a reading is the mean over a window of the power behind a first-order lag.
+///
+/// The reading that is renewed at time `r` is the mean over `[r − delay − window, r − delay]` of `y`, where
+/// `dy/dt = (P − y)/lag` and `P` is the load.
+///
+/// ```
+/// use shared::run_folder::Sensor;
+/// use shared::sensor::SensorResponse;
+/// use shared::units::Micros;
+///
+/// let manifest = Sensor { refresh_ns: Some(2_200_000), window_ns: Some(1_100_000), ..Sensor::default() };
+/// let given = SensorResponse { window: Some(Micros(900.0)), ..SensorResponse::default() };
+/// let known = given.or(SensorResponse::from(&manifest));
+/// assert_eq!((known.refresh, known.window, known.lag), (Some(Micros(2200.0)), Some(Micros(900.0)), None));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SensorResponse {
+    /// Time between renewals of the reading.
+    pub refresh: Option<Micros>,
+    /// Length of the window that a reading is the mean of; more than zero.
+    pub window: Option<Micros>,
+    /// Time constant of a first-order lag before the window; 0 is none.
+    pub lag: Option<Micros>,
+    /// How long before the moment of a renewal the window ends.
+    pub delay: Option<Micros>,
+}
+
+impl SensorResponse {
+    /// What is known here, and for the rest what `other` knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            refresh: self.refresh.or(other.refresh),
+            window: self.window.or(other.window),
+            lag: self.lag.or(other.lag),
+            delay: self.delay.or(other.delay),
+        }
+    }
+}
+
+impl From<&Sensor> for SensorResponse {
+    /// What a manifest says of a rail's sensor. A window of zero means that it is not known.
+    fn from(sensor: &Sensor) -> Self {
+        let micros = |ns: Option<u64>| ns.map(|ns| Micros::from(Nanos(ns as f64)));
+        Self {
+            refresh: micros(sensor.refresh_ns),
+            window: micros(sensor.window_ns).filter(|window| window.0 > 0.0),
+            lag: micros(sensor.lag_ns),
+            delay: None,
+        }
+    }
+}
+
+impl Serialize for SensorResponse {
+    /// In milliseconds, under names that say so: `refresh_ms`, `window_ms`, `lag_ms`, `delay_ms`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = |time: Option<Micros>| time.map(Millis::from);
+        let mut fields = serializer.serialize_struct("SensorResponse", 4)?;
+        fields.serialize_field("refresh_ms", &millis(self.refresh))?;
+        fields.serialize_field("window_ms", &millis(self.window))?;
+        fields.serialize_field("lag_ms", &millis(self.lag))?;
+        fields.serialize_field("delay_ms", &millis(self.delay))?;
+        fields.end()
+    }
+}
