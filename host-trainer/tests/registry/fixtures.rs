@@ -178,6 +178,7 @@ fn artefact(part: &Part) -> Artefact {
             folds: Some("by network".into()),
             test: None,
             test_by_network: BTreeMap::new(),
+            baselines: BTreeMap::new(),
         },
         interval: None,
         self_test: SelfTest {

@@ -2,12 +2,20 @@
 
 use super::number::{drawable, tick_label};
 
-/// An axis as asked for: its label with its unit, and how it is scaled.
+/// An axis: its label with its unit, and whether it is linear or logarithmic.
+///
+/// ```
+/// use charts::Axis;
+///
+/// let time = Axis::log("run time, ms");
+/// let error = Axis::linear("error, %").including(-10.0).including(10.0);
+/// assert_ne!(time, error);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
     label: String,
     logarithmic: bool,
-    /// Values that the axis spans whatever the data.
+    /// Values that the axis always spans.
     includes: Vec<f64>,
 }
 
@@ -17,12 +25,12 @@ impl Axis {
         Self { label: label.into(), logarithmic: false, includes: Vec::new() }
     }
 
-    /// A logarithmic axis; values that are zero or less are left out and counted.
+    /// A logarithmic axis. Values of zero or less are left out and counted.
     pub fn log(label: impl Into<String>) -> Self {
         Self { label: label.into(), logarithmic: true, includes: Vec::new() }
     }
 
-    /// Spans a value whatever the data.
+    /// Makes the axis span a value, whatever the data.
     #[must_use]
     pub fn including(mut self, value: f64) -> Self {
         self.includes.push(value);

@@ -1,9 +1,8 @@
-//! Horizontal bars with their names and values, in a given order: a ranking.
+//! Horizontal bars with names and values, in a given order.
 
 use super::axis::Axis;
-use super::figure::{CHARACTER, Figure, fitting, left_out, said};
-use super::number;
-use super::number::px;
+use super::figure::{CHARACTER, Figure, fitting, left_out, visible};
+use super::number::{number, px};
 use maud::{Markup, html};
 
 /// Bars drawn at most.
@@ -16,7 +15,7 @@ pub struct Bar {
     pub name: String,
     /// Its length; may be negative.
     pub value: f64,
-    /// What it varied between, where it was found several times.
+    /// Its least and greatest value over repetitions, where there were several.
     pub range: Option<(f64, f64)>,
 }
 
@@ -81,8 +80,8 @@ impl Bars {
                     let range = range(bar).map(|(low, high)| (scale.at(low), scale.at(high)));
                     let words = format!("{}: {}", bar.name, number(*value));
                     html! {
-                        text x=(px(left - 8.0)) y=(px(middle + 4.0)) text-anchor="end" { (fitting(&bar.name, NAMES - 12.0)) title { (said(&bar.name)) } }
-                        rect class="f0" x=(px(from)) y=(px(middle - 7.0)) width=(px((to - from).max(0.8))) height="14" { title { (said(&words)) } }
+                        text x=(px(left - 8.0)) y=(px(middle + 4.0)) text-anchor="end" { (fitting(&bar.name, NAMES - 12.0)) title { (visible(&bar.name)) } }
+                        rect class="f0" x=(px(from)) y=(px(middle - 7.0)) width=(px((to - from).max(0.8))) height="14" { title { (visible(&words)) } }
                         @if let Some((low, high)) = range {
                             path class="whisker" d=(format!("M{} {}v8m0 -4H{}m0 -4v8", px(low), px(middle - 4.0), px(high))) {}
                         }

@@ -1,9 +1,8 @@
-//! What a whole is made of: one bar, cut by shares, with the figures in words beside it.
+//! Shares of a whole: one stacked bar with the figures beside it.
 
-use super::figure::{Figure, left_out, said};
-use super::marks;
-use super::number::{drawable, px};
-use super::{LOOKS, number};
+use super::figure::{Figure, fitting, left_out, visible};
+use super::marks::{self, LOOKS};
+use super::number::{drawable, number, px};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -25,10 +24,10 @@ pub struct Breakdown {
 }
 
 impl Breakdown {
-    /// A chart of these parts, largest first whatever their order; from the [`LOOKS`]th on they are drawn as one.
+    /// A chart of these parts, largest first. Parts beyond [`LOOKS`] − 1 are drawn as one.
     #[must_use]
     pub fn new(id: &str, title: &str, description: &str, unit: &str, shares: Vec<Share>) -> Self {
-        Self { figure: Figure::new(id, title, description), unit: said(unit), shares }
+        Self { figure: Figure::new(id, title, description), unit: visible(unit), shares }
     }
 
     /// The chart as a figure.
@@ -64,10 +63,10 @@ impl Breakdown {
                     let words = format!("{name}: {} {}, {:.1} %", number(*amount), self.unit, 100.0 * share);
                     html! {
                         rect fill=(marks::fill(&figure.id, i)) x=(px(x)) y=(px(top)) width=(px((across * share - 1.0).max(0.5))) height=(px(bar)) {
-                            title { (said(&words)) }
+                            title { (visible(&words)) }
                         }
                         rect fill=(marks::fill(&figure.id, i)) x=(px(left)) y=(px(row(i) - 12.0)) width="22" height="14" {}
-                        text x=(px(left + 30.0)) y=(px(row(i))) { (super::figure::fitting(name, 200.0)) }
+                        text x=(px(left + 30.0)) y=(px(row(i))) { (fitting(name, 200.0)) }
                         text class="tick" x=(px(width - 90.0)) y=(px(row(i))) text-anchor="end" { (number(*amount)) " " (self.unit) }
                         text class="tick" x=(px(width - 4.0)) y=(px(row(i))) text-anchor="end" { (format!("{:.1} %", 100.0 * share)) }
                     }

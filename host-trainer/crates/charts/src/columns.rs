@@ -1,10 +1,9 @@
 //! Columns in order: one for each layer of an engine, say, as they run.
 
 use super::axis::Axis;
-use super::figure::{CHARACTER, Figure, fitting, left_out, said};
-use super::marks::{self, Look};
-use super::number::px;
-use super::{LOOKS, MOST_MARKS, number};
+use super::figure::{CHARACTER, Figure, fitting, left_out, visible};
+use super::marks::{self, LOOKS, Look, MOST_MARKS};
+use super::number::{number, px};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -40,7 +39,7 @@ impl Columns {
     #[must_use]
     pub fn series(mut self, name: &str) -> Self {
         let look = self.figure.key.len();
-        self.figure.key.push((said(name), Look::Area(look)));
+        self.figure.key.push((visible(name), Look::Area(look)));
         self
     }
 
@@ -115,7 +114,7 @@ impl Columns {
                                 let words = format!("{}. {} ({series_name}): {}", i + 1, column.name, number(*value));
                                 html! {
                                     rect fill=(marks::fill(&figure.id, *series)) x=(px(x)) y=(px(tip))
-                                        width=(px((pitch - gap).max(0.3))) height=(px((base - tip).max(0.0))) { title { (said(&words)) } }
+                                        width=(px((pitch - gap).max(0.3))) height=(px((base - tip).max(0.0))) { title { (visible(&words)) } }
                                 }
                             })
                         }

@@ -1,26 +1,27 @@
-//! How often intervals hold what they should: a box for the share that held, as far as chance leaves it open.
+//! Coverage of prediction intervals: the share of measurements inside their interval, with its confidence interval.
 
 use super::axis::Axis;
-use super::figure::{CHARACTER, Figure, fitting, said};
-use super::number::px;
+use super::figure::{CHARACTER, Figure, fitting, visible};
+use super::number::{number, px};
 use maud::{Markup, html};
 
 /// Rows drawn at most.
 const MOST_ROWS: usize = 60;
 
-/// Intervals of one kind.
+/// The intervals of one row of the chart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// What they are of.
+pub struct CoverageRow {
+    /// The row's label.
     pub name: String,
-    /// How many held their measurement.
+    /// Intervals that hold their measurement.
     pub held: usize,
-    /// How many there were.
+    /// All intervals.
     pub of: usize,
 }
 
-impl Held {
-    /// The share that held, in percent, with the 95 % confidence interval of Wilson (1927) around it; none where there are none.
+impl CoverageRow {
+    /// The coverage in percent, with the lower and upper end of its 95 % confidence interval (Wilson, 1927). `None` without
+    /// intervals.
     #[must_use]
     pub fn percent(&self) -> Option<(f64, f64, f64)> {
         if self.of == 0 {
@@ -38,18 +39,18 @@ impl Held {
     }
 }
 
-/// A chart of how often intervals held, against how often they should have.
+/// A chart of the coverage of intervals beside their nominal level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coverage {
     figure: Figure,
     nominal_percent: f64,
-    rows: Vec<Held>,
+    rows: Vec<CoverageRow>,
 }
 
 impl Coverage {
     /// A chart of intervals that should hold `nominal_percent` of the measurements.
     #[must_use]
-    pub fn new(id: &str, title: &str, description: &str, nominal_percent: f64, rows: Vec<Held>) -> Self {
+    pub fn new(id: &str, title: &str, description: &str, nominal_percent: f64, rows: Vec<CoverageRow>) -> Self {
         Self { figure: Figure::new(id, title, description), nominal_percent, rows }
     }
 
@@ -59,7 +60,7 @@ impl Coverage {
         const ROW: f64 = 24.0;
         const NAMES: f64 = 164.0;
         let mut figure = self.figure.clone();
-        let all: Vec<(&Held, (f64, f64, f64))> =
+        let all: Vec<(&CoverageRow, (f64, f64, f64))> =
             self.rows.iter().filter_map(|row| Some((row, row.percent()?))).collect();
         let shown = &all[..all.len().min(MOST_ROWS)];
         if shown.len() < all.len() {
@@ -91,22 +92,22 @@ impl Coverage {
                         "{}: {} of {} held, {share:.1} % ({low:.1} to {high:.1} %)", row.name, row.held, row.of
                     );
                     html! {
-                        text x=(px(left - 8.0)) y=(px(middle + 4.0)) text-anchor="end" { (fitting(&row.name, NAMES - 12.0)) title { (said(&row.name)) } }
+                        text x=(px(left - 8.0)) y=(px(middle + 4.0)) text-anchor="end" { (fitting(&row.name, NAMES - 12.0)) title { (visible(&row.name)) } }
                         rect class=(if hit { "f0" } else { "off" }) fill-opacity=".35" x=(px(from)) y=(px(middle - 7.0))
-                            width=(px((to - from).max(1.0))) height="14" { title { (said(&words)) } }
+                            width=(px((to - from).max(1.0))) height="14" { title { (visible(&words)) } }
                         @if hit {
                             line class="whisker" x1=(px(at)) x2=(px(at)) y1=(px(middle - 8.0)) y2=(px(middle + 8.0)) {}
                         } @else {
                             path class="whisker" d=(format!("M{} {}l8 8m0 -8l-8 8", px(at - 4.0), px(middle - 4.0))) {}
                         }
                         text class="tick" x=(px(width - 4.0)) y=(px(middle + 4.0)) text-anchor="end" {
-                            (format!("{share:.1} %, n = {}", super::number(row.of as f64)))
+                            (format!("{share:.1} %, n = {}", number(row.of as f64)))
                         }
                     }
                 })
             }
             line class="guide" x1=(px(nominal)) x2=(px(nominal)) y1=(px(top - 4.0)) y2=(px(bottom)) {}
-            text class="tick" x=(px(nominal)) y=(px(top - 8.0)) text-anchor="middle" { "promised " (super::number(self.nominal_percent)) " %" }
+            text class="tick" x=(px(nominal)) y=(px(top - 8.0)) text-anchor="middle" { "promised " (number(self.nominal_percent)) " %" }
             text class="tick" x=(px(right)) y=(px(bottom + 34.0)) text-anchor="end" { (axis.label()) }
             @if shown.is_empty() { text x=(px(width / 2.0)) y=(px(top + 15.0)) text-anchor="middle" { "nothing to show" } }
         };
@@ -121,9 +122,9 @@ mod tests {
     #[test]
     fn wilson_bounds_of_a_case_by_hand() {
         // 9 of 10: centre (0.9 + 0.19207) / 1.38415, half-width 1.96 · √(0.009 + 0.0096036) / 1.38415.
-        let (share, low, high) = Held { name: String::new(), held: 9, of: 10 }.percent().expect("some");
+        let (share, low, high) = CoverageRow { name: String::new(), held: 9, of: 10 }.percent().expect("some");
         assert!((share - 90.0).abs() < 1e-9);
         assert!((low - 59.585).abs() < 0.01 && (high - 98.212).abs() < 0.01, "{low} {high}");
-        assert_eq!(Held { name: String::new(), held: 0, of: 0 }.percent(), None);
+        assert_eq!(CoverageRow { name: String::new(), held: 0, of: 0 }.percent(), None);
     }
 }

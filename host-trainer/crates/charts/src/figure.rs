@@ -1,24 +1,25 @@
-//! What all charts share: the figure around the drawing, its key, its notes, and text that fits.
+//! The frame that all charts share: caption, key and notes around the drawing, and text shortened to fit.
 
 use super::marks::{self, Look};
+use super::number::number;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 /// Pixels that one character of a chart's text takes, about.
 pub(super) const CHARACTER: f64 = 6.7;
 
-/// A figure being put together.
+/// The parts of a figure.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Figure {
     /// Names the figure within its page, and what is in it.
     pub(super) id: String,
     /// What it shows.
     pub(super) title: String,
-    /// What a reader who cannot see it should know.
+    /// A description for readers who cannot see it.
     pub(super) description: String,
     /// Names of the series with their looks.
     pub(super) key: Vec<(String, Look)>,
-    /// What was left out, and why.
+    /// Notes below the drawing: what was left out, and why.
     pub(super) notes: Vec<String>,
     /// Width and height of the drawing.
     pub(super) size: (f64, f64),
@@ -30,7 +31,7 @@ impl Figure {
     pub(super) fn new(id: &str, title: &str, description: &str) -> Self {
         Self {
             id: identifier(id),
-            title: said(title),
+            title: visible(title),
             description: shared::failure::printable(description),
             ..Self::default()
         }
@@ -86,8 +87,8 @@ pub(super) fn fitting(text: &str, pixels: f64) -> String {
     format!("{start}…{end}")
 }
 
-/// What a mark says when pointed at: visible characters only, and not a page of them.
-pub(super) fn said(text: &str) -> String {
+/// Text of a tooltip or key: visible characters only, and at most 300 of them.
+pub(super) fn visible(text: &str) -> String {
     shared::failure::printable(text).chars().take(300).collect()
 }
 
@@ -97,12 +98,12 @@ pub(super) fn thinned(count: usize, most: usize) -> impl Iterator<Item = usize> 
     (0..kept).map(move |i| if kept < count { i * count / kept } else { i })
 }
 
-/// The sentence that tells of marks left out.
+/// The note about marks that are left out.
 pub(super) fn left_out(count: usize, why: &str) -> Option<String> {
     match count {
         0 => None,
         1 => Some(format!("One value is left out: {why}.")),
-        _ => Some(format!("{} values are left out: {why}.", super::number(count as f64))),
+        _ => Some(format!("{} values are left out: {why}.", number(count as f64))),
     }
 }
 

@@ -1,17 +1,22 @@
-//! How often values occur.
+//! Histograms.
 
 use super::axis::{Axis, step};
 use super::figure::left_out;
-use super::number;
-use super::number::drawable;
+use super::number::{drawable, number};
 use super::plot::{Plot, Span};
 use maud::Markup;
 
 /// Bins aimed at.
 const BINS: usize = 24;
 
-/// A histogram of values: bins 1, 2 or 5 times a power of ten wide; values beyond `cut` either way are counted in the
-/// outermost bins, so that a few wild ones do not squeeze the rest.
+/// A histogram of values. Bins are 1, 2 or 5 times a power of ten wide. Values beyond ±`cut` are counted in the outermost
+/// bins, so that a few outliers do not squeeze the rest.
+///
+/// ```
+/// let errors = [-4.0, 1.5, 2.0, 180.0];
+/// let chart = charts::histogram("errors", "Errors", "Relative errors of four layers", "error, %", &errors, Some(50.0));
+/// assert!(chart.into_string().contains("1 values beyond ±50"));
+/// ```
 #[must_use]
 pub fn histogram(id: &str, title: &str, description: &str, label: &str, values: &[f64], cut: Option<f64>) -> Markup {
     let good: Vec<f64> = values.iter().filter_map(|v| drawable(*v)).collect();

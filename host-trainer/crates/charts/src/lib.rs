@@ -1,10 +1,23 @@
 //! Charts as static, accessible SVG for pages that run no script.
 //!
-//! Every chart is a value: it is given its numbers and renders to markup that is always the same for the same numbers.
-//! Nothing in it depends on a script, a style attribute or another file, so that a page with a strict content-security
-//! policy can hold it; colours come from [`STYLE`], by classes, for light and dark pages. Colour never tells alone: points
-//! differ by shape, lines by dashes, areas by hatching, and all of them by what they say when pointed at. Text from outside
-//! is escaped. Numbers that are none are left out and counted below the chart, as are marks beyond [`MOST_MARKS`].
+//! A chart is a value: build it from numbers, then render it. The same numbers always give the same markup. A chart needs no
+//! script, no style attribute and no other file, so a page with a strict content-security policy can hold it. Colours come
+//! from [`STYLE`] by class, for light and dark pages. Colour is never the only difference: points differ in shape, lines in
+//! dashes, areas in hatching, and each mark has a tooltip. Text from outside is escaped. Values that are not numbers are left
+//! out and counted below the chart, and so are marks beyond [`MOST_MARKS`].
+//!
+//! ```
+//! use charts::{Axis, Plot, Point, page};
+//!
+//! let points = vec![Point::named("conv1", 0.21, 0.19), Point::named("fc", 0.03, 0.04)];
+//! let chart = Plot::new("runtime", "Run time", "Predicted against measured run time of two layers",
+//!     Axis::log("measured, ms"), Axis::log("predicted, ms"))
+//!     .points("layers", points)
+//!     .equality()
+//!     .render();
+//! let html = page::render("Run time", "", &chart);
+//! assert!(html.contains("<svg") && html.contains("conv1"));
+//! ```
 
 mod axis;
 mod bars;
@@ -17,26 +30,18 @@ mod marks;
 mod number;
 pub mod page;
 mod plot;
+mod style;
 
 pub use axis::Axis;
 pub use bars::{Bar, Bars};
 pub use breakdown::{Breakdown, Share};
 pub use columns::{Column, Columns};
-pub use coverage::{Coverage, Held};
+pub use coverage::{Coverage, CoverageRow};
 pub use histogram::histogram;
+pub use marks::{LOOKS, MOST_MARKS};
 pub use number::{number, percent};
 pub use plot::{Plot, Point, Span};
-
-/// Marks that one series of a chart draws at most; of more, evenly spaced ones are drawn.
-pub const MOST_MARKS: usize = 1_500;
-/// Series that look different from each other; the next one looks like the first again.
-pub const LOOKS: usize = 8;
-
-/// The style sheet of all charts, to be served or put into a page's `<style>` once.
-///
-/// Charts take their colours from custom properties (`--chart-ink`, `--chart-faint`, `--chart-0` …), which a page may set
-/// again to match its own.
-pub const STYLE: &str = include_str!("style.css");
+pub use style::STYLE;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,12 @@
 //! Marks that differ by more than their colour: shapes of points, dashes of lines, hatching of areas.
 
-use super::LOOKS;
 use super::number::px;
 use maud::{Markup, html};
+
+/// The most marks that one series of a chart draws. A longer series draws evenly spaced ones.
+pub const MOST_MARKS: usize = 1_500;
+/// The number of series that look different from each other. The next one looks like the first again.
+pub const LOOKS: usize = 8;
 
 /// How a series looks in the chart and its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +26,11 @@ pub(super) enum Look {
 /// Half the width of a point.
 const RADIUS: f64 = 3.4;
 
-/// A point at a place, with what it says when pointed at.
-pub(super) fn point(look: usize, x: f64, y: f64, radius: f64, said: &str) -> Markup {
+/// A point with its tooltip.
+pub(super) fn point(look: usize, x: f64, y: f64, radius: f64, tooltip: &str) -> Markup {
     let look = look % LOOKS;
     let class = format!("point f{look}");
-    let title = html! { @if !said.is_empty() { title { (said) } } };
+    let title = html! { @if !tooltip.is_empty() { title { (tooltip) } } };
     if look == 0 {
         return html! { circle class=(class) cx=(px(x)) cy=(px(y)) r=(px(radius)) { (title) } };
     }
@@ -82,8 +86,8 @@ fn outline(look: usize, x: f64, y: f64, r: f64) -> String {
 }
 
 /// The point of ordinary size.
-pub(super) fn plain_point(look: usize, x: f64, y: f64, said: &str) -> Markup {
-    point(look, x, y, RADIUS, said)
+pub(super) fn plain_point(look: usize, x: f64, y: f64, tooltip: &str) -> Markup {
+    point(look, x, y, RADIUS, tooltip)
 }
 
 /// The fill of an area: a reference to its figure's pattern.

@@ -1,11 +1,11 @@
 //! Numbers as a chart's reader wants them: short, and at a glance.
 
-/// Magnitudes beyond this are taken for no number at all: nothing measured here comes near.
+/// Magnitudes above this are not drawn. No measurement comes near.
 pub(super) const LARGEST: f64 = 1e100;
-/// Magnitudes below this are taken for zero.
+/// Magnitudes below this count as zero.
 const SMALLEST: f64 = 1e-100;
 
-/// A number that can be drawn: finite, not absurdly large; absurdly small ones are zero.
+/// A number that can be drawn: finite and within [`LARGEST`]. Numbers below [`SMALLEST`] become zero.
 pub(super) fn drawable(value: f64) -> Option<f64> {
     let magnitude = value.abs();
     if !value.is_finite() || magnitude > LARGEST {
@@ -15,7 +15,13 @@ pub(super) fn drawable(value: f64) -> Option<f64> {
 }
 
 /// A number with three significant digits or so, thousands apart, and an SI prefix from a hundred thousand on:
-/// `0.0123`, `4.5`, `1,250`, `3.2 M`. Below 10⁻⁴ it has a power of ten. What is no number is a dash.
+/// `0.0123`, `4.5`, `1,250`, `3.2 M`. Below 10⁻⁴ it has a power of ten. NaN and infinity become a dash.
+///
+/// ```
+/// assert_eq!(charts::number(1_250.0), "1,250");
+/// assert_eq!(charts::number(3_210_000.0), "3.21 M");
+/// assert_eq!(charts::number(f64::NAN), "–");
+/// ```
 #[must_use]
 pub fn number(value: f64) -> String {
     let Some(value) = drawable(value) else { return "–".to_owned() };

@@ -1,10 +1,9 @@
 //! Charts of numbers against numbers: points, lines, spans and bands between two axes.
 
 use super::axis::{Axis, Scale};
-use super::figure::{CHARACTER, Figure, fitting, left_out, said, thinned};
-use super::marks::{self, Look};
-use super::number::px;
-use super::{MOST_MARKS, number};
+use super::figure::{CHARACTER, Figure, fitting, left_out, thinned, visible};
+use super::marks::{self, LOOKS, Look, MOST_MARKS};
+use super::number::{number, px};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,7 +15,7 @@ pub struct Point {
     pub x: f64,
     /// Along the vertical axis.
     pub y: f64,
-    /// What it says when pointed at, before its numbers; may be empty.
+    /// Its name in the tooltip, before its numbers. May be empty.
     pub name: String,
 }
 
@@ -42,9 +41,9 @@ pub struct Span {
     pub to: f64,
     /// How high it is.
     pub height: f64,
-    /// Its look, 0 to [`super::LOOKS`] − 1; none: grey.
+    /// Its look, 0 to [`LOOKS`] − 1; none: grey.
     pub look: Option<usize>,
-    /// What it says when pointed at, before its numbers.
+    /// Its name in the tooltip, before its numbers.
     pub name: String,
 }
 
@@ -59,7 +58,7 @@ enum Layer {
 
 /// A chart with two axes of numbers.
 ///
-/// What is added later is drawn over what was added before. Series are points and lines: each takes the next look.
+/// Later parts are drawn over earlier ones. Points and lines are series: each takes the next look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
     figure: Figure,
@@ -70,7 +69,7 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// An empty chart. `id` is unique in its page; `description` tells what the chart shows to who cannot see it.
+    /// An empty chart. `id` is unique in its page; `description` is read to those who cannot see the chart.
     #[must_use]
     pub fn new(id: &str, title: &str, description: &str, x: Axis, y: Axis) -> Self {
         let mut figure = Figure::new(id, title, description);
@@ -91,7 +90,7 @@ impl Plot {
     pub fn points(mut self, name: &str, points: Vec<Point>) -> Self {
         let look = self.series;
         self.series += 1;
-        self.figure.key.push((said(name), Look::Point(look)));
+        self.figure.key.push((visible(name), Look::Point(look)));
         self.layers.push(Layer::Points { look, points });
         self
     }
@@ -101,7 +100,7 @@ impl Plot {
     pub fn line(mut self, name: &str, points: Vec<Point>, marked: bool) -> Self {
         let look = self.series;
         self.series += 1;
-        self.figure.key.push((said(name), if marked { Look::Point(look) } else { Look::Line(look) }));
+        self.figure.key.push((visible(name), if marked { Look::Point(look) } else { Look::Line(look) }));
         self.layers.push(Layer::Line { look, points: points.clone() });
         if marked {
             self.layers.push(Layer::Points { look, points });
@@ -113,7 +112,7 @@ impl Plot {
     #[must_use]
     pub fn guide(mut self, name: &str, points: Vec<(f64, f64)>) -> Self {
         if !name.is_empty() {
-            self.figure.key.push((said(name), Look::Guide));
+            self.figure.key.push((visible(name), Look::Guide));
         }
         self.layers.push(Layer::Guide(points));
         self
@@ -122,7 +121,7 @@ impl Plot {
     /// A shaded area between two lines.
     #[must_use]
     pub fn band(mut self, name: &str, low: Vec<(f64, f64)>, high: Vec<(f64, f64)>) -> Self {
-        self.figure.key.push((said(name), Look::Band));
+        self.figure.key.push((visible(name), Look::Band));
         self.layers.push(Layer::Band { low, high });
         self
     }
@@ -233,7 +232,7 @@ impl Plot {
             Layer::Line { look, points } => {
                 let good: Vec<(f64, f64)> = points.iter().filter_map(|p| accepted(p.x, p.y)).collect();
                 let mut kept = thinned(good.len(), MOST_MARKS).map(|i| good[i]).chain(good.last().copied());
-                html! { path class=(format!("line s{}", look % super::LOOKS)) d=(path(&mut kept)) {} }
+                html! { path class=(format!("line s{}", look % LOOKS)) d=(path(&mut kept)) {} }
             }
             Layer::Points { look, points } => {
                 let good: Vec<&Point> = points.iter().filter(|p| accepted(p.x, p.y).is_some()).collect();
@@ -254,12 +253,12 @@ impl Plot {
                             let (left, right) = (frame.x.at(span.from), frame.x.at(span.to));
                             let (base, top) = (frame.y.at(self.y.accepts(0.0).unwrap_or(0.0)), frame.y.at(span.height));
                             let fill = span.look.map(|look| marks::fill(&self.figure.id, look));
-                            looks.extend(span.look.map(|look| look % super::LOOKS));
+                            looks.extend(span.look.map(|look| look % LOOKS));
                             html! {
                                 rect class=[span.look.is_none().then_some("rest")] fill=[fill]
                                     x=(px(left.min(right))) y=(px(top.min(base)))
                                     width=(px((right - left).abs().max(0.3))) height=(px((base - top).abs().max(0.3))) {
-                                    title { (said(&format!("{}: {}", span.name, number(span.height)))) }
+                                    title { (visible(&format!("{}: {}", span.name, number(span.height)))) }
                                 }
                             }
                         })
@@ -272,7 +271,7 @@ impl Plot {
 
 fn tooltip(name: &str, x: f64, y: f64) -> String {
     let numbers = format!("{} → {}", number(x), number(y));
-    said(&if name.is_empty() { numbers } else { format!("{name}: {numbers}") })
+    visible(&if name.is_empty() { numbers } else { format!("{name}: {numbers}") })
 }
 
 /// The drawing area with its two scales.

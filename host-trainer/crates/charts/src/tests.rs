@@ -52,7 +52,8 @@ fn every_chart(name: &str, values: &[f64]) -> Vec<(&'static str, Markup)> {
         .map(|part| Column { name: name.to_owned(), parts: part.iter().copied().enumerate().collect() });
     let bars = values.iter().map(|v| Bar { name: name.to_owned(), value: *v, range: Some((*v, v * 2.0)) }).collect();
     let shares = values.iter().map(|v| Share { name: name.to_owned(), amount: *v }).collect();
-    let held = values.iter().map(|v| Held { name: name.to_owned(), held: v.abs() as u8 as usize, of: 255 }).collect();
+    let held =
+        values.iter().map(|v| CoverageRow { name: name.to_owned(), held: v.abs() as u8 as usize, of: 255 }).collect();
     vec![
         ("linear", plot(Axis::linear(name), Axis::linear(name)).render()),
         ("log", plot(Axis::log(name), Axis::log(name)).wide().render()),

@@ -13,10 +13,12 @@ mod fold_hash;
 mod folds;
 pub mod formula;
 pub mod lasso;
+mod linalg;
 pub mod linear;
 pub mod metrics;
 pub mod mlp;
 pub mod nnls;
+pub mod random;
 pub mod scaler;
 pub mod terms;
 

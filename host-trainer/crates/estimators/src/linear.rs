@@ -4,6 +4,7 @@
 //! that takes columns of full rank. Their coefficients are zero.
 
 use crate::design::Design;
+use crate::linalg::dot;
 use linfa::Dataset;
 use linfa::ParamGuard;
 use linfa::traits::Fit;
@@ -12,6 +13,8 @@ use ndarray::{Array1, Array2};
 
 /// A column whose part orthogonal to the columns before it has less than this share of its squared length depends on them.
 const DEPENDENT: f64 = 1e-10;
+/// Lanes of a scalar product.
+const LANES: usize = 8;
 /// The power of the mean that the variance of a gamma distribution is proportional to.
 const GAMMA: f64 = 2.0;
 /// Iterations of L-BFGS at most.
@@ -135,7 +138,6 @@ fn check(design: &Design, target: &[f64]) -> Result<(), LinearError> {
 
 /// The first columns, `most` at most, of which none is a combination of those before it: by modified Gram–Schmidt.
 fn independent(design: &Design, most: usize) -> Vec<usize> {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let mut kept = Vec::new();
     for (index, column) in design.iter_columns().enumerate() {
@@ -144,10 +146,10 @@ fn independent(design: &Design, most: usize) -> Vec<usize> {
         }
         let mut rest = column.to_vec();
         for direction in &basis {
-            let share = dot(direction, &rest);
+            let share = dot::<LANES>(direction, &rest);
             rest.iter_mut().zip(direction).for_each(|(value, d)| *value -= share * d);
         }
-        let (length, whole) = (dot(&rest, &rest), dot(column, column));
+        let (length, whole) = (dot::<LANES>(&rest, &rest), dot::<LANES>(column, column));
         if length > DEPENDENT * whole {
             let length = length.sqrt();
             rest.iter_mut().for_each(|value| *value /= length);

@@ -6,7 +6,15 @@ use serde::{Deserialize, Serialize};
 pub const NEARLY_ZERO: f64 = 1e-9;
 
 /// Errors of predictions against measurements.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+///
+/// ```
+/// use estimators::metrics::Metrics;
+///
+/// let metrics = Metrics::of(&[1.0, 2.0], &[1.1, 1.8]);
+/// assert_eq!(metrics.n, 2);
+/// assert!((metrics.mape_percent.unwrap() - 10.0).abs() < 1e-9);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Metrics {
     /// Number of pairs.
     pub n: usize,

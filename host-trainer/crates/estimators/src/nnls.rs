@@ -1,6 +1,10 @@
 //! Non-negative least squares, exact (Lawson and Hanson, *Solving Least Squares Problems*, 1974, chapter 23), and the same
 //! with outliers weighed down.
 
+use crate::linalg::dot;
+use linfa_linalg::cholesky::CholeskyInplace;
+use ndarray::Array2;
+
 /// Reweightings of the robust fit; the weights settle after a few.
 const REWEIGHTINGS: usize = 8;
 /// Huber's constant: 95 % efficiency where errors are normal.
@@ -13,6 +17,15 @@ const SINGULAR: f64 = 1e-11;
 const LANES: usize = 16;
 
 /// min ‖A·x − y‖² over x ≥ 0; `columns` are those of A. Columns of zeros get a coefficient of zero.
+///
+/// ```
+/// use estimators::nnls;
+///
+/// // Without the bound, the second coefficient would be −1.
+/// let x = nnls::solve(&[vec![1.0, 1.0, 1.0], vec![0.0, 1.0, 2.0]], &[3.0, 2.0, 1.0]);
+/// assert!((x[0] - 2.0).abs() < 1e-9);
+/// assert_eq!(x[1], 0.0);
+/// ```
 #[must_use]
 pub fn solve(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
     weighted(columns, y, &vec![1.0; y.len()])
@@ -48,32 +61,21 @@ pub fn relative_robust(columns: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
     x
 }
 
-/// A scalar product, in as many sums side by side as keep a processor's vector unit busy, always in the same order.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
-}
-
 fn weighted(columns: &[Vec<f64>], y: &[f64], weights: &[f64]) -> Vec<f64> {
     let times_weights = |column: &Vec<f64>| column.iter().zip(weights).map(|(a, w)| a * w).collect();
     let heavy: Vec<Vec<f64>> = columns.iter().map(times_weights).collect();
-    let lengths: Vec<f64> = heavy.iter().zip(columns).map(|(heavy, column)| dot(heavy, column).sqrt()).collect();
+    let lengths: Vec<f64> =
+        heavy.iter().zip(columns).map(|(heavy, column)| dot::<LANES>(heavy, column).sqrt()).collect();
     let used: Vec<usize> = (0..columns.len()).filter(|&j| lengths[j] > 0.0 && lengths[j].is_finite()).collect();
     let n = used.len();
     let mut gram = vec![vec![0.0; n]; n];
     let mut target = vec![0.0; n];
     for i in 0..n {
         for j in 0..=i {
-            gram[i][j] = dot(&heavy[used[i]], &columns[used[j]]) / (lengths[used[i]] * lengths[used[j]]);
+            gram[i][j] = dot::<LANES>(&heavy[used[i]], &columns[used[j]]) / (lengths[used[i]] * lengths[used[j]]);
             gram[j][i] = gram[i][j];
         }
-        target[i] = dot(&heavy[used[i]], y) / lengths[used[i]];
+        target[i] = dot::<LANES>(&heavy[used[i]], y) / lengths[used[i]];
     }
     let scaled = active_set(&gram, &target);
     let mut x = vec![0.0; columns.len()];
@@ -100,7 +102,7 @@ fn active_set(gram: &[Vec<f64>], target: &[f64]) -> Vec<f64> {
         }
         passive.push(entering);
         loop {
-            let Some(solution) = cholesky(gram, target, &passive) else {
+            let Some(solution) = solve_chosen(gram, target, &passive) else {
                 // The newest column is a combination of those at hand.
                 passive.pop();
                 barred[entering] = true;
@@ -143,28 +145,19 @@ fn active_set(gram: &[Vec<f64>], target: &[f64]) -> Vec<f64> {
 }
 
 /// Solves the equations of some of the columns; none where they depend on each other.
-fn cholesky(gram: &[Vec<f64>], target: &[f64], chosen: &[usize]) -> Option<Vec<f64>> {
+fn solve_chosen(gram: &[Vec<f64>], target: &[f64], chosen: &[usize]) -> Option<Vec<f64>> {
     let n = chosen.len();
-    let mut lower = vec![vec![0.0; n]; n];
-    for i in 0..n {
-        for j in 0..=i {
-            let sum = gram[chosen[i]][chosen[j]] - (0..j).map(|k| lower[i][k] * lower[j][k]).sum::<f64>();
-            if i == j {
-                if sum < SINGULAR {
-                    return None;
-                }
-                lower[i][i] = sum.sqrt();
-            } else {
-                lower[i][j] = sum / lower[j][j];
-            }
-        }
+    let matrix = Array2::from_shape_fn((n, n), |(i, j)| gram[chosen[i]][chosen[j]]);
+    let lower = matrix.cholesky_into_dirty().ok()?;
+    if lower.diag().iter().any(|pivot| pivot * pivot < SINGULAR) {
+        return None;
     }
     let mut x = vec![0.0; n];
     for i in 0..n {
-        x[i] = (target[chosen[i]] - (0..i).map(|k| lower[i][k] * x[k]).sum::<f64>()) / lower[i][i];
+        x[i] = (target[chosen[i]] - (0..i).map(|k| lower[(i, k)] * x[k]).sum::<f64>()) / lower[(i, i)];
     }
     for i in (0..n).rev() {
-        x[i] = (x[i] - (i + 1..n).map(|k| lower[k][i] * x[k]).sum::<f64>()) / lower[i][i];
+        x[i] = (x[i] - (i + 1..n).map(|k| lower[(k, i)] * x[k]).sum::<f64>()) / lower[(i, i)];
     }
     Some(x)
 }

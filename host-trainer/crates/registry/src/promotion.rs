@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use store::{Digest, Entry};
 
 /// What put a model in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It was promoted.
@@ -27,21 +27,26 @@ impl Action {
 }
 
 /// One entry of the audit trail: from here on, `to` is deployed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Promotion {
     /// What happened.
     pub action: Action,
     /// What changed.
+    #[schema(value_type = String)]
     pub alias: Alias,
     /// The model deployed until then.
+    #[schema(value_type = Option<String>)]
     pub from: Option<Digest>,
     /// The model deployed from then on.
+    #[schema(value_type = String)]
     pub to: Digest,
     /// Its number among the alias' models.
     pub version: u64,
     /// The SHA-256 of its graph.
+    #[schema(value_type = String)]
     pub onnx: Digest,
     /// The SHA-256 of the device file that belongs to it.
+    #[schema(value_type = String)]
     pub device_file: Digest,
     /// The figures that decided; none for a rollback and where nobody asked for any.
     pub comparison: Option<Comparison>,
@@ -51,6 +56,7 @@ pub struct Promotion {
     pub reason: Option<String>,
     /// Models that a rollback took back: they count as declined from then on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub declined: Vec<Digest>,
     /// When, and by whom.
     #[serde(flatten)]

@@ -15,7 +15,7 @@ use store::{Digest, Entry, Key};
 const PARALLEL: usize = 8;
 
 /// What a model is to its alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It is deployed.
@@ -42,7 +42,7 @@ impl Status {
 }
 
 /// A registered model with what it is to its alias.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Listed {
     /// The model.
     #[serde(flatten)]

@@ -12,7 +12,7 @@ use store::Digest;
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// A time and a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Stamp {
     /// UTC, as RFC 3339 has it.
     pub when: String,
@@ -31,18 +31,22 @@ impl Stamp {
 }
 
 /// A registered model. It never changes; what becomes of the model stands in the promotions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Record {
     /// `SCHEMA_VERSION`.
     pub schema_version: u32,
     /// The model's name: the SHA-256 of its card, which holds that of its graph, so that the same model has the same name
     /// wherever it is registered.
+    #[schema(value_type = String)]
     pub model: Digest,
     /// SHA-256 of `model.onnx`.
+    #[schema(value_type = String)]
     pub onnx: Digest,
     /// SHA-256 of the `device.json` of the same fit.
+    #[schema(value_type = String)]
     pub device_file: Digest,
     /// What it can be deployed as.
+    #[schema(value_type = String)]
     pub alias: Alias,
     /// The model kind.
     pub model_kind: String,
@@ -53,6 +57,7 @@ pub struct Record {
     /// The revision of the data, where they are under version.
     pub data_revision: Option<String>,
     /// The options it was fitted with.
+    #[schema(value_type = Object)]
     pub configuration: serde_json::Value,
     /// The program that fitted it.
     pub program: Program,
@@ -60,11 +65,12 @@ pub struct Record {
     pub registered: Stamp,
     /// Where it came from, for a model that was brought in from another registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
     pub imported_from: Option<Box<Record>>,
 }
 
 /// A registered model with its number among those of its alias.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Version {
     /// Counts from 1 within the alias.
     pub version: u64,

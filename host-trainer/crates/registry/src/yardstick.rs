@@ -15,7 +15,7 @@ use std::sync::Arc;
 use store::Digest;
 
 /// A figure that says how good a model is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Mean absolute percentage error.
@@ -120,9 +120,10 @@ impl fmt::Display for Yardstick {
 }
 
 /// A model as a yardstick sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Score {
     /// The model.
+    #[schema(value_type = String)]
     pub model: Digest,
     /// Its figure; none where it has none on these data.
     pub value: Option<f64>,
@@ -139,7 +140,7 @@ pub struct Score {
 }
 
 /// Two models by one yardstick.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Comparison {
     /// The figure.
     pub metric: Metric,

@@ -1,29 +1,14 @@
 //! Predicted against measured, and what is left between them.
 
+use super::input::Report;
+use super::names::{slug, target_name, unit};
 use super::table::{figure, table};
-use super::{Report, slug};
 use charts::{Axis, Plot, Point, histogram};
 use learn::evaluate::{Measurand, Pair};
 use maud::{Markup, html};
 
 /// Relative errors beyond this stand in a histogram's outermost columns, in percent.
 const WILD_PERCENT: f64 = 50.0;
-
-pub(super) fn unit(target: Measurand) -> &'static str {
-    match target {
-        Measurand::Power => "W",
-        Measurand::Runtime => "ms",
-        Measurand::Energy => "mJ",
-    }
-}
-
-pub(super) fn words(target: Measurand) -> &'static str {
-    match target {
-        Measurand::Power => "power",
-        Measurand::Runtime => "run time",
-        Measurand::Energy => "energy",
-    }
-}
 
 /// Kinds and targets in the order of the figures' lines.
 pub(super) fn cells<'a>(report: &'a Report<'_>) -> Vec<(&'static str, Measurand, Vec<&'a Pair>)> {
@@ -47,7 +32,7 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
             let pairs = || report.pairs.iter().filter(|p| p.kind() == line.kind && p.target == line.target);
             vec![
                 line.kind.to_owned(),
-                words(line.target).to_owned(),
+                target_name(line.target).to_owned(),
                 metrics.n.to_string(),
                 pairs().filter(|p| p.seen).count().to_string(),
                 figure(metrics.mape_percent, 1),
@@ -74,7 +59,7 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
 }
 
 fn scatter(kind: &str, target: Measurand, pairs: &[&Pair]) -> Markup {
-    let (name, unit) = (words(target), unit(target));
+    let (name, unit) = (target_name(target), unit(target));
     let axis = |what: &str| Axis::log(format!("{what}, {unit}"));
     let mut plot = Plot::new(
         &format!("scatter-{}-{}", slug(kind), slug(name)),
@@ -109,7 +94,7 @@ pub(super) fn residuals(report: &Report<'_>) -> Option<Markup> {
             continue;
         }
         let error = |p: &Pair| 100.0 * (p.predicted / p.measured - 1.0);
-        let name = words(target);
+        let name = target_name(target);
         let with_work: Vec<&&Pair> = pairs.iter().filter(|p| p.macs > 0.0).collect();
         if !with_work.is_empty() {
             let mut plot = Plot::new(

@@ -1,6 +1,6 @@
 //! Where energy and time go, and how near layers come to the device's rates.
 
-use super::Report;
+use super::input::Report;
 use charts::{Axis, Breakdown, Plot, Point, Share};
 use learn::evaluate::{Measurand, Pair};
 use learn::model::Roofline;

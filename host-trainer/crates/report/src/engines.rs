@@ -1,38 +1,16 @@
 //! Engines, layer by layer.
 
 use super::energy::{place, roofline_plot};
+use super::input::{EngineView, Report};
+use super::names::slug;
 use super::table::{figure, table};
-use super::{Report, slug};
 use charts::{Axis, Breakdown, Column, Columns, LOOKS, Point, Share};
-use learn::features::{Extraction, extract};
-use learn::predict::{LayerPrediction, Prediction};
+use learn::predict::LayerPrediction;
 use maud::{Markup, html};
-use shared::engine::{Engine, Layer, Work};
 use std::collections::BTreeMap;
 
 /// Layers listed in a table at most.
 const LISTED: usize = 1_000;
-
-/// An engine to show.
-#[derive(Debug, Clone)]
-pub struct EngineView {
-    /// Its name.
-    pub name: String,
-    /// Its prediction.
-    pub prediction: Prediction,
-    /// Work of its layers, by their index, where it is known.
-    pub work: BTreeMap<usize, Work<f64>>,
-}
-
-/// The work of each layer whose sizes are told.
-#[must_use]
-pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work<f64>> {
-    let work = |layer: &Layer| {
-        let spec = extract(layer, Extraction::default()).ok()?;
-        Some((layer.index, spec.work()))
-    };
-    engine.layers.iter().filter_map(work).collect()
-}
 
 fn kind(layer: &LayerPrediction) -> String {
     layer.kind.table().map_or_else(|| layer.layer_type.clone(), |table| table.name().to_owned())

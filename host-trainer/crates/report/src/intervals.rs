@@ -1,8 +1,9 @@
 //! Whether intervals hold what they promise.
 
-use super::Report;
-use super::accuracy::{cells, words};
-use charts::{Axis, Coverage, Held, LOOKS, Plot, Point};
+use super::accuracy::cells;
+use super::input::Report;
+use super::names::target_name;
+use charts::{Axis, Coverage, CoverageRow, LOOKS, Plot, Point};
 use learn::evaluate::Pair;
 use learn::model::Interval;
 use maud::{Markup, html};
@@ -15,18 +16,22 @@ const FEWEST: usize = 20;
 
 pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
     let cells = cells(report);
-    let rows: Vec<Held> = cells
+    let rows: Vec<CoverageRow> = cells
         .iter()
         .filter_map(|(kind, target, pairs)| {
             let of: Vec<bool> = pairs.iter().filter_map(|pair| pair.is_inside()).collect();
             let held = of.iter().filter(|held| **held).count();
-            (!of.is_empty()).then(|| Held { name: format!("{kind} {}", words(*target)), held, of: of.len() })
+            (!of.is_empty()).then(|| CoverageRow {
+                name: format!("{kind} {}", target_name(*target)),
+                held,
+                of: of.len(),
+            })
         })
         .collect();
     let mut curves: Vec<(String, usize, Vec<Point>)> = cells
         .iter()
         .filter_map(|(kind, target, pairs)| {
-            Some((format!("{kind} {}", words(*target)), pairs.len(), calibration(pairs)?))
+            Some((format!("{kind} {}", target_name(*target)), pairs.len(), calibration(pairs)?))
         })
         .collect();
     if rows.is_empty() && curves.is_empty() {

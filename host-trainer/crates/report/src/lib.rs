@@ -1,151 +1,20 @@
-//! A report on a folder of models: how good they are, on what, and what the data cannot show, as one page that stands alone.
+//! Reports as pages that stand alone: models with their accuracy, and aligned runs.
 //!
-//! It takes values and gives text: reading models, data, engines and studies is the caller's.
+//! A report takes values and gives text. Reading models, data, engines and studies is the caller's task.
+//!
+//! - [`Report`]: the models of a device, the data they are evaluated on, engines and studies.
+//! - [`runs`]: the quality of an aligned run.
 
 mod accuracy;
 mod energy;
 mod engines;
+mod input;
 mod intervals;
 mod models;
+mod names;
+mod render;
 pub mod runs;
 mod table;
 mod training;
 
-pub use engines::{EngineView, work_of};
-pub use training::{StudyView, TrialView};
-
-use charts::page;
-use learn::evaluate::{Curve, Effects, EvaluationRow, Pair};
-use learn::model::{Card, Device};
-use learn::training::TrainingData;
-use maud::{Markup, html};
-use std::collections::BTreeSet;
-
-/// What a report is made of.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// What holds for the device as a whole.
-    pub device: &'a Device,
-    /// Cards of the device's models.
-    pub cards: Vec<Card>,
-    /// The data that the models are judged on.
-    pub data: &'a TrainingData,
-    /// Every measurement with its prediction.
-    pub pairs: Vec<Pair>,
-    /// The figures that follow, by kind and target.
-    pub lines: Vec<EvaluationRow>,
-    /// What was odd in the data, and what could not be judged.
-    pub notes: Vec<String>,
-    /// Engines to show layer by layer.
-    pub engines: Vec<EngineView>,
-    /// A learning curve, with the model kind that was fitted for it.
-    pub curve: Option<(String, Curve)>,
-    /// What features are worth to the models.
-    pub importance: Option<Effects>,
-    /// A tuning study.
-    pub study: Option<StudyView>,
-}
-
-const STYLE: &str = "\
-    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(23rem,100%),1fr));gap:1.6rem 2rem;margin:1rem 0}\
-    td,thead th{white-space:nowrap}tbody th{min-width:9rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
-    .lead{font-size:1.05rem}\
-    .told{border-left:.3rem solid var(--chart-1);padding:.1rem 0 .1rem .9rem;margin:.8rem 0;max-width:48rem}\
-    .told p{margin:.35rem 0}\
-    nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padding:0;margin:.8rem 0;max-width:none}\
-    details{margin:.6rem 0}\
-    @media print{nav{display:none}.grid{grid-template-columns:1fr 1fr}}";
-
-impl Report<'_> {
-    /// The page.
-    #[must_use]
-    pub fn render(&self) -> String {
-        let title = format!("Models for {}", self.device.name);
-        let sections: Vec<(&str, &str, Option<Markup>)> = vec![
-            ("models", "The models", Some(models::section(self))),
-            ("accuracy", "Accuracy on these data", accuracy::section(self)),
-            ("residuals", "Where they err", accuracy::residuals(self)),
-            ("intervals", "Intervals", intervals::section(self)),
-            ("energy", "Energy by layer kind", energy::section(self)),
-            ("roofline", "Roofline", energy::roofline(self)),
-            ("engines", "Engines, layer by layer", engines::section(self)),
-            ("importance", "What features are worth", training::importance(self)),
-            ("curve", "Learning curve", training::learning_curve(self)),
-            ("loss", "Loss", training::loss(self)),
-            ("tuning", "Tuning", training::tuning(self)),
-            ("limits", "What these data cannot show", Some(self.limits())),
-        ];
-        let sections: Vec<_> = sections.into_iter().filter_map(|(id, name, body)| Some((id, name, body?))).collect();
-        let content = html! {
-            header {
-                h1 { (shared::failure::printable(&title)) }
-                p class="lead" { (self.lead()) }
-                nav aria-label="Sections" { ul { @for (id, name, _) in &sections { li { a href=(format!("#{id}")) { (name) } } } } }
-            }
-            @for (id, name, body) in &sections {
-                section aria-labelledby=(id) { h2 id=(id) { (name) } (body) }
-            }
-        };
-        page::render(&title, STYLE, &content)
-    }
-
-    fn lead(&self) -> String {
-        let rows: usize = self.data.tables.values().map(Vec::len).sum();
-        let (models, networks) = (self.cards.len(), self.data.networks().len());
-        format!(
-            "{models} models, judged on {} layers of {networks} {}{}. Points differ by shape, areas by hatching; every mark \
-             says its name and numbers when pointed at.",
-            charts::number(rows as f64),
-            if networks == 1 { "network" } else { "networks" },
-            match self.data.totals.len() {
-                0 => String::new(),
-                n => format!(" and {} totals of whole networks", charts::number(n as f64)),
-            }
-        )
-    }
-
-    /// What a reader must not conclude.
-    fn limits(&self) -> Markup {
-        let mut told: Vec<String> = Vec::new();
-        let seen = self.pairs.iter().filter(|pair| pair.seen).count();
-        if seen > 0 {
-            told.push(format!(
-                "{} of {} measurements belong to networks that training saw. Errors on them flatter: an unknown network may be \
-                 predicted worse, and only the figures marked as held out say by how much.",
-                charts::number(seen as f64),
-                charts::number(self.pairs.len() as f64)
-            ));
-        }
-        if self.data.networks().len() == 1 {
-            told.push("The data hold one network: nothing here is evidence about others.".to_owned());
-        }
-        if !self.data.tables.values().flatten().any(|row| row.power.is_some())
-            && self.data.totals.iter().all(|t| t.power().is_none())
-        {
-            told.push("No power was measured in these data: neither power nor energy can be judged.".to_owned());
-        }
-        told.push(
-            "Intervals hold their level for networks like those held out in training. A network unlike all of them is not; \
-             the training range is the only warning."
-                .to_owned(),
-        );
-        told.push(
-            "The roof lines are rates fitted to the training layers, not the hardware's peak: a layer may lie above them.".to_owned(),
-        );
-        let cards = self.cards.iter().flat_map(|card| &card.notes);
-        let all: BTreeSet<&String> = cards.chain(&self.device.notes).chain(&self.notes).collect();
-        html! {
-            ul { @for sentence in &told { li { (sentence) } } }
-            @if !all.is_empty() {
-                h3 { "Told by the models' cards and the data" }
-                ul { @for note in all { li { (shared::failure::printable(note)) } } }
-            }
-            p { "Data: SHA-256 " code { (self.data.hash) } ". Made by " (learn::model::PROGRAM) " " (env!("CARGO_PKG_VERSION")) "." }
-        }
-    }
-}
-
-/// A name as an identifier's part.
-fn slug(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
-}
+pub use input::{EngineView, Report, StudyView, TrialView, work_of};

@@ -1,6 +1,6 @@
 //! What the models are, and what their cards say of held-out data.
 
-use super::Report;
+use super::input::Report;
 use super::table::{figure, table};
 use maud::{Markup, html};
 

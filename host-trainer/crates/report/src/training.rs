@@ -1,38 +1,13 @@
 //! How the models came about: what they heed, what more data would bring, how training and tuning went.
 
-use super::{Report, slug};
+use super::input::Report;
+use super::names::{slug, target_name};
 use charts::{Axis, Bar, Bars, Plot, Point};
 use learn::model::Card;
 use maud::{Markup, html};
 
 /// Networks of an ensemble whose losses are drawn.
 const SHOWN_MEMBERS: usize = 2;
-
-/// A trial of a study.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrialView {
-    /// Its number, from 0.
-    pub number: u64,
-    /// What became of it, in a word.
-    pub state: &'static str,
-    /// Its score, where it has one; smaller is better.
-    pub value: Option<f64>,
-    /// Whether it ran to its end: others do not count for the best.
-    pub complete: bool,
-    /// Its parameters, in words.
-    pub parameters: String,
-}
-
-/// A tuning study.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StudyView {
-    /// Its name.
-    pub name: String,
-    /// What its scores are.
-    pub objective: String,
-    /// Its trials, by number.
-    pub trials: Vec<TrialView>,
-}
 
 /// Networks or rows by how many: the learning curve, by target.
 pub(super) fn learning_curve(report: &Report<'_>) -> Option<Markup> {
@@ -42,7 +17,7 @@ pub(super) fn learning_curve(report: &Report<'_>) -> Option<Markup> {
     targets.sort();
     targets.dedup();
     let charts = targets.into_iter().map(|target| {
-        let words = super::accuracy::words(target);
+        let words = target_name(target);
         let mut plot = Plot::new(
             &format!("curve-{}", slug(words)),
             &format!("{words}, {kind}"),

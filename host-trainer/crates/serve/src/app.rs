@@ -1,30 +1,39 @@
-//! What every handler shares.
+//! The state that every handler shares.
 
-use super::access::Access;
+use super::access::AccessControl;
+use super::blocking::BlockingPool;
 use super::events::Events;
 use super::metrics::Metrics;
 use super::models::Deployments;
-use super::page;
-use super::predict::Queue;
+use super::predict::Predictor;
 use super::settings::{Limits, Settings};
-use super::studies::Bench;
+use super::studies::StudyRunner;
+use super::uploads::Uploads;
 use shared::failure::Failure;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What every handler shares.
+/// The state that every handler shares.
 #[derive(Debug)]
-pub struct App {
-    /// Caps.
-    pub limits: Limits,
-    pub(super) access: Access,
-    pub(super) models: Arc<Deployments>,
-    pub(super) queue: Queue,
-    pub(super) metrics: Arc<Metrics>,
-    /// Tells connected clients.
-    pub events: Events,
-    pub(super) page: page::State,
-    pub(super) bench: Bench,
+pub(crate) struct App {
+    /// Limits on requests.
+    pub(crate) limits: Limits,
+    /// The checks on every request.
+    pub(crate) access: AccessControl,
+    /// The models that answer.
+    pub(crate) models: Arc<Deployments>,
+    /// The queue to the workers that predict.
+    pub(crate) predictor: Predictor,
+    /// Metrics for Prometheus.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Events for connected clients.
+    pub(crate) events: Events,
+    /// Engines that were uploaded through the page.
+    pub(crate) uploads: Uploads,
+    /// The studies of this server.
+    pub(crate) studies: Arc<StudyRunner>,
+    /// Work that must not run on the threads that serve connections.
+    pub(crate) blocking: BlockingPool,
     closing: watch::Sender<bool>,
 }
 
@@ -32,31 +41,33 @@ impl App {
     /// Loads the models and starts the workers.
     ///
     /// # Errors
-    /// Models that cannot be loaded.
-    pub async fn new(settings: &Settings) -> Result<Arc<Self>, Failure> {
+    /// Models that cannot be loaded; a state folder that cannot be read.
+    pub(crate) async fn new(settings: &Settings) -> Result<Arc<Self>, Failure> {
         let (metrics, events) = (Arc::new(Metrics::default()), Events::default());
         let models = Arc::new(Deployments::open(&settings.models, Arc::clone(&metrics), events.clone()).await?);
-        let queue = Queue::start(settings, &models, &metrics)?;
+        let predictor = Predictor::start(settings, &models, &metrics)?;
+        let blocking = BlockingPool::new(settings.workers);
         Ok(Arc::new(Self {
             limits: settings.limits.clone(),
-            access: Access::new(settings),
+            access: AccessControl::new(settings),
             models,
-            queue,
+            predictor,
             metrics,
             events,
-            page: page::State::open(settings)?,
-            bench: Bench::open(settings)?,
+            uploads: Uploads::open(&settings.state.join("engines"))?,
+            studies: Arc::new(StudyRunner::open(settings, blocking.clone())?),
+            blocking,
             closing: watch::Sender::new(false),
         }))
     }
 
-    /// Becomes true when the server is asked to end; what streams without end ends then.
-    #[must_use]
-    pub fn closing(&self) -> watch::Receiver<bool> {
+    /// Becomes true when the server shuts down. Endless streams end then.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
     }
 
-    pub(super) fn close(&self) {
+    /// Tells everything that waits on [`App::closing`] that the server shuts down.
+    pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client is told when something fails.
+//! Errors as clients get them.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,98 +7,102 @@ use serde::Serialize;
 use shared::failure::{Failure, Kind, printable};
 use utoipa::ToSchema;
 
-/// A refusal or failure as a client meets it: `{"error": {"code", "message", "place", "help"}}`. Codes are stable; messages
-/// are for people.
+/// An error as a client gets it: `{"error": {"code", "message", "place", "help"}}`. Codes are stable, messages are for people.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// The HTTP status.
-    pub status: StatusCode,
-    /// What happened, in one stable word.
-    pub code: &'static str,
-    /// What happened, in a sentence.
-    pub message: String,
+    pub(crate) status: StatusCode,
+    /// A stable word for the error.
+    pub(crate) code: &'static str,
+    /// The error in a sentence.
+    pub(crate) message: String,
     /// Where in the request: a member, a layer, a line.
-    pub place: Option<String>,
+    pub(crate) place: Option<String>,
     /// The next step.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
     /// Seconds after which the same request may work.
-    pub retry_after_s: Option<u64>,
+    pub(crate) retry_after_s: Option<u64>,
 }
 
+/// The body of an error.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ErrorBody<'a> {
-    error: Parts<'a>,
+pub(crate) struct ErrorBody<'a> {
+    error: ErrorParts<'a>,
 }
 
-/// The parts of a refusal that a client is told, in JSON and inside answers to batches.
+/// The parts of an error, in the body of an error and inside responses to batches.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Parts<'a> {
+pub(crate) struct ErrorParts<'a> {
+    /// A stable word for the error.
     code: &'static str,
+    /// The error in a sentence.
     message: &'a str,
+    /// Where in the request: a member, a layer, a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<&'a str>,
+    /// The next step.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
 }
 
 impl ApiError {
-    /// A refusal of a status, a stable code and a message.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// An error with a status, a stable code and a message.
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), place: None, help: None, retry_after_s: None }
     }
 
     /// Names the place in the request.
     #[must_use]
-    pub fn place(mut self, place: impl Into<String>) -> Self {
+    pub(crate) fn place(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
         self
     }
 
     /// Names the next step.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// The request cannot be understood.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    /// The request can be understood, and what it holds is wrong.
-    pub fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
+    /// The request is well-formed, and its content is wrong.
+    pub(crate) fn unprocessable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
     }
 
-    /// There is no such thing.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    /// Nothing of this name exists.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// More than a request may hold.
-    pub fn too_large(message: impl Into<String>) -> Self {
+    /// The request exceeds a limit.
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// Come back in a while.
-    pub fn busy(code: &'static str, message: impl Into<String>, retry_after_s: u64) -> Self {
+    /// The server is busy; the client may retry after some seconds.
+    pub(crate) fn busy(code: &'static str, message: impl Into<String>, retry_after_s: u64) -> Self {
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, message);
         Self { retry_after_s: Some(retry_after_s.max(1)), ..error }
     }
 
-    /// Something on this side failed. What, is for the log; the client is told no more than that it did.
-    pub fn internal() -> Self {
+    /// The server failed. The reason goes to the log only.
+    pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed on this request")
             .help("the server's log says why, under this answer's x-request-id")
     }
 
-    pub(super) fn parts(&self) -> Parts<'_> {
-        Parts { code: self.code, message: &self.message, place: self.place.as_deref(), help: self.help.as_deref() }
+    pub(crate) fn parts(&self) -> ErrorParts<'_> {
+        ErrorParts { code: self.code, message: &self.message, place: self.place.as_deref(), help: self.help.as_deref() }
     }
 }
 
-/// A failure of the library on what a client sent. Paths of this machine are no client's business; they go to the log.
+/// A failure of the library on a client's input. Paths of this machine go to the log only.
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         let (status, code) = match failure.kind {

@@ -1,126 +1,78 @@
-//! What connected clients are told as it happens: server-sent events.
+//! Events that connected clients are told of: models replaced or refused, studies that progress.
 
-use super::App;
-use axum::extract::State;
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use futures_util::{Stream, StreamExt};
 use serde::Serialize;
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::broadcast;
-use tokio_stream::wrappers::BroadcastStream;
+use utoipa::ToSchema;
 
-/// Events kept for a client that reads slowly; one that falls further behind misses some, and is told so.
-const KEPT: usize = 256;
+/// Events buffered for a slow client. A client that falls further behind misses some and is told so.
+const BUFFERED: usize = 256;
 
-/// Something that happened. As JSON it is `{"event": …, …}`, and the event's name is the SSE event name too.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// An event. As JSON it is `{"event": …, …}`; its name is also the name of the server-sent event.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     /// A device's models were replaced.
     Models {
         /// The device.
         device: String,
-        /// Digest of the set that now answers.
+        /// SHA-256 of the set of models that answers from now on.
         digest: String,
         /// The deployment's generation.
         generation: u64,
     },
-    /// New models were found and refused; the old ones go on answering.
+    /// New models were found and refused. The old ones continue to answer.
     ModelsRefused {
         /// The device.
         device: String,
-        /// Why.
+        /// Why they were refused.
         reason: String,
     },
-    /// A study moved.
+    /// A study progressed.
     Study {
-        /// The study.
+        /// The study's name.
         id: String,
-        /// Its state.
+        /// `running`, `waiting`, `stopped`, `done`, or `running elsewhere`.
         state: String,
-        /// Trials that are done.
+        /// Trials that are finished.
         done: u64,
-        /// Trials in all, where that is known.
+        /// Trials in all.
         trials: Option<u64>,
-        /// Best value so far.
+        /// The best value so far.
         best: Option<f64>,
     },
 }
 
 impl Event {
-    fn name(&self) -> &'static str {
+    /// The name of the server-sent event.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Models { .. } => "models",
             Self::ModelsRefused { .. } => "models_refused",
             Self::Study { .. } => "study",
         }
     }
-
-    /// The event as a client gets it.
-    pub(super) fn sent(&self) -> Option<SseEvent> {
-        SseEvent::default().event(self.name()).json_data(self).ok()
-    }
 }
 
-/// Tells every connected client.
+/// Sends events to every connected client.
 #[derive(Debug, Clone)]
-pub struct Events {
+pub(crate) struct Events {
     sender: broadcast::Sender<Event>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::channel(KEPT).0 }
+        Self { sender: broadcast::channel(BUFFERED).0 }
     }
 }
 
 impl Events {
-    /// Tells every connected client; nobody listening is no failure.
-    pub fn tell(&self, event: Event) {
+    /// Sends an event. It is dropped where no client is connected.
+    pub(crate) fn send(&self, event: Event) {
         let _ = self.sender.send(event);
     }
 
-    /// What happens from now on.
-    #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<Event> {
+    /// The events from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.sender.subscribe()
     }
-}
-
-/// What happens, as it happens: models replaced or refused, studies that move. Server-sent events.
-#[utoipa::path(get, path = "/v1/events", tag = "server", responses((status = 200, description = "A stream", content_type = "text/event-stream")))]
-pub(super) async fn events(State(app): State<Arc<App>>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    stream(&app, |_| true)
-}
-
-/// The events that `wanted` picks, until the server closes.
-pub(super) fn stream<F>(app: &App, wanted: F) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>> + use<F>>
-where
-    F: Fn(&Event) -> bool + Send + 'static,
-{
-    let mut closing = app.closing();
-    let events = BroadcastStream::new(app.events.listen()).filter_map(move |event| {
-        let sent = match event {
-            Ok(event) if wanted(&event) => event.sent(),
-            Ok(_) => None,
-            Err(_) => Some(SseEvent::default().event("missed").data("{}")),
-        };
-        std::future::ready(sent.map(Ok))
-    });
-    let hello = futures_util::stream::once(std::future::ready(Ok(SseEvent::default().comment("connected"))));
-    let until_closing = hello.chain(events).take_until(async move {
-        let _ = closing.wait_for(|closing| *closing).await;
-    });
-    kept_alive(until_closing)
-}
-
-/// Events to a client, and a sign of life where there are none: it tells a proxy that somebody is there, and this side that the
-/// client is not.
-pub(super) fn kept_alive<S>(events: S) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>> + use<S>>
-where
-    S: Stream<Item = Result<SseEvent, Infallible>> + Send + 'static,
-{
-    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
 }

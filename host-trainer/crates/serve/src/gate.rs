@@ -1,12 +1,14 @@
-//! What every request passes before and after its handler: checks, time limit, figures, log, security headers.
+//! The middleware around every route: access, time limit, metrics, log, security headers.
 
-use super::App;
+use super::app::App;
 use super::error::ApiError;
-use super::page;
+use super::page::error_page;
+use super::routes::AccessTable;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use shared::failure::printable;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +18,7 @@ use std::time::Instant;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 64;
 
-/// Headers of every answer. Nothing may be loaded but from this server, nothing runs inline, no other page may frame it.
+/// Headers of every response. Pages load only from this server, run nothing inline, and cannot be framed.
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -25,7 +27,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    // Other sites learn nothing; our own forms say where they come from.
+    // Other sites get no referrer. Our own forms do, since the origin of a form is checked.
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -33,12 +35,12 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// A request's id, for its log lines and its answer.
+/// The id of a request, for its log line and its response.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) HeaderValue);
+struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The client's own, where it is short and plain, else a new one.
+    /// The client's own id where it is short and plain, otherwise a new one.
     fn of(headers: &HeaderMap) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let plain = |value: &&HeaderValue| {
@@ -57,24 +59,31 @@ impl RequestId {
     }
 }
 
+/// What the gate needs: the server's state and the access that each route requires.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) app: Arc<App>,
+    pub(super) access: AccessTable,
+}
+
 /// The middleware around every route.
 pub(super) async fn gate(
-    State(app): State<Arc<App>>,
+    State(gate): State<Arc<Gate>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
+    let (app, started) = (&gate.app, Instant::now());
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let person = page::refusal::wants_page(request.headers(), uri.path());
-    // A path that no route has is not a label: whoever asks could invent any number of them.
+    let wants_page = error_page::is_wanted(request.headers(), uri.path());
+    // A path without a route is not a label: clients could invent any number of them.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = match app.access.check(&method, request.uri(), request.headers(), peer) {
+    let access = gate.access.get(route.as_ref().map(MatchedPath::as_str), &method);
+    let mut response = match app.access.check(access, &method, request.uri(), request.headers(), peer) {
         Ok(client) => {
             request.extensions_mut().insert(client);
-            request.extensions_mut().insert(id.clone());
             match tokio::time::timeout(app.limits.request_time, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => {
@@ -84,16 +93,17 @@ pub(super) async fn gate(
         }
         Err(refused) => refused.into_response(),
     };
-    if person && let Some(error) = response.extensions().get::<ApiError>().cloned() {
-        response = page::refusal::dress(&error, &uri);
+    if wants_page && let Some(error) = response.extensions().get::<ApiError>().cloned() {
+        response = error_page::render(&error, &uri);
         response.extensions_mut().insert(error);
     }
     let status = response.status();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    app.metrics.answered(method.as_str(), route, status.as_u16(), started.elapsed());
+    app.metrics.count_response(method.as_str(), route, status.as_u16(), started.elapsed());
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     let reason = response.extensions_mut().remove::<ApiError>().map(|error| (error.code, error.message));
-    let (code, message) = reason.unwrap_or_default();
+    // Messages may quote what a client sent.
+    let (code, message) = reason.map(|(code, message)| (code, printable(&message))).unwrap_or_default();
     let peer = peer.ip();
     if status.is_server_error() {
         tracing::error!(id = id.text(), %peer, %method, route, status = status.as_u16(), code, message, milliseconds, "failed");
@@ -105,7 +115,7 @@ pub(super) async fn gate(
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.0);
     for (name, value) in HEADERS {
-        // A route may have set its own: a file that never changes may be kept.
+        // A route may set its own: files that never change may be cached.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response

@@ -1,14 +1,14 @@
-//! Small JSON bodies of requests.
+//! Reading small JSON bodies of requests.
 
 use super::error::ApiError;
 use axum::body::{Body, to_bytes};
 use serde::de::DeserializeOwned;
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a JSON body of at most `limit` bytes.
 ///
 /// # Errors
-/// A body that is larger or breaks off, and one that is not what is asked for, with its place.
-pub(super) async fn read<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, ApiError> {
+/// 413 for a body that is larger or incomplete, 422 for one of another form, with the line and column.
+pub(crate) async fn read<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T, ApiError> {
     let bytes = to_bytes(body, limit).await.map_err(|_| {
         ApiError::too_large(format!("the body breaks off or is larger than the {limit} bytes that are read"))
     })?;

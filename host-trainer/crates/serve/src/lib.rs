@@ -1,37 +1,40 @@
-//! Predictions and the model store over HTTP.
+//! Predictions, models and studies over HTTP: an API for programs and a page for people.
 //!
-//! - [`Settings`]: what a server is told; [`bind`] gives a server that serves until it is asked to end.
-//! - [`App`]: what every handler shares: the deployed models, the queue to the workers, metrics, events.
-//! - `models`: where models come from, and how a new set takes the place of the old.
-//! - `predict`: requests for predictions, the queue, the workers.
-//! - `access`: who may do what, and from where.
-//! - `listen`, `tls`, `patience`: the socket, and what it does to clients that are too many or too slow.
-//! - `page`: the page for people.
+//! [`Settings`] describe a server, [`bind`] loads its models and binds its socket, [`Server::serve`] answers until it is asked
+//! to end. [`log::start`] starts the log.
+//!
+//! The modules, from the outside in:
+//!
+//! - `listen`, `tls`, `write_timeout`: the socket, and its limits on slow and numerous clients.
+//! - `router`, `gate`, `routes`: which path leads where, and what every request passes before its handler.
+//! - `api`, `page`: the handlers, for programs and for people.
+//! - `app`: the state that handlers share.
+//! - `predict`, `models`, `studies`, `uploads`: what they do. None of these knows of the API or the page.
+//! - `access`: tokens, scopes, origins, rate limits.
 
 mod access;
+mod api;
 mod app;
+mod blocking;
 mod error;
 mod events;
 mod gate;
-mod health;
 mod json;
 mod listen;
 pub mod log;
 mod metrics;
 mod models;
-mod openapi;
 mod page;
-mod patience;
 mod predict;
 mod router;
+mod routes;
 mod settings;
+mod sse;
 mod studies;
 mod tls;
+mod uploads;
+mod write_timeout;
 
-pub use access::{Client, Scope, Tokens};
-pub use app::App;
-pub use error::ApiError;
-pub use events::{Event, Events};
-pub use listen::{Bound, bind};
-pub use predict::{Answer, Budget, Options, Predicted};
+pub use access::{Scope, Tokens};
+pub use listen::{Server, bind};
 pub use settings::{Limits, ModelSource, Settings, Tls};

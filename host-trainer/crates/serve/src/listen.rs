@@ -1,12 +1,12 @@
-//! The socket: bound, served, and closed with care.
+//! The socket: binding, serving, shutting down.
 
 use super::app::App;
-use super::patience::Patient;
 use super::settings::{Limits, Settings};
-use super::{models, router, studies, tls};
+use super::write_timeout::WriteTimeout;
+use super::{router, studies, tls};
+use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use shared::failure::{Failure, Kind};
 use std::future::{Future, Ready, ready};
@@ -18,14 +18,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Layer;
 
-/// How long ending waits for the worker of studies to let go of its trials.
+/// How long a shutdown waits until the worker of studies has released its trials.
 const RELEASE: Duration = Duration::from_secs(3);
-/// Connections that the system holds until they are accepted.
+/// Connections that the system queues until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// A server whose socket is bound: requests are already queued by the system, and answered once it is served.
+/// A server whose socket is bound. The system queues requests until [`Server::serve`] answers them.
 #[derive(Debug)]
-pub struct Bound {
+pub struct Server {
     listener: TcpListener,
     settings: Settings,
     tls: Option<RustlsConfig>,
@@ -34,10 +34,27 @@ pub struct Bound {
 
 /// Loads the models and binds the socket.
 ///
+/// ```
+/// # use serve::{Limits, ModelSource, Settings, bind};
+/// # use std::time::Duration;
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../trained_models");
+/// # let settings = Settings {
+/// #     listen: "127.0.0.1:0".parse().expect("an address"), hosts: Vec::new(),
+/// #     models: ModelSource::Folder(models.into()), state: folder.path().into(), studies: None, data: None,
+/// #     poll: Duration::from_secs(1), tokens: None, tls: None, workers: 1, limits: Limits::default(),
+/// # };
+/// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+/// let server = bind(settings).await?;
+/// assert!(server.url()?.starts_with("http://127.0.0.1:"));
+/// server.serve(async { /* returns to shut down */ }).await
+/// # }).expect("it serves");
+/// ```
+///
 /// # Errors
-/// An address beyond loopback without tokens; a certificate or a key that cannot be used; models that cannot be loaded; an
-/// address that cannot be bound.
-pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
+/// An address beyond loopback without tokens; an unusable certificate or key; models that cannot be loaded; an address that
+/// cannot be bound.
+pub async fn bind(settings: Settings) -> Result<Server, Failure> {
     if !settings.listen.ip().is_loopback() && settings.tokens.is_none() {
         return Err(Failure::usage(format!(
             "{} can be reached from other machines, and no token is asked for",
@@ -52,24 +69,23 @@ pub async fn bind(settings: Settings) -> Result<Bound, Failure> {
     let listener = listen(settings.listen).map_err(|e| {
         Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
     })?;
-    Ok(Bound { listener, settings, tls, app })
+    Ok(Server { listener, settings, tls, app })
 }
 
-/// A socket that does not block. The standard library's has room for 128 connections that come at once; one more waits a
-/// second for its second try.
+/// A non-blocking socket. The standard library's backlog is 128 connections; a further client retries after a second.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Else a server that has just ended keeps its successor out.
+    // Otherwise a server that has just ended would keep its successor from binding.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
 
-impl Bound {
+impl Server {
     /// The URL at which it answers.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn url(&self) -> Result<String, Failure> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.address()?))
@@ -78,12 +94,12 @@ impl Bound {
     /// The address it is bound to.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn address(&self) -> Result<SocketAddr, Failure> {
         self.listener.local_addr().map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))
     }
 
-    /// Serves until `stop` ends, then finishes what was accepted.
+    /// Serves until `stop` ends, then finishes the accepted requests.
     ///
     /// # Errors
     /// A socket that fails.
@@ -91,45 +107,48 @@ impl Bound {
         let Self { listener, settings, tls, app } = self;
         let failed = |e: io::Error| Failure::new(Kind::Io, format!("cannot serve: {e}"));
         let handle = Handle::new();
-        let background = tokio::spawn(models::watch(Arc::clone(&app), settings.poll));
-        let bench = tokio::spawn(studies::work(Arc::clone(&app)));
+        let background = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.models.watch(settings.poll, app.closing()).await }
+        });
+        let worker = tokio::spawn(studies::work(Arc::clone(&app.studies), app.events.clone(), app.closing()));
         tokio::spawn(forget_idle(Arc::clone(&app)));
         tokio::spawn({
-            let (app, handle, patience) = (Arc::clone(&app), handle.clone(), settings.limits.shutdown_time);
+            let (app, handle, limit) = (Arc::clone(&app), handle.clone(), settings.limits.shutdown_time);
             async move {
                 stop.await;
                 tracing::info!("asked to end; finishing what was accepted");
                 app.close();
-                handle.graceful_shutdown(Some(patience));
+                handle.graceful_shutdown(Some(limit));
             }
         });
         let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-        let capped = Capped {
+        let acceptor = LimitedAcceptor {
             slots: Arc::new(Semaphore::new(settings.limits.connections)),
-            patience: settings.limits.write_time,
+            write_time: settings.limits.write_time,
             app: Arc::clone(&app),
         };
         let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
         let limits = &settings.limits;
         let served = match tls {
-            None => configured(server.acceptor(capped), limits).serve(service).await,
+            None => configured(server.acceptor(acceptor), limits).serve(service).await,
             Some(config) => {
-                let acceptor = RustlsAcceptor::new(config).handshake_timeout(limits.header_time).acceptor(capped);
+                let acceptor = RustlsAcceptor::new(config).handshake_timeout(limits.header_time).acceptor(acceptor);
                 configured(server.acceptor(acceptor), limits).serve(service).await
             }
         };
         background.abort();
-        // Trials in hand are released first; a judgement that takes longer is taken up when its lease runs out.
-        let _ = tokio::time::timeout(RELEASE, bench).await;
-        app.queue.finish();
+        // Claimed trials are released first. One whose evaluation takes longer is claimed again when its lease runs out.
+        let _ = tokio::time::timeout(RELEASE, worker).await;
+        app.predictor.finish();
         tracing::info!("ended");
         served.map_err(failed)
     }
 }
 
-/// HTTP/1.1 with a limit on the time for headers. Setting an acceptor forgets the version, and looking at a connection's
-/// first bytes for its version has no limit on time: this must come after the acceptor.
-fn configured<A>(server: Server<SocketAddr, A>, limits: &Limits) -> Server<SocketAddr, A> {
+/// HTTP/1.1 with a time limit for headers. This must follow the acceptor: setting one resets the version, and detecting the
+/// version from the first bytes has no time limit.
+fn configured<A>(server: axum_server::Server<SocketAddr, A>, limits: &Limits) -> axum_server::Server<SocketAddr, A> {
     let mut server = server.http1_only();
     let builder = server.http_builder();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(64 << 10);
@@ -147,11 +166,11 @@ async fn forget_idle(app: Arc<App>) {
     }
 }
 
-/// Accepts as many connections as there are slots; a further one is closed at once.
+/// Accepts as many connections as there are slots. A further one is closed at once.
 #[derive(Debug, Clone)]
-struct Capped {
+struct LimitedAcceptor {
     slots: Arc<Semaphore>,
-    patience: Duration,
+    write_time: Duration,
     app: Arc<App>,
 }
 
@@ -168,8 +187,8 @@ impl Drop for Slot {
     }
 }
 
-impl<S> Accept<TcpStream, S> for Capped {
-    type Stream = Patient<TcpStream>;
+impl<S> Accept<TcpStream, S> for LimitedAcceptor {
+    type Stream = WriteTimeout<TcpStream>;
     type Service = axum::middleware::AddExtension<S, Arc<Slot>>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
@@ -182,6 +201,6 @@ impl<S> Accept<TcpStream, S> for Capped {
         let slot = Arc::new(Slot { _permit: permit, app: Arc::clone(&self.app) });
         let service = axum::Extension(slot).layer(service);
         let nodelay = stream.set_nodelay(true);
-        ready(nodelay.map(|()| (Patient::new(stream, self.patience), service)))
+        ready(nodelay.map(|()| (WriteTimeout::new(stream, self.write_time), service)))
     }
 }

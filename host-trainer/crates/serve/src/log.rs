@@ -1,108 +1,63 @@
-//! The server's log: lines on stderr, for people or as JSON. What is logged never holds a token, a body, or a query.
+//! The server's log: lines on stderr, for people or as JSON. It never holds a token, a body or a query.
 
-use serde_json::{Map, Value};
-use shared::failure::{Failure, printable};
+use shared::failure::Failure;
 use shared::run_folder::stamp::format_rfc3339;
 use std::fmt;
 use std::io::IsTerminal;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
 
-/// Starts the log of this process. A second call leaves the first one's log as it is.
+/// Starts the log of this process. A second call has no effect.
+///
+/// With `json`, each line is an object with `timestamp` (UTC, RFC 3339), `level`, `target`, `message` and the fields of the
+/// event.
 ///
 /// # Errors
-/// A filter that is none.
+/// A malformed filter.
+///
+/// ```
+/// serve::log::start("info,serve=debug", false)?;
+/// assert!(serve::log::start("info=nonsense", false).is_err());
+/// # Ok::<(), shared::failure::Failure>(())
+/// ```
 pub fn start(filter: &str, json: bool) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|e| {
         Failure::usage(format!("`{filter}` is no log filter: {e}")).help("give error, warn, info, debug or trace")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A process that logs already, as a test's may, goes on as it does.
+    let builder = tracing_subscriber::fmt();
+    // A process that already logs, as a test may, keeps its log.
     let _ = if json {
-        log.event_format(Json).try_init()
+        json_lines(builder).with_env_filter(filter).with_writer(std::io::stderr).try_init()
     } else {
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        log.with_timer(Utc).with_target(false).with_ansi(colours).try_init()
+        let builder = builder.with_timer(Utc).with_target(false).with_ansi(colours);
+        builder.with_env_filter(filter).with_writer(std::io::stderr).try_init()
     };
     Ok(())
 }
 
-fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format_rfc3339(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+/// Events as JSON, one object per line, with the fields of an event at the top level.
+fn json_lines(builder: SubscriberBuilder<DefaultFields, Format>) -> SubscriberBuilder<JsonFields, Format<Json, Utc>> {
+    builder.json().flatten_event(true).with_current_span(false).with_span_list(false).with_timer(Utc)
 }
 
-/// UTC, as everything else here writes times.
+/// Timestamps in UTC, in the same form as everywhere else in the project.
 struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
-        out.write_str(&now())
-    }
-}
-
-/// One JSON object a line: `time`, `level`, `message`, and what else the event says.
-struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields(Map::new());
-        fields.0.insert("time".into(), now().into());
-        fields.0.insert("level".into(), event.metadata().level().as_str().to_ascii_lowercase().into());
-        fields.0.insert("target".into(), event.metadata().target().into());
-        event.record(&mut fields);
-        writeln!(out, "{}", Value::Object(fields.0))
-    }
-}
-
-/// An event's fields as JSON.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-impl Visit for Fields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, printable(value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, printable(&format!("{value:?}")));
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        out.write_str(&format_rfc3339(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex, PoisonError};
     use tracing_subscriber::fmt::MakeWriter;
@@ -131,16 +86,18 @@ mod tests {
     #[test]
     fn a_json_line_holds_every_field_and_is_one_line() {
         let memory = Memory::default();
-        let log = tracing_subscriber::fmt().event_format(Json).with_writer(memory.clone()).finish();
+        let log = json_lines(tracing_subscriber::fmt()).with_writer(memory.clone()).finish();
         tracing::subscriber::with_default(log, || tracing::warn!(status = 401, code = "a\nb\u{1b}", "refused"));
         let lines = memory.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = String::from_utf8(lines).expect("UTF-8");
         assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "control characters are escaped: {text}");
         let line: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(
             (&line["level"], &line["message"], &line["status"]),
-            (&"warn".into(), &"refused".into(), &401.into())
+            (&"WARN".into(), &"refused".into(), &401.into())
         );
-        assert_eq!(line["code"], "a\nb\u{fffd}");
+        assert_eq!(line["code"], "a\nb\u{1b}");
+        assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
     }
 }

@@ -1,8 +1,5 @@
-//! Figures for Prometheus.
+//! Metrics for Prometheus.
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -10,29 +7,25 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::App;
-use super::error::ApiError;
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     method: String,
     route: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     route: String,
 }
 
 /// Labels of a deployed set of models.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ModelSet {
-    pub(super) device: String,
-    pub(super) digest: String,
+pub(crate) struct ModelSet {
+    pub(crate) device: String,
+    pub(crate) digest: String,
 }
 
 /// Upper bounds of the latency histogram's buckets, s.
@@ -41,45 +34,45 @@ const LATENCIES: [f64; 15] =
 /// Upper bounds of the batch histograms' buckets, engines or rows.
 const SIZES: [f64; 13] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0];
 
-/// Figures of a server.
+/// The metrics of a server.
 #[derive(Debug)]
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
-    latency: Family<Route, Histogram, fn() -> Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
     /// Layers and rows predicted.
-    pub(super) rows: Counter,
-    /// Rows that went through a model, the others being remembered.
-    pub(super) rows_run: Counter,
-    /// Requests answered as they were before, by the same models.
-    pub(super) remembered: Counter,
-    /// Requests predicted together.
-    pub(super) batch_requests: Histogram,
-    /// Layers predicted together.
-    pub(super) batch_rows: Histogram,
+    pub(crate) rows: Counter,
+    /// Rows that ran through a model. The others came from a cache.
+    pub(crate) rows_run: Counter,
+    /// Requests answered from the response cache.
+    pub(crate) cache_hits: Counter,
+    /// Requests in a batch.
+    pub(crate) batch_requests: Histogram,
+    /// Layers in a batch.
+    pub(crate) batch_rows: Histogram,
     /// Requests waiting for a worker.
-    pub(super) waiting: Gauge,
+    pub(crate) waiting: Gauge,
     /// Open connections.
-    pub(super) connections: Gauge,
+    pub(crate) connections: Gauge,
     /// 1 for every set of models that answers.
-    pub(super) models: Family<ModelSet, Gauge>,
+    pub(crate) models: Family<ModelSet, Gauge>,
     /// Sets of models that replaced others.
-    pub(super) reloads: Counter,
+    pub(crate) reloads: Counter,
     /// Sets of models that were refused.
-    pub(super) reloads_refused: Counter,
+    pub(crate) reloads_refused: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("host_trainer");
-        let latency: Family<Route, Histogram, fn() -> Histogram> =
+        let latency: Family<RouteLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(LATENCIES));
         let metrics = Self {
             requests: Family::default(),
             latency,
             rows: Counter::default(),
             rows_run: Counter::default(),
-            remembered: Counter::default(),
+            cache_hits: Counter::default(),
             batch_requests: Histogram::new(SIZES),
             batch_rows: Histogram::new(SIZES),
             waiting: Gauge::default(),
@@ -98,7 +91,7 @@ impl Default for Metrics {
         );
         registry.register("rows", "Layers and rows predicted", metrics.rows.clone());
         registry.register("rows_run", "Rows that went through a model", metrics.rows_run.clone());
-        registry.register("remembered", "Requests answered as before", metrics.remembered.clone());
+        registry.register("remembered", "Requests answered as before", metrics.cache_hits.clone());
         registry.register("batch_requests", "Requests predicted together", metrics.batch_requests.clone());
         registry.register("batch_rows", "Layers predicted together", metrics.batch_rows.clone());
         registry.register("queue_waiting", "Requests waiting for a worker", metrics.waiting.clone());
@@ -111,20 +104,22 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer.
-    pub(super) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
-        // Methods may be invented as paths may.
+    /// Counts a response and the time it took.
+    pub(crate) fn count_response(&self, method: &str, route: &str, status: u16, took: Duration) {
+        // Clients can invent methods; only known ones become labels.
         let method = if matches!(method, "GET" | "POST" | "HEAD") { method } else { "other" };
-        let labels = Request { method: method.to_owned(), route: route.to_owned(), status };
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.requests.get_or_create(&labels).inc();
-        self.latency.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+        self.latency.get_or_create(&RouteLabels { route: route.to_owned() }).observe(took.as_secs_f64());
     }
-}
 
-/// Figures for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, description = "OpenMetrics text")))]
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let mut text = String::new();
-    encode(&mut text, &app.metrics.registry).map_err(|_| ApiError::internal())?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+    /// All metrics in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// A metric that cannot be formatted.
+    pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
 }

@@ -1,40 +1,35 @@
-//! Which path leads where.
+//! The whole router: the API, the page, and the middleware around them.
 
+use super::api::{self, ApiDocument};
+use super::app::App;
 use super::error::ApiError;
-use super::{App, events, gate, health, metrics, models, openapi, page, predict, studies};
+use super::gate::{Gate, gate};
+use super::page;
+use super::routes::Routes;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use std::any::Any;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// All routes, behind the gate.
+/// Every route. The route that serves the API's document gets that document as a value, so the routes are built twice: once to
+/// describe them, once to serve.
+fn routes() -> Routes {
+    let build = |document: ApiDocument| page::routes(api::routes(document));
+    let document = ApiDocument::of(build(ApiDocument::default()).document());
+    build(document)
+}
+
+/// The router behind the gate.
 pub(super) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/v1/predict", post(predict::predict))
-        .route("/v1/rows", post(predict::rows))
-        .route("/v1/models", get(models::routes::list))
-        .route("/v1/models/registered", get(models::store::registered))
-        .route("/v1/models/history", get(models::store::history))
-        .route("/v1/models/promote", post(models::store::promote))
-        .route("/v1/models/rollback", post(models::store::rollback))
-        .route("/v1/studies", get(studies::routes::list).post(studies::routes::begin))
-        .route("/v1/studies/{name}", get(studies::routes::one))
-        .route("/v1/studies/{name}/start", post(studies::routes::start))
-        .route("/v1/studies/{name}/stop", post(studies::routes::stop))
-        .route("/v1/studies/{name}/events", get(studies::routes::events))
-        .route("/v1/events", get(events::events))
-        .route("/v1/openapi.json", get(openapi::document))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
-        .merge(page::router())
+    let (router, access) = routes().finish();
+    let state = Arc::new(Gate { app: Arc::clone(&app), access });
+    router
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), gate::gate))
+        .layer(axum::middleware::from_fn_with_state(state, gate))
         .with_state(app)
 }
 
@@ -49,4 +44,178 @@ async fn wrong_method() -> ApiError {
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::RouteAccess::{self, Public, Scoped};
+    use crate::access::{Scope, Tokens};
+    use crate::settings::{Limits, ModelSource, Settings};
+    use axum::body::Body;
+    use axum::extract::ConnectInfo;
+    use axum::http::{Method, Request, header};
+    use serde_json::Value;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::time::Duration;
+    use tower::ServiceExt;
+
+    /// A secret for each scope.
+    const SECRETS: [(Scope, &str); 3] = [
+        (Scope::Read, "reader-secret-0123456789"),
+        (Scope::Predict, "predictor-secret-0123456789"),
+        (Scope::Promote, "promoter-secret-0123456789"),
+    ];
+
+    fn settings(state: &Path) -> Settings {
+        let tokens = SECRETS.map(|(scope, secret)| format!("{0} {0} {secret}", scope.name())).join("\n");
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
+            models: ModelSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../trained_models")),
+            state: state.to_owned(),
+            studies: None,
+            data: None,
+            poll: Duration::from_secs(3600),
+            tokens: Some(Tokens::parse(&tokens).expect("tokens")),
+            tls: None,
+            workers: 1,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Every route with its access.
+    fn table() -> Vec<(String, Method, RouteAccess)> {
+        let (_, access) = routes().finish();
+        access.iter().map(|(path, method, access)| (path.to_owned(), method.clone(), access)).collect()
+    }
+
+    fn document() -> Value {
+        serde_json::to_value(routes().document()).expect("JSON")
+    }
+
+    /// The operations of the document: path, method, description.
+    fn operations(document: &Value) -> Vec<(String, String, Value)> {
+        let paths = document["paths"].as_object().expect("paths");
+        let of = |(path, item): (&String, &Value)| -> Vec<(String, String, Value)> {
+            let methods = item.as_object().expect("methods").iter();
+            methods.map(|(method, operation)| (path.clone(), method.clone(), operation.clone())).collect()
+        };
+        paths.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn the_access_of_a_route_is_what_its_effect_calls_for() {
+        let public = ["/healthz", "/readyz", "/login", "/logout", "/static/{file}"];
+        let predicting = ["/v1/predict", "/v1/rows", "/engines"];
+        let routes = table();
+        assert!(routes.len() > 30, "{routes:?}");
+        for (path, method, access) in routes {
+            let expected = match path.as_str() {
+                path if public.contains(&path) => Public,
+                path if predicting.contains(&path) => Scoped(Scope::Predict),
+                _ if method == Method::GET => Scoped(Scope::Read),
+                _ => Scoped(Scope::Promote),
+            };
+            assert_eq!(access, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn requests_without_a_route_need_a_scope_too() {
+        let (_, access) = routes().finish();
+        assert_eq!(access.get(None, &Method::GET), Scoped(Scope::Read));
+        assert_eq!(access.get(None, &Method::DELETE), Scoped(Scope::Promote));
+        assert_eq!(access.get(Some("/v1/studies"), &Method::HEAD), Scoped(Scope::Read));
+        assert_eq!(access.get(Some("/v1/promotions"), &Method::POST), Scoped(Scope::Promote));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn every_route_demands_its_scope() {
+        let state = tempfile::tempdir().expect("a folder");
+        let router = router(App::new(&settings(state.path())).await.expect("models"));
+        let status = async |path: &str, method: &Method, secret: Option<&str>| {
+            let path = path.replace("{device}/{kind}/{target}", "none/dense/runtime");
+            let path = path.replace("{name}", "none").replace("{file}", "none");
+            let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+            if let Some(secret) = secret {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
+            }
+            let mut request = request.body(Body::empty()).expect("a request");
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+            router.clone().oneshot(request).await.expect("a response").status()
+        };
+        let admitted = |status: StatusCode| !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        for (path, method, access) in table() {
+            let stranger = status(&path, &method, None).await;
+            match access {
+                Public => assert!(admitted(stranger), "{method} {path}: {stranger}"),
+                Scoped(_) => assert_eq!(stranger, StatusCode::UNAUTHORIZED, "{method} {path}"),
+            }
+            for (scope, secret) in SECRETS {
+                let status = status(&path, &method, Some(secret)).await;
+                if access == Public || access == Scoped(scope) {
+                    assert!(admitted(status), "{method} {path} with {}: {status}", scope.name());
+                } else {
+                    assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path} with {}", scope.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_describes_every_route_of_the_api_with_its_scope() {
+        let routes: BTreeMap<(String, String), RouteAccess> = table()
+            .into_iter()
+            .map(|(path, method, access)| ((path, method.as_str().to_lowercase()), access))
+            .collect();
+        let document = document();
+        let described = operations(&document);
+        for (path, method, operation) in &described {
+            let stated = match routes[&(path.clone(), method.clone())] {
+                Public => serde_json::json!([]),
+                Scoped(scope) => serde_json::json!([{ "token": [scope.name()] }]),
+            };
+            assert_eq!(operation["security"], stated, "{method} {path}");
+        }
+        let of_api = |(path, _): &&(String, String)| {
+            path.starts_with("/v1/") || ["/healthz", "/readyz", "/metrics"].contains(&path.as_str())
+        };
+        let expected: BTreeSet<&(String, String)> = routes.keys().filter(of_api).collect();
+        let found: BTreeSet<(String, String)> =
+            described.iter().map(|(path, method, _)| (path.clone(), method.clone())).collect();
+        assert_eq!(found.iter().collect::<BTreeSet<_>>(), expected);
+        let ids: BTreeSet<&str> =
+            described.iter().filter_map(|(_, _, operation)| operation["operationId"].as_str()).collect();
+        assert_eq!(ids.len(), described.len(), "every operation has an id of its own: {ids:?}");
+    }
+
+    #[test]
+    fn every_body_has_a_schema_and_every_reference_a_target() {
+        let document = document();
+        for (path, method, operation) in operations(&document) {
+            let mut bodies: Vec<(&String, &Value)> = Vec::new();
+            if let Some(content) = operation["requestBody"]["content"].as_object() {
+                bodies.extend(content);
+            }
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                let content = response["content"].as_object();
+                bodies.extend(content.unwrap_or_else(|| panic!("{method} {path}: {status} has no body")));
+            }
+            for (media_type, body) in bodies {
+                let schema = &body["schema"];
+                assert!(schema.is_object(), "{method} {path}: {media_type} has no schema");
+                let is_text = schema["type"] == "string";
+                assert_eq!(is_text, !media_type.ends_with("json") && !media_type.ends_with("event-stream"), "{path}");
+            }
+        }
+        let text = document.to_string();
+        for reference in
+            text.split("\"$ref\":\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next())
+        {
+            assert!(document["components"]["schemas"][reference].is_object(), "{reference}");
+        }
+    }
 }

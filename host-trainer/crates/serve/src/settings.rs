@@ -1,17 +1,17 @@
-//! What a server is told.
+//! The settings of a server.
 
-use super::access::Tokens;
+use super::access::tokens::Tokens;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tune::studies::Location;
 
-/// Where the models come from.
+/// Where a server takes its models from.
 #[derive(Debug, Clone)]
 pub enum ModelSource {
     /// A folder as `fit --out` writes it.
     Folder(PathBuf),
-    /// What is deployed in a store, by its URL or folder.
+    /// The deployed models of a store, by its URL or folder.
     Store(String),
 }
 
@@ -24,7 +24,7 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// Caps on what one client, one request and all of them together may take.
+/// Limits on one client, one request, and all requests together.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Largest request body, bytes.
@@ -33,19 +33,19 @@ pub struct Limits {
     pub layers: usize,
     /// Most engines, or rows, of a request.
     pub engines: usize,
-    /// Longest time from a request's headers to its answer's.
+    /// Longest time from the headers of a request to the headers of its response.
     pub request_time: Duration,
     /// Longest time for a request's headers to arrive, and for which a connection may idle between requests.
     pub header_time: Duration,
-    /// Longest time for which a client may take nothing of its answer.
+    /// Longest time for which a client may leave its response unread.
     pub write_time: Duration,
-    /// Most connections open at once; further ones are closed.
+    /// Most open connections. Further ones are closed.
     pub connections: usize,
-    /// Most requests for predictions that wait for a worker; further ones are told to come back.
+    /// Most requests for predictions that wait for a worker. Further ones are refused with 429.
     pub waiting: usize,
-    /// Most bytes of all bodies that are read, wait, or are worked on.
+    /// Most bytes of all request bodies in memory.
     pub waiting_bytes: usize,
-    /// Requests a second from one client; none for no limit.
+    /// Requests per second of one client. `None` for no limit.
     pub requests_per_second: Option<u32>,
     /// Longest time that a shutdown waits for requests in flight.
     pub shutdown_time: Duration,
@@ -69,29 +69,50 @@ impl Default for Limits {
     }
 }
 
-/// What a server is told.
+/// The settings of a server.
+///
+/// ```
+/// use serve::{Limits, ModelSource, Settings};
+/// use std::time::Duration;
+///
+/// let settings = Settings {
+///     listen: "127.0.0.1:0".parse()?,
+///     hosts: Vec::new(),
+///     models: ModelSource::Folder("trained_models".into()),
+///     state: "/var/lib/host-trainer".into(),
+///     studies: None,
+///     data: None,
+///     poll: Duration::from_secs(1),
+///     tokens: None,
+///     tls: None,
+///     workers: 2,
+///     limits: Limits { requests_per_second: Some(200), ..Limits::default() },
+/// };
+/// assert_eq!(settings.limits.body_bytes, 16 << 20);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Host names that requests may be addressed to, beside this machine's own on loopback.
+    /// Host names that requests may be addressed to, besides `localhost`.
     pub hosts: Vec<String>,
     /// Where the models come from.
     pub models: ModelSource,
-    /// Folder for what outlives the process: engines that the page was given, the queue of studies.
+    /// Folder for data that outlives the process: uploaded engines and the queue of studies.
     pub state: PathBuf,
-    /// Database of studies; none: a file in the state folder.
+    /// Database of studies. `None` for a file in the state folder.
     pub studies: Option<Location>,
-    /// Training data for studies that are started here.
+    /// Folder of training data for studies. Without one, studies cannot be started.
     pub data: Option<PathBuf>,
-    /// How often to look for new models.
+    /// Interval between checks for new models.
     pub poll: Duration,
-    /// Who may do what; none asks nobody.
+    /// Tokens of the clients. `None` admits anybody.
     pub tokens: Option<Tokens>,
-    /// Speaks TLS where it is given.
+    /// Certificate and key for TLS. `None` for plain HTTP.
     pub tls: Option<Tls>,
     /// Threads that predict.
     pub workers: usize,
-    /// Caps.
+    /// Limits on requests.
     pub limits: Limits,
 }

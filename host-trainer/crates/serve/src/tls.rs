@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// Reads the certificate chain and its key, and checks that they belong together.
 ///
 /// # Errors
-/// A file that cannot be read or holds no such thing, and a key that is another certificate's, each by its file.
+/// A file that cannot be read or holds neither certificate nor key; a key that does not belong to the certificate. The error
+/// names the file.
 pub(super) fn config(tls: &Tls) -> Result<RustlsConfig, Failure> {
     let text = read_capped(&tls.certificate, limits::SMALL_FILE_BYTES)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -25,7 +26,7 @@ pub(super) fn config(tls: &Tls) -> Result<RustlsConfig, Failure> {
     }
     let text = read_capped(&tls.key, limits::SMALL_FILE_BYTES)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|e| garbled(&tls.key, "private key", &e))?;
-    // Of this program no other part may have chosen another provider before.
+    // Named here, since another part of the process may have installed another default.
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
@@ -38,7 +39,7 @@ pub(super) fn config(tls: &Tls) -> Result<RustlsConfig, Failure> {
         }
         other => Failure::usage(format!("the certificate and its key cannot be used: {other}")).at(&tls.certificate),
     })?;
-    // What is not spoken is not offered: a client that is told of HTTP/2 would speak it.
+    // Only HTTP/1.1 is offered: a client that is offered HTTP/2 would use it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
@@ -46,7 +47,7 @@ pub(super) fn config(tls: &Tls) -> Result<RustlsConfig, Failure> {
 fn garbled(path: &Path, what: &str, error: &PemError) -> Failure {
     let failure = match error {
         PemError::NoItemsFound => Failure::usage(format!("holds no {what} in PEM")),
-        // The parser's words may quote the file's lines, and a key's are nobody's to read.
+        // The parser's message may quote lines of the file, which must not leak from a key.
         _ => Failure::usage(format!("holds a {what} that is no PEM")),
     };
     failure

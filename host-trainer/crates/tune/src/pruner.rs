@@ -4,7 +4,7 @@ use super::random::Stream;
 use serde::{Deserialize, Serialize};
 
 /// How trials are given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pruner {
     /// Never.

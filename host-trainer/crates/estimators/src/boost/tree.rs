@@ -2,6 +2,7 @@
 
 use super::Bins;
 use super::bins::FeatureBins;
+use shared::random::SplitMix64;
 
 /// How trees grow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +73,7 @@ impl Forest {
 pub struct Grower<'a> {
     bins: &'a Bins,
     growth: Growth,
-    random: u64,
+    random: SplitMix64,
     /// Whether the tree at hand may ask a feature.
     asked: Vec<bool>,
 }
@@ -124,7 +125,7 @@ struct Split {
 impl<'a> Grower<'a> {
     /// A grower; the seed decides where thresholds lie within their gaps.
     pub fn new(bins: &'a Bins, growth: Growth, seed: u64) -> Self {
-        Self { bins, growth, random: seed, asked: vec![true; bins.features().len()] }
+        Self { bins, growth, random: SplitMix64::new(seed), asked: vec![true; bins.features().len()] }
     }
 
     /// Grows the tree that lowers `Σ gradient·f + ½·hessian·f²` over all rows, and adds its values to `sums`.
@@ -185,7 +186,7 @@ impl<'a> Grower<'a> {
         // Computer Programming*, volume 2, algorithm 3.4.2 S).
         let mut open = wanted;
         for feature in 0..count {
-            if self.uniform() * ((count - feature) as f64) < open as f64 {
+            if self.random.uniform() * ((count - feature) as f64) < open as f64 {
                 self.asked[feature] = true;
                 open -= 1;
             }
@@ -250,19 +251,10 @@ impl<'a> Grower<'a> {
     fn threshold(&mut self, feature: &FeatureBins, split: Split) -> f32 {
         let (below, above) = (feature.highest[split.bin], feature.lowest[split.next]);
         let (low, high) = (f64::from(below), f64::from(above));
-        let at = 0.02 + 0.96 * self.uniform();
+        let at = 0.02 + 0.96 * self.random.uniform();
         let between = if low > 0.0 { low * (high / low).powf(at) } else { low + (high - low) * at };
         let threshold = between as f32;
         if threshold > below && threshold <= above { threshold } else { above }
-    }
-
-    /// Uniform in [0, 1) by SplitMix64 (Steele, Lea and Flood, 2014, doi:10.1145/2660193.2660195).
-    fn uniform(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

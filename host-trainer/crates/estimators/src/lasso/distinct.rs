@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use crate::design::Design;
+use shared::random::{GOLDEN_STEP, mix};
 
 /// How far a copy may stray from its original, relative to the column's range. Products of the same factors in another
 /// order differ by their rounding, a few 1e-16.
@@ -87,12 +88,9 @@ fn print(column: &[f64], factors: &[f64]) -> Print {
     Print { sum, tolerance: 2.0 * rows * (SAME * range + f64::EPSILON * size), range, zero: size == 0.0 }
 }
 
-/// A number between 1 and 2 from a row's index (the output step of Vigna's splitmix64).
+/// A number between 1 and 2 from a row's index.
 fn factor(row: u64) -> f64 {
-    let mut z = row.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    f64::from_bits((z ^ (z >> 31)) >> 12 | 1.0f64.to_bits())
+    f64::from_bits(mix(row.wrapping_add(1).wrapping_mul(GOLDEN_STEP)) >> 12 | 1.0f64.to_bits())
 }
 
 #[cfg(test)]

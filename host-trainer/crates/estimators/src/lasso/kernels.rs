@@ -1,6 +1,8 @@
 //! The vector loops everything rests on. Sums run in a fixed number of lanes, so that the result does not depend on how
 //! wide the machine's vectors are.
 
+use crate::linalg;
+
 /// Lanes of a sum.
 const LANES: usize = 8;
 
@@ -21,16 +23,7 @@ fn fold_lanes(values: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: 
 /// The scalar product of two slices of equal length.
 #[inline(always)]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    debug_assert_eq!(a.len(), b.len());
-    let mut lanes = [0.0; LANES];
-    let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = chunks_a.remainder().iter().zip(chunks_b.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in chunks_a.zip(chunks_b) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane] * y[lane];
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
+    linalg::dot::<LANES>(a, b)
 }
 
 /// Sum of the absolute values.

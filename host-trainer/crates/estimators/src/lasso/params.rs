@@ -5,6 +5,23 @@ use serde::{Deserialize, Serialize};
 use super::LassoError;
 
 /// Parameters not yet checked; the defaults are the reference's.
+///
+/// ```
+/// use estimators::Folds;
+/// use estimators::design::Design;
+/// use estimators::lasso::LassoCvParams;
+///
+/// // y = 1 + 2·x, and a column that has nothing to do with it.
+/// let x: Vec<f64> = (0..20).map(f64::from).collect();
+/// let other: Vec<f64> = (0..20).map(|i| f64::from(i * i % 7)).collect();
+/// let y: Vec<f64> = x.iter().map(|x| 1.0 + 2.0 * x).collect();
+/// let design = Design::from_columns(&[x, other])?;
+/// let params = LassoCvParams { n_alphas: 100, positive: true, ..LassoCvParams::default() }.check()?;
+/// let found = params.fit(&design, &y, &Folds::contiguous(20, 5)?, None)?;
+/// assert!((found.fit.coefficients[0] - 2.0).abs() < 0.05);
+/// assert!((found.fit.predict(&design)[10] - 21.0).abs() < 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LassoCvParams {

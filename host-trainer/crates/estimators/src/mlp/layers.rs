@@ -1,9 +1,10 @@
 //! The layers of one network: weights in one block, forward and backward passes, one optimiser step.
 
+use super::dropout;
 use super::kernels::{AdamStep, Work, adam, padded, product, product_of_transposed, sum_of_squares, transpose, wide};
-use super::random::{self, Random};
 use super::scale::OutputScale;
 use super::settings::Settings;
+use shared::random::SplitMix64;
 use std::ops::Range;
 
 /// One layer's place in the block of weights. Widths are padded; weights and outputs beyond the real widths are zero and
@@ -65,7 +66,7 @@ impl Layout {
     }
 
     /// Starting weights: uniform within ±1/√inputs, as is usual for rectifiers; biases of the last layer as told.
-    pub(super) fn start(&self, random: &mut Random, last_biases: &[f64]) -> Vec<f32> {
+    pub(super) fn start(&self, random: &mut SplitMix64, last_biases: &[f64]) -> Vec<f32> {
         let mut block = vec![0.0; self.size];
         for layer in &self.layers {
             let bound = 1.0 / (layer.inputs as f64).sqrt();
@@ -190,7 +191,7 @@ impl<'a> Trainer<'a> {
                     let bound = (dropped * f64::from(u32::MAX)) as u32;
                     let kept = (1.0 / (1.0 - dropped)) as f32;
                     for (i, x) in out.iter_mut().enumerate() {
-                        let factor = if random::at(key, i as u32) < bound { 0.0 } else { kept };
+                        let factor = if dropout::at(key, i as u32) < bound { 0.0 } else { kept };
                         *x = x.max(0.0) * factor;
                     }
                 }
@@ -325,6 +326,7 @@ impl Work for Loss<'_, '_, '_> {
 mod tests {
     use super::super::settings::TargetScale;
     use super::*;
+    use crate::random::stream;
 
     /// The gradient that a step computes against differences of the loss, weight by weight.
     #[test]
@@ -335,7 +337,7 @@ mod tests {
             let scale = OutputScale::of(measured.into_iter(), kind).expect("values");
             let scales = [scale, scale];
             let layout = Layout::new(3, &settings.hidden, 2);
-            let mut random = Random::new(3, 0);
+            let mut random = stream(3, 0);
             let block = layout.start(&mut random, &[0.1, 0.4]);
             let mut inputs = vec![0.0; 6 * layout.input_width()];
             for row in inputs.chunks_exact_mut(layout.input_width()) {

@@ -7,11 +7,11 @@
 //! The passes are written out here (`layers`) over tiles that fit the processor (`kernels`): networks for such tables are
 //! small, and a step of a general library spends its time on the way to the arithmetic.
 
+mod dropout;
 mod hyperparams;
 mod kernels;
 mod layers;
 mod network;
-mod random;
 mod scale;
 mod settings;
 mod split;
@@ -19,6 +19,5 @@ mod train;
 
 pub use hyperparams::read_hyperparams;
 pub use network::{Epoch, History, Network};
-pub use random::Random;
 pub use settings::{Optimizer, Settings, TargetScale};
 pub use train::{Data, train};

@@ -1,13 +1,13 @@
 //! Which rows are kept for validation.
 
-use super::random::Random;
+use shared::random::SplitMix64;
 use std::collections::BTreeSet;
 
 /// Fewer rows than this are all trained on: what would be kept back says too little to stop by.
 const FEWEST_ROWS: usize = 20;
 
 /// Rows to train on and rows to validate on, both in ascending order; whole groups where there are several, else rows.
-pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut Random) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut SplitMix64) -> (Vec<usize>, Vec<usize>) {
     let wanted = (share * rows as f64).round() as usize;
     if wanted == 0 || rows < FEWEST_ROWS {
         return ((0..rows).collect(), Vec::new());
@@ -39,11 +39,12 @@ pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut Rand
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::stream;
 
     #[test]
     fn groups_stay_together_and_about_the_share_is_kept() {
         let groups: Vec<usize> = (0..300).map(|row| row / 10).collect();
-        let (train, validation) = split(300, &groups, 0.2, &mut Random::new(5, 0));
+        let (train, validation) = split(300, &groups, 0.2, &mut stream(5, 0));
         assert_eq!(train.len() + validation.len(), 300);
         assert!((40..=90).contains(&validation.len()), "{}", validation.len());
         let sides = |rows: &[usize]| rows.iter().map(|&row| groups[row]).collect::<BTreeSet<_>>();
@@ -52,17 +53,17 @@ mod tests {
 
     #[test]
     fn one_group_is_split_by_row_and_few_rows_not_at_all() {
-        let (train, validation) = split(100, &[0; 100], 0.15, &mut Random::new(5, 0));
+        let (train, validation) = split(100, &[0; 100], 0.15, &mut stream(5, 0));
         assert_eq!((train.len(), validation.len()), (85, 15));
-        assert_eq!(split(19, &[0; 19], 0.15, &mut Random::new(5, 0)).1.len(), 0);
-        assert_eq!(split(100, &[0; 100], 0.0, &mut Random::new(5, 0)).1.len(), 0);
+        assert_eq!(split(19, &[0; 19], 0.15, &mut stream(5, 0)).1.len(), 0);
+        assert_eq!(split(100, &[0; 100], 0.0, &mut stream(5, 0)).1.len(), 0);
     }
 
     #[test]
     fn a_group_of_most_rows_is_trained_on() {
         let groups: Vec<usize> = (0..100).map(|row| if row < 80 { 0 } else { 1 + row % 4 }).collect();
         for seed in 0..20 {
-            let (train, validation) = split(100, &groups, 0.1, &mut Random::new(seed, 0));
+            let (train, validation) = split(100, &groups, 0.1, &mut stream(seed, 0));
             assert!(train.len() >= 80 && validation.len() <= 20);
         }
     }

@@ -2,11 +2,11 @@
 
 use super::layers::{Batch, Layout, Trainer};
 use super::network::{Epoch, History, Network};
-use super::random::Random;
 use super::scale::{InputScale, OutputScale};
 use super::settings::Settings;
 use super::split::split;
 use crate::FitError;
+use crate::random::stream;
 use rayon::prelude::*;
 
 /// By how much, relatively, a loss must fall to count as better.
@@ -56,6 +56,19 @@ impl Data<'_> {
 }
 
 /// Trains a network, or an ensemble of several side by side. The result depends on data and settings alone.
+///
+/// ```
+/// use estimators::mlp::{Data, Settings, train};
+///
+/// let rows: Vec<f64> = (1..=40).map(f64::from).collect();
+/// let targets: Vec<f64> = rows.iter().map(|x| 0.1 * x).collect();
+/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &targets, groups: &[] };
+/// let settings = Settings { hidden: vec![8], epochs: 50, members: 1, ..Settings::default() };
+/// let network = train(&data, &settings)?;
+/// assert!(network.predict(&[20.0])[0] > 0.0);
+/// assert_eq!(network, train(&data, &settings)?);
+/// # Ok::<(), estimators::FitError>(())
+/// ```
 ///
 /// # Errors
 /// Too few rows, values that a scale cannot hold, settings out of range, or a loss that is no longer a number.
@@ -114,7 +127,7 @@ impl<'a> Prepared<'a> {
 
     fn train(&self, member: usize, settings: &Settings) -> Result<(Vec<super::layers::Dense>, History), FitError> {
         let settings = &Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
-        let stream = |purpose| Random::new(settings.seed, purpose);
+        let stream = |purpose| stream(settings.seed, purpose);
         let (mut order, validation) =
             split(self.rows(), self.groups, settings.validation_share, &mut stream(FOR_VALIDATION));
         let layout = Layout::new(self.input_count, &settings.hidden, self.outputs.len());
@@ -198,7 +211,7 @@ mod tests {
 
     /// Two positive targets of three inputs, in groups of ten rows.
     fn table(rows: usize) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
-        let mut random = Random::new(11, 0);
+        let mut random = stream(11, 0);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for _ in 0..rows {
             let row: [f64; 3] = std::array::from_fn(|_| 1.0 + 99.0 * random.uniform());

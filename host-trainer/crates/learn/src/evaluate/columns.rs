@@ -6,7 +6,7 @@ use crate::model::{Dataset, Target};
 use crate::predict::Models;
 use crate::training::TrainingData;
 use estimators::metrics::Metrics;
-use estimators::mlp::Random;
+use estimators::random::stream;
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::engine::Table;
@@ -111,7 +111,7 @@ fn importance(
         let errors = (0..shuffles.repeats.max(1)).map(|repeat| {
             let mut order: Vec<usize> = (0..data.len()).collect();
             let purpose = (number as u64) << 32 | repeat as u64;
-            Random::new(shuffles.seed, purpose).shuffle(&mut order);
+            stream(shuffles.seed, purpose).shuffle(&mut order);
             Ok(mape(&data.measured, &predict(&shuffled(data, group, &order))?))
         });
         let errors: Vec<f64> = errors.collect::<Result<_, Failure>>()?;

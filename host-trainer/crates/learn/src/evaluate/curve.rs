@@ -9,7 +9,7 @@ use crate::fit::plan::EvaluationSettings;
 use crate::fit::train::{FitJob, train};
 use crate::training::TrainingData;
 use estimators::FitError;
-use estimators::mlp::Random;
+use estimators::random::stream;
 use rayon::prelude::*;
 use serde::Serialize;
 use shared::failure::Failure;
@@ -131,7 +131,7 @@ pub fn learning_curve(refit: &Refit<'_>, plan: CurvePlan, done: &(dyn Fn() + Syn
         .par_iter()
         .map(|&(repeat, size)| {
             let mut order: Vec<&String> = names.iter().collect();
-            Random::new(plan.seed, repeat as u64).shuffle(&mut order);
+            stream(plan.seed, repeat as u64).shuffle(&mut order);
             let test: BTreeSet<String> = order[..kept].iter().map(|name| (*name).clone()).collect();
             let mut taken = test.clone();
             taken.extend(order[kept..kept + size].iter().map(|name| (*name).clone()));

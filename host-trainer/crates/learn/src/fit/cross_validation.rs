@@ -47,6 +47,22 @@ impl<D: Subset> Fold<D> {
 
 /// Runs `fit` on every fold, side by side; results are in the order of the folds.
 ///
+/// ```
+/// use learn::fit::cross_validation::{cross_validate, folds_by_network};
+/// use learn::model::{Dataset, LayerTable, Target};
+/// use shared::engine::Table;
+///
+/// let mut layers = LayerTable::new(Table::Dense, vec!["macs".to_owned()]);
+/// layers.rows = vec![1e6, 2e6, 3e6, 4e6];
+/// let data = Dataset::of_layers(Target::Runtime, layers, vec![0.1, 0.2, 0.3, 0.4], vec![0, 0, 1, 1]);
+/// let folds = folds_by_network(&data.networks, 10).ok_or("one network only")?;
+/// let means = cross_validate(&data, &folds, |fold| {
+///     Ok::<f64, String>(fold.training.measured.iter().sum::<f64>() / fold.training.len() as f64)
+/// })?;
+/// assert_eq!(means.len(), 2);
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// The first error of a fit.
 pub fn cross_validate<D: Subset, T: Send, E: Send>(

@@ -7,6 +7,26 @@ use rayon::prelude::*;
 use shared::engine::Table;
 
 /// A model kind with its options.
+///
+/// ```
+/// use learn::fit::kinds::Kind;
+/// use learn::fit::plan::Plan;
+/// use learn::model::{Dataset, LayerTable, Target};
+/// use shared::engine::Table;
+///
+/// let estimator = Plan::of("physics".parse::<Kind>()?).estimator();
+/// let features = estimator.features(Table::Dense, Target::Runtime);
+/// assert_eq!(features, ["batch_size", "input_size", "output_size", "weights", "element_bytes"]);
+/// let mut layers = LayerTable::new(Table::Dense, features);
+/// for width in [256.0, 512.0, 1024.0, 2048.0] {
+///     layers.rows.extend([1.0, width, 10.0, 10.0 * width, 2.0]);
+/// }
+/// let measured = vec![0.012, 0.014, 0.018, 0.026];
+/// let models = estimator.fit(&Dataset::of_layers(Target::Runtime, layers, measured, vec![0, 1, 2, 3]))?;
+/// let predicted = models.0[0].predict(&[1.0, 1536.0, 10.0, 15360.0, 2.0]);
+/// assert!((predicted / 0.022 - 1.0).abs() < 0.05, "{predicted} ms");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Estimator: Send + Sync + std::fmt::Debug {
     /// Name of the model kind, as the command line and the card have it.
     fn kind(&self) -> &'static str;

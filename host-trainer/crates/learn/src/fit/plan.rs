@@ -11,6 +11,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Everything `fit` can be told in a file.
+///
+/// ```
+/// use learn::fit::kinds::HybridOptions;
+/// use learn::fit::plan::Plan;
+///
+/// let mut plan: Plan = toml::from_str("kind = 'hybrid'\n[hybrid]\nleaves = 8")?;
+/// assert_eq!(plan.options::<HybridOptions>().leaves, 8);
+/// plan.change_options(|options: &mut HybridOptions| options.leaves = 1);
+/// assert_eq!(plan.check(), Err("`hybrid.leaves` must be 2 to 1,024".to_owned()));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Model kind.

@@ -75,7 +75,7 @@ impl Card {
 }
 
 /// The program that fitted a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Program {
     /// Its name.
     pub name: String,
@@ -114,7 +114,7 @@ impl FeatureRange {
 }
 
 /// Figures on rows the model saw, on folds it did not see, and on networks kept back altogether.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Scores {
     /// On its training rows.
     pub training: Metrics,

@@ -90,7 +90,7 @@ pub struct EngineInput<'a> {
 
 /// The predictions of several engines.
 #[derive(Debug)]
-pub struct EnginePredictions {
+pub struct BatchPrediction {
     /// Each engine's prediction, in the order given, or why there is none.
     pub predictions: Vec<Result<Prediction, Failure>>,
     /// Layers that went through a model; the others equal one of those, or were predicted before.
@@ -156,7 +156,7 @@ impl Models {
     ///
     /// # Errors
     /// A model that cannot be loaded or run. What is wrong with one engine is the answer for that engine.
-    pub fn predict_all(&self, inputs: &[EngineInput<'_>]) -> Result<EnginePredictions, Failure> {
+    pub fn predict_all(&self, inputs: &[EngineInput<'_>]) -> Result<BatchPrediction, Failure> {
         let engines: Vec<Result<Vec<&Layer>, Failure>> = inputs.iter().map(EngineInput::layers).collect();
         let layers: Vec<&Layer> = engines.iter().flatten().flatten().copied().collect();
         let (rows, rows_run) = self.predict_layers(&layers)?;
@@ -166,7 +166,7 @@ impl Models {
             let own = rows.by_ref().take(layers.len()).collect();
             Ok(self.assemble(input, &layers, own))
         };
-        Ok(EnginePredictions { predictions: inputs.iter().zip(engines).map(one).collect(), rows_run })
+        Ok(BatchPrediction { predictions: inputs.iter().zip(engines).map(one).collect(), rows_run })
     }
 
     /// Predicts layers; also returns how many went through a model.

@@ -11,7 +11,7 @@ mod models;
 mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
-pub use engine::{EngineInput, EnginePredictions, LayerPrediction, Prediction};
+pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
 pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use models::Models;
 pub use totals::Totals;

@@ -1,4 +1,4 @@
-//! Requests that a browser sends on behalf of a page of some other site.
+//! Protection against requests that a browser sends for a page of another site.
 
 use crate::error::ApiError;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -18,7 +18,8 @@ fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     uri.authority().map(|authority| authority.as_str()).or_else(named)
 }
 
-/// Refuses a request to a name that is not ours: a page whose name was made to resolve to this machine (DNS rebinding).
+/// Refuses a request that is addressed to a foreign host name: a page may make its own name resolve to this machine (DNS
+/// rebinding).
 pub(super) fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
     let Some(authority) = authority(uri, headers) else {
         return Err(ApiError::bad_request("the request names no host"));
@@ -32,8 +33,8 @@ pub(super) fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Re
         .help("ask for localhost, or start the server with --allow-host NAME"))
 }
 
-/// Refuses what a page of another site sends: such a page can make a browser send a request, though not read its answer.
-/// Clients that are no browsers send neither header.
+/// Refuses a request that a page of another site sends. Such a page can make a browser send a request, though it cannot read
+/// the response. Clients other than browsers send neither header.
 pub(super) fn check_site(headers: &HeaderMap) -> Result<(), ApiError> {
     let refused = || {
         ApiError::new(StatusCode::FORBIDDEN, "cross_site", "the request comes from a page of another site")

@@ -1,5 +1,6 @@
-//! Tokens: who holds one, and what it allows. Only their hashes are kept.
+//! Tokens: their holders, their scopes, and the hashes of their secrets.
 
+use super::scope::Scope;
 use sha2::{Digest, Sha256};
 use shared::failure::Failure;
 use shared::fs::read_capped;
@@ -8,35 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// A shorter secret could be guessed.
+/// The fewest characters of a secret. A shorter one could be guessed.
 const SHORTEST: usize = 16;
 /// Most bytes of a token file.
 const FILE_BYTES: u64 = 1 << 20;
-
-/// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// To see models, studies and metrics.
-    Read,
-    /// To have engines predicted.
-    Predict,
-    /// To promote and roll back models, to start and stop studies.
-    Promote,
-}
-
-impl Scope {
-    const ALL: [Self; 3] = [Self::Read, Self::Predict, Self::Promote];
-
-    /// The word that token files carry.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Predict => "predict",
-            Self::Promote => "promote",
-        }
-    }
-}
 
 /// One token: its holder's name, what it allows, and the hash of its secret.
 #[derive(Clone)]
@@ -77,7 +53,14 @@ impl Tokens {
     /// secret may be `sha256:` and the hexadecimal digits of its hash. Lines that start with `#` are comments.
     ///
     /// # Errors
-    /// An entry that is none; its secret is never part of the message.
+    /// An entry that is malformed. The message never contains a secret.
+    ///
+    /// ```
+    /// let tokens = serve::Tokens::parse("ada read,predict a-secret-of-length\nci predict another-long-secret")?;
+    /// assert!(tokens.find("a-secret-of-length").is_some_and(|token| token.allows(serve::Scope::Read)));
+    /// assert!(serve::Tokens::parse("ada read short").is_err());
+    /// # Ok::<(), shared::failure::Failure>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let mut tokens: Vec<Token> = Vec::new();
         for (number, entry) in text.split(['\n', ';']).map(str::trim).enumerate() {

@@ -1,4 +1,4 @@
-//! What answers requests at some moment.
+//! A deployment: the models of every device at one moment.
 
 use crate::error::ApiError;
 use learn::model::Card;
@@ -6,29 +6,32 @@ use learn::predict::Models;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Every device's models at some moment.
+/// Identifies a state of a device's models at their source: it changes whenever they do.
+pub(crate) type Fingerprint = String;
+
+/// The models of every device at one moment. A request takes one deployment and keeps it to its end.
 #[derive(Debug)]
 pub(crate) struct Deployment {
-    /// Counts the exchanges of this process, from 1.
+    /// Counts the deployments of this process, from 1.
     pub(crate) generation: u64,
-    /// The device meant when none is named.
+    /// The device of requests that name none.
     pub(crate) default_device: Option<String>,
-    /// Sets by device.
-    pub(crate) devices: BTreeMap<String, Arc<Deployed>>,
+    /// The models by device.
+    pub(crate) devices: BTreeMap<String, Arc<DeployedModels>>,
 }
 
-/// Every model of one device, loaded and proven.
+/// Every model of one device, loaded and validated.
 #[derive(Debug)]
-pub(crate) struct Deployed {
-    /// What predicts.
+pub(crate) struct DeployedModels {
+    /// The models.
     pub(crate) models: Models,
     /// SHA-256 of each model's graph, by `layer kind/target`.
     pub(crate) digests: BTreeMap<String, String>,
-    /// SHA-256 over all of it: cards, graphs, the device's file.
+    /// SHA-256 over cards, graphs and the device's file.
     pub(crate) digest: String,
 }
 
-impl Deployed {
+impl DeployedModels {
     /// The device.
     pub(crate) fn device(&self) -> &str {
         &self.models.device().name
@@ -41,11 +44,11 @@ impl Deployed {
 }
 
 impl Deployment {
-    /// The set of a device, or of the default device.
+    /// The models of a device, or of the default device.
     ///
     /// # Errors
-    /// A device that has no models, or none named where several could be meant.
-    pub(crate) fn of(&self, device: Option<&str>) -> Result<&Arc<Deployed>, ApiError> {
+    /// A device without models; no device named and no default.
+    pub(crate) fn of(&self, device: Option<&str>) -> Result<&Arc<DeployedModels>, ApiError> {
         let known = || format!("there are models for {}", self.devices.keys().cloned().collect::<Vec<_>>().join(", "));
         let Some(name) = device.or(self.default_device.as_deref()) else {
             return Err(ApiError::bad_request("no device is named and several could be meant")

@@ -1,7 +1,7 @@
-//! Models in a folder, as `fit --out` writes and replaces them.
+//! A folder of models, as `fit --out` writes and replaces them.
 
-use super::Deployed;
-use super::source::{Mark, prove};
+use super::deployment::{DeployedModels, Fingerprint};
+use super::validate::validate;
 use learn::model::{CARD_FILE, DEVICE_FILE, Target, default_device, devices, model_folder};
 use learn::predict::Models;
 use sha2::{Digest, Sha256};
@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// Attempts to read a set that is replaced meanwhile.
+/// Attempts to read models that are replaced meanwhile.
 const ATTEMPTS: usize = 5;
 
 /// A folder of models.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct ModelFolder {
     root: PathBuf,
 }
 
-impl Folder {
+impl ModelFolder {
     pub(super) fn new(root: PathBuf) -> Self {
         Self { root }
     }
@@ -29,15 +29,18 @@ impl Folder {
         default_device(&self.root).ok()
     }
 
-    /// What the models of each device are, by their files' numbers, sizes and times.
-    pub(super) fn marks(&self) -> Result<BTreeMap<String, Mark>, Failure> {
-        Ok(devices(&self.root)?.into_iter().map(|device| (device.clone(), self.mark(&device))).collect())
+    /// The fingerprint of each device's models, from inode numbers, sizes and times of their files.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub(super) fn fingerprints(&self) -> Result<BTreeMap<String, Fingerprint>, Failure> {
+        Ok(devices(&self.root)?.into_iter().map(|device| (device.clone(), self.fingerprint(&device))).collect())
     }
 
-    fn mark(&self, device: &str) -> Mark {
+    fn fingerprint(&self, device: &str) -> Fingerprint {
         let mut hash = Sha256::new();
         for path in self.files(device) {
-            // A file that is not there is part of what is.
+            // A missing file contributes nothing, which also changes the fingerprint.
             if let Ok(metadata) = std::fs::metadata(&path) {
                 hash.update(path.as_os_str().as_encoded_bytes());
                 for number in [metadata.ino(), metadata.size()] {
@@ -58,13 +61,16 @@ impl Folder {
         std::iter::once(self.root.join(device).join(DEVICE_FILE)).chain(cards)
     }
 
-    /// Loads the models of a device. Where they are replaced while they are read, reads again.
-    pub(super) fn load(&self, device: &str) -> Result<Deployed, Failure> {
+    /// Loads and validates the models of a device. Reads again where they are replaced meanwhile.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a model that fails a check.
+    pub(super) fn load(&self, device: &str) -> Result<DeployedModels, Failure> {
         let mut attempts = 1;
         loop {
-            let before = self.mark(device);
-            let outcome = Models::open(&self.root, device).and_then(prove);
-            if self.mark(device) == before || attempts == ATTEMPTS {
+            let before = self.fingerprint(device);
+            let outcome = Models::open(&self.root, device).and_then(validate);
+            if self.fingerprint(device) == before || attempts == ATTEMPTS {
                 return outcome;
             }
             attempts += 1;

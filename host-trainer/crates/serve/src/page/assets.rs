@@ -1,5 +1,7 @@
-//! The style sheet, the script and the icon: part of the program, named by their content so that browsers may keep them.
+//! The style sheet, the script and the icon, named by the hash of their content so that browsers may cache them.
 
+use crate::error::ApiError;
+use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
@@ -7,7 +9,7 @@ use std::sync::LazyLock;
 /// A file of the page.
 #[derive(Debug)]
 pub(super) struct Asset {
-    /// Where it is served.
+    /// Its path.
     pub(super) path: String,
     content: String,
     content_type: &'static str,
@@ -19,7 +21,7 @@ impl Asset {
         Self { path: format!("/static/{stem}.{}.{extension}", &digest[..12]), content, content_type }
     }
 
-    /// The file, to be kept for as long as the browser likes: other content has another name.
+    /// The file. Browsers may cache it without limit: other content has another name.
     pub(super) fn response(&'static self) -> Response {
         let headers = [(CONTENT_TYPE, self.content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
         (headers, self.content.as_str()).into_response()
@@ -38,7 +40,9 @@ pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg").to_owned()));
 
-/// Every file of the page.
-pub(super) fn all() -> [&'static Asset; 3] {
-    [&STYLE, &SCRIPT, &ICON]
+/// `GET /static/{file}`.
+pub(super) async fn asset(Path(file): Path<String>) -> Result<Response, ApiError> {
+    let path = format!("/static/{file}");
+    let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.path == path);
+    asset.map(|asset| asset.response()).ok_or_else(|| ApiError::not_found("there is no such file"))
 }

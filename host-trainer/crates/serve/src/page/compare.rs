@@ -1,10 +1,10 @@
 //! Two engines, or one on two devices, layer by layer.
 
+use super::engine_charts::Cost;
+use super::layer_rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
 use super::layout::{figure, number, query};
 use super::pairs::{By, Pair, pair};
-use super::pictures::Cost;
-use super::rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
-use super::upload::Kept;
+use super::upload_form::RecentEngine;
 use charts::{Axis, Bar, Bars};
 use learn::predict::{LayerPrediction, Prediction};
 use maud::{Markup, html};
@@ -12,28 +12,28 @@ use serde::Deserialize;
 use shared::engine::{Engine, Layer};
 use shared::failure::printable;
 
-/// What a link to a comparison says.
+/// The query of a comparison.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Choice {
+pub(super) struct CompareQuery {
     /// The first engine.
     pub(super) a: Option<String>,
     /// The second engine.
     pub(super) b: Option<String>,
     /// The first engine's device.
     pub(super) device: Option<String>,
-    /// The second engine's device; none: the same.
+    /// The second engine's device. `None` for the same one.
     pub(super) device_b: Option<String>,
-    /// How rows are sorted.
-    pub(super) sort: Option<Sort>,
-    /// Page of the table, from 1.
+    /// The order of rows.
+    pub(super) sort: Option<CompareOrder>,
+    /// The page of the table, from 1.
     #[serde(default)]
     pub(super) page: usize,
 }
 
-/// What rows are sorted by.
+/// The order of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Sort {
+pub(super) enum CompareOrder {
     /// The largest difference first, either way.
     #[default]
     Difference,
@@ -41,33 +41,33 @@ pub(super) enum Sort {
     Index,
 }
 
-/// One of the two.
+/// One of the two engines.
 #[derive(Debug)]
-pub(super) struct Side<'a> {
+pub(super) struct ComparedEngine<'a> {
     /// SHA-256 of the file.
     pub(super) id: &'a str,
-    /// The name it came under.
+    /// The name of the uploaded file.
     pub(super) name: &'a str,
-    /// Its layers.
+    /// The parsed engine.
     pub(super) engine: &'a Engine,
-    /// What they cost.
+    /// Its prediction.
     pub(super) prediction: &'a Prediction,
 }
 
-impl Side<'_> {
+impl ComparedEngine<'_> {
     fn layers(&self) -> Vec<&Layer> {
         self.prediction.layers.iter().filter_map(|p| self.engine.layers.get(p.index)).collect()
     }
 }
 
-/// The form that chooses what is compared.
-pub(super) fn form(kept: &[Kept], devices: &[String], choice: &Choice) -> Markup {
+/// The form that chooses the engines.
+pub(super) fn form(recent: &[RecentEngine], devices: &[String], choice: &CompareQuery) -> Markup {
     let engines = |name: &str, label: &str, chosen: Option<&String>| {
         html! {
             div.field {
                 label for=(name) { (label) }
                 select id=(name) name=(name) {
-                    @for engine in kept {
+                    @for engine in recent {
                         option value=(engine.id) selected[chosen == Some(&engine.id)] { (printable(&engine.name)) " · " (engine.id.get(..8).unwrap_or_default()) }
                     }
                 }
@@ -84,7 +84,7 @@ pub(super) fn form(kept: &[Kept], devices: &[String], choice: &Choice) -> Markup
     };
     html! {
         form.card method="get" action="/compare" {
-            @if kept.is_empty() {
+            @if recent.is_empty() {
                 p { "There is no engine to compare yet. " a href="/" { "Drop one" } ", then another." }
             } @else {
                 div.cols.two {
@@ -107,7 +107,7 @@ pub(super) fn form(kept: &[Kept], devices: &[String], choice: &Choice) -> Markup
 }
 
 /// The comparison.
-pub(super) fn render(a: &Side<'_>, b: &Side<'_>, choice: &Choice) -> Markup {
+pub(super) fn render(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, choice: &CompareQuery) -> Markup {
     let both_power = a.prediction.totals.average_power_w.is_some() && b.prediction.totals.average_power_w.is_some();
     let cost = if both_power { Cost::Energy } else { Cost::Runtime };
     let pairs = pair(&a.layers(), &b.layers());
@@ -132,9 +132,9 @@ pub(super) fn render(a: &Side<'_>, b: &Side<'_>, choice: &Choice) -> Markup {
     }
 }
 
-fn link(a: &Side<'_>, b: &Side<'_>, sort: Option<Sort>, page: usize) -> String {
+fn link(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, sort: Option<CompareOrder>, page: usize) -> String {
     let page = if page > 1 { page.to_string() } else { String::new() };
-    let sort = if sort == Some(Sort::Index) { "index" } else { "" };
+    let sort = if sort == Some(CompareOrder::Index) { "index" } else { "" };
     let pairs = [
         ("a", a.id),
         ("b", b.id),
@@ -146,7 +146,7 @@ fn link(a: &Side<'_>, b: &Side<'_>, sort: Option<Sort>, page: usize) -> String {
     format!("/compare?{}", query(&pairs))
 }
 
-/// A difference with its sign; less is better for everything here.
+/// A difference with its sign. Less is better for every quantity here.
 fn difference(a: Option<f64>, b: Option<f64>, decimals: usize) -> Markup {
     let Some(change) = a.zip(b).map(|(a, b)| b - a) else { return html! { span.muted { "–" } } };
     let text = format!("{:.decimals$}", change.abs());
@@ -161,7 +161,7 @@ fn percent(a: Option<f64>, b: Option<f64>) -> Markup {
     html! { @match share { Some(share) => (difference(Some(0.0), Some(share), 1)), None => span.muted { "–" } } }
 }
 
-fn totals(a: &Side<'_>, b: &Side<'_>) -> Markup {
+fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
     let (x, y) = (&a.prediction.totals, &b.prediction.totals);
     let energy = |t: &learn::predict::Totals| t.average_power_w.map(|_| t.energy_mj.0);
     let rows = [
@@ -170,7 +170,7 @@ fn totals(a: &Side<'_>, b: &Side<'_>) -> Markup {
         ("Average power W", x.average_power_w.map(|p| p.0), y.average_power_w.map(|p| p.0)),
         ("Run time from models %", Some(x.runtime_modelled_percent), Some(y.runtime_modelled_percent)),
     ];
-    let count = |side: &Side<'_>, what: &str| match what {
+    let count = |side: &ComparedEngine<'_>, what: &str| match what {
         "Layers" => side.prediction.layers.len() as f64,
         "GMACs" => side.layers().iter().filter_map(|l| l.macs()).map(|m| m as f64).sum::<f64>() * 1e-9,
         _ => side.layers().iter().map(|l| l.bytes_moved() as f64).sum::<f64>() * 1e-6,
@@ -201,7 +201,7 @@ fn figure_or_whole(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { figure(value) }
 }
 
-fn by_kind(a: &Side<'_>, b: &Side<'_>, cost: Cost) -> Markup {
+fn by_kind(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, cost: Cost) -> Markup {
     let mut change: [Option<f64>; GROUPS.len()] = [None; GROUPS.len()];
     for (side, sign) in [(a, -1.0), (b, 1.0)] {
         for layer in &side.prediction.layers {
@@ -218,14 +218,16 @@ fn by_kind(a: &Side<'_>, b: &Side<'_>, cost: Cost) -> Markup {
     Bars::new("change", &title, "second less first; negative is less", Axis::linear(cost.unit()), bars).render()
 }
 
-fn table(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair], cost: Cost, choice: &Choice) -> Markup {
+fn table(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, pairs: &[Pair], cost: Cost, choice: &CompareQuery) -> Markup {
     let sort = choice.sort.unwrap_or_default();
-    let layer = |side: &'_ Side<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at).cloned());
-    let value =
-        |side: &Side<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at)).and_then(|l| cost.of(l));
+    let layer =
+        |side: &'_ ComparedEngine<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at).cloned());
+    let value = |side: &ComparedEngine<'_>, at: Option<usize>| {
+        at.and_then(|at| side.prediction.layers.get(at)).and_then(|l| cost.of(l))
+    };
     let gap = |p: &Pair| value(b, p.b).unwrap_or(0.0) - value(a, p.a).unwrap_or(0.0);
     let mut order: Vec<(usize, &Pair)> = pairs.iter().enumerate().collect();
-    if sort == Sort::Difference {
+    if sort == CompareOrder::Difference {
         order.sort_by(|x, y| gap(y.1).abs().total_cmp(&gap(x.1).abs()));
     }
     let pages = order.len().div_ceil(PAGE_ROWS).max(1);
@@ -238,8 +240,8 @@ fn table(a: &Side<'_>, b: &Side<'_>, pairs: &[Pair], cost: Cost, choice: &Choice
             div.row.spread {
                 h2 { "Layers" }
                 ul.tabs {
-                    li { a href=(link(a, b, None, 1) + "#layers") aria-current=[(sort == Sort::Difference).then_some("true")] { "Largest change first" } }
-                    li { a href=(link(a, b, Some(Sort::Index), 1) + "#layers") aria-current=[(sort == Sort::Index).then_some("true")] { "Execution order" } }
+                    li { a href=(link(a, b, None, 1) + "#layers") aria-current=[(sort == CompareOrder::Difference).then_some("true")] { "Largest change first" } }
+                    li { a href=(link(a, b, Some(CompareOrder::Index), 1) + "#layers") aria-current=[(sort == CompareOrder::Index).then_some("true")] { "Execution order" } }
                 }
             }
             p.muted.small {
@@ -274,13 +276,14 @@ fn row(
     at: usize,
     x: Option<LayerPrediction>,
     y: Option<LayerPrediction>,
-    sides: (&Side<'_>, &Side<'_>),
+    sides: (&ComparedEngine<'_>, &ComparedEngine<'_>),
     cost: Cost,
 ) -> Markup {
     let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.runtime_prediction).map(|t| t.0);
     let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.energy_prediction).map(|e| e.0);
     let value = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| cost.of(l));
-    let text = |l: &LayerPrediction, side: &Side<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();
+    let text =
+        |l: &LayerPrediction, side: &ComparedEngine<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();
     let (shape_a, shape_b) = (x.as_ref().map(|l| text(l, sides.0)), y.as_ref().map(|l| text(l, sides.1)));
     html! {
         tr {

@@ -1,99 +1,26 @@
 //! An engine's prediction: totals, charts, and the table of its layers.
 
-use super::layout::{figure, number, query, sentence, share_bar};
-use super::pictures::{self, Cost, looks};
-use super::rows::{self, Order, PAGE_ROWS, Sort, arrange, kind_name, shape};
-use super::upload;
-use learn::model::Roofline;
-use learn::predict::{Bounds, LayerPrediction, Prediction, Source, Totals};
+use super::engine_charts;
+use super::engine_view::EngineView;
+use super::layer_table;
+use super::layout::{figure, number, query, sentence};
+use super::upload_form;
+use learn::predict::{Bounds, Source, Totals};
 use maud::{Markup, html};
-use serde::Deserialize;
-use shared::engine::{Diagnostic, Engine};
+use shared::engine::Diagnostic;
 use shared::failure::printable;
 
-/// Oddities listed in full; the rest is counted.
-const ODDITIES: usize = 200;
+/// Diagnostics listed. The rest is counted.
+const DIAGNOSTICS: usize = 200;
 
-/// What a link to a result says beside the engine.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Choice {
-    /// The device; none: the default one.
-    pub(super) device: Option<String>,
-    /// The optimisation profile.
-    #[serde(default)]
-    pub(super) profile: usize,
-    /// How layers are sorted.
-    pub(super) sort: Option<Sort>,
-    /// Which way.
-    pub(super) order: Option<Order>,
-    /// Only layers that hold this text.
-    #[serde(default)]
-    pub(super) q: String,
-    /// Page of the table, from 1.
-    #[serde(default)]
-    pub(super) page: usize,
-}
-
-/// A prediction with what it was made from.
-#[derive(Debug)]
-pub(super) struct View<'a> {
-    /// SHA-256 of the file.
-    pub(super) id: &'a str,
-    /// The name it came under.
-    pub(super) name: &'a str,
-    /// What was read from it.
-    pub(super) engine: &'a Engine,
-    /// What was odd about it.
-    pub(super) diagnostics: &'a [Diagnostic],
-    /// The prediction on the chosen device.
-    pub(super) prediction: &'a Prediction,
-    /// The chosen device's roofline.
-    pub(super) roofline: Option<&'a Roofline>,
-    /// Totals on every device, or why there are none.
-    pub(super) devices: &'a [(String, Result<Totals, String>)],
-    /// What the link said.
-    pub(super) choice: &'a Choice,
-}
-
-impl View<'_> {
-    fn cost(&self) -> Cost {
-        if self.prediction.totals.average_power_w.is_some() { Cost::Energy } else { Cost::Runtime }
-    }
-
-    fn sorting(&self) -> (Sort, Order) {
-        let default = if self.cost() == Cost::Energy { Sort::Energy } else { Sort::Runtime };
-        let sort = self.choice.sort.unwrap_or(default);
-        (sort, self.choice.order.unwrap_or(sort.first()))
-    }
-
-    /// Whether any layer has an interval.
-    fn bounded(&self) -> bool {
-        self.prediction.layers.iter().any(|layer| layer.row.runtime_bounds.is_some())
-    }
-
-    /// A link to this result with something else about it.
-    fn link(&self, device: &str, sorting: Option<(Sort, Order)>, page: usize) -> String {
-        let (sort, order) = sorting.unzip();
-        let profile = if self.choice.profile > 0 { self.choice.profile.to_string() } else { String::new() };
-        let page = if page > 1 { page.to_string() } else { String::new() };
-        let query = query(&[
-            ("device", device),
-            ("profile", &profile),
-            ("sort", sort.map_or("", Sort::name)),
-            ("order", order.map_or("", Order::name)),
-            ("q", &self.choice.q),
-            ("page", &page),
-        ]);
-        format!("/engines/{}?{query}", self.id)
-    }
-
+impl EngineView<'_> {
     fn download(&self, extension: &str) -> String {
-        let profile = if self.choice.profile > 0 { self.choice.profile.to_string() } else { String::new() };
+        let profile = if self.query.profile > 0 { self.query.profile.to_string() } else { String::new() };
         let query = query(&[("device", &self.prediction.device), ("profile", &profile)]);
         format!("/engines/{}.{extension}?{query}", self.id)
     }
 
-    /// The page's content.
+    /// The page of the result.
     pub(super) fn render(&self) -> Markup {
         let device = &self.prediction.device;
         html! {
@@ -126,20 +53,20 @@ impl View<'_> {
             section #result data-live aria-label="Prediction" {
                 (tiles(&self.prediction.totals))
                 (self.warnings())
-                div.card { (pictures::in_order(&self.prediction.layers, self.cost())) }
+                div.card { (engine_charts::in_order(&self.prediction.layers, self.cost())) }
                 div.cols.two {
-                    div.card { (pictures::by_kind(&self.prediction.layers, self.cost())) }
-                    div.card { (pictures::roofline(self.engine, &self.prediction.layers, self.roofline)) }
+                    div.card { (engine_charts::by_kind(&self.prediction.layers, self.cost())) }
+                    div.card { (engine_charts::roofline(self.engine, &self.prediction.layers, self.roofline)) }
                 }
-                (self.table())
+                (layer_table::render(self))
                 @if self.devices.len() > 1 { (self.device_table()) }
             }
-            section aria-label="Another engine" { (upload::form(Some(device), true)) }
+            section aria-label="Another engine" { (upload_form::form(Some(device), true)) }
         }
     }
 
     fn warnings(&self) -> Markup {
-        let shown: Vec<&Diagnostic> = self.diagnostics.iter().take(ODDITIES).collect();
+        let shown: Vec<&Diagnostic> = self.diagnostics.iter().take(DIAGNOSTICS).collect();
         html! {
             @if !self.prediction.warnings.is_empty() {
                 div.note-box.warn {
@@ -153,127 +80,10 @@ impl View<'_> {
                 div.note-box {
                     details #oddities {
                         summary { (self.diagnostics.len()) " oddities of the file" }
-                        ul { @for oddity in &shown { li.wrap { (printable(&oddity.to_string())) } } }
+                        ul { @for diagnostic in &shown { li.wrap { (printable(&diagnostic.to_string())) } } }
                         @if shown.len() < self.diagnostics.len() { p.muted { "The first " (shown.len()) " of " (self.diagnostics.len()) "." } }
                     }
                 }
-            }
-        }
-    }
-
-    fn table(&self) -> Markup {
-        let (sort, order) = self.sorting();
-        let rows = arrange(&self.prediction.layers, &self.choice.q, sort, order);
-        let pages = rows.len().div_ceil(PAGE_ROWS).max(1);
-        let page = self.choice.page.clamp(1, pages);
-        let shown = &rows[(page - 1) * PAGE_ROWS..(page * PAGE_ROWS).min(rows.len())];
-        let whole = shown.len() == self.prediction.layers.len();
-        let looks = looks(&self.prediction.layers, self.cost());
-        let total = self.cost().total(&self.prediction.totals);
-        let power = self.prediction.totals.average_power_w.is_some();
-        let decimals = if total > 1000.0 { 2 } else { 4 };
-        let bounded = self.bounded();
-        let head = |column: Sort, name: &str, class: &str| {
-            let now = (column == sort).then_some(order);
-            let next = now.map_or(column.first(), Order::flipped);
-            let link = format!("{}#layers", self.link(&self.prediction.device, Some((column, next)), 1));
-            html! {
-                th.(class) scope="col" aria-sort=[now.map(Order::aria)] data-first=(column.first().aria()) { a href=(link) { (name) } }
-            }
-        };
-        html! {
-            section.card #layers {
-                div.row.spread {
-                    h2 { "Layers" }
-                    form.inline method="get" action=(format!("/engines/{}", self.id)) role="search" {
-                        input type="hidden" name="device" value=(self.prediction.device);
-                        input type="hidden" name="sort" value=(sort.name());
-                        input type="hidden" name="order" value=(order.name());
-                        @if self.choice.profile > 0 { input type="hidden" name="profile" value=(self.choice.profile); }
-                        label.sr for="filter" { "Only layers that hold" }
-                        input #filter type="search" name="q" value=(printable(&self.choice.q)) placeholder="Filter by name or kind" data-filter="layer-table";
-                        button type="submit" { "Filter" }
-                    }
-                }
-                p.muted.small #filter-count role="status" {
-                    @if !self.choice.q.trim().is_empty() { (rows.len()) " of " (self.prediction.layers.len()) " layers. " a href=(self.link_without_filter()) { "Show all" } }
-                    @else if pages > 1 { "Rows " ((page - 1) * PAGE_ROWS + 1) " to " ((page - 1) * PAGE_ROWS + shown.len()) " of " (rows.len()) }
-                }
-                @if rows.is_empty() {
-                    p { "No layer holds “" (printable(self.choice.q.trim())) "”." }
-                } @else {
-                    div.sheet tabindex="0" role="region" aria-label="Layers (scrolls)" {
-                        table #layer-table data-sortable=[whole.then_some("")] {
-                            caption.sr { "Layers, sorted by " (sort.name()) ", " (order.aria()) }
-                            thead { tr {
-                                (head(Sort::Index, "#", "n wide"))
-                                (head(Sort::Name, "Layer", ""))
-                                (head(Sort::Kind, "Kind", "wide"))
-                                (head(Sort::Runtime, "Run time ms", "n"))
-                                @if bounded { th.n.wide scope="col" { "Interval ms" } }
-                                @if power { (head(Sort::Power, "Power W", "n")) (head(Sort::Energy, "Energy mJ", "n")) }
-                                th.n.wide scope="col" { "Share %" }
-                                th.wide scope="col" { "Source" }
-                            } }
-                            tbody { @for layer in shown { (self.row(layer, power, total, decimals, &looks)) } }
-                        }
-                    }
-                    @if pages > 1 { (self.pages(page, pages, sort, order)) }
-                }
-            }
-        }
-    }
-
-    fn link_without_filter(&self) -> String {
-        let query = query(&[("device", &self.prediction.device)]);
-        format!("/engines/{}?{query}#layers", self.id)
-    }
-
-    fn pages(&self, page: usize, pages: usize, sort: Sort, order: Order) -> Markup {
-        let link = |to: usize| format!("{}#layers", self.link(&self.prediction.device, Some((sort, order)), to));
-        html! {
-            nav.pages aria-label="Pages of the table" {
-                @if page > 1 { a.button href=(link(page - 1)) rel="prev" { "Previous" } }
-                span.muted { "Page " (page) " of " (pages) }
-                @if page < pages { a.button href=(link(page + 1)) rel="next" { "Next" } }
-            }
-        }
-    }
-
-    fn row(
-        &self,
-        layer: &LayerPrediction,
-        power: bool,
-        total: f64,
-        decimals: usize,
-        looks: &[usize; rows::GROUPS.len()],
-    ) -> Markup {
-        let value = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-        let (runtime, watts) = (layer.row.runtime_prediction.map(|t| t.0), layer.row.power_prediction.map(|p| p.0));
-        let energy = layer.row.energy_prediction.map(|e| e.0);
-        let cost = if power { energy } else { runtime };
-        let share = cost.filter(|_| total > 0.0).map(|c| 100.0 * c / total);
-        let shape = self.engine.layers.get(layer.index).map(shape).unwrap_or_default();
-        let look = looks[rows::group(layer.kind)];
-        html! {
-            tr id=(format!("layer-{}", layer.index)) {
-                td.n.wide data-v=(layer.index) { (layer.index) }
-                td.layer-name {
-                    div.name title=(printable(&layer.layer_name)) { (printable(&layer.layer_name)) }
-                    @if !shape.is_empty() { div.muted.small { (shape) } }
-                }
-                td.wide {
-                    span.kind { svg.dot viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("f{look}")) width="10" height="10" rx="2" {} } (kind_name(layer.kind)) }
-                    div.muted.small.wide { (printable(&layer.layer_type)) }
-                }
-                td.n data-v=(value(runtime)) { (number(runtime, decimals)) }
-                @if self.bounded() { td.n.muted.wide { (interval(layer.row.runtime_bounds, decimals)) } }
-                @if power {
-                    td.n data-v=(value(watts)) { (number(watts, 2)) }
-                    td.n data-v=(value(energy)) { (number(energy, decimals)) }
-                }
-                td.n.wide data-v=(value(share)) { (number(share, 1)) @if let Some(share) = share { (share_bar(share)) } }
-                td.wide { (source(layer)) }
             }
         }
     }
@@ -309,30 +119,6 @@ impl View<'_> {
                     }
                 }
             }
-        }
-    }
-}
-
-/// Bounds as `low – high`.
-fn interval(bounds: Option<Bounds>, decimals: usize) -> String {
-    bounds.map_or_else(|| "–".to_owned(), |b| format!("{:.decimals$} – {:.decimals$}", b.lower, b.upper))
-}
-
-fn source(layer: &LayerPrediction) -> Markup {
-    let words = match layer.row.runtime_source {
-        Source::Model => "model",
-        Source::Roofline => "roofline",
-        Source::Free => "costs nothing",
-        Source::Unmodelled => "not predicted",
-    };
-    html! {
-        @match layer.row.runtime_source {
-            Source::Model => span.badge.on { (words) },
-            Source::Unmodelled => span.badge.bad { (words) },
-            _ => span.badge { (words) },
-        }
-        @if !layer.row.outside_training_range.is_empty() {
-            " " span.badge.warn title=(printable(&layer.row.outside_training_range.join(", "))) { "outside training" }
         }
     }
 }

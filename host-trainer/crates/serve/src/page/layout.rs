@@ -1,10 +1,10 @@
-//! What every page has: head, navigation, footer, and the few pieces that all of them are made of.
+//! The layout of every page: head, navigation, footer, and formatting that all views share.
 
 use super::assets::{ICON, SCRIPT, STYLE};
 use maud::{DOCTYPE, Markup, html};
 use shared::failure::printable;
 
-/// The parts of the page.
+/// The tabs of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     /// Engines.
@@ -19,16 +19,16 @@ pub(super) enum Tab {
     None,
 }
 
-/// What the frame of a page tells.
+/// The frame of a page: what stands around its content.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
-    /// Every device with the digest of what is deployed on it.
+    /// Every device with the SHA-256 of its deployed models.
     pub(super) deployed: Vec<(String, String)>,
-    /// Whether there are tokens, and whether this visitor has shown one.
+    /// The visitor.
     pub(super) visitor: Visitor,
 }
 
-/// Who looks at the page.
+/// The visitor of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Visitor {
     /// The server asks for no tokens.
@@ -46,7 +46,7 @@ const TABS: [(Tab, &str, &str); 4] = [
     (Tab::Studies, "/studies", "Studies"),
 ];
 
-/// Events after which a page fetches its live sections again.
+/// Events after which a page reloads its live sections.
 const EVENTS: &str = "models models_refused study missed";
 
 /// A whole page.
@@ -59,7 +59,7 @@ pub(super) fn page(frame: &Frame, tab: Tab, title: &str, main: &Markup) -> Marku
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (printable(title)) " · host-trainer" }
+                title { (printable(title)) " · Layerjoule" }
                 link rel="icon" href=(ICON.path) type="image/svg+xml";
                 link rel="stylesheet" href=(STYLE.path);
                 script src=(SCRIPT.path) defer {}
@@ -68,7 +68,7 @@ pub(super) fn page(frame: &Frame, tab: Tab, title: &str, main: &Markup) -> Marku
                 a.skip href="#main" { "Skip to content" }
                 header.top {
                     div {
-                        a.brand href="/" { (mark()) span { "host-trainer" } }
+                        a.brand href="/" { (mark()) span { "Layerjoule" } }
                         nav aria-label="Main" {
                             @for (each, path, name) in TABS {
                                 a href=(path) aria-current=[(each == tab).then_some("page")] { (name) }
@@ -116,12 +116,12 @@ fn mark() -> Markup {
     }
 }
 
-/// The beginning of a digest, enough to tell two apart by eye.
+/// The first digits of a digest.
 pub(super) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-/// Text with a capital and a full stop.
+/// Text with a capital first letter and a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut sentence: String = chars.next().map(char::to_uppercase).into_iter().flatten().chain(chars).collect();
@@ -131,12 +131,12 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
-/// A number with some decimals; a dash where there is none.
+/// A number with a fixed count of decimals, or a dash.
 pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
     value.filter(|v| v.is_finite()).map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
 }
 
-/// A number with about four digits, for figures that stand alone.
+/// A number with about four digits.
 pub(super) fn figure(value: f64) -> String {
     let decimals = match value.abs() {
         v if v >= 1000.0 => 0,
@@ -149,7 +149,7 @@ pub(super) fn figure(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// The marks of attributes in a query: what stands after `?` of a link.
+/// The query of a link: the pairs whose value is not empty.
 pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     let mut serializer = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
@@ -158,7 +158,7 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     serializer.finish()
 }
 
-/// A bar of some hundredths of its width; read aloud by the number beside it.
+/// A bar that fills a percentage of its width. Screen readers read the number beside it.
 pub(super) fn share_bar(percent: f64) -> Markup {
     html! {
         svg.share viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {

@@ -1,14 +1,14 @@
-//! Which layer of one engine answers to which of another.
+//! Pairs of corresponding layers of two engines.
 
 use shared::engine::{Layer, LayerKind};
 use std::collections::{HashMap, VecDeque};
 
-/// How two layers were found to answer to each other.
+/// How two layers were paired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// They have the same name.
     Name,
-    /// They do the same to tensors of the same shape.
+    /// They do the same operation on tensors of the same shape.
     Shape,
     /// One engine only has such a layer.
     Nothing,
@@ -21,16 +21,16 @@ pub(super) struct Pair {
     pub(super) a: Option<usize>,
     /// Position in the second list.
     pub(super) b: Option<usize>,
-    /// How they were found.
+    /// How they were paired.
     pub(super) by: By,
 }
 
-/// What a layer does to which shapes, whatever its precision.
+/// Operation and shapes of a layer, without its precision.
 type Shape<'a> = (LayerKind, Option<&'a [i64]>, Option<&'a [i64]>, Option<&'a [u32]>, Option<&'a [u32]>, Option<u32>);
 
 fn shape(layer: &Layer) -> Option<Shape<'_>> {
     let dims = |tensor: Option<&'_ shared::engine::Tensor>| tensor.map(|t| t.dims.len()).unwrap_or(0);
-    // Layers of which no shape is told are all alike: pairing those would be a guess.
+    // Layers without shapes are all alike; pairing those would be a guess.
     if dims(layer.input()) + dims(layer.output()) == 0 {
         return None;
     }
@@ -44,8 +44,8 @@ fn shape(layer: &Layer) -> Option<Shape<'_>> {
     ))
 }
 
-/// Pairs layers by name, the rest by shape, each in execution order; rows follow the first engine, and what only the second
-/// has stands where it runs there.
+/// Pairs layers by name, then the rest by shape, each in execution order. Rows follow the first engine; layers of only the
+/// second engine stand after the layer that they follow there.
 pub(super) fn pair(a: &[&Layer], b: &[&Layer]) -> Vec<Pair> {
     let mut partner: Vec<Option<(usize, By)>> = vec![None; a.len()];
     let mut taken = vec![false; b.len()];
@@ -70,7 +70,7 @@ pub(super) fn pair(a: &[&Layer], b: &[&Layer]) -> Vec<Pair> {
             (partner[i], taken[j]) = (Some((j, By::Shape)), true);
         }
     }
-    // What only the second engine has follows the row of the last layer before it that has a partner.
+    // A layer of only the second engine follows the row of the last paired layer before it.
     let mut row_of = vec![None; b.len()];
     for (i, partner) in partner.iter().enumerate() {
         if let Some((j, _)) = partner {

@@ -1,7 +1,7 @@
 //! Views of hostile values: what they show is text, and what they are is well-formed.
 
-use super::compare::{self, Side};
-use super::engine::{Choice, View};
+use super::compare::{self, CompareQuery, ComparedEngine};
+use super::engine_view::{EngineQuery, EngineView};
 use super::layout::{Frame, Tab, Visitor, page};
 use learn::predict::{Models, Prediction};
 use maud::Markup;
@@ -70,7 +70,7 @@ fn framed(main: &Markup) -> String {
     page(&frame, Tab::Predict, HOSTILE, main).into_string()
 }
 
-fn shown(engine: &Engine, prediction: &Prediction, choice: &Choice) -> String {
+fn shown(engine: &Engine, prediction: &Prediction, query: &EngineQuery) -> String {
     let diagnostics: Vec<Diagnostic> = (0..9)
         .map(|i| Diagnostic {
             layer: Some((i, HOSTILE.to_owned())),
@@ -80,7 +80,7 @@ fn shown(engine: &Engine, prediction: &Prediction, choice: &Choice) -> String {
         .collect();
     let devices =
         [(prediction.device.clone(), Ok(prediction.totals.clone())), (HOSTILE.to_owned(), Err(HOSTILE.to_owned()))];
-    let view = View {
+    let view = EngineView {
         id: "0123",
         name: HOSTILE,
         engine,
@@ -88,7 +88,7 @@ fn shown(engine: &Engine, prediction: &Prediction, choice: &Choice) -> String {
         prediction,
         roofline: None,
         devices: &devices,
-        choice,
+        query,
     };
     framed(&view.render())
 }
@@ -97,13 +97,13 @@ fn shown(engine: &Engine, prediction: &Prediction, choice: &Choice) -> String {
 fn names_stay_text_and_markup_stays_sound() {
     let (models, engine) = (models(), hostile());
     let prediction = models.predict(&engine, &[], 0).expect("predicted");
-    let choice = Choice { q: "script".to_owned(), ..Choice::default() };
-    let markup = shown(&engine, &prediction, &choice);
+    let query = EngineQuery { q: "script".to_owned(), ..EngineQuery::default() };
+    let markup = shown(&engine, &prediction, &query);
     assert_sound(&markup);
     assert!(markup.contains("&lt;script&gt;alert(1)"));
     let plain = engine_of_other(&models);
-    let side = |engine, prediction| Side { id: "0123", name: HOSTILE, engine, prediction };
-    let compared = compare::render(&side(&engine, &prediction), &side(&plain.0, &plain.1), &compare::Choice::default());
+    let side = |engine, prediction| ComparedEngine { id: "0123", name: HOSTILE, engine, prediction };
+    let compared = compare::render(&side(&engine, &prediction), &side(&plain.0, &plain.1), &CompareQuery::default());
     assert_sound(&framed(&compared));
 }
 
@@ -120,8 +120,8 @@ fn ten_thousand_layers_come_in_pages() {
     large.layers =
         (0..10_000).map(|index| shared::engine::Layer { index, ..layers[index % layers.len()].clone() }).collect();
     let prediction = models.predict(&large, &[], 0).expect("predicted");
-    let markup = shown(&large, &prediction, &Choice { page: 3, ..Choice::default() });
-    assert_eq!(markup.matches("<tr id=\"layer-").count(), super::rows::PAGE_ROWS);
+    let markup = shown(&large, &prediction, &EngineQuery { page: 3, ..EngineQuery::default() });
+    assert_eq!(markup.matches("<tr id=\"layer-").count(), super::layer_rows::PAGE_ROWS);
     assert!(markup.contains("Rows 1001 to 1500 of 10000"), "the page says which rows it shows");
     assert!(!markup.contains("data-sortable"), "the script must not sort a part");
     assert!(markup.contains("Each column sums 25 layers"));

@@ -1,31 +1,32 @@
-//! Whether an engine costs no more than it may.
+//! Budgets: the run time, energy and power that an engine may take.
 
-use super::Options;
+use super::options::PredictOptions;
 use crate::error::ApiError;
 use learn::predict::{Bounds, Totals};
 use serde::Serialize;
 use shared::engine::Budgets;
+use utoipa::ToSchema;
 
-/// A budget beside what is predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Budget {
+/// A budget beside the prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct BudgetCheck {
     /// What is limited: `runtime_ms`, `energy_mj`, `power_w`.
-    pub what: &'static str,
-    /// The most it may be.
-    pub budget: f64,
-    /// What is predicted; none where nothing predicts it.
-    pub predicted: Option<f64>,
-    /// Whether the prediction keeps the budget.
-    pub kept: bool,
-    /// Whether the upper bound of the prediction keeps it too; none where there is no bound.
-    pub kept_with_interval: Option<bool>,
+    pub(super) what: &'static str,
+    /// The budget.
+    pub(super) budget: f64,
+    /// The prediction. `null` where there is none.
+    pub(super) predicted: Option<f64>,
+    /// Whether the prediction is within the budget.
+    pub(super) kept: bool,
+    /// Whether the prediction's upper bound is within the budget. `null` where there is no bound.
+    pub(super) kept_with_interval: Option<bool>,
 }
 
-/// The budgets of a request's query, or those that its body has instead.
+/// The budgets of a request. Those of the body replace those of the query.
 ///
 /// # Errors
 /// A budget that is not a number above 0.
-pub(super) fn of(options: &Options, body: Budgets) -> Result<Budgets, ApiError> {
+pub(super) fn of_request(options: &PredictOptions, body: Budgets) -> Result<Budgets, ApiError> {
     let budgets = Budgets {
         runtime_ms: body.runtime_ms.or(options.budget_runtime_ms),
         energy_mj: body.energy_mj.or(options.budget_energy_mj),
@@ -38,8 +39,8 @@ pub(super) fn of(options: &Options, body: Budgets) -> Result<Budgets, ApiError> 
     Ok(budgets)
 }
 
-/// Puts budgets beside what is predicted.
-pub(super) fn check(budgets: Budgets, totals: &Totals) -> Vec<Budget> {
+/// Compares budgets with a prediction.
+pub(super) fn check(budgets: Budgets, totals: &Totals) -> Vec<BudgetCheck> {
     let energy = totals.average_power_w.map(|_| totals.energy_mj.0);
     let rows = [
         ("runtime_ms", budgets.runtime_ms, Some(totals.runtime_ms.0), totals.runtime_bounds),
@@ -50,7 +51,7 @@ pub(super) fn check(budgets: Budgets, totals: &Totals) -> Vec<Budget> {
         .filter_map(|(what, budget, predicted, bounds): (_, _, _, Option<Bounds>)| {
             let budget = budget?;
             let kept = predicted.is_some_and(|predicted| predicted <= budget);
-            Some(Budget { what, budget, predicted, kept, kept_with_interval: bounds.map(|b| b.upper <= budget) })
+            Some(BudgetCheck { what, budget, predicted, kept, kept_with_interval: bounds.map(|b| b.upper <= budget) })
         })
         .collect()
 }

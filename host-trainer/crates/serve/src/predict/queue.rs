@@ -1,162 +1,87 @@
-//! The queue to the workers, bounded: whoever finds it full is told to come back.
+//! The queue of requests for the workers, bounded: a request that finds it full is refused with 429.
 
-use super::Options;
-use super::answer::{Answer, Format, Written};
-use super::answered::Answered;
-use super::body::Room;
-use super::worker::Worker;
+use super::request::PredictRequest;
+use super::response::PredictResponse;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::models::Deployments;
-use crate::settings::Settings;
-use axum::body::Bytes;
-use shared::failure::{Failure, Kind};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// Most requests predicted together.
+/// The most requests in a batch.
 const BATCH: usize = 32;
 
-/// What a client wants predicted.
+/// Where the response to a request is awaited.
+pub(super) type ReplySender = oneshot::Sender<Result<PredictResponse, ApiError>>;
+
+/// A request that waits for a worker.
 #[derive(Debug)]
-pub(super) enum Want {
-    /// Engines, by their engine infos.
-    Engines(Bytes, Options),
-    /// Rows of features.
-    Rows(Bytes),
+pub(super) struct QueuedRequest {
+    pub(super) request: PredictRequest,
+    pub(super) reply: ReplySender,
 }
 
-/// Something to predict, and how to write the answer; unwritten where the server itself asks.
+/// The requests that wait for a worker.
 #[derive(Debug)]
-pub(super) struct Work {
-    pub(super) want: Want,
-    pub(super) format: Option<Format>,
-}
-
-/// What a worker made of it.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// The answer as it goes to the client.
-    Written(Written),
-    /// The answer itself.
-    Answer(Answer),
-}
-
-/// Work with the place where its reply is awaited.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<Reply, ApiError>>,
-}
-
-/// The jobs that wait.
-#[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct RequestQueue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
-    most: usize,
+    /// The most requests that wait.
+    capacity: usize,
     workers: usize,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    jobs: VecDeque<Job>,
+    requests: VecDeque<QueuedRequest>,
     closed: bool,
 }
 
-impl Line {
+impl RequestQueue {
+    /// An empty queue for a number of workers.
+    pub(super) fn new(capacity: usize, workers: usize, metrics: Arc<Metrics>) -> Self {
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), capacity, workers, metrics }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: Job) -> Result<(), ApiError> {
+    /// Adds a request.
+    ///
+    /// # Errors
+    /// 429 for a full or closed queue.
+    pub(super) fn push(&self, request: QueuedRequest) -> Result<(), ApiError> {
         let mut waiting = self.lock();
-        if waiting.jobs.len() >= self.most || waiting.closed {
+        if waiting.requests.len() >= self.capacity || waiting.closed {
             return Err(ApiError::busy("queue_full", "too many requests wait for a prediction", 1));
         }
-        waiting.jobs.push_back(job);
-        self.metrics.waiting.set(waiting.jobs.len() as i64);
+        waiting.requests.push_back(request);
+        self.metrics.waiting.set(waiting.requests.len() as i64);
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// The jobs that wait, this worker's share of them; none when the line has closed and is empty.
-    pub(super) fn next(&self) -> Option<Vec<Job>> {
+    /// Waits for requests and takes one worker's share of them. `None` once the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Vec<QueuedRequest>> {
         let mut waiting = self.lock();
-        while waiting.jobs.is_empty() {
+        while waiting.requests.is_empty() {
             if waiting.closed {
                 return None;
             }
             waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        let count = waiting.jobs.len().div_ceil(self.workers).min(BATCH);
-        let jobs = waiting.jobs.drain(..count).collect();
-        self.metrics.waiting.set(waiting.jobs.len() as i64);
-        Some(jobs)
-    }
-}
-
-/// The queue to the workers: threads of their own, so that no prediction holds up a connection.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    line: Arc<Line>,
-    room: Room,
-    workers: Mutex<Vec<JoinHandle<()>>>,
-}
-
-impl Queue {
-    /// Starts the workers.
-    pub(crate) fn start(
-        settings: &Settings,
-        models: &Arc<Deployments>,
-        metrics: &Arc<Metrics>,
-    ) -> Result<Self, Failure> {
-        let line = Arc::new(Line {
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
-            most: settings.limits.waiting,
-            workers: settings.workers.max(1),
-            metrics: Arc::clone(metrics),
-        });
-        let answered = Arc::new(Answered::default());
-        let mut workers = Vec::new();
-        for number in 0..line.workers {
-            let worker = Worker::new(&line, &settings.limits, models, &answered, metrics);
-            let thread = std::thread::Builder::new().name(format!("predict-{number}"));
-            let thread = thread.spawn(move || worker.run());
-            workers.push(thread.map_err(|e| Failure::new(Kind::Io, format!("cannot start a thread: {e}")))?);
-        }
-        Ok(Self { line, room: Room::new(settings.limits.waiting_bytes), workers: Mutex::new(workers) })
+        let count = waiting.requests.len().div_ceil(self.workers).min(BATCH);
+        let requests = waiting.requests.drain(..count).collect();
+        self.metrics.waiting.set(waiting.requests.len() as i64);
+        Some(requests)
     }
 
-    /// The memory for bodies.
-    pub(super) fn room(&self) -> &Room {
-        &self.room
-    }
-
-    /// Has work done by the next free worker.
-    ///
-    /// # Errors
-    /// A full queue, and whatever the workers say.
-    pub(super) async fn ask(&self, work: Work) -> Result<Reply, ApiError> {
-        let (reply, answer) = oneshot::channel();
-        self.line.push(Job { work, reply })?;
-        // A worker that panicked has dropped the reply.
-        answer.await.unwrap_or_else(|_| Err(ApiError::internal()))
-    }
-
-    /// Ends the workers when they have done all that waits.
-    pub(crate) fn finish(&self) {
-        self.line.lock().closed = true;
-        self.line.arrived.notify_all();
-        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
-        for worker in workers {
-            // A worker catches what its work throws; there is nothing to add here.
-            let _ = worker.join();
-        }
+    /// Refuses further requests and wakes the workers, which end when the queue is empty.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
     }
 }

@@ -1,5 +1,4 @@
-//! Raw rows of features: `{"layer_kind": "convolutional", "device": "…", "rows": [{"batch_size": 1, …, "precision": "fp16"}]}`.
-//! The columns are those of the training tables.
+//! Reading rows of features from the body of a request. The columns are those of the training tables.
 
 use crate::error::ApiError;
 use crate::settings::Limits;
@@ -8,21 +7,28 @@ use learn::features::columns::{StoredColumn, stored_columns};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::engine::{Precision, Table};
+use utoipa::ToSchema;
 
-/// The column that holds a word.
+/// The column that holds a word instead of a number.
 const PRECISION: &str = "precision";
 
-#[derive(Debug, Deserialize)]
+/// Rows of the features of one layer kind:
+/// `{"layer_kind": "dense", "rows": [{"batch_size": 1, "input_size": 512, "output_size": 1000, "precision": "fp16"}]}`.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Document {
+pub(crate) struct RowsBody {
+    /// The device [default: the default device].
     device: Option<String>,
+    /// `convolutional`, `pooling`, `dense` or another kind that has a training table.
     layer_kind: String,
+    /// The rows. Members are columns of the training table of the kind; all are numbers but `precision`.
+    #[schema(value_type = Vec<Object>)]
     rows: Vec<Map<String, Value>>,
 }
 
-/// Rows of one layer kind.
+/// The rows of a request, all of one layer kind.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct RowRequest {
     pub(super) device: Option<String>,
     pub(super) table: Table,
     pub(super) layers: Vec<LayerSpec>,
@@ -31,9 +37,9 @@ pub(super) struct Rows {
 /// Reads a body of rows.
 ///
 /// # Errors
-/// What is no such document, or has rows with a column missing, unknown, or of another type.
-pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Rows, ApiError> {
-    let document: Document = serde_json::from_slice(body).map_err(|e| {
+/// A body of another form, or a row with a missing, unknown or ill-typed column.
+pub(super) fn read(body: &[u8], limits: &Limits) -> Result<RowRequest, ApiError> {
+    let document: RowsBody = serde_json::from_slice(body).map_err(|e| {
         ApiError::unprocessable("bad_rows", format!("the body is no document of rows: {e}"))
             .place(format!("line {}, column {}", e.line(), e.column()))
             .help("send {\"layer_kind\": …, \"rows\": [{COLUMN: NUMBER, …}, …]}")
@@ -54,7 +60,7 @@ pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Rows, ApiError> {
         })
     };
     let layers = document.rows.iter().enumerate().map(layer).collect::<Result<_, _>>()?;
-    Ok(Rows { device: document.device, table, layers })
+    Ok(RowRequest { device: document.device, table, layers })
 }
 
 /// A row's layer, or the column that is wrong and what is.

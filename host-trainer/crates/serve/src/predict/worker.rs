@@ -1,279 +1,194 @@
-//! What a worker does: it takes what waits, reads it, and predicts all of it together: one run a model for the layers of all
-//! requests to a device.
+//! A worker: it takes waiting requests as a batch and runs each model once for the layers of all requests to a device.
 
-use super::answer::{Answer, Format, Origin, Predicted, Written, csv, json};
-use super::answered::{Answered, Key};
-use super::engines::{self, Engines};
-use super::queue::{Job, Line, Reply, Want};
-use super::rows::{self, Rows};
-use super::{Options, budgets};
+use super::budgets;
+use super::cache::{ResponseCache, ResponseKey};
+use super::engine_response::{EnginePredictions, PredictedEngine};
+use super::engines::{self, EngineRequest};
+use super::format::ResponseFormat;
+use super::queue::{QueuedRequest, ReplySender, RequestQueue};
+use super::request::PredictKind;
+use super::row_response::rows_response;
+use super::rows::{self, RowRequest};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::models::{Deployed, Deployment, Deployments};
+use crate::models::{Deployment, Deployments};
 use crate::settings::Limits;
-use axum::body::Bytes;
 use learn::predict::{EngineInput, RowPrediction};
-use serde::Serialize;
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// A thread that predicts.
 #[derive(Debug)]
 pub(super) struct Worker {
-    line: Arc<Line>,
-    limits: Limits,
-    models: Arc<Deployments>,
-    answered: Arc<Answered>,
-    metrics: Arc<Metrics>,
+    pub(super) queue: Arc<RequestQueue>,
+    pub(super) limits: Limits,
+    pub(super) models: Arc<Deployments>,
+    pub(super) cache: Arc<ResponseCache>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
-type Sender = oneshot::Sender<Result<Reply, ApiError>>;
-
-/// A request that was read.
-struct Asked<T> {
-    what: T,
-    /// By what its answer is remembered, if it is.
-    key: Option<Key>,
-    format: Option<Format>,
-    reply: Sender,
+/// A request whose body was parsed.
+struct ParsedRequest<T> {
+    content: T,
+    format: ResponseFormat,
+    /// The key of the response in the cache, where it is to be cached.
+    key: Option<ResponseKey>,
+    reply: ReplySender,
 }
 
-/// Requests by the device they ask about, and rows also by their table.
+/// Parsed requests that one run of each model answers: those to the same device, and for rows also to the same table.
 #[derive(Default)]
-struct Together {
-    engines: BTreeMap<String, Vec<Asked<Engines>>>,
-    rows: BTreeMap<(String, Table), Vec<Asked<Rows>>>,
+struct Batch {
+    engines: BTreeMap<String, Vec<ParsedRequest<EngineRequest>>>,
+    rows: BTreeMap<(String, Table), Vec<ParsedRequest<RowRequest>>>,
 }
 
 impl Worker {
-    pub(super) fn new(
-        line: &Arc<Line>,
-        limits: &Limits,
-        models: &Arc<Deployments>,
-        answered: &Arc<Answered>,
-        metrics: &Arc<Metrics>,
-    ) -> Self {
-        Self {
-            line: Arc::clone(line),
-            limits: limits.clone(),
-            models: Arc::clone(models),
-            answered: Arc::clone(answered),
-            metrics: Arc::clone(metrics),
-        }
-    }
-
-    /// Works until the line closes.
+    /// Answers requests until the queue closes.
     pub(super) fn run(self) {
-        while let Some(jobs) = self.line.next() {
-            self.metrics.batch_requests.observe(jobs.len() as f64);
-            // What a panic leaves behind is dropped with the jobs: their clients are told that the server failed.
-            if catch_unwind(AssertUnwindSafe(|| self.predict(jobs))).is_err() {
-                tracing::error!("a worker panicked; it goes on with the next requests");
+        while let Some(requests) = self.queue.take() {
+            self.metrics.batch_requests.observe(requests.len() as f64);
+            // A panic drops the requests of its batch: their clients get 500.
+            if catch_unwind(AssertUnwindSafe(|| self.answer(requests))).is_err() {
+                tracing::error!("a worker panicked; it continues with the next requests");
             }
         }
     }
 
-    fn predict(&self, jobs: Vec<Job>) {
-        // One deployment answers all of them, to the end.
+    fn answer(&self, requests: Vec<QueuedRequest>) {
+        // One deployment answers the whole batch.
         let deployment = self.models.current();
-        let mut together = Together::default();
-        for Job { work, reply } in jobs {
-            // Whoever went away needs no answer.
-            if reply.is_closed() {
-                continue;
-            }
-            let format = work.format;
-            match work.want {
-                Want::Engines(body, options) => {
-                    let key = format.map(|format| Key::of(&body, &options, format));
-                    if let Some(written) = key.and_then(|key| self.answered.get(deployment.generation, &key)) {
-                        self.metrics.rows.inc_by(written.layers as u64);
-                        self.metrics.remembered.inc();
-                        let _ = reply.send(Ok(Reply::Written(written)));
+        let batch = self.parse(&deployment, requests);
+        for (device, requests) in batch.engines {
+            self.predict_engines(&deployment, &device, requests);
+        }
+        for ((device, table), requests) in batch.rows {
+            self.predict_rows(&deployment, &device, table, requests);
+        }
+    }
+
+    /// Parses requests. Those that are cached or malformed are answered at once.
+    fn parse(&self, deployment: &Deployment, requests: Vec<QueuedRequest>) -> Batch {
+        let mut batch = Batch::default();
+        // A closed channel means that the client is gone.
+        for QueuedRequest { request, reply } in requests.into_iter().filter(|queued| !queued.reply.is_closed()) {
+            let format = request.format;
+            match request.kind {
+                PredictKind::Engines(options) => {
+                    let key = ResponseKey::new(&request.body, &options, format, deployment.generation);
+                    if let Some(response) = self.cache.get(&key) {
+                        self.metrics.rows.inc_by(response.layers as u64);
+                        self.metrics.cache_hits.inc();
+                        let _ = reply.send(Ok(response));
                         continue;
                     }
-                    let read = self.read_engines(&deployment, &body, &options);
-                    deliver(read, reply, |(device, what), reply| {
-                        together.engines.entry(device).or_default().push(Asked { what, key, format, reply });
-                    });
+                    let read = engines::read(&request.body, &options, &self.limits);
+                    match read.and_then(|content| Ok((device_of(deployment, content.device.as_deref())?, content))) {
+                        Ok((device, content)) => {
+                            let parsed = ParsedRequest { content, format, key: Some(key), reply };
+                            batch.engines.entry(device).or_default().push(parsed);
+                        }
+                        Err(error) => drop(reply.send(Err(error))),
+                    }
                 }
-                Want::Rows(body) => deliver(self.read_rows(&deployment, &body), reply, |(device, what), reply| {
-                    let key = (device, what.table);
-                    together.rows.entry(key).or_default().push(Asked { what, key: None, format, reply });
-                }),
+                PredictKind::Rows => {
+                    let read = rows::read(&request.body, &self.limits);
+                    match read.and_then(|content| Ok((device_of(deployment, content.device.as_deref())?, content))) {
+                        Ok((device, content)) => {
+                            let group = batch.rows.entry((device, content.table)).or_default();
+                            group.push(ParsedRequest { content, format, key: None, reply });
+                        }
+                        Err(error) => drop(reply.send(Err(error))),
+                    }
+                }
             }
         }
-        for (device, asked) in together.engines {
-            self.engines(&deployment, &device, asked);
-        }
-        for ((device, table), asked) in together.rows {
-            self.rows(&deployment, &device, table, asked);
-        }
+        batch
     }
 
-    fn read_engines(
-        &self,
-        deployment: &Deployment,
-        body: &Bytes,
-        options: &Options,
-    ) -> Result<(String, Engines), ApiError> {
-        let engines = engines::read(body, options, &self.limits)?;
-        Ok((deployment.of(engines.device.as_deref())?.device().to_owned(), engines))
-    }
-
-    fn read_rows(&self, deployment: &Deployment, body: &Bytes) -> Result<(String, Rows), ApiError> {
-        let rows = rows::read(body, &self.limits)?;
-        Ok((deployment.of(rows.device.as_deref())?.device().to_owned(), rows))
-    }
-
-    fn engines(&self, deployment: &Deployment, device: &str, asked: Vec<Asked<Engines>>) {
-        let Ok(set) = deployment.of(Some(device)) else { return };
-        let named = || asked.iter().flat_map(|asked| &asked.what.engines);
-        let inputs: Vec<EngineInput<'_>> = named()
+    fn predict_engines(&self, deployment: &Deployment, device: &str, requests: Vec<ParsedRequest<EngineRequest>>) {
+        let Ok(models) = deployment.of(Some(device)) else { return };
+        let inputs: Vec<EngineInput<'_>> = requests
+            .iter()
+            .flat_map(|request| &request.content.engines)
             .filter_map(|named| {
-                let (engine, diagnostics) = named.read.as_ref().ok()?;
+                let (engine, diagnostics) = named.parsed.as_ref().ok()?;
                 Some(EngineInput { engine, diagnostics, profile: named.profile })
             })
             .collect();
         let layers: usize = inputs.iter().map(|input| input.engine.layers.len()).sum();
-        let answers = set.models.predict_all(&inputs);
-        let answers = match answers {
+        let answers = match models.models.predict_all(&inputs) {
             Ok(answers) => answers,
-            Err(failure) => return fail(&failure, asked),
+            Err(failure) => return fail(&failure, requests),
         };
         self.count(layers, answers.rows_run);
         let mut predictions = answers.predictions.into_iter();
-        for Asked { what, key, format, reply } in asked {
-            let engines = what.engines.into_iter().map(|named| {
-                let prediction = match named.read {
-                    Ok(_) => predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted"))),
-                    Err(error) => return Predicted { engine: named.name, prediction: Err(error), budgets: Vec::new() },
-                };
-                let budgets = prediction.as_ref().map(|p| budgets::check(what.budgets, &p.totals)).unwrap_or_default();
-                Predicted { engine: named.name, prediction: prediction.map_err(ApiError::from), budgets }
+        for ParsedRequest { content, format, key, reply } in requests {
+            let engines = content.engines.into_iter().map(|named| {
+                let prediction = named.parsed.and_then(|_| {
+                    let prediction = predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted")));
+                    prediction.map_err(ApiError::from)
+                });
+                let budgets = prediction.as_ref().map(|p| budgets::check(content.budgets, &p.totals));
+                PredictedEngine { name: named.name, budgets: budgets.unwrap_or_default(), prediction }
             });
-            let answer = Answer {
+            let predicted = EnginePredictions {
                 engines: engines.collect(),
-                set: Arc::clone(set),
+                models,
                 generation: deployment.generation,
-                is_batch: what.is_batch,
+                is_batch: content.is_batch,
             };
-            let Some(format) = format else {
-                let _ = reply.send(Ok(Reply::Answer(answer)));
-                continue;
-            };
-            let written = answer.write(format);
-            if let (Ok(written), Some(key)) = (&written, key) {
-                self.answered.put(deployment.generation, key, written);
+            let response = predicted.to_response(format);
+            if let (Ok(response), Some(key)) = (&response, key) {
+                self.cache.insert(key, response);
             }
-            let _ = reply.send(written.map(Reply::Written));
+            let _ = reply.send(response);
         }
     }
 
-    fn rows(&self, deployment: &Deployment, device: &str, table: Table, asked: Vec<Asked<Rows>>) {
-        let Ok(set) = deployment.of(Some(device)) else { return };
-        let layers: Vec<_> = asked.iter().flat_map(|asked| &asked.what.layers).collect();
-        let predicted = set.models.predict_rows(&layers);
-        let (rows, run) = match predicted {
+    fn predict_rows(
+        &self,
+        deployment: &Deployment,
+        device: &str,
+        table: Table,
+        requests: Vec<ParsedRequest<RowRequest>>,
+    ) {
+        let Ok(models) = deployment.of(Some(device)) else { return };
+        let layers: Vec<_> = requests.iter().flat_map(|request| &request.content.layers).collect();
+        let (rows, rows_run) = match models.models.predict_rows(&layers) {
             Ok(predicted) => predicted,
-            Err(failure) => return fail(&failure, asked),
+            Err(failure) => return fail(&failure, requests),
         };
-        self.count(rows.len(), run);
+        self.count(rows.len(), rows_run);
         let mut rows = rows.into_iter();
-        for Asked { what, format, reply, .. } in asked {
-            let own: Vec<RowPrediction> = rows.by_ref().take(what.layers.len()).collect();
-            let written = write_rows(set, deployment.generation, table, &own, format.unwrap_or(Format::Json));
-            let _ = reply.send(written.map(Reply::Written));
+        for ParsedRequest { content, format, reply, .. } in requests {
+            let own: Vec<RowPrediction> = rows.by_ref().take(content.layers.len()).collect();
+            let _ = reply.send(rows_response(models, deployment.generation, table, &own, format));
         }
     }
 
-    fn count(&self, rows: usize, run: usize) {
+    fn count(&self, rows: usize, rows_run: usize) {
         self.metrics.batch_rows.observe(rows as f64);
         self.metrics.rows.inc_by(rows as u64);
-        self.metrics.rows_run.inc_by(run as u64);
+        self.metrics.rows_run.inc_by(rows_run as u64);
     }
 }
 
-/// Hands what was read on, or tells the client at once what is wrong with it.
-fn deliver<T>(read: Result<T, ApiError>, reply: Sender, then: impl FnOnce(T, Sender)) {
-    match read {
-        Ok(read) => then(read, reply),
-        Err(error) => drop(reply.send(Err(error))),
-    }
+/// The name of the device that a request means.
+///
+/// # Errors
+/// As [`Deployment::of`].
+fn device_of(deployment: &Deployment, device: Option<&str>) -> Result<String, ApiError> {
+    Ok(deployment.of(device)?.device().to_owned())
 }
 
-/// A model that proved itself and fails now is this side's fault, whatever the request.
-fn fail<T>(failure: &Failure, asked: Vec<Asked<T>>) {
+/// Refuses requests after a model failed. The model passed its self-test, so the failure is the server's.
+fn fail<T>(failure: &Failure, requests: Vec<ParsedRequest<T>>) {
     tracing::error!(error = %failure, "models failed");
-    for asked in asked {
-        let _ = asked.reply.send(Err(ApiError::internal()));
+    for request in requests {
+        let _ = request.reply.send(Err(ApiError::internal()));
     }
-}
-
-/// The answer to rows.
-#[derive(Serialize)]
-struct RowsDocument<'a> {
-    schema_version: u32,
-    device: &'a str,
-    layer_kind: &'static str,
-    rows: &'a [RowPrediction],
-    #[serde(flatten)]
-    origin: Origin<'a>,
-}
-
-const ROWS_HEADER: [&str; 10] = [
-    "power_prediction",
-    "runtime_prediction",
-    "energy_prediction",
-    "power_lower",
-    "power_upper",
-    "runtime_lower",
-    "runtime_upper",
-    "source",
-    "power_source",
-    "outside_training_range",
-];
-
-fn write_rows(
-    set: &Deployed,
-    generation: u64,
-    table: Table,
-    rows: &[RowPrediction],
-    format: Format,
-) -> Result<Written, ApiError> {
-    if format == Format::Json {
-        let document = RowsDocument {
-            schema_version: learn::predict::SCHEMA_VERSION,
-            device: set.device(),
-            layer_kind: table.name(),
-            rows,
-            origin: Origin::of(set, generation),
-        };
-        return json(&document, rows.len());
-    }
-    csv(rows.len(), |writer| {
-        writer.write_record(ROWS_HEADER).map_err(|_| ApiError::internal())?;
-        for row in rows {
-            let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-            writer
-                .write_record([
-                    number(row.power_prediction.map(|p| p.0)),
-                    number(row.runtime_prediction.map(|t| t.0)),
-                    number(row.energy_prediction.map(|e| e.0)),
-                    number(row.power_bounds.map(|b| b.lower)),
-                    number(row.power_bounds.map(|b| b.upper)),
-                    number(row.runtime_bounds.map(|b| b.lower)),
-                    number(row.runtime_bounds.map(|b| b.upper)),
-                    row.runtime_source.name().to_owned(),
-                    row.power_source.name().to_owned(),
-                    row.outside_training_range.join(" "),
-                ])
-                .map_err(|_| ApiError::internal())?;
-        }
-        Ok(())
-    })
 }

@@ -9,7 +9,7 @@ use parzen::Mixture;
 use serde::{Deserialize, Serialize};
 
 /// How points are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampler {
     /// Where good trials are dense and others are not: the tree-structured Parzen estimator (Bergstra et al., 2011).

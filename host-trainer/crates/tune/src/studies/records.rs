@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use toml::Table;
 
 /// Everything that determines a study but for the number of its trials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Specification {
     /// What all that is random rests on.
@@ -24,10 +24,13 @@ pub struct Specification {
     /// SHA-256 of the data.
     pub data_sha256: String,
     /// What is minimised; its maker reads it.
+    #[schema(value_type = Object)]
     pub objective: Table,
     /// The plan that trials differ from.
+    #[schema(value_type = Object)]
     pub plan: Table,
     /// What is searched, as [`Space::to_table`] writes it.
+    #[schema(value_type = Object)]
     pub space: Table,
 }
 
@@ -61,7 +64,7 @@ impl Specification {
 }
 
 /// A study.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Study {
     /// Its name.
     pub name: String,
@@ -74,7 +77,7 @@ pub struct Study {
 }
 
 /// Where a trial stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrialState {
     /// For a worker.
@@ -121,17 +124,19 @@ impl TrialState {
 }
 
 /// A trial.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Trial {
     /// Its number, from 0.
     pub number: u64,
     /// Where it stands.
     pub state: TrialState,
     /// What it tries.
+    #[schema(value_type = Object)]
     pub parameters: Parameters,
     /// What came of it; of a pruned trial, its last value.
     pub value: Option<f64>,
     /// Steps with their values.
+    #[schema(value_type = Vec<Vec<f64>>)]
     pub steps: Vec<(u32, f64)>,
     /// Why it failed, or failed last.
     pub reason: Option<String>,
@@ -150,7 +155,7 @@ pub struct Trial {
 }
 
 /// How many trials stand where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct Counts {
     /// For a worker.
     pub waiting: u64,

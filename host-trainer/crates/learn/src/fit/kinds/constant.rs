@@ -38,7 +38,7 @@ impl Estimator for ConstantEstimator {
         if data.is_empty() {
             return Err(FitError::TooFewRows { found: 0, needed: 1 });
         }
-        if data.are_layers() && data.tables.len() == 1 {
+        if data.single_layers().is_some() {
             let mean = data.measured.iter().sum::<f64>() / data.len() as f64;
             return Ok(FittedModels::of([ConstantPredictor(mean)]));
         }

@@ -15,7 +15,7 @@ use shared::engine::Table;
 
 /// Penalty on the squared coefficients of standardised inputs. Without one, inputs that hardly differ from each other get large
 /// coefficients of opposite signs, which the next network's layers do not cancel.
-const PENALTY: f64 = 1.0;
+const PENALTY: f64 = 0.1;
 
 pub(super) static DEFINITION: Definition = Definition {
     name: "glm",

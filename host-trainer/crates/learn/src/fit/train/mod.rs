@@ -40,6 +40,48 @@ type Models = BTreeMap<Target, TargetModels>;
 
 /// Fits every model of a device. `progress` is called with each model as it is done.
 ///
+/// ```
+/// use learn::evaluate::{Baselines, Measurand, evaluate};
+/// use learn::features::Extraction;
+/// use learn::fit::kinds::Kind;
+/// use learn::fit::plan::Plan;
+/// use learn::fit::train::{FitJob, train};
+/// use learn::predict::Models;
+/// use std::collections::BTreeSet;
+///
+/// // Fully connected layers of four networks: batch, input and output size, run time in ms.
+/// let mut table = String::from("model,batch_size,input_size,output_size,runtime,layer_name\n");
+/// for i in 0..12 {
+///     let input = 256 * (1 + i);
+///     table += &format!("net{},1,{input},10,{},fc{i}\n", i % 4, 0.01 + 2e-6 * f64::from(input));
+/// }
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("dense.csv"), table)?;
+/// let data = learn::training::read(folder.path())?;
+///
+/// let plan = Plan::of("physics".parse::<Kind>()?);
+/// let estimator = plan.estimator();
+/// let job = FitJob {
+///     data: &data,
+///     estimator: estimator.as_ref(),
+///     evaluation: &plan.evaluation,
+///     test_networks: &BTreeSet::new(),
+///     extraction: Extraction::default(),
+///     negative_predictions: false,
+///     baselines: &[],
+/// };
+/// let outcome = train(&job, "orin-nano", &|_, _| ())?;
+/// assert_eq!(outcome.artefacts.len(), 1);
+///
+/// // Evaluates the models on the rows they were fitted on, beside simple kinds.
+/// let models = Models::of(outcome.device, outcome.artefacts, folder.path());
+/// let evaluation = evaluate(&models, &data, "orin-nano", false, &Baselines::of(&data, "orin-nano", 4))?;
+/// let runtime = evaluation.rows.iter().find(|row| row.target == Measurand::Runtime).ok_or("a row")?;
+/// assert!(runtime.metrics.mape_percent < Some(1.0));
+/// assert!(runtime.baselines["constant"].mape_percent > Some(10.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When no model at all can be fitted, or a fit fails for a reason other than too few rows.
 pub fn train(job: &FitJob<'_>, device: &str, progress: &(dyn Fn(Table, Target) + Sync)) -> Result<Outcome, FitError> {

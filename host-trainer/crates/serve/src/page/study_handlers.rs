@@ -1,0 +1,175 @@
+//! The handlers of the pages about studies.
+
+use super::frame::frame;
+use super::layout::{Tab, page};
+use super::studies_view::{self, TARGETS};
+use super::study_view::{self, link};
+use crate::access::Client;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::studies::{MOST_BYTES, StudyRequest};
+use axum::extract::{Extension, Form, Multipart, Path, State};
+use axum::response::Redirect;
+use learn::evaluate::Measurand;
+use learn::fit::kinds::Kind;
+use maud::Markup;
+use serde::Deserialize;
+use std::str::FromStr;
+use std::sync::Arc;
+use tune::pruner::Pruner;
+use tune::sampler::Sampler;
+
+/// `GET /studies`.
+pub(super) async fn studies_page(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+) -> Result<Markup, ApiError> {
+    let all = app.studies.database().await?;
+    let mut rows = Vec::new();
+    for study in all.list().await? {
+        let progress = all.progress(&study.name).await?;
+        rows.push((study, progress));
+    }
+    let devices: Vec<String> = app.models.current().devices.keys().cloned().collect();
+    let main = studies_view::list(&rows, &app.studies.status(), app.studies.has_data(), &devices);
+    Ok(page(&frame(&app, &client), Tab::Studies, "Studies", &main))
+}
+
+/// `GET /studies/{name}`.
+pub(super) async fn study_page(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    Path(name): Path<String>,
+) -> Result<Markup, ApiError> {
+    let all = app.studies.database().await?;
+    let study = all.study(&name).await?;
+    let trials = all.trials(&name).await?;
+    let progress = all.progress(&name).await?;
+    let main = study_view::render(&study, &progress, &trials, &app.studies.status());
+    Ok(page(&frame(&app, &client), Tab::Studies, &name, &main))
+}
+
+/// The fields of the forms that begin a study.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct StudyForm {
+    #[serde(default)]
+    file: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    trials: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    sampler: String,
+    #[serde(default)]
+    pruner: String,
+    #[serde(default)]
+    samples: String,
+}
+
+/// The choice of a field by its name. `None` where the field is empty.
+fn chosen<T: Copy>(
+    what: &str,
+    value: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, ApiError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let known = all.iter().copied().find(|one| name(*one) == value);
+    known.map(Some).ok_or_else(|| ApiError::bad_request(format!("there is no such {what}")))
+}
+
+/// The number in a field. `None` where the field is empty.
+fn number<T: FromStr>(what: &str, value: &str) -> Result<Option<T>, ApiError> {
+    match value.trim() {
+        "" => Ok(None),
+        value => value.parse().map(Some).map_err(|_| ApiError::bad_request(format!("the {what} is no such number"))),
+    }
+}
+
+impl StudyForm {
+    fn into_request(self) -> Result<StudyRequest, ApiError> {
+        if self.text.trim().is_empty() {
+            return Err(
+                ApiError::bad_request("nothing was sent").help("choose a grid file, or write one, then press Check")
+            );
+        }
+        let device = self.device.trim();
+        Ok(StudyRequest {
+            kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
+            target: chosen("target", &self.target, &TARGETS, Measurand::name)?,
+            sampler: chosen("sampler", &self.sampler, Sampler::ALL, Sampler::name)?,
+            pruner: chosen("pruner", &self.pruner, Pruner::ALL, Pruner::name)?,
+            trials: number("number of trials", &self.trials)?,
+            samples: number("number of rows", &self.samples)?,
+            device: (!device.is_empty()).then(|| device.to_owned()),
+            file: if self.file.is_empty() { "the grid".to_owned() } else { self.file },
+            text: self.text,
+        })
+    }
+}
+
+/// `POST /studies`: checks a file and shows what it would begin.
+pub(super) async fn check_study(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    mut multipart: Multipart,
+) -> Result<Markup, ApiError> {
+    let broken = |_| ApiError::bad_request("the upload broke off, or is no form");
+    let mut sent = StudyForm::default();
+    while let Some(mut field) = multipart.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let file = field.file_name().unwrap_or_default().to_owned();
+        let mut content = Vec::new();
+        while let Some(chunk) = field.chunk().await.map_err(broken)? {
+            if content.len() + chunk.len() > MOST_BYTES {
+                return Err(ApiError::too_large(format!("a grid has at most {MOST_BYTES} bytes")));
+            }
+            content.extend_from_slice(&chunk);
+        }
+        let text = String::from_utf8(content).map_err(|_| ApiError::bad_request("the file is no text"))?;
+        match name.as_str() {
+            "file" if !text.trim().is_empty() => (sent.file, sent.text) = (file, text),
+            "text" if !text.trim().is_empty() && sent.text.is_empty() => sent.text = text,
+            "kind" => sent.kind = text,
+            "target" => sent.target = text,
+            "trials" => sent.trials = text,
+            "device" => sent.device = text,
+            "sampler" => sent.sampler = text,
+            "pruner" => sent.pruner = text,
+            "samples" => sent.samples = text,
+            _ => {}
+        }
+    }
+    let (request, checked) = app.studies.check(sent.into_request()?).await?;
+    Ok(page(&frame(&app, &client), Tab::Studies, "Start a study", &studies_view::question(&request, &checked)))
+}
+
+/// `POST /studies/begin`: creates the study and queues it.
+pub(super) async fn begin_study(
+    State(app): State<Arc<App>>,
+    Form(sent): Form<StudyForm>,
+) -> Result<Redirect, ApiError> {
+    let (_, checked) = app.studies.check(sent.into_request()?).await?;
+    app.studies.begin(&checked).await?;
+    Ok(Redirect::to(&link(&checked.name)))
+}
+
+/// `POST /studies/{name}/start`.
+pub(super) async fn start_study(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Redirect, ApiError> {
+    app.studies.start(&name).await?;
+    Ok(Redirect::to(&link(&name)))
+}
+
+/// `POST /studies/{name}/stop`.
+pub(super) async fn stop_study(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Redirect, ApiError> {
+    app.studies.stop(&name).await?;
+    Ok(Redirect::to(&link(&name)))
+}
