@@ -2,3 +2,4 @@
 //! runs it. What the commands do lies in the crates below `host-trainer/crates`, which know nothing of a terminal.
 
 pub mod cli;
+mod output;

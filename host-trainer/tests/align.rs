@@ -188,8 +188,6 @@ fn totals_of_several_networks_share_out_and_add_up() {
 
 #[test]
 fn parquet_on_request_holds_the_rows_of_the_csv() {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
     let (raw, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let load = network(4, None);
     let logs = simulate_logs(&load, SensorModel::ideal_meter(), READ_FAST, 20, false, 1);
@@ -199,16 +197,17 @@ fn parquet_on_request_holds_the_rows_of_the_csv() {
     let folder = results.path().join("net");
     let mut csv = csv::Reader::from_path(folder.join("power_runtime_mapping_layerwise.csv")).unwrap();
     let csv: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
-    let file = fs::File::open(folder.join("power_runtime_mapping_layerwise.parquet")).unwrap();
-    let rows: Vec<_> =
-        SerializedFileReader::new(file).unwrap().get_row_iter(None).unwrap().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), csv.len());
-    assert_eq!(rows.len(), 4 * 20);
-    for (row, record) in rows.iter().zip(&csv) {
-        assert_eq!(row.get_long(0).unwrap().to_string(), record[0]);
-        assert_eq!(row.get_string(1).unwrap(), &record[1]);
-        assert_eq!(row.get_double(3).unwrap(), record[3].parse::<f64>().unwrap());
-        assert_eq!(row.get_double(5).unwrap(), record[5].parse::<f64>().unwrap());
+    let path = folder.join("power_runtime_mapping_layerwise.parquet");
+    let parquet = tables::Frame::from_parquet(&path, &fs::read(&path).unwrap()).unwrap();
+    assert_eq!(parquet.rows(), csv.len());
+    assert_eq!(parquet.rows(), 4 * 20);
+    let number = |row, column| parquet.number(row, column).unwrap().unwrap();
+    for (row, record) in csv.iter().enumerate() {
+        assert_eq!(number(row, "cycle").to_string(), record[0]);
+        assert_eq!(parquet.text(row, "layer_name").unwrap().unwrap(), &record[1]);
+        let power = number(row, "layer_power_including_idle_power_micro_watt");
+        assert_eq!(power, record[3].parse::<f64>().unwrap());
+        assert_eq!(number(row, "layer_run_time"), record[5].parse::<f64>().unwrap());
     }
 }
 

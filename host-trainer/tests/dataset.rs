@@ -154,7 +154,7 @@ fn statistics_of_an_alignment_make_the_same_data_as_its_rows() {
     fs::write(run.join("trt_profiling/trt_layer_latency.json"), &logs.latency).unwrap();
     fs::copy(&sample, run.join("trt_profiling/trt_engine_info.json")).unwrap();
     fs::write(raw.path().join("idling_power.json"), r#"{"timestamp": "", "avg_idle_power": 4200000.0}"#).unwrap();
-    for method in ["auto", "window"] {
+    for method in ["auto", "share"] {
         let preprocessed = tempfile::tempdir().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_host-trainer"))
             .args(["align", "--method", method, "--raw-data-dir"])
@@ -186,6 +186,15 @@ fn statistics_of_an_alignment_make_the_same_data_as_its_rows() {
         let rows = fs::read_to_string(&mapping).unwrap();
         fs::write(&mapping, rows.lines().take(40).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(!made(results[2].path()).2.contains("layer_statistics.csv"));
+        // EdgeProfiler's rule leaves rows alone, and no statistics of another method behind.
+        let output = Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+            .args(["align", "--method", "window", "--raw-data-dir"])
+            .arg(raw.path())
+            .arg("--result-dir")
+            .arg(preprocessed.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success() && !statistics.exists());
     }
 }
 

@@ -8,8 +8,19 @@ use std::path::Path;
 /// Writes a file so that a reader sees the old content or the new, never a part: a temporary file in the same folder,
 /// flushed to the disk, renamed over the target, and the folder flushed. Missing parent folders are created.
 ///
+/// ```
+/// use shared::fs::{read_capped, write_atomic};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("models/card.json");
+/// write_atomic(&path, b"{}")?;
+/// assert_eq!(read_capped(&path, 1024)?, b"{}");
+/// assert!(read_capped(&path, 1).is_err(), "it holds two bytes");
+/// # Ok::<(), shared::failure::Failure>(())
+/// ```
+///
 /// # Errors
-/// Whatever the file system says; the target is then as it was.
+/// [`Kind::Io`] when the file system refuses; the target is then as it was.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
     write_atomic_with(path, |file| file.write_all(content))
 }
@@ -17,7 +28,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
 /// As [`write_atomic`], with the content produced by a function, for what is better streamed than held.
 ///
 /// # Errors
-/// Whatever the file system or the function says; the target is then as it was.
+/// [`Kind::Io`] when the file system refuses or the function fails; the target is then as it was.
 pub fn write_atomic_with(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,

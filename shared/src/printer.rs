@@ -1,4 +1,15 @@
-//! Data to stdout, talk to stderr: the only place that writes to either.
+//! Data to stdout, messages to stderr: the only place that writes to either.
+//!
+//! ```
+//! use shared::failure::Failure;
+//! use shared::printer::Printer;
+//!
+//! let printer = Printer { quiet: true, ..Printer::default() };
+//! printer.data("model,power\n")?;
+//! printer.say("quiet: nobody reads this");
+//! printer.fail(&Failure::data("`power` is not a number").at("a.csv").place("line 3"));
+//! # Ok::<(), Failure>(())
+//! ```
 
 use crate::failure::{Failure, Kind, printable};
 use std::io::{self, IsTerminal, Write};
@@ -6,10 +17,12 @@ use std::io::{self, IsTerminal, Write};
 /// Where a command's output goes. Commands get one; nothing else prints.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Printer {
-    /// Silences talk; data and failures still come.
+    /// Silences messages; data, warnings and failures still come.
     pub quiet: bool,
     /// Switches progress bars off.
     pub no_progress: bool,
+    /// Shows the causes of a failure.
+    pub verbose: bool,
 }
 
 impl Printer {
@@ -22,7 +35,7 @@ impl Printer {
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}"))),
+            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}")).caused_by(e)),
         }
     }
 
@@ -39,9 +52,9 @@ impl Printer {
         let _ = writeln!(io::stderr().lock(), "warning: {}", printable(text.as_ref()));
     }
 
-    /// Reports how a command failed.
+    /// Reports how a command failed, with the causes where they were asked for.
     pub fn fail(&self, failure: &Failure) {
-        let _ = writeln!(io::stderr().lock(), "{failure}");
+        let _ = writeln!(io::stderr().lock(), "{}", failure.report(self.verbose));
     }
 
     /// Whether a progress bar may be drawn: stderr is a terminal and nobody asked for silence.

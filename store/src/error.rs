@@ -93,17 +93,17 @@ impl From<Error> for Failure {
                 Kind::Data
             }
         };
-        let failure = Failure::new(kind, error.to_string());
-        match &error {
+        let help = match &error {
             Error::Backend { source, .. } if denied(source) => {
-                failure.help("check the credentials in the environment or the profile")
+                "check the credentials in the environment or the profile"
             }
-            Error::Backend { .. } => failure.help("check that the store can be reached and run the same command again"),
+            Error::Backend { .. } => "check that the store can be reached and run the same command again",
             Error::Damaged { .. } | Error::Missing { .. } => {
-                failure.help("run `verify` to see everything that is damaged, and restore it from another copy")
+                "run `verify` to see everything that is damaged, and restore it from another copy"
             }
-            _ => failure,
-        }
+            _ => return Failure::from_error(kind, error),
+        };
+        Failure::from_error(kind, error).help(help)
     }
 }
 

@@ -1,22 +1,22 @@
 //! `host-trainer align`: raw run folders in, per-layer power and run time out.
 
-use super::{Format, progress};
-use align::files::{self, RunFiles};
-use align::mapping::field;
+use super::progress;
+use crate::output::{self, Csv, Format, number};
+use align::files;
+use align::folder::{self, Analysed};
 use align::method::Method;
-use align::quality::Quality;
-use align::run::{self, Options, Run};
+use align::quality::{LayerReport, Quality};
+use align::run::{Options, Run};
 use align::stamps::Stamps;
-use align::write::write_mapping;
-use align::{summary, totals};
+use align::summary;
 use clap::{Args, ValueEnum};
 use report::runs;
-use shared::failure::Failure;
+use shared::failure::{Failure, printable};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use shared::sensor::SensorResponse;
 use shared::units::{Micros, Millis, Watts};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Align power logs with layer times: power and energy of each layer, with their uncertainty.
 #[derive(Debug, Args)]
@@ -24,45 +24,45 @@ pub(super) struct Align {
     /// Folder of run folders, or one run folder.
     #[arg(long, value_name = "DIR", default_value = "raw_data")]
     raw_data_dir: PathBuf,
-    /// Folder that receives a folder a model.
+    /// Output folder; each model gets a folder of its own.
     #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
     result_dir: PathBuf,
-    /// How layer powers are found.
+    /// Method that estimates the power of each layer.
     #[arg(long, value_enum, default_value_t)]
     method: MethodName,
-    /// What the layers' stamps mark.
+    /// Event that the layers' time stamps mark.
     #[arg(long, value_enum, default_value_t)]
     stamps: StampsName,
-    /// Time between renewals of the sensor's reading [default: from the manifest or the log].
+    /// Interval between updates of the sensor's reading [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = positive)]
     sensor_refresh_ms: Option<f64>,
-    /// Time that a reading averages over [default: from the manifest or the log].
+    /// Averaging window of a reading [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = positive)]
     sensor_window_ms: Option<f64>,
-    /// Time constant of the sensor's lag; 0 is none [default: from the manifest or the log].
+    /// Time constant of the sensor's lag; 0 for no lag [default: from the manifest or the log].
     #[arg(long, value_name = "MS", value_parser = not_negative)]
     sensor_lag_ms: Option<f64>,
     /// Idle power [default: from idling_power.json].
     #[arg(long, value_name = "W", value_parser = not_negative)]
     idle_power_w: Option<f64>,
-    /// Write the rows as Parquet too, beside the CSV.
+    /// Also write the rows as Parquet.
     #[arg(long)]
     parquet: bool,
-    /// How the quality report is written to stdout.
+    /// Format of the quality report on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum MethodName {
-    /// Whichever the data allow.
+    /// The best method that the data allow.
     #[default]
     Auto,
-    /// The reference's rule, for comparison.
+    /// EdgeProfiler's rule, for comparison.
     Window,
-    /// Least squares through the sensor's response.
+    /// Least squares through the sensor's response function.
     Deconvolve,
-    /// Measured energy shared out by run time and activity.
+    /// Measured energy distributed over layers by run time and activity.
     Share,
     /// One power for each kind of layer, from the totals of several networks.
     Totals,
@@ -70,12 +70,12 @@ enum MethodName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum StampsName {
-    /// Found out from the data.
+    /// Detected from the data.
     #[default]
     Auto,
-    /// Taken in the profiler's callback, after the inference.
+    /// The profiler's callback, after the inference.
     Callback,
-    /// Taken at each layer's end.
+    /// The end of each layer.
     Ends,
 }
 
@@ -93,29 +93,22 @@ fn positive(text: &str) -> Result<f64, String> {
 impl Align {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let found = files::find(&self.raw_data_dir)?;
-        let all = found.len();
-        let options = self.options();
-        let bar = progress::bar(printer, if all > 1 { all as u64 } else { 0 }, "runs");
-        let mut runs = Vec::new();
-        let mut failures = Vec::new();
-        for found in found {
-            match found.and_then(|files| analyse(files, &options)) {
-                Ok(run) => runs.push(run),
-                Err(failure) if all == 1 => return Err(failure),
-                Err(failure) => failures.push(failure),
-            }
-            bar.inc(1);
+        let bar = progress::bar(printer, if found.len() > 1 { found.len() as u64 } else { 0 }, "runs");
+        let mut analysed = Analysed::analyse(found, &self.raw_data_dir, &self.options(), &mut || bar.inc(1))?;
+        if let Some(count) = analysed.networks {
+            printer.say(format!("powers of layer kinds come from {count} networks"));
         }
-        self.apply_totals(&mut runs, printer)?;
-        for run in &mut runs {
-            self.write(run)?;
+        for run in &mut analysed.runs {
+            let folder = folder::write(run, &self.result_dir, self.parquet)?;
+            write_atomic(&folder.join(REPORT), runs::render(&run.quality).as_bytes())?;
         }
         bar.finish_and_clear();
-        self.report(&runs, printer)?;
-        for failure in &failures {
+        let all: Vec<&Quality> = analysed.runs.iter().map(|run| &run.quality).collect();
+        output::write(printer, self.format, &all, || csv(&all), || printable(&self.human(&analysed.runs)))?;
+        for failure in &analysed.failures {
             printer.fail(failure);
         }
-        if failures.is_empty() { Ok(()) } else { Err(run::nothing(failures.len(), all)) }
+        analysed.result()
     }
 
     fn options(&self) -> Options {
@@ -143,104 +136,61 @@ impl Align {
         }
     }
 
-    fn apply_totals(&self, runs: &mut [Run], printer: &Printer) -> Result<(), Failure> {
-        match self.method {
-            MethodName::Totals => match totals::apply(runs, |_| true) {
-                Some(count) => printer.say(format!("powers of layer kinds come from {count} networks")),
-                None => {
-                    return Err(Failure::data(format!(
-                        "needs the measured power of at least {} networks",
-                        totals::NETWORKS
-                    ))
-                    .at(&self.raw_data_dir)
-                    .help("use --method share, or measure more networks"));
-                }
-            },
-            MethodName::Auto if runs.len() >= 2 * totals::KINDS => {
-                totals::apply(runs, |run| run.quality.method == Method::Share);
+    fn human(&self, runs: &[Run]) -> String {
+        let mut text = String::new();
+        for quality in runs.iter().map(|run| &run.quality) {
+            text += &format!("{}: {}. {}\n", quality.model, quality.method.name(), quality.because);
+            let mut line = |what: &str, value: &str| text += &format!("  {what:<21} {value}\n");
+            for (what, value) in summary::lines(quality) {
+                line(what, &value);
             }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn write(&self, run: &mut Run) -> Result<(), Failure> {
-        let folder = self.result_dir.join(&run.files.model);
-        write_mapping(run, &folder, self.parquet)?;
-        if let Some(engine_info) = &run.files.engine_info {
-            let content = shared::fs::read_capped(engine_info, shared::limits::ENGINE_INFO_BYTES)?;
-            write_atomic(&folder.join("trt_engine_info.json"), &content)?;
-        }
-        let json = to_json(&run.quality)?;
-        write_atomic(&folder.join("alignment_quality.json"), json.as_bytes())?;
-        write_atomic(&folder.join("alignment_quality.html"), runs::render(&run.quality).as_bytes())
-    }
-
-    fn report(&self, runs: &[Run], printer: &Printer) -> Result<(), Failure> {
-        match self.format {
-            Format::Json => {
-                let all: Vec<&Quality> = runs.iter().map(|r| &r.quality).collect();
-                printer.data(&to_json(&all)?)
+            for note in &quality.notes {
+                line("note", note);
             }
-            Format::Csv => printer.data(&csv_report(runs)),
-            Format::Human => {
-                let mut text = String::new();
-                for run in runs {
-                    let quality = &run.quality;
-                    text += &format!("{}: {}. {}\n", quality.model, quality.method.name(), quality.because);
-                    for (what, value) in summary::lines(quality) {
-                        text += &format!("  {what:<21} {value}\n");
-                    }
-                    for note in &quality.notes {
-                        text += &format!("  {:<21} {note}\n", "note");
-                    }
-                    text += &format!("  {:<21} {}\n", "report", report_path(&self.result_dir, quality).display());
-                }
-                printer.data(&shared::failure::printable(&text))
-            }
+            line("report", &self.result_dir.join(&quality.model).join(REPORT).display().to_string());
         }
+        text
     }
 }
 
-fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
-    run::analyse(files, options)
-}
+/// The page about a run, in its model's folder.
+const REPORT: &str = "alignment_quality.html";
 
-fn report_path(results: &Path, quality: &Quality) -> PathBuf {
-    results.join(&quality.model).join("alignment_quality.html")
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map(|s| s + "\n").map_err(|e| Failure::data(e.to_string()))
-}
-
-fn csv_report(runs: &[Run]) -> String {
-    let mut text = String::from(
-        "model,layer_index,layer_name,layer_type,runs,runtime_ms,power_w,power_low_w,power_high_w,energy_mj,readings,\
-         independent_samples,verdict,method\n",
-    );
-    let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
+fn csv(all: &[&Quality]) -> Result<String, Failure> {
+    let header = [
+        "model",
+        "layer_index",
+        "layer_name",
+        "layer_type",
+        "runs",
+        "runtime_ms",
+        "power_w",
+        "power_low_w",
+        "power_high_w",
+        "energy_mj",
+        "readings",
+        "independent_samples",
+        "verdict",
+        "method",
+    ];
     let watts = |v: Option<Watts>| number(v.map(|v| v.0));
-    for run in runs {
-        for layer in &run.quality.layers {
-            text += &format!(
-                "{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                field(&run.quality.model),
-                layer.index,
-                field(&layer.name),
-                field(&layer.layer_type),
-                layer.runs,
-                layer.runtime.0,
-                watts(layer.power),
-                watts(layer.power_low),
-                watts(layer.power_high),
-                number(layer.energy.map(|e| e.0)),
-                layer.readings,
-                layer.independent_samples,
-                layer.verdict.name(),
-                run.quality.method.name()
-            );
-        }
-    }
-    text
+    let row = |quality: &Quality, layer: &LayerReport| {
+        vec![
+            quality.model.clone(),
+            layer.index.to_string(),
+            layer.name.clone(),
+            layer.layer_type.clone(),
+            layer.runs.to_string(),
+            layer.runtime.0.to_string(),
+            watts(layer.power),
+            watts(layer.power_low),
+            watts(layer.power_high),
+            number(layer.energy.map(|e| e.0)),
+            layer.readings.to_string(),
+            layer.independent_samples.to_string(),
+            layer.verdict.name().to_owned(),
+            quality.method.name().to_owned(),
+        ]
+    };
+    Csv::text(header, all.iter().flat_map(|quality| quality.layers.iter().map(|layer| row(quality, layer))))
 }

@@ -11,29 +11,30 @@ use std::path::PathBuf;
 /// Make training tables from what `align` wrote.
 #[derive(Debug, Args)]
 pub(super) struct Dataset {
-    /// Folder that holds a preprocessed folder a model.
+    /// Folder of aligned runs, one folder per model.
     #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
     preprocessed_data_dir: PathBuf,
-    /// Folder that receives a folder of tables a model.
+    /// Output folder; each model gets a folder of tables.
     #[arg(long, value_name = "DIR", default_value = "training_data")]
     result_dir: PathBuf,
-    /// Fewest measurements of power and of run time that a layer needs.
+    /// Minimum number of power and run-time measurements per layer.
     #[arg(long, value_name = "N", default_value_t = 10)]
     per_layer_measurements: u64,
-    /// Which power the tables hold.
+    /// Power that the tables hold.
     #[arg(long, value_enum, default_value_t)]
     power: PowerName,
-    /// Read layers with the reference's faults: three layer types, a pooling's window taken to be its input.
+    /// Read layers as EdgeProfiler does, with its known faults: only three layer types, and a pooling layer's input size in
+    /// place of its window.
     #[arg(long)]
     reference_compatible: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum PowerName {
-    /// Less idle power.
+    /// Without idle power.
     #[default]
     Net,
-    /// With idle power.
+    /// Including idle power.
     Total,
 }
 

@@ -13,22 +13,22 @@ use std::path::{Path, PathBuf};
 /// Import trtexec exports, tegrastats logs and flat CSV files into a run folder.
 #[derive(Debug, Args)]
 pub(super) struct Ingest {
-    /// Name of the model; its run folder carries it.
+    /// Name of the model and of its run folder.
     #[arg(long, value_name = "NAME")]
     model: String,
-    /// Folder that receives the run folder.
+    /// Folder in which the run folder is created.
     #[arg(long, value_name = "DIR", default_value = "raw_data")]
     result_dir: PathBuf,
-    /// What trtexec wrote with --exportLayerInfo (and --profilingVerbosity=detailed).
+    /// File that trtexec wrote with --exportLayerInfo (and --profilingVerbosity=detailed).
     #[arg(long, value_name = "FILE")]
     layer_info: Option<PathBuf>,
-    /// What trtexec wrote with --exportProfile.
+    /// File that trtexec wrote with --exportProfile.
     #[arg(long, value_name = "FILE", conflicts_with = "layers_csv")]
     profile: Option<PathBuf>,
-    /// What trtexec wrote with --exportTimes.
+    /// File that trtexec wrote with --exportTimes.
     #[arg(long, value_name = "FILE")]
     times: Option<PathBuf>,
-    /// Log of tegrastats, taken while inferences ran back to back.
+    /// Log of tegrastats, recorded while inferences ran back to back.
     #[arg(long, value_name = "FILE", conflicts_with = "power_csv")]
     tegrastats: Option<PathBuf>,
     /// Rail of the tegrastats log to read [default: the board's total].

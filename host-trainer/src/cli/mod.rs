@@ -4,7 +4,6 @@ mod align;
 mod data;
 mod dataset;
 mod evaluate;
-mod examine;
 mod fit;
 mod ingest;
 mod models;
@@ -14,12 +13,11 @@ mod report;
 mod runtime;
 mod serve;
 mod studies;
-mod table;
 mod tabular;
 mod tune;
 mod values;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
@@ -38,24 +36,15 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Say nothing but data, warnings and failures.
+    /// Print only data, warnings and failures.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Draw no progress bars.
+    /// Do not draw progress bars.
     #[arg(long, global = true, env = "HOST_TRAINER_NO_PROGRESS", value_parser = clap::builder::FalseyValueParser::new())]
     no_progress: bool,
-}
-
-/// How an answer that is data is written to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// A table for people.
-    #[default]
-    Human,
-    /// One JSON document.
-    Json,
-    /// Comma-separated values with a header.
-    Csv,
+    /// Show the causes of a failure.
+    #[arg(long, short, global = true)]
+    verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +67,7 @@ impl Global {
     /// The printer these options ask for.
     #[must_use]
     pub fn printer(&self) -> Printer {
-        Printer { quiet: self.quiet, no_progress: self.no_progress }
+        Printer { quiet: self.quiet, no_progress: self.no_progress, verbose: self.verbose }
     }
 }
 

@@ -8,7 +8,7 @@ use learn::evaluate::{
     Baselines, CurvePlan, Pairs, Refit, Shuffles, evaluation_rows, fits, importance_of_models, learning_curve, pairs,
 };
 use learn::fit::kinds::Kind;
-use learn::fit::plan::Plan;
+use learn::fit::options::PlanOptions;
 use learn::model::default_device;
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
@@ -20,46 +20,46 @@ use shared::printer::Printer;
 use std::path::PathBuf;
 use tune::studies::{Location, Studies, StudyError, TrialState};
 
-/// Write a page about models: how good they are, where they err, what they heed, what the data cannot show.
+/// Write an HTML report about models: accuracy, errors, feature importance, and what the data cannot show.
 #[derive(Debug, Args)]
 pub(super) struct ReportCommand {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Folder of data to judge them on: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
+    /// Folder of evaluation data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The page to write; it needs no other file.
+    /// HTML file to write; it is self-contained.
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
-    /// Device whose models are judged [default: the folder's default device].
+    /// Device whose models are evaluated [default: the folder's default device].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Engine-info JSON to show layer by layer. May be repeated.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     engine: Vec<PathBuf>,
-    /// Optimisation profile of engines that have several.
+    /// Optimisation profile, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
-    /// Show what each feature is worth to the models.
+    /// Include the permutation importance of each feature.
     #[arg(long)]
     importance: bool,
-    /// Show what more data bring: fits models anew, several times.
+    /// Include a learning curve; this refits models several times.
     #[arg(long)]
     learning_curve: bool,
     /// Model kind of the learning curve [default: the configuration's, else that of the models].
     #[arg(long, value_parser = choice::<Kind>(), requires = "learning_curve")]
     kind: Option<Kind>,
-    /// Options of its fits, in TOML.
+    /// Configuration of its fits (TOML).
     #[arg(long, value_name = "FILE", requires = "learning_curve")]
     config: Option<PathBuf>,
-    /// How often features are shuffled and the learning curve is drawn.
+    /// Repetitions of the shuffles and of the learning curve.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Seed of what is shuffled and who is kept back.
+    /// Seed for shuffling and for the choice of held-out networks.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Tuning study to show.
+    /// Tuning study to include.
     #[arg(long, value_name = "NAME")]
     study: Option<String>,
     #[command(flatten)]
@@ -82,7 +82,7 @@ impl ReportCommand {
         }
         let models = Models::open(&self.models, &device)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
-        let of_data = |failure: Failure| if failure.path.is_some() { failure } else { failure.at(&self.data) };
+        let of_data = |failure: Failure| failure.default_path(&self.data);
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data, &Baselines::default()).map_err(of_data)?;
         // The page may be passed on: where the data lay is nobody's business.
         let folder = format!("{}/", self.data.display().to_string().trim_end_matches('/'));
@@ -117,9 +117,8 @@ impl ReportCommand {
     fn engines(&self, models: &Models) -> Result<Vec<EngineView>, Failure> {
         let view = |file: &PathBuf| {
             let (engine, diagnostics) = engine::read(file)?;
-            let prediction = models
-                .predict(&engine, &diagnostics, self.profile)
-                .map_err(|failure| if failure.path.is_some() { failure } else { failure.at(file) })?;
+            let prediction =
+                models.predict(&engine, &diagnostics, self.profile).map_err(|failure| failure.default_path(file))?;
             let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
             Ok(EngineView { name, prediction, work: work_of(&engine) })
         };
@@ -134,14 +133,9 @@ impl ReportCommand {
         printer: &Printer,
     ) -> Option<Result<(String, learn::evaluate::Curve), Failure>> {
         self.learning_curve.then(|| {
-            let mut plan = match &self.config {
-                Some(path) => Plan::read(path)?,
-                None => Plan::default(),
-            };
             let of_models = || models.cards().find_map(|card| card.model_kind.parse().ok());
-            if let Some(kind) = self.kind.or_else(|| of_models().filter(|_| self.config.is_none())) {
-                plan.kind = kind;
-            }
+            let kind = self.kind.or_else(|| of_models().filter(|_| self.config.is_none()));
+            let plan = PlanOptions { config: self.config.as_deref(), kind, ..PlanOptions::default() }.plan()?;
             let estimator = plan.estimator();
             let refit = Refit {
                 data,
@@ -174,7 +168,7 @@ impl ReportCommand {
             studies.close().await;
             Ok::<_, StudyError>(read)
         });
-        let (study, trials) = read.map_err(|e| place::failure(&location, &e))?;
+        let (study, trials) = read.map_err(|e| place::failure(&location, e))?;
         let trials = trials
             .into_iter()
             .map(|trial| TrialView {

@@ -9,7 +9,7 @@ pub(super) fn build() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")))
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot start threads: {e}")).caused_by(e))
 }
 
 /// Runs a future to its end.

@@ -2,6 +2,7 @@
 
 use super::runtime;
 use clap::{Args, ValueEnum};
+use serve::defaults::{default_rate_limit, default_state_folder, default_workers};
 use serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
@@ -13,58 +14,58 @@ use tune::studies::Location;
 
 /// Serve predictions and models over HTTP, for scripts and for people.
 ///
-/// The first line on stdout is the server's URL. SIGINT or SIGTERM ends it when what was accepted is answered.
+/// The first line on stdout is the server's URL. SIGINT or SIGTERM stops the server once pending requests are answered.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Tokens also come from the environment variable HOST_TRAINER_TOKENS, one `NAME SCOPE[,SCOPE…] SECRET` a \
+    after_help = "Tokens also come from the environment variable HOST_TRAINER_TOKENS, one `NAME SCOPE[,SCOPE…] SECRET` per \
     line; scopes are read, predict and promote."
 )]
 pub(super) struct Serve {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Store whose deployed models answer, by its URL or folder: promotions take effect within seconds.
+    /// Model store (URL or folder) whose deployed models are served; promotions take effect within seconds.
     #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE", conflicts_with = "models")]
     store: Option<String>,
-    /// Folder for engines that the page was given, so that links to their results open again after a restart [default:
+    /// State folder: keeps uploaded engines, so that links to their results survive a restart [default:
     /// $XDG_STATE_HOME/host-trainer, or ~/.local/state/host-trainer].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Training data for studies started from the page, as `dataset` writes them.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment [default: a file in the state
-    /// folder].
+    /// Study database: a SQLite file or a `postgres://` URL. Give a URL with a password by the environment variable
+    /// [default: a file in the state folder].
     #[arg(long = "shared-db", value_name = "FILE|URL", env = "HOST_TRAINER_STUDIES", hide_env_values = true)]
     studies: Option<String>,
-    /// Address to listen on; port 0 takes a free one. Beyond loopback, tokens must be given.
+    /// Address to listen on; port 0 picks a free port. Addresses beyond loopback require tokens.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// File that receives the port once requests are answered.
+    /// File to write the port to once the server accepts requests.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
-    /// Host name that requests may be addressed to, as behind a proxy. May be repeated.
+    /// Additional host name to accept in requests, such as that of a proxy. May be repeated.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// File of tokens, one `NAME SCOPE[,SCOPE…] SECRET` a line.
+    /// Token file, one `NAME SCOPE[,SCOPE…] SECRET` per line.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Certificate chain (PEM); speaks TLS.
+    /// Certificate chain (PEM); enables TLS.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Threads that predict [default: one a processor].
+    /// Prediction threads [default: one per CPU].
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Seconds between looks for new models.
+    /// Seconds between checks for new models.
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
     poll: f64,
-    /// What to log on stderr: `error`, `warn`, `info`, `debug` (every request), or a filter such as `info,host_trainer=debug`.
+    /// Log filter for stderr: `error`, `warn`, `info`, `debug` (every request), or a filter such as `info,host_trainer=debug`.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "HOST_TRAINER_LOG")]
     log: String,
-    /// How to log.
+    /// Log format.
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
     #[command(flatten)]
@@ -77,7 +78,7 @@ enum LogFormat {
     /// Lines for people.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -85,31 +86,31 @@ enum LogFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct Caps {
-    /// Largest request body, MiB.
+    /// Maximum request body in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_body: u32,
-    /// Most layers of a request.
+    /// Maximum number of layers per request.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     max_layers: usize,
-    /// Most open connections.
+    /// Maximum number of open connections.
     #[arg(long, value_name = "N", default_value_t = 4_096)]
     max_connections: usize,
-    /// Most requests that wait for a prediction before others are told to come back (429).
+    /// Maximum number of requests waiting for a prediction; further requests get status 429.
     #[arg(long, value_name = "N", default_value_t = 1_024)]
     max_waiting: usize,
-    /// Most seconds that a request may take.
+    /// Maximum duration of a request in seconds.
     #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
     timeout: f64,
-    /// Most seconds for a request's headers to arrive, and for a connection to idle.
+    /// Maximum wait in seconds for a request's headers, and for the next request on an idle connection.
     #[arg(long, value_name = "S", default_value_t = 15.0, value_parser = seconds)]
     header_timeout: f64,
-    /// Most seconds for which a client may take nothing of its answer.
+    /// Maximum time in seconds that a client may stall while it receives a response.
     #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
     write_timeout: f64,
-    /// Most requests a second from one client; 0 for no limit [default: 200 beyond loopback, none on it].
+    /// Maximum requests per second from one client; 0 for no limit [default: 200 beyond loopback, 0 on loopback].
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
-    /// Most seconds that ending waits for requests in flight.
+    /// Maximum wait in seconds for pending requests at shutdown.
     #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
     shutdown_timeout: f64,
 }
@@ -120,9 +121,6 @@ fn seconds(text: &str) -> Result<f64, String> {
         _ => Err("give seconds between 0.01 and 86400".into()),
     }
 }
-
-/// Requests a second from one client beyond loopback, where nothing else is said.
-const REMOTE_RATE: u32 = 200;
 
 impl Serve {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
@@ -153,7 +151,6 @@ impl Serve {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
             _ => None,
         };
-        let default_rate = if self.listen.ip().is_loopback() { 0 } else { REMOTE_RATE };
         let limits = Limits {
             body_bytes: (self.caps.max_body as usize) << 20,
             layers: self.caps.max_layers,
@@ -162,11 +159,10 @@ impl Serve {
             write_time: Duration::from_secs_f64(self.caps.write_timeout),
             connections: self.caps.max_connections,
             waiting: self.caps.max_waiting,
-            requests_per_second: Some(self.caps.rate_limit.unwrap_or(default_rate)),
+            requests_per_second: Some(self.caps.rate_limit.unwrap_or_else(|| default_rate_limit(self.listen))),
             shutdown_time: Duration::from_secs_f64(self.caps.shutdown_timeout),
             ..Limits::default()
         };
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Settings {
             listen: self.listen,
             hosts: self.allow_host,
@@ -174,7 +170,7 @@ impl Serve {
                 Some(url) => ModelSource::Store(url),
                 None => ModelSource::Folder(self.models),
             },
-            state: self.state.or_else(state_folder).ok_or_else(|| {
+            state: self.state.or_else(default_state_folder).ok_or_else(|| {
                 Failure::usage("there is no home folder to keep state in").help("name a folder by --state")
             })?,
             studies: self.studies.as_deref().map(Location::parse).transpose().map_err(Failure::usage)?,
@@ -182,23 +178,17 @@ impl Serve {
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,
-            workers: self.workers.unwrap_or(processors),
+            workers: self.workers.unwrap_or_else(default_workers),
             limits,
         })
     }
 }
 
-/// Where programs keep what outlives them, as the XDG base directory specification has it.
-fn state_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(base.join("host-trainer"))
-}
-
 /// Ends at the first SIGINT or SIGTERM.
 fn signals() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")));
+    let listen =
+        |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")).caused_by(e));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

@@ -1,12 +1,13 @@
 //! `host-trainer studies`: what studies there are and how they stand.
 
-use super::Format;
-use super::table::{csv, figure, render};
 use super::tune::place::{Place, failure};
-use super::tune::{best_of, print};
+use super::tune::print;
+use crate::output::{self, Csv, Format, figure, render};
 use clap::{Args, Subcommand};
 use shared::failure::Failure;
 use shared::printer::Printer;
+use tune::search::best_of;
+use tune::studies::{Progress, Study};
 
 /// List, show and delete studies.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ enum Action {
     List {
         #[command(flatten)]
         place: Place,
-        /// How the answer is written to stdout.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -31,7 +32,7 @@ enum Action {
         name: String,
         #[command(flatten)]
         place: Place,
-        /// How the answer is written to stdout.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -58,9 +59,9 @@ impl StudiesCommand {
                     }
                     Ok(listed)
                 });
-                let listed = listed.map_err(|e| failure(&location, &e))?;
+                let listed = listed.map_err(|e| failure(&location, e))?;
                 let header = ["study", "sampler", "pruner", "trials", "finished", "running", "best"];
-                let rows = listed.iter().map(|(study, progress)| {
+                let row = |(study, progress): &(Study, Progress)| {
                     vec![
                         study.name.clone(),
                         study.specification.sampler.name().to_owned(),
@@ -70,28 +71,27 @@ impl StudiesCommand {
                         progress.counts.running.to_string(),
                         figure(progress.best.as_ref().and_then(|best| best.value), 6),
                     ]
+                };
+                let documents = listed.iter().map(|(study, progress)| {
+                    serde_json::json!({ "study": study.name, "created_ms": study.created_ms, "progress": progress })
                 });
-                match format {
-                    Format::Human => printer.data(&render(&header, rows.collect(), 3)),
-                    Format::Csv => printer.data(&csv(&header, &rows.collect::<Vec<_>>())?),
-                    Format::Json => {
-                        let documents = listed.iter().map(|(study, progress)| {
-                            serde_json::json!({ "study": study.name, "created_ms": study.created_ms, "progress": progress })
-                        });
-                        let json = serde_json::to_string_pretty(&documents.collect::<Vec<_>>());
-                        printer.data(&format!("{}\n", json.map_err(|e| Failure::data(e.to_string()))?))
-                    }
-                }
+                output::write(
+                    printer,
+                    format,
+                    &documents.collect::<Vec<_>>(),
+                    || Csv::text(header, listed.iter().map(row)),
+                    || render(&header, listed.iter().map(row).collect(), 3),
+                )
             }
             Action::Show { name, place, format } => {
                 let (studies, location) = place.open(&runtime, printer)?;
                 let shown = runtime.block_on(async { Ok((studies.study(&name).await?, studies.trials(&name).await?)) });
-                let (study, trials) = shown.map_err(|e| failure(&location, &e))?;
+                let (study, trials) = shown.map_err(|e| failure(&location, e))?;
                 print(&study, &trials, best_of(&trials), format, printer)
             }
             Action::Delete { name, place } => {
                 let (studies, location) = place.open(&runtime, printer)?;
-                runtime.block_on(studies.delete(&name)).map_err(|e| failure(&location, &e))?;
+                runtime.block_on(studies.delete(&name)).map_err(|e| failure(&location, e))?;
                 printer.say(format!("study {name} is deleted"));
                 Ok(())
             }

@@ -100,9 +100,9 @@ impl ExperimentArgs {
                 }
             }
         }
-        first_failure.map_or(Ok(()), |failure| {
-            let message = format!("not every model was measured; the first failure: {}", failure.message);
-            Err(Failure { message, help: Some("the same command tries those again".into()), ..failure })
+        first_failure.map_or(Ok(()), |mut failure| {
+            failure.message = format!("not every model was measured; the first failure: {}", failure.message);
+            Err(failure.help("the same command tries those again"))
         })
     }
 

@@ -47,6 +47,9 @@ pub struct GlobalArgs {
     /// Draw no progress bars.
     #[arg(long, global = true)]
     no_progress: bool,
+    /// Show what caused a failure.
+    #[arg(short, long, global = true)]
+    verbose: bool,
     /// How data are written.
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -59,7 +62,7 @@ impl GlobalArgs {
     /// The printer these options ask for.
     #[must_use]
     pub fn printer(&self) -> Printer {
-        Printer { quiet: self.quiet, no_progress: self.no_progress }
+        Printer { quiet: self.quiet, no_progress: self.no_progress, verbose: self.verbose }
     }
 
     fn root(&self) -> Root {
@@ -141,7 +144,7 @@ impl Context {
     fn answer<T: serde::Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         let text = match self.format {
             Format::Human => human(value),
-            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::data(e.to_string()))? + "\n",
+            Format::Json => serde_json::to_string_pretty(value).map_err(|e| Failure::from_error(Kind::Data, e))? + "\n",
         };
         self.printer.data(&text)
     }
@@ -157,7 +160,7 @@ impl Context {
             handler.interrupt();
             printer.say("ending the cycle and sealing the run; once more ends at once");
         })
-        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")))?;
+        .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")).caused_by(e))?;
         Ok(stop)
     }
 }

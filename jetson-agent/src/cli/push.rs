@@ -77,7 +77,7 @@ impl PushArgs {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|e| Failure::new(Kind::Io, format!("no threads: {e}")))?;
+            .map_err(|e| Failure::new(Kind::Io, format!("no threads: {e}")).caused_by(e))?;
         runtime.block_on(async {
             copy.fetch().await?;
             if copy.state().head().is_none() && copy.state().remote.contains_key(&copy.state().branch) {

@@ -5,5 +5,5 @@ use shared::failure::{Failure, Kind};
 
 pub(super) fn run() -> Result<(), Failure> {
     restore_from_stdin(std::io::stdin().lock())
-        .map_err(|e| Failure::new(Kind::Device, format!("a sensor setting could not be restored: {e}")))
+        .map_err(|e| Failure::new(Kind::Device, format!("a sensor setting could not be restored: {e}")).caused_by(e))
 }

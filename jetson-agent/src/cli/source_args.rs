@@ -6,7 +6,7 @@ use crate::power::{
     AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, discover, find_nvml, serial,
 };
 use clap::Args;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::run_folder::RunFolder;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -86,7 +86,7 @@ impl SourceArgs {
         self.sensor_averaging
             .map(|samples| AveragingGuard::set(&context.root, samples))
             .transpose()
-            .map_err(|e| Failure::device(e.to_string()).help("run with sudo, or leave out --sensor-averaging"))
+            .map_err(|e| Failure::from_error(Kind::Device, e).help("run with sudo, or leave out --sensor-averaging"))
     }
 
     /// Opens the source. The simulated one comes from the runner that draws on its board.
@@ -96,7 +96,7 @@ impl SourceArgs {
             SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind)),
             SourceSpec::NvmlLibrary(path) => choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml")),
             SourceSpec::Serial { port, protocol, baud } => {
-                serial::open(port, *protocol, *baud).map_err(|e| Failure::device(e.to_string()))
+                serial::open(port, *protocol, *baud).map_err(|e| Failure::from_error(Kind::Device, e))
             }
             SourceSpec::Replay(folder) => Ok(Box::new(ReplaySource::open(&log_of(folder))?)),
             SourceSpec::Simulated => {

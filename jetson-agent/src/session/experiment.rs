@@ -185,7 +185,7 @@ pub fn steps(plan: &ExperimentPlan, said: &mut dyn FnMut(String)) -> Result<Vec<
                         found.counts.samples
                     )),
                     // What cannot be sealed is set aside as it is; it is not ours to delete.
-                    Err(failure) => said(failure.to_string()),
+                    Err(failure) => said(failure.report(false)),
                 }
             }
             let aside = set_aside(&run)?;

@@ -41,7 +41,8 @@ pub fn recover(run: &RunFolder) -> Result<Recovered, Failure> {
         (None, Err(failure)) => {
             return Err(Failure::data("neither the log nor the folder holds a readable manifest")
                 .at(&log)
-                .help(failure.to_string()));
+                .help(failure.to_string())
+                .caused_by(failure));
         }
     };
     let was_sealed = content.seal.is_some() && manifest.status != Status::Running;

@@ -9,6 +9,7 @@ mod experiment;
 mod faults;
 mod meters;
 mod onnxruntime;
+mod output;
 #[cfg(feature = "push")]
 mod push;
 mod sessions;

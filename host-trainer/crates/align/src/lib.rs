@@ -23,6 +23,7 @@ pub mod excerpt;
 pub mod execution_order;
 mod facts;
 pub mod files;
+pub mod folder;
 pub mod input;
 pub mod layer_clock;
 pub mod layer_times;

@@ -1,15 +1,9 @@
 //! The mapping as Parquet, for those whose tools read that: the same columns under the same names, typed.
 
 use super::mapping::{HEADER, LayerColumns, RowPower};
-use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
 use shared::units::{Microwatts, Millis};
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{self, Write};
+use tables::{ColumnData, ColumnType, ParquetWriter};
 
 /// Name of the file.
 pub const FILE: &str = "power_runtime_mapping_layerwise.parquet";
@@ -33,28 +27,25 @@ pub struct MappingRow {
 }
 
 /// Writes rows as Parquet, group by group. A missing value is a null.
-pub struct ParquetRows<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
+pub struct ParquetRows<W: Write> {
+    writer: ParquetWriter<W>,
     layers: Vec<LayerColumns>,
     group: Vec<MappingRow>,
 }
 
-impl<W: Write + Send> ParquetRows<W> {
+impl<W: Write> ParquetRows<W> {
     /// Starts a file of rows of these layers.
     ///
     /// # Errors
     /// When the sink cannot be written to.
-    pub fn start(out: W, layers: Vec<LayerColumns>) -> Result<Self, ParquetError> {
-        let fields = HEADER.trim_end().split(',').map(|name| match name {
-            "cycle" | "layer_index" | "power_samples" => format!("OPTIONAL INT64 {name};"),
-            "layer_name" | "layer_type" | "power_verdict" | "power_method" => {
-                format!("OPTIONAL BYTE_ARRAY {name} (UTF8);")
-            }
-            _ => format!("OPTIONAL DOUBLE {name};"),
-        });
-        let schema = Arc::new(parse_message_type(&format!("message mapping {{ {} }}", fields.collect::<String>()))?);
-        let properties = Arc::new(WriterProperties::builder().set_compression(Compression::UNCOMPRESSED).build());
-        let writer = SerializedFileWriter::new(out, schema, properties)?;
+    pub fn start(out: W, layers: Vec<LayerColumns>) -> io::Result<Self> {
+        let kind = |name| match name {
+            "cycle" | "layer_index" | "power_samples" => ColumnType::Integer,
+            "layer_name" | "layer_type" | "power_verdict" | "power_method" => ColumnType::Text,
+            _ => ColumnType::Number,
+        };
+        let columns: Vec<_> = HEADER.trim_end().split(',').map(|name| (name, kind(name))).collect();
+        let writer = ParquetWriter::new(out, &columns)?;
         Ok(Self { writer, layers, group: Vec::with_capacity(GROUP_ROWS) })
     }
 
@@ -62,7 +53,7 @@ impl<W: Write + Send> ParquetRows<W> {
     ///
     /// # Errors
     /// When the sink cannot be written to.
-    pub fn push(&mut self, row: MappingRow) -> Result<(), ParquetError> {
+    pub fn push(&mut self, row: MappingRow) -> io::Result<()> {
         self.group.push(row);
         if self.group.len() == GROUP_ROWS { self.write_group() } else { Ok(()) }
     }
@@ -71,60 +62,52 @@ impl<W: Write + Send> ParquetRows<W> {
     ///
     /// # Errors
     /// When the sink cannot be written to.
-    pub fn finish(mut self) -> Result<(), ParquetError> {
+    pub fn finish(mut self) -> io::Result<()> {
         if !self.group.is_empty() {
             self.write_group()?;
         }
-        self.writer.close()?;
-        Ok(())
+        self.writer.finish()
     }
 
     /// Writes the columns in the order of [`HEADER`].
-    fn write_group(&mut self) -> Result<(), ParquetError> {
+    fn write_group(&mut self) -> io::Result<()> {
         let (rows, layers) = (&self.group, &self.layers);
-        let mut group = self.writer.next_row_group()?;
-        let out = &mut group;
-        let micro = |power: Option<Microwatts>| power.map(|p| p.0);
-        let text = |text: &str| Some(ByteArray::from(text)).filter(|text| !text.is_empty());
         let layer = |row: &MappingRow| &layers[row.layer];
-        column::<Int64Type, W>(out, rows.iter().map(|r| i64::try_from(r.cycle).ok()))?;
-        column::<ByteArrayType, W>(out, rows.iter().map(|r| text(&layer(r).name)))?;
-        column::<ByteArrayType, W>(out, rows.iter().map(|r| text(&layer(r).layer_type)))?;
-        column::<DoubleType, W>(out, rows.iter().map(|r| micro(r.power.including)))?;
-        column::<DoubleType, W>(out, rows.iter().map(|r| micro(r.power.excluding)))?;
-        column::<DoubleType, W>(out, rows.iter().map(|r| Some(r.runtime.0)))?;
-        column::<Int64Type, W>(out, rows.iter().map(|r| i64::try_from(layer(r).index).ok()))?;
-        column::<DoubleType, W>(out, rows.iter().map(|r| micro(r.power.interval.map(|i| i.0))))?;
-        column::<DoubleType, W>(out, rows.iter().map(|r| micro(r.power.interval.map(|i| i.1))))?;
-        column::<Int64Type, W>(out, rows.iter().map(|r| r.samples.and_then(|s| i64::try_from(s).ok())))?;
-        column::<ByteArrayType, W>(out, rows.iter().map(|r| text(layer(r).verdict)))?;
-        column::<ByteArrayType, W>(out, rows.iter().map(|r| text(layer(r).method)))?;
-        group.close()?;
+        let whole = |value: fn(&MappingRow, &LayerColumns) -> Option<u64>| {
+            let values = rows.iter().map(|row| value(row, layer(row)).and_then(|value| i64::try_from(value).ok()));
+            ColumnData::Integers(values.collect())
+        };
+        let micro = |power: fn(&RowPower) -> Option<Microwatts>| {
+            ColumnData::Numbers(rows.iter().map(|row| power(&row.power).map(|p| p.0)).collect())
+        };
+        let text = |text: fn(&LayerColumns) -> &str| {
+            ColumnData::Texts(rows.iter().map(|row| Some(text(layer(row))).filter(|text| !text.is_empty())).collect())
+        };
+        self.writer.write(vec![
+            whole(|row, _| Some(row.cycle)),
+            text(|layer| &layer.name),
+            text(|layer| &layer.layer_type),
+            micro(|power| power.including),
+            micro(|power| power.excluding),
+            ColumnData::Numbers(rows.iter().map(|row| Some(row.runtime.0)).collect()),
+            whole(|_, layer| Some(layer.index as u64)),
+            micro(|power| power.interval.map(|i| i.0)),
+            micro(|power| power.interval.map(|i| i.1)),
+            whole(|row, _| row.samples),
+            text(|layer| layer.verdict),
+            text(|layer| layer.method),
+        ])?;
         self.group.clear();
         Ok(())
     }
 }
 
-/// Writes the next column; `None` is a null.
-fn column<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    values: impl Iterator<Item = Option<T::T>> + Clone,
-) -> Result<(), ParquetError> {
-    let Some(mut column) = group.next_column()? else {
-        return Err(ParquetError::General("the schema has fewer columns than a row".into()));
-    };
-    let present: Vec<i16> = values.clone().map(|value| i16::from(value.is_some())).collect();
-    let values: Vec<T::T> = values.flatten().collect();
-    column.typed::<T>().write_batch(&values, Some(&present), None)?;
-    column.close()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
+    use shared::fs::read_capped;
     use std::fs::File;
+    use tables::Frame;
 
     #[test]
     fn rows_come_back_typed_with_nulls_for_missing_values() {
@@ -149,14 +132,16 @@ mod tests {
             out.push(other).expect("pushes");
         }
         out.finish().expect("finishes");
-        let reader = SerializedFileReader::new(File::open(&target).expect("file")).expect("Parquet");
-        let rows: Vec<_> = reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect();
-        assert_eq!(rows.len(), 6);
-        assert_eq!(rows[2].get_long(0).expect("cycle"), 2);
-        assert_eq!(rows[2].get_string(1).expect("name"), "conv, 1");
-        assert_eq!(rows[2].get_double(3).expect("power"), 6_000_000.5);
-        assert_eq!((rows[2].get_long(6).expect("index"), rows[2].get_long(9).expect("samples")), (0, 12));
-        assert!(rows[3].get_double(3).is_err() && rows[3].get_string(10).is_err(), "a missing value is a null");
-        assert_eq!(rows[3].get_double(5).expect("run time"), 0.125);
+        let frame = Frame::parse(&target, &read_capped(&target, 1 << 20).expect("file")).expect("Parquet");
+        let number = |row, column: &str| frame.number(row, column).expect("a number");
+        let text = |row, column: &str| frame.text(row, column).expect("text");
+        assert_eq!(frame.rows(), 6);
+        assert_eq!(number(2, "cycle"), Some(2.0));
+        assert_eq!(text(2, "layer_name"), Some("conv, 1"));
+        assert_eq!(number(2, "layer_power_including_idle_power_micro_watt"), Some(6_000_000.5));
+        assert_eq!((number(2, "layer_index"), number(2, "power_samples")), (Some(0.0), Some(12.0)));
+        assert_eq!(number(3, "layer_power_including_idle_power_micro_watt"), None, "a missing value is a null");
+        assert_eq!(text(3, "power_verdict"), None, "a missing value is a null");
+        assert_eq!(number(3, "layer_run_time"), Some(0.125));
     }
 }

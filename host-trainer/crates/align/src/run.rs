@@ -61,7 +61,7 @@ struct Prepared {
     period: Micros,
 }
 
-/// Reads a run and attributes its power, up to the rows, which [`write_rows`](crate::write::write_rows) writes.
+/// Reads a run and attributes its power, up to the rows, which `write::write_mapping` writes.
 ///
 /// ```no_run
 /// use align::{files, run};

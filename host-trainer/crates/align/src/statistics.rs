@@ -1,50 +1,62 @@
 //! Statistics of the mapping's rows, layer by layer, in a file of their own: whoever makes training data of a run need not
 //! read all its rows again.
 
-use rustc_hash::FxHashMap;
-
 /// Name of the file, beside the mapping.
 pub const FILE: &str = "layer_statistics.csv";
+
+/// Values that are taken in unsorted before they are merged with the others.
+const PENDING: usize = 4096;
 
 /// Values of one quantity. Equal values are kept once with their count: an attributed power stands in every row, and
 /// run times come in steps of the GPU's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Distribution {
-    counts: FxHashMap<u64, u64>,
-    count: u64,
+    /// Sorted, each with its count.
+    sorted: Vec<(f64, u64)>,
+    pending: Vec<f64>,
 }
 
 impl Distribution {
     /// Adds a value.
     pub fn add(&mut self, value: f64) {
-        self.add_many(value, 1);
+        // Zero has two signs.
+        self.pending.push(value + 0.0);
+        if self.pending.len() >= PENDING {
+            self.settle();
+        }
     }
 
-    /// Adds a value that occurs more than once.
-    pub fn add_many(&mut self, value: f64, times: u64) {
-        if times > 0 {
-            // Zero has two signs.
-            *self.counts.entry((value + 0.0).to_bits()).or_default() += times;
-            self.count += times;
-        }
+    /// A value that occurs so many times.
+    #[must_use]
+    pub fn constant(value: f64, times: u64) -> Self {
+        let sorted = if times > 0 { vec![(value + 0.0, times)] } else { Vec::new() };
+        Self { sorted, pending: Vec::new() }
     }
 
     /// How many values there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.count
+        self.sorted.iter().map(|(_, times)| times).sum::<u64>() + self.pending.len() as u64
     }
 
-    /// The values as a function of them has them.
-    #[must_use]
-    pub fn map(&self, f: impl Fn(f64) -> Option<f64>) -> Self {
-        let mut mapped = Self::default();
-        for (bits, times) in &self.counts {
-            if let Some(value) = f(f64::from_bits(*bits)) {
-                mapped.add_many(value, *times);
+    /// Merges what is pending with what is sorted.
+    fn settle(&mut self) {
+        self.pending.sort_unstable_by(f64::total_cmp);
+        let mut merged: Vec<(f64, u64)> = Vec::with_capacity(self.sorted.len() + self.pending.len());
+        let mut push = |value: f64, times: u64| match merged.last_mut() {
+            Some((last, count)) if *last == value => *count += times,
+            _ => merged.push((value, times)),
+        };
+        let mut settled = self.sorted.iter().peekable();
+        for &value in &self.pending {
+            while let Some((before, times)) = settled.next_if(|(before, _)| *before <= value) {
+                push(*before, *times);
             }
+            push(value, 1);
         }
-        mapped
+        settled.for_each(|(value, times)| push(*value, *times));
+        self.sorted = merged;
+        self.pending.clear();
     }
 
     /// What it comes to.
@@ -61,18 +73,19 @@ impl Distribution {
     /// ```
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut sorted: Vec<(f64, u64)> = self.counts.iter().map(|(bits, n)| (f64::from_bits(*bits), *n)).collect();
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let count = self.count as f64;
+        let mut settled = self.clone();
+        settled.settle();
+        let (sorted, total) = (&settled.sorted, settled.count());
+        let count = total as f64;
         let sum: f64 = sorted.iter().map(|(v, n)| v * *n as f64).sum();
-        let mean = (self.count > 0).then(|| sum / count);
-        let deviation = mean.filter(|_| self.count > 1).map(|mean| {
+        let mean = (total > 0).then(|| sum / count);
+        let deviation = mean.filter(|_| total > 1).map(|mean| {
             let squares: f64 = sorted.iter().map(|(v, n)| (v - mean).powi(2) * *n as f64).sum();
             (squares / (count - 1.0)).sqrt()
         });
-        let quantile = |q: f64| quantile(&sorted, self.count, q);
+        let quantile = |q: f64| quantile(sorted, total, q);
         Summary {
-            count: self.count,
+            count: total,
             mean,
             deviation,
             minimum: quantile(0.0),
@@ -272,6 +285,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn order_and_batches_do_not_matter(values in proptest::collection::vec(0_u8..40, 0..300), cuts in proptest::collection::vec(any::<bool>(), 300)) {
+            let mut sorted: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+            let mut all = Distribution::default();
+            for (value, cut) in sorted.iter().zip(cuts) {
+                all.add(*value);
+                if cut {
+                    all.settle();
+                }
+            }
+            sorted.sort_by(f64::total_cmp);
+            let summary = all.summary();
+            prop_assert_eq!((all.count(), summary.count), (sorted.len() as u64, sorted.len() as u64));
+            prop_assert_eq!((summary.minimum, summary.maximum), (sorted.first().copied(), sorted.last().copied()));
+            let middle = sorted.len() / 2;
+            if sorted.len() % 2 == 1 {
+                prop_assert_eq!(summary.median, Some(sorted[middle]));
+            }
+        }
+
         #[test]
         fn what_is_rendered_is_parsed_to_the_last_bit(values in proptest::collection::vec(-1e9_f64..1e9, 0..30), name in "[a-z\",\n]{0,9}") {
             let mut all = Distribution::default();

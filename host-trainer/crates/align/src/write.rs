@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
 use shared::units::{Microwatts, Millis, Watts};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -28,8 +29,14 @@ pub fn write_mapping(run: &mut Run, folder: &Path, with_parquet: bool) -> Result
     let reader = &*run;
     let (hashes, rows) = rayon::join(|| reader.hashes(), || write_rows(reader, folder, with_parquet));
     let rows = rows?;
-    let statistics = statistics::render(&rows.statistics()).map_err(|e| Failure::data(e.to_string()))?;
-    write_atomic(&folder.join(statistics::FILE), &statistics)?;
+    let path = folder.join(statistics::FILE);
+    if rows.window.is_none() {
+        let statistics = statistics::render(&rows.statistics()).map_err(|e| Failure::data(e.to_string()))?;
+        write_atomic(&path, &statistics)?;
+    } else if path.is_file() {
+        // EdgeProfiler's rule knows its rows alone; statistics of an earlier alignment would pass for theirs.
+        fs::remove_file(&path).map_err(|e| Failure::io(&path, "remove", &e))?;
+    }
     run.quality.made_from = hashes?;
     run.quality.mapping = Some(rows.mapping);
     if let Some(counts) = rows.window {
@@ -46,15 +53,13 @@ struct Written {
     layers: Vec<LayerColumns>,
     engine_index: Vec<Option<usize>>,
     tallies: Vec<Tally>,
-    idle: Option<Watts>,
 }
 
-/// Values of one layer's rows.
+/// Values of one layer's rows; none where EdgeProfiler's rule made them.
 #[derive(Debug, Clone, Default)]
 struct Tally {
     /// Inference of the first row.
     first: Option<u64>,
-    power: Distribution,
     runtime: Distribution,
 }
 
@@ -66,9 +71,9 @@ impl Written {
         let mut statistics: Vec<LayerStatistics> = Vec::with_capacity(order.len());
         for l in order {
             let (layer, tally) = (&self.layers[l], &self.tallies[l]);
-            let net = match self.window {
-                Some(_) => tally.power.map(|power| above_idle(Microwatts(power), self.idle).map(|p| p.0)),
-                None => tally.power.map(|_| layer.power.excluding.map(|p| p.0)),
+            let runs = tally.runtime.count();
+            let power = |power: Option<Microwatts>| {
+                power.map(|power| Distribution::constant(power.0, runs).summary()).unwrap_or_default()
             };
             statistics.push(LayerStatistics {
                 turn: statistics.iter().filter(|s| s.name == layer.name).count(),
@@ -76,8 +81,8 @@ impl Written {
                 layer_type: layer.layer_type.clone(),
                 index: Some(layer.index),
                 engine_index: self.engine_index[l],
-                power: tally.power.summary(),
-                net_power: net.summary(),
+                power: power(layer.power.including),
+                net_power: power(layer.power.excluding),
                 runtime: tally.runtime.summary(),
                 verdict: Some((layer.verdict.to_owned(), layer.method.to_owned())),
             });
@@ -120,9 +125,9 @@ fn write_rows(run: &Run, folder: &Path, with_parquet: bool) -> Result<Written, F
             return Ok(());
         }
         write_atomic_with(&folder.join(parquet::FILE), |parquet| {
-            let mut parquet = Some(ParquetRows::start(parquet, rows.layers.clone()).map_err(io::Error::other)?);
+            let mut parquet = Some(ParquetRows::start(parquet, rows.layers.clone())?);
             written = Some(rows.write(run, out, &mut parquet)?);
-            parquet.map_or(Ok(()), |parquet| parquet.finish().map_err(io::Error::other))
+            parquet.map_or(Ok(()), ParquetRows::finish)
         })
         .map_err(io::Error::other)
     })?;
@@ -168,23 +173,23 @@ impl Rows {
         out.write_all(HEADER.as_bytes())?;
         let mut tallies = vec![Tally::default(); self.layers.len()];
         let window = match (&run.sources.layers, run.quality.method) {
-            (LayerSource::Text(text), Method::Window) => {
-                Some(self.write_rule(run, text, &mut out, parquet, &mut tallies)?)
-            }
+            (LayerSource::Text(text), Method::Window) => Some(self.write_rule(run, text, &mut out, parquet)?),
             _ => {
                 self.write_attributed(run, &mut out, parquet, &mut tallies)?;
                 None
             }
         };
         out.flush()?;
-        let rows = tallies.iter().map(|t| t.runtime.count()).sum();
+        let rows = match &window {
+            Some(counts) => counts.rows,
+            None => tallies.iter().map(|t| t.runtime.count()).sum(),
+        };
         Ok(Written {
             mapping: MappingReport { rows, bytes: out.bytes },
             window,
             layers: self.layers.clone(),
             engine_index: self.engine_index.clone(),
             tallies,
-            idle: run.idle,
         })
     }
 
@@ -200,7 +205,7 @@ impl Rows {
         loop {
             inferences.next_batch(&mut batch)?;
             if batch.is_empty() {
-                break;
+                return Ok(());
             }
             let parts: Vec<Vec<u8>> =
                 (0..batch.len().div_ceil(ROWS)).into_par_iter().map(|part| self.render(&batch, part)).collect();
@@ -212,12 +217,6 @@ impl Rows {
                 self.push_parquet(&batch, parquet)?;
             }
         }
-        for (tally, layer) in tallies.iter_mut().zip(&self.layers) {
-            if let Some(power) = layer.power.including {
-                tally.power.add_many(power.0, tally.runtime.count());
-            }
-        }
-        Ok(())
     }
 
     /// The rows of some inferences of a batch.
@@ -245,7 +244,7 @@ impl Rows {
                     power: self.layers[l].power,
                     samples: self.layers[l].samples.map(|s| s.round_ties_even() as u64),
                 };
-                parquet.push(row).map_err(io::Error::other)?;
+                parquet.push(row)?;
             }
         }
         Ok(())
@@ -257,7 +256,6 @@ impl Rows {
         file: &LatencyFile,
         out: &mut dyn Write,
         parquet: &mut Parquet<'_>,
-        tallies: &mut [Tally],
     ) -> io::Result<WindowCounts> {
         let mut text = Vec::with_capacity(1 << 20);
         let counts = window::apply(&file.file, &file.file_order, run.sources.power.open()?, |row| {
@@ -268,10 +266,9 @@ impl Rows {
                 Some(readings) => self.texts[row.layer].row_with(row.cycle, row.text, power, readings, &mut text)?,
                 None => self.texts[row.layer].row(row.cycle, row.text, &mut text),
             }
-            tallies[row.layer].add(row.cycle, row.duration, row.power);
             if let Some(parquet) = parquet {
                 let (cycle, layer, runtime) = (row.cycle, row.layer, row.duration);
-                parquet.push(MappingRow { cycle, layer, runtime, power, samples }).map_err(io::Error::other)?;
+                parquet.push(MappingRow { cycle, layer, runtime, power, samples })?;
             }
             if text.len() > (1 << 20) - 4096 {
                 out.write_all(&text)?;
@@ -285,19 +282,12 @@ impl Rows {
 }
 
 impl Tally {
-    fn add(&mut self, cycle: u64, runtime: Millis, power: Option<Microwatts>) {
-        self.first.get_or_insert(cycle);
-        self.runtime.add(runtime.0);
-        if let Some(power) = power {
-            self.power.add(power.0);
-        }
-    }
-
     /// Takes a layer's run times of a batch.
     fn take(&mut self, batch: &Batch, layer: usize) {
         for (i, &ms) in batch.ms.iter().skip(layer).step_by(batch.layers).enumerate() {
             if !ms.is_nan() {
-                self.add(batch.first + i as u64 + 1, Millis(ms), None);
+                self.first.get_or_insert(batch.first + i as u64 + 1);
+                self.runtime.add(ms);
             }
         }
     }

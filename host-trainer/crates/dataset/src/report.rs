@@ -11,17 +11,17 @@ use std::path::Path;
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Report {
     /// The board.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// Energy.
-    pub energy: EnergyReport,
+    pub(crate) energy: EnergyReport,
     /// The mapping file that was written with it.
     #[serde(default)]
-    pub mapping: Option<MappingReport>,
+    pub(crate) mapping: Option<MappingReport>,
     /// Files that the alignment was made from.
     #[serde(default)]
-    pub made_from: Vec<(String, String)>,
+    pub(crate) made_from: Vec<(String, String)>,
 }
 
 impl Report {

@@ -55,6 +55,13 @@ impl Sheet {
 /// Reads power by time. Columns: a time (`timestamp` as in the reference's logs, or `t_us`, `t_ms`, `t_s`, …); and `mv` and
 /// `ma`, `v` and `a`, or one of `uw`, `mw`, `w`. Without a header the columns are `t_us,V,A`, as home-made meters write.
 ///
+/// ```
+/// let (readings, diagnostics) = ingest::tables::power(b"t_us,V,A\n0,5.0,1.2\n100,5.0,1.3\n")?;
+/// assert_eq!((readings.len(), diagnostics.bad), (2, 0));
+/// assert_eq!(readings[1].power().0, 6.5);
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// What is wrong, in words, when no row can be read at all.
 pub fn power(content: &[u8]) -> Result<(Vec<PowerReading>, Diagnostics), String> {

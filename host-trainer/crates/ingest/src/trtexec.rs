@@ -6,6 +6,13 @@ use serde_json::Value;
 /// Parses `--exportProfile`: `[{"count": n}, {"name": …, "averageMs": …}, …]`. Returns the layers, each with its mean, and
 /// the number of inferences the means are over.
 ///
+/// ```
+/// let text = br#"[{"count": 100}, {"name": "conv1", "averageMs": 0.5}]"#;
+/// let (layers, inferences) = ingest::trtexec::profile(text)?;
+/// assert_eq!((layers[0].name.as_str(), layers[0].runs[0].0, inferences), ("conv1", 0.5, 100));
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// What is wrong, in words.
 pub fn profile(content: &[u8]) -> Result<(Vec<LayerRuns>, u32), String> {

@@ -47,21 +47,19 @@ impl From<Failure> for Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
-        match error {
-            Error::Store(error) => error.into(),
-            Error::Failed(failure) => failure,
-            Error::Name(_) => Failure::usage(message),
-            Error::Unknown(_) => Failure::usage(message).help("`host-trainer models list` shows what there is"),
-            Error::Declined { help, .. } => {
-                let failure = Failure::new(Kind::AnswerIsNo, message);
-                match help {
-                    Some(help) => failure.help(help),
-                    None => failure,
-                }
-            }
-            Error::Unfit { .. } => Failure::data(message).help("fit it again and register the result"),
-            Error::Contended(_) => Failure::new(Kind::Io, message).help("run the same command again"),
+        let (kind, help) = match error {
+            Error::Store(error) => return error.into(),
+            Error::Failed(failure) => return failure,
+            Error::Name(_) => (Kind::Usage, None),
+            Error::Unknown(_) => (Kind::Usage, Some("`host-trainer models list` shows what there is".to_owned())),
+            Error::Declined { ref help, .. } => (Kind::AnswerIsNo, help.clone()),
+            Error::Unfit { .. } => (Kind::Data, Some("fit it again and register the result".to_owned())),
+            Error::Contended(_) => (Kind::Io, Some("run the same command again".to_owned())),
+        };
+        let failure = Failure::from_error(kind, error);
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
         }
     }
 }

@@ -17,6 +17,7 @@
 mod alias;
 mod cache;
 mod check;
+mod choose;
 mod error;
 mod export;
 pub mod mlflow;
@@ -31,6 +32,7 @@ mod yardstick;
 
 pub use alias::Alias;
 pub use cache::{Cache, Opened, open_deployed};
+pub use choose::who;
 pub use error::Error;
 pub use promote::{Outcome, Request};
 pub use promotion::{Action, Promotion, Trail};

@@ -16,6 +16,7 @@ mod access;
 mod api;
 mod app;
 mod blocking;
+pub mod defaults;
 mod error;
 mod events;
 mod gate;

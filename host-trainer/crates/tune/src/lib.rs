@@ -6,10 +6,13 @@
 //! whatever order they finish, and whoever is killed meanwhile.
 
 pub mod defaults;
+pub mod export;
 pub mod objective;
 pub mod pruner;
 pub mod random;
 pub mod sampler;
+pub mod search;
 pub mod space;
 pub mod studies;
+pub mod subject;
 pub mod worker;

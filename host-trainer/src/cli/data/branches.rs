@@ -1,17 +1,16 @@
 //! `data branch`, `data tag`.
 
-use super::super::{Format, table};
-use super::look::json;
 use super::session::{At, short};
+use crate::output::{self, Csv, Format};
 use clap::Args;
 use shared::failure::Failure;
 
-/// List branches, or begin one at the snapshot that the folder stands on. The store learns of it by `data push`.
+/// List branches, or create one at the folder's current snapshot. `data push` publishes it.
 #[derive(Debug, Args)]
 pub(super) struct Branch {
-    /// The branch to begin.
+    /// Branch to create.
     name: Option<String>,
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -34,34 +33,45 @@ impl Branch {
                 |d| if full { d.to_string() } else { short(d) },
             )
         };
-        let rows: Vec<Vec<String>> = all
+        let rows = || {
+            let row = |branch: &String, here, there| {
+                vec![branch.clone(), (*branch == on).to_string(), name(here), name(there)]
+            };
+            all.iter().map(|(branch, (here, there))| row(branch, *here, *there)).collect::<Vec<_>>()
+        };
+        let list: Vec<Listed<'_>> = all
             .iter()
-            .map(|(branch, (here, there))| vec![branch.clone(), (*branch == on).to_string(), name(*here), name(*there)])
+            .map(|(branch, (here, store))| Listed { branch, checked_out: *branch == on, here: *here, store: *store })
             .collect();
         let header = ["branch", "checked_out", "here", "store"];
-        match self.format {
-            Format::Human => at.printer.data(&table::render(&header, rows, 9)),
-            Format::Csv => at.printer.data(&table::csv(&header, &rows)?),
-            Format::Json => {
-                let list: Vec<_> = all
-                    .iter()
-                    .map(|(branch, (here, there))| serde_json::json!({ "branch": branch, "checked_out": *branch == on, "here": here, "store": there }))
-                    .collect();
-                at.printer.data(&json(&list)?)
-            }
-        }
+        output::write(
+            &at.printer,
+            self.format,
+            &list,
+            || Csv::text(header, rows()),
+            || output::render(&header, rows(), header.len()),
+        )
     }
 }
 
-/// List tags, or give a snapshot that was pushed a name that never moves.
+/// A branch as JSON has it: the snapshots that it stands at in this folder and in the store.
+#[derive(Debug, serde::Serialize)]
+struct Listed<'a> {
+    branch: &'a str,
+    checked_out: bool,
+    here: Option<store::Digest>,
+    store: Option<store::Digest>,
+}
+
+/// List tags, or create a permanent name for a pushed snapshot.
 #[derive(Debug, Args)]
 pub(super) struct Tag {
-    /// The tag to create.
+    /// Tag to create.
     name: Option<String>,
-    /// The snapshot.
+    /// Snapshot to tag.
     #[arg(default_value = "HEAD")]
     revision: String,
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -79,11 +89,14 @@ impl Tag {
             return Ok(());
         }
         let tags = at.run(None, copy.tags())?;
-        let rows: Vec<Vec<String>> = tags.iter().map(|(name, digest)| vec![name.clone(), digest.to_string()]).collect();
-        match self.format {
-            Format::Human => at.printer.data(&table::render(&["tag", "snapshot"], rows, 9)),
-            Format::Csv => at.printer.data(&table::csv(&["tag", "snapshot"], &rows)?),
-            Format::Json => at.printer.data(&json(&tags)?),
-        }
+        let rows = || tags.iter().map(|(name, digest)| vec![name.clone(), digest.to_string()]).collect::<Vec<_>>();
+        let header = ["tag", "snapshot"];
+        output::write(
+            &at.printer,
+            self.format,
+            &tags,
+            || Csv::text(header, rows()),
+            || output::render(&header, rows(), header.len()),
+        )
     }
 }

@@ -1,20 +1,19 @@
 //! `data verify`, `data gc`.
 
-use super::super::Format;
-use super::look::json;
 use super::session::{At, JOBS, bytes};
+use crate::output::{Format, json};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use std::time::{Duration, SystemTime};
 use store::snapshot::{collect, verify};
 
-/// Read and hash every byte of the store, and say what is damaged and which files that affects.
+/// Read and hash every byte of the store, and list damaged objects and the files they affect.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// Requests under way at a time.
+    /// Maximum number of concurrent requests.
     #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -62,13 +61,13 @@ impl Verify {
     }
 }
 
-/// Remove what no branch and no tag leads to: pushes that were cut off and never repeated.
+/// Remove objects that no branch or tag refers to, such as those of interrupted pushes.
 #[derive(Debug, Args)]
 pub(super) struct Gc {
-    /// Remove nothing, only say what would be.
+    /// Only list what would be removed.
     #[arg(long)]
     dry_run: bool,
-    /// Leave what is younger than so many days.
+    /// Keep objects younger than this many days.
     #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
     grace_days: u16,
 }
@@ -77,7 +76,8 @@ impl Gc {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let copy = at.open()?;
         let grace = Duration::from_secs(u64::from(self.grace_days) * 24 * 3600);
-        let cache = tempfile::tempdir().map_err(|e| Failure::new(Kind::Io, format!("no temporary folder: {e}")))?;
+        let cache = tempfile::tempdir()
+            .map_err(|e| Failure::new(Kind::Io, format!("no temporary folder: {e}")).caused_by(e))?;
         let collected = at.run(None, async {
             Ok(collect(copy.store(), grace, self.dry_run, SystemTime::now(), cache.path()).await?)
         })?;

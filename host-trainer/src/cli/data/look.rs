@@ -1,18 +1,18 @@
 //! `data status`, `data log`, `data diff`.
 
-use super::super::{Format, table};
 use super::session::{At, bytes, moment, short};
+use crate::output::{self, Csv, Format};
 use clap::Args;
 use shared::failure::Failure;
-use store::snapshot::{Change, Difference};
+use store::snapshot::{Change, Difference, Snapshot};
 
-/// Say what has changed, and how the folder stands to the store.
+/// Show local changes, and how the folder compares with the store.
 #[derive(Debug, Args)]
 pub(super) struct Status {
-    /// Do not ask the store.
+    /// Do not contact the store.
     #[arg(long)]
     offline: bool,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -27,39 +27,36 @@ impl Status {
             }
             copy.status().await
         })?;
-        match self.format {
-            Format::Json => at.printer.data(&json(&status)?),
-            Format::Csv => at.printer.data(&csv(&status.changes)?),
-            Format::Human => {
-                let head = status.head.map_or_else(|| "nothing committed".into(), short);
-                let mut out = format!("branch {}, {head}", status.branch);
-                if status.detached {
-                    out += " (an older snapshot)";
-                }
-                out += &match (status.ahead, status.behind) {
-                    (0, false) => String::new(),
-                    (0, true) => ", behind the store: `data pull`".into(),
-                    (n, false) => format!(", {n} to push"),
-                    (n, true) => format!(", {n} to push, behind the store: `data pull` first"),
-                };
-                out += "\n";
-                out += &changes(&status.changes);
-                at.printer.data(&out)
-            }
-        }
+        output::write(&at.printer, self.format, &status, || csv(&status.changes), || human(&status))
     }
 }
 
-/// List a snapshot and those before it.
+fn human(status: &store::work::Status) -> String {
+    let head = status.head.map_or_else(|| "nothing committed".into(), short);
+    let mut out = format!("branch {}, {head}", status.branch);
+    if status.detached {
+        out += " (an older snapshot)";
+    }
+    out += &match (status.ahead, status.behind) {
+        (0, false) => String::new(),
+        (0, true) => ", behind the store: `data pull`".into(),
+        (n, false) => format!(", {n} to push"),
+        (n, true) => format!(", {n} to push, behind the store: `data pull` first"),
+    };
+    out += "\n";
+    out + &changes(&status.changes)
+}
+
+/// List a snapshot and its predecessors.
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// The snapshot to begin with.
+    /// Snapshot to start from.
     #[arg(default_value = "HEAD")]
     revision: String,
-    /// List so many.
+    /// Maximum number of snapshots.
     #[arg(long, short = 'n', default_value_t = 20)]
     number: usize,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -71,50 +68,60 @@ impl Log {
             let from = copy.resolve(&self.revision).await?;
             copy.log(from, self.number).await
         })?;
-        match self.format {
-            Format::Json => {
-                let entries: Vec<serde_json::Value> = log
-                    .iter()
-                    .map(|(digest, snapshot)| serde_json::json!({ "snapshot": digest, "says": snapshot }))
-                    .collect();
-                at.printer.data(&json(&entries)?)
-            }
-            Format::Human | Format::Csv => {
-                let header = ["snapshot", "time (UTC)", "author", "message", "runs", "files", "bytes"];
-                let csv = self.format == Format::Csv;
-                let rows: Vec<Vec<String>> = log
-                    .iter()
-                    .map(|(digest, s)| {
-                        vec![
-                            if csv { digest.to_string() } else { short(*digest) },
-                            moment(s.time_unix_ms),
-                            s.author.clone(),
-                            if csv { s.message.clone() } else { table::shorten(s.title(), 50) },
-                            s.runs.len().to_string(),
-                            s.files.to_string(),
-                            if csv { s.bytes.to_string() } else { bytes(s.bytes) },
-                        ]
-                    })
-                    .collect();
-                if csv {
-                    at.printer.data(&table::csv(&header, &rows)?)
-                } else {
-                    at.printer.data(&table::render(&header, rows, 4))
-                }
-            }
-        }
+        let entries: Vec<LogEntry<'_>> =
+            log.iter().map(|(digest, snapshot)| LogEntry { snapshot: *digest, says: snapshot }).collect();
+        let header = ["snapshot", "time (UTC)", "author", "message", "runs", "files", "bytes"];
+        output::write(
+            &at.printer,
+            self.format,
+            &entries,
+            || Csv::text(header, entries.iter().map(LogEntry::full)),
+            || output::render(&header, entries.iter().map(LogEntry::brief).collect(), 4),
+        )
+    }
+}
+
+/// A snapshot of the log, as JSON has it.
+#[derive(Debug, serde::Serialize)]
+struct LogEntry<'a> {
+    snapshot: store::Digest,
+    says: &'a Snapshot,
+}
+
+impl LogEntry<'_> {
+    /// Everything in full, for programs.
+    fn full(&self) -> Vec<String> {
+        let s = self.says;
+        vec![
+            self.snapshot.to_string(),
+            moment(s.time_unix_ms),
+            s.author.clone(),
+            s.message.clone(),
+            s.runs.len().to_string(),
+            s.files.to_string(),
+            s.bytes.to_string(),
+        ]
+    }
+
+    /// What fits a line, for people.
+    fn brief(&self) -> Vec<String> {
+        let mut cells = self.full();
+        cells[0] = short(self.snapshot);
+        cells[3] = output::shorten(self.says.title(), 50);
+        cells[6] = bytes(self.says.bytes);
+        cells
     }
 }
 
 /// List the files that differ between two snapshots.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// The first; by default the one before the second.
+    /// First snapshot [default: the one before the second].
     before: Option<String>,
-    /// The second.
+    /// Second snapshot.
     #[arg(default_value = "HEAD")]
     after: String,
-    /// How the answer is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -130,16 +137,8 @@ impl Diff {
             };
             copy.diff(before, after).await
         })?;
-        match self.format {
-            Format::Json => at.printer.data(&json(&changed)?),
-            Format::Csv => at.printer.data(&csv(&changed)?),
-            Format::Human => at.printer.data(&changes(&changed)),
-        }
+        output::write(&at.printer, self.format, &changed, || csv(&changed), || changes(&changed))
     }
-}
-
-pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|e| Failure::data(e.to_string()))
 }
 
 fn word(change: Change) -> &'static str {
@@ -156,9 +155,6 @@ fn changes(changed: &[Difference]) -> String {
 
 fn csv(changed: &[Difference]) -> Result<String, Failure> {
     let size = |bytes: Option<u64>| bytes.map_or_else(String::new, |bytes| bytes.to_string());
-    let rows: Vec<Vec<String>> = changed
-        .iter()
-        .map(|d| vec![word(d.change).into(), d.path.clone(), size(d.before_bytes), size(d.after_bytes)])
-        .collect();
-    table::csv(&["change", "path", "before_bytes", "after_bytes"], &rows)
+    let row = |d: &Difference| vec![word(d.change).into(), d.path.clone(), size(d.before_bytes), size(d.after_bytes)];
+    Csv::text(["change", "path", "before_bytes", "after_bytes"], changed.iter().map(row))
 }

@@ -12,10 +12,10 @@ use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
 
-/// Keep data under version in a folder, S3, Google Cloud, Azure or on a web server.
+/// Version data in a folder, S3, Google Cloud, Azure, or read them from a web server.
 #[derive(Debug, Args)]
 pub(super) struct Data {
-    /// The folder under version.
+    /// The versioned folder.
     #[arg(long, global = true, value_name = "FOLDER", default_value = ".")]
     local_dir_path: PathBuf,
     #[command(subcommand)]

@@ -6,16 +6,16 @@ use shared::failure::Failure;
 use store::Store;
 use store::work::{CommitOptions, WorkingCopy};
 
-/// Put a folder under version, with a store to push to.
+/// Start versioning a folder, with a store to push to.
 #[derive(Debug, Args)]
 pub(super) struct Init {
     /// The store: a folder, s3://bucket/folder, gs://…, az://…, https://… (read only). Credentials come from the environment
     /// or the profile, never from the URL.
     url: String,
-    /// The folder of the snapshots that this folder stands for; by default all of it.
+    /// Folder within the snapshots that this folder corresponds to [default: their root].
     #[arg(long, value_name = "FOLDER", default_value = "")]
     remote_dir_path: String,
-    /// The branch to be on.
+    /// Branch to start on.
     #[arg(long, default_value = "main")]
     branch: String,
 }
@@ -37,13 +37,14 @@ impl Init {
     }
 }
 
-/// Record the folder as it is. Nothing is sent; what is new is copied, so that the snapshot is whole whatever happens to the files.
+/// Record the folder's current state. Nothing is sent; new content is copied, so that the snapshot stays complete even if
+/// files change.
 #[derive(Debug, Args)]
 pub(super) struct Commit {
-    /// Why.
+    /// Message that describes the change.
     #[arg(long, short)]
     message: String,
-    /// Who.
+    /// Author [default: the account's name].
     #[arg(long, env = "HOST_TRAINER_AUTHOR")]
     author: Option<String>,
 }

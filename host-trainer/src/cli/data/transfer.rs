@@ -7,42 +7,42 @@ use std::time::Instant;
 use store::Traffic;
 use store::work::{Pulled, Pushed, WorkingCopy, Written};
 
-/// Send what was committed; the branch moves last, so that a push that is cut off is seen by nobody.
+/// Send commits to the store. The branch moves last, so that nobody sees an interrupted push.
 #[derive(Debug, Args)]
 pub(super) struct Push {
     #[command(flatten)]
     transfer: Transfer,
 }
 
-/// Bring the folder to where the store's branch is, every byte checked. Own changes are never replaced without --force.
+/// Update the folder to the store's branch and check every byte. Local changes are never replaced without --force.
 #[derive(Debug, Args)]
 pub(super) struct Pull {
     #[command(flatten)]
     transfer: Transfer,
-    /// Replace files that have changes of their own, and say which.
+    /// Replace locally changed files, and list them.
     #[arg(long)]
     force: bool,
 }
 
-/// Make the folder what a snapshot says: a branch, a tag, the first digits of a hash, each with ~N for the N-th before.
+/// Set the folder to a snapshot: a branch, a tag or the first digits of a hash, each with ~N for the N-th before it.
 #[derive(Debug, Args)]
 pub(super) struct Checkout {
     /// The snapshot.
     revision: String,
-    /// Transfers under way at a time.
+    /// Maximum number of concurrent transfers.
     #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
-    /// Replace files that have changes of their own, and say which.
+    /// Replace locally changed files, and list them.
     #[arg(long)]
     force: bool,
 }
 
 #[derive(Debug, Args)]
 struct Transfer {
-    /// Check that the folder is on this branch; an empty folder goes to it.
+    /// Branch that the folder must be on; an empty folder switches to it.
     #[arg(long)]
     branch: Option<String>,
-    /// Transfers under way at a time.
+    /// Maximum number of concurrent transfers.
     #[arg(long, default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 }

@@ -1,7 +1,6 @@
 //! Rows of an answer in the three formats.
 
-use crate::cli::Format;
-use crate::cli::table::{csv, render};
+use crate::output::{self, Csv, Format, render};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -15,17 +14,14 @@ pub(super) fn write<T: Serialize + ?Sized>(
     rows: Vec<Vec<String>>,
     numbers_from: usize,
 ) -> Result<(), Failure> {
-    match format {
-        Format::Json => {
-            let json = serde_json::to_string_pretty(value).map_err(|e| Failure::data(e.to_string()))?;
-            printer.data(&format!("{json}\n"))
-        }
-        Format::Csv => {
-            let header: Vec<String> = header.iter().map(|name| name.replace(' ', "_")).collect();
-            printer.data(&csv(&header, &rows)?)
-        }
-        Format::Human => printer.data(&render(header, rows, numbers_from)),
-    }
+    let names = || header.iter().map(|name| name.replace(' ', "_"));
+    output::write(
+        printer,
+        format,
+        value,
+        || Csv::text(names(), rows.iter().cloned()),
+        || render(header, rows.clone(), numbers_from),
+    )
 }
 
 /// A stamp to the second, for people.

@@ -1,8 +1,9 @@
 //! `host-trainer models export` and `import`: out of one store, into another.
 
-use super::{Answer, Place, register};
+use super::args::{Answer, Place};
+use super::register;
 use clap::Args;
-use registry::Provenance;
+use registry::{Provenance, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 /// Write models into a folder that `predict --models` and `import` read.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// Folder that receives the models, below the device's name.
+    /// Output folder; models are written below the device's name.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Models to write: DEVICE/KIND/TARGET[@VERSION] or the first digits of a name, at most one an alias [default: those
+    /// Models to write: DEVICE/KIND/TARGET[@VERSION] or the first digits of a name, at most one per alias [default: those
     /// deployed for the device].
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
@@ -27,14 +28,14 @@ pub(super) struct Export {
 impl Export {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
-        let versions = super::chosen(&registry, &self.models, self.device.as_deref()).await?;
+        let versions = registry.chosen(&self.models, self.device.as_deref()).await?;
         registry.export(&versions, &self.folder).await?;
         printer.say(format!("wrote {} models into {}", versions.len(), self.folder.display()));
         Ok(())
     }
 }
 
-/// Register models that were exported from another store, with their past. Each is checked as any other.
+/// Register models exported from another store, with their history. They are checked like any other model.
 #[derive(Debug, Args)]
 pub(super) struct Import {
     /// Folder that `export` wrote.
@@ -48,7 +49,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let provenance = Provenance { data_revision: None, who: super::who() };
+        let provenance = Provenance { data_revision: None, who: who() };
         let registered = self.place.create()?.register(&self.folder, None, &provenance).await?;
         register::write(&registered, self.answer.format, printer)
     }

@@ -1,8 +1,8 @@
 //! `host-trainer models list` and `history`.
 
-use super::{Answer, Place, answer};
-use crate::cli::Format;
-use crate::cli::table::figure;
+use super::answer;
+use super::args::{Answer, Place};
+use crate::output::{Format, figure};
 use clap::Args;
 use registry::{Listed, Metric, Promotion, Score, short};
 use serde::Serialize;
@@ -10,13 +10,13 @@ use shared::failure::Failure;
 use shared::printer::Printer;
 use store::Entry;
 
-/// List the registered models and what of them is deployed.
+/// List the registered models and their deployment status.
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Device to list [default: all].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// List only what is deployed.
+    /// List only deployed models.
     #[arg(long)]
     deployed: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ impl List {
     }
 }
 
-/// Show what was deployed when, by whom and why.
+/// Show the deployment history: what was deployed when, by whom and why.
 #[derive(Debug, Args)]
 pub(super) struct History {
     /// DEVICE, or DEVICE/KIND/TARGET [default: everything].

@@ -1,12 +1,12 @@
 //! `host-trainer models mlflow`: shows the models in an MLflow tracking server.
 
-use super::Place;
+use super::args::Place;
 use clap::Args;
 use registry::{Registry, mlflow};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
-/// Copy to an MLflow server what it lacks: runs, metrics, files, registered models and what of them is deployed.
+/// Copy to an MLflow server what it lacks: runs, metrics, files, registered models and their deployment status.
 #[derive(Debug, Args)]
 pub(super) struct Mlflow {
     /// The server. A token comes from MLFLOW_TRACKING_TOKEN, or user and password from MLFLOW_TRACKING_USERNAME and
@@ -29,7 +29,7 @@ impl Mlflow {
 /// What commands that change the store need to tell MLflow of it.
 #[derive(Debug, Args)]
 pub(super) struct Tell {
-    /// Tell the MLflow server at this URL of it, too.
+    /// Also update the MLflow server at this URL.
     #[arg(long, value_name = "URL", env = "MLFLOW_TRACKING_URI")]
     mlflow: Option<String>,
 }

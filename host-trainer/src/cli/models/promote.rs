@@ -1,16 +1,16 @@
 //! `host-trainer models compare` and `promote`: what is better, and what is deployed.
 
+use super::answer;
+use super::args::{Answer, Measure, Place};
 use super::mlflow::Tell;
-use super::{Answer, Measure, Place, answer};
-use crate::cli::Format;
-use crate::cli::table::figure;
+use crate::output::{Format, figure};
 use clap::Args;
-use registry::{Comparison, Outcome, Registry, Request, Verdict, Version, Yardstick, short};
+use registry::{Comparison, Outcome, Request, Verdict, Version, short, who};
 use serde::Serialize;
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 
-/// Put models beside those deployed, and change nothing.
+/// Compare models with those deployed, and change nothing.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// Models: DEVICE/KIND/TARGET@VERSION or the first digits of a name [default: the best candidate of each of the
@@ -34,16 +34,16 @@ pub(super) struct Promote {
     /// Model: DEVICE/KIND/TARGET@VERSION or the first digits of its name.
     #[arg(value_name = "MODEL", required_unless_present = "all_better")]
     model: Option<String>,
-    /// Deploy the best candidate of each of a device's aliases, where it is better; one alias after the other.
+    /// Deploy the best candidate of each of a device's aliases where it is better, one alias after the other.
     #[arg(long, conflicts_with_all = ["model", "force"])]
     all_better: bool,
     /// Device for --all-better [default: the only one].
     #[arg(long, value_name = "NAME", requires = "all_better")]
     device: Option<String>,
-    /// Deploy the model whatever the figures say, and even if a rollback took it back.
+    /// Deploy the model regardless of its metrics, even after a rollback.
     #[arg(long, requires = "reason")]
     force: bool,
-    /// Why, for the audit trail.
+    /// Reason, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -120,8 +120,8 @@ impl Compare {
         let registry = self.place.open()?;
         let yardstick = self.measure.yardstick(printer)?;
         let versions = match self.models.is_empty() {
-            true => candidates(&registry, self.device.as_deref(), &yardstick).await?,
-            false => super::chosen(&registry, &self.models, None).await?,
+            true => registry.best_candidates(self.device.as_deref(), &yardstick).await?,
+            false => registry.chosen(&self.models, None).await?,
         };
         let mut lines = Vec::new();
         for version in &versions {
@@ -137,28 +137,15 @@ impl Compare {
     }
 }
 
-/// The best candidate of each alias of a device that has one.
-async fn candidates(registry: &Registry, device: Option<&str>, yardstick: &Yardstick) -> Result<Vec<Version>, Failure> {
-    let device = match device {
-        Some(device) => device.to_owned(),
-        None => super::only_device(registry).await?,
-    };
-    let mut versions = Vec::new();
-    for alias in registry.aliases(Some(&device)).await? {
-        versions.extend(registry.best(&alias, yardstick).await?);
-    }
-    Ok(versions)
-}
-
 impl Promote {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.open()?;
         let yardstick = self.measure.yardstick(printer)?;
         let versions = match &self.model {
             Some(model) => vec![registry.find(model).await?],
-            None => candidates(&registry, self.device.as_deref(), &yardstick).await?,
+            None => registry.best_candidates(self.device.as_deref(), &yardstick).await?,
         };
-        let request = Request { yardstick, force: self.force, reason: self.reason.clone(), who: super::who() };
+        let request = Request { yardstick, force: self.force, reason: self.reason.clone(), who: who() };
         let (mut lines, mut failed) = (Vec::new(), 0);
         for version in &versions {
             match registry.promote(version, &request).await {

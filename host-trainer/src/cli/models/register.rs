@@ -1,16 +1,16 @@
 //! `host-trainer models register`: fitted models into the store.
 
 use super::answer;
+use super::args::{Answer, Place};
 use super::mlflow::Tell;
-use super::{Answer, Place};
-use crate::cli::Format;
+use crate::output::Format;
 use clap::Args;
-use registry::{Provenance, Registered, Registry, data_revision, short};
+use registry::{Provenance, Registered, Registry, data_revision, short, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
 
-/// Put the models of a folder, as `fit` wrote it, under version. Nothing is deployed by that.
+/// Register the models of a folder that `fit` wrote. Registering deploys nothing.
 #[derive(Debug, Args)]
 pub(super) struct Register {
     /// Folder of models.
@@ -33,7 +33,7 @@ pub(super) struct Register {
 impl Register {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let registry = self.place.create()?;
-        let provenance = Provenance { data_revision: self.data_revision, who: super::who() };
+        let provenance = Provenance { data_revision: self.data_revision, who: who() };
         let registered = registry.register(&self.models, self.device.as_deref(), &provenance).await?;
         write(&registered, self.answer.format, printer)?;
         self.tell.of(&registry, self.device.as_deref(), printer).await
@@ -43,14 +43,14 @@ impl Register {
 /// What `fit --register` needs.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Registration {
-    /// Put the models under version in the store.
+    /// Register the models in the store.
     #[arg(long, requires = "store")]
     register: bool,
     /// Store of the models: a folder, or `s3://…`, `gs://…`, `az://…`, `https://…`.
     #[arg(long, value_name = "URL", env = "HOST_TRAINER_STORE")]
     store: Option<String>,
-    /// Revision of the data, to be registered with the models [default: the snapshot that `data` has the folder under, with
-    /// `-modified` behind it where the folder has changed since].
+    /// Revision of the data, recorded with the models [default: the folder's snapshot in `data`, with `-modified` appended
+    /// if the folder has changed since].
     #[arg(long, value_name = "REV", requires = "register")]
     data_revision: Option<String>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(in crate::cli) fn register_fitted(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let Some(store) = registration.store.as_ref().filter(|_| registration.register) else { return Ok(()) };
-    let provenance = Provenance { data_revision, who: super::who() };
+    let provenance = Provenance { data_revision, who: who() };
     crate::cli::runtime::block_on(async {
         let registry = Registry::create(store)?;
         for device in devices {

@@ -1,23 +1,23 @@
 //! `host-trainer models rollback`: back to what was deployed before.
 
+use super::args::{Answer, Place};
 use super::mlflow::Tell;
-use super::{Answer, Place};
 use clap::Args;
-use registry::Alias;
+use registry::{Alias, who};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
-/// Take the deployed model back. It counts as declined from then on: only force deploys it again.
+/// Roll back to an earlier model. The model taken back counts as declined: only --force deploys it again.
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
     /// DEVICE/KIND/TARGET.
     #[arg(value_name = "DEVICE/KIND/TARGET")]
     of: String,
-    /// Model to go back to, which was deployed at some time: DEVICE/KIND/TARGET@VERSION or the first digits of its name
+    /// Model to go back to; it must have been deployed before: DEVICE/KIND/TARGET@VERSION or the first digits of its name
     /// [default: the one deployed before].
     #[arg(long, value_name = "MODEL")]
     to: Option<String>,
-    /// Why, for the audit trail.
+    /// Reason, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ impl Rollback {
                 Some(version.record.model)
             }
         };
-        let entry = registry.rollback(&alias, to, self.reason.as_deref(), &super::who()).await?;
+        let entry = registry.rollback(&alias, to, self.reason.as_deref(), &who()).await?;
         super::list::write(&[entry], self.answer.format, printer)?;
         self.tell.of(&registry, Some(alias.device()), printer).await
     }

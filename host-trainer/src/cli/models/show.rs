@@ -1,8 +1,7 @@
 //! `host-trainer models show`: everything about one model.
 
-use super::{Answer, Place};
-use crate::cli::Format;
-use crate::cli::table::{csv, figure, render};
+use super::args::{Answer, Place};
+use crate::output::{self, Csv, figure, render};
 use clap::Args;
 use learn::model::Card;
 use registry::{Listed, Promotion, short};
@@ -47,15 +46,8 @@ impl Show {
         let listed = registry.list(Some(alias.device())).await?.into_iter().find(|one| one.version == version);
         let listed = listed.ok_or_else(|| Failure::data(format!("{} is gone from the store", self.model)))?;
         let document = Document { listed, history, card: artefact.card };
-        match self.answer.format {
-            Format::Json => {
-                let json = serde_json::to_string_pretty(&document).map_err(|e| Failure::data(e.to_string()))?;
-                printer.data(&format!("{json}\n"))
-            }
-            // A record is no table: its figures are.
-            Format::Csv => printer.data(&figures_csv(&document)?),
-            Format::Human => printer.data(&human(&document)),
-        }
+        // A record is no table: its figures are.
+        output::write(printer, self.answer.format, &document, || figures_csv(&document), || human(&document))
     }
 }
 
@@ -80,7 +72,7 @@ const FIGURES: [&str; 7] = ["set", "n", "MAPE %", "RMSPE %", "within 10 %", "R²
 fn figures_csv(document: &Document) -> Result<String, Failure> {
     let names = ["set", "n", "mape_percent", "rmspe_percent", "within_10_percent", "r2", "mae"];
     let bare = |row: Vec<String>| row.iter().map(|cell| cell.replace('–', "")).collect();
-    csv(&names, &figures(document).into_iter().map(bare).collect::<Vec<_>>())
+    Csv::text(names, figures(document).into_iter().map(bare))
 }
 
 fn human(document: &Document) -> String {

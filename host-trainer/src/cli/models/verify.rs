@@ -1,12 +1,12 @@
 //! `host-trainer models verify`: whether the store is whole.
 
-use super::{Answer, Place};
-use crate::cli::Format;
+use super::args::{Answer, Place};
+use crate::output::Format;
 use clap::Args;
-use shared::failure::Failure;
+use shared::failure::{Failure, printable};
 use shared::printer::Printer;
 
-/// Read and hash everything, run every self-test, follow every audit trail, and name what is wrong.
+/// Check the store: read and hash every object, run every self-test, follow every audit trail, and list the problems.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
@@ -25,7 +25,7 @@ impl Verify {
                 let checked = format!("{} models and {} promotions checked\n", found.models, found.promotions);
                 printer.data(&checked)?;
                 for problem in &found.problems {
-                    printer.data(&format!("{}\n", shared::failure::printable(problem)))?;
+                    printer.data(&format!("{}\n", printable(problem)))?;
                 }
             }
             format => super::answer::write(printer, format, &found, &["problem"], rows, 1)?,

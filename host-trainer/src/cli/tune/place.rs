@@ -10,7 +10,7 @@ use tune::studies::{Location, Studies, StudyError};
 /// The database of studies.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Place {
-    /// Database of studies: a SQLite file, or a `postgres://` URL, best by the environment.
+    /// Study database: a SQLite file or a `postgres://` URL. Give a URL with a password by the environment variable.
     #[arg(
         long = "shared-db",
         visible_alias = "save-state",
@@ -54,22 +54,31 @@ impl Place {
     /// Opens the database.
     pub(in crate::cli) fn open(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
         let location = self.location(printer)?;
-        let studies = runtime.block_on(Studies::open(&location)).map_err(|e| failure(&location, &e))?;
+        let studies = runtime.block_on(Studies::open(&location)).map_err(|e| failure(&location, e))?;
         Ok((studies, location))
     }
 }
 
 /// What a failure of studies is to a user.
-pub(in crate::cli) fn failure(location: &Location, error: &StudyError) -> Failure {
-    let failure = |kind| Failure::new(kind, error.to_string()).at(location.to_string());
-    match error {
-        StudyError::Location(_) => Failure::new(Kind::Io, error.to_string()).help("make the folder first"),
+pub(in crate::cli) fn failure(location: &Location, error: StudyError) -> Failure {
+    let (kind, help) = match error {
+        StudyError::Location(_) => (Kind::Io, Some("make the folder first")),
         StudyError::Differs { .. } => {
-            failure(Kind::Usage).help("the same command goes on with a study; for another one, give another --study-id")
+            (Kind::Usage, Some("the same command goes on with a study; for another one, give another --study-id"))
         }
-        StudyError::Unknown(_) => failure(Kind::Usage).help("`host-trainer studies list` lists them"),
-        StudyError::Name(_) | StudyError::Space(_) => Failure::usage(error.to_string()),
-        StudyError::Database(_) => failure(Kind::Io).help("check that the database can be reached and written"),
-        StudyError::Garbled(_) => failure(Kind::Data).help("give the study another name, or delete it"),
+        StudyError::Unknown(_) => (Kind::Usage, Some("`host-trainer studies list` lists them")),
+        StudyError::Name(_) | StudyError::Space(_) => (Kind::Usage, None),
+        StudyError::Database(_) => (Kind::Io, Some("check that the database can be reached and written")),
+        StudyError::Garbled(_) => (Kind::Data, Some("give the study another name, or delete it")),
+    };
+    // These say the place themselves, or have nothing to do with it.
+    let placeless = matches!(error, StudyError::Location(_) | StudyError::Name(_) | StudyError::Space(_));
+    let mut failure = Failure::from_error(kind, error);
+    if !placeless {
+        failure = failure.at(location.to_string());
+    }
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }

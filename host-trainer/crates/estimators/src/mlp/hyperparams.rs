@@ -131,7 +131,7 @@ mod tests {
             (r#"{"hyperparams": {"lr": -1}}"#, "`learning_rate` must be"),
             ("[", "{\"hyperparams\": {"),
         ] {
-            let failure = read(text).expect_err(text).to_string();
+            let failure = read(text).expect_err(text).report(false);
             assert!(failure.contains(expected), "{failure}");
         }
     }

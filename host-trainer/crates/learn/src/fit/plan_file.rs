@@ -111,7 +111,7 @@ mod tests {
             ("[mlp]\nmembers = 0\n", "`mlp.members` must be 1 to 64"),
             ("[lasso\n", "line 1"),
         ] {
-            let failure = read(text).expect_err(text).to_string();
+            let failure = read(text).expect_err(text).report(false);
             assert!(failure.contains(expected), "{failure}");
         }
     }

@@ -8,10 +8,12 @@ mod document;
 mod engine;
 mod estimate;
 mod models;
+mod open;
 mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
 pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
 pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use models::Models;
+pub use open::{engine_files, open_models};
 pub use totals::Totals;

@@ -1,9 +1,11 @@
 //! Training on any table of numbers: rows of a SQLite database in, one perceptron a tag out, all its outputs in one graph.
 
 mod data;
+mod run;
 mod sqlite;
 mod train;
 
 pub use data::TableData;
+pub use run::{Tagged, Written, fit_tagged, read_tagged};
 pub use sqlite::{Source, Zeros, read, tags};
 pub use train::{Fitted, TableCard, fit, folds, validate};

@@ -3,8 +3,8 @@
 //! - `<network>/<table>.csv`, the reference's; the folder's name is the network's;
 //! - `<table>.csv` with a `model` column.
 //!
-//! `networks.csv` beside them holds whole-network totals. Columns are found by name. The reference's are required, ours
-//! optional; unknown ones are passed over.
+//! `networks.csv` beside them holds whole-network totals. Any of these tables can be Parquet, with that ending, instead.
+//! Columns are found by name. The reference's are required, ours optional; unknown ones are passed over.
 
 use super::{NetworkTotal, Row, TrainingData};
 use crate::features::LayerSpec;
@@ -17,6 +17,7 @@ use shared::limits;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use tables::Frame;
 
 /// Reads every training table below a folder.
 ///
@@ -26,6 +27,7 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
     let mut data = TrainingData::default();
     let mut hasher = Sha256::new();
     let mut unknown = Vec::new();
+    let mut names = HashMap::new();
     for (path, network) in files(folder)? {
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
         let table = Table::from_name(&stem);
@@ -35,18 +37,22 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
             }
             continue;
         }
+        if let Some(other) = names.insert(path.with_extension(""), path.clone()) {
+            let message = format!("holds the same table as {}, and its rows would count twice", other.display());
+            return Err(Failure::data(message).at(path).help("remove one of them"));
+        }
         let content = read_capped(&path, limits::TABLE_BYTES)?;
         hasher.update(path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().as_bytes());
         hasher.update([0]);
         hasher.update((content.len() as u64).to_le_bytes());
         hasher.update(&content);
-        let sheet = Sheet::parse(&path, &content)?;
+        let frame = Frame::parse(&path, &content)?;
         match table {
             Some(table) => {
-                let rows = table_rows(&sheet, table, network.as_deref(), &mut data.notes)?;
+                let rows = table_rows(&frame, table, network.as_deref(), &mut data.notes)?;
                 data.tables.entry(table).or_default().extend(rows);
             }
-            None if network.is_none() => data.totals = totals(&sheet)?,
+            None if network.is_none() => data.totals = totals(&frame)?,
             None => unknown.push(path.display().to_string()),
         }
     }
@@ -72,12 +78,12 @@ fn nothing_found(folder: &Path, unknown: &[String]) -> Failure {
         format!("holds no table of a known layer kind, only {}", unknown.join(", "))
     };
     Failure::data(message).at(folder).help(format!(
-        "expected `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column; kinds are {}",
+        "expected `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column, or either as `.parquet`; kinds are {}",
         Table::ALL.map(Table::name).join(", ")
     ))
 }
 
-/// CSV files of a folder and of its folders, sorted, each with the network its folder names.
+/// Tables of a folder and of its folders, sorted, each with the network its folder names.
 fn files(folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Failure> {
     let mut found = Vec::new();
     for path in entries(folder)? {
@@ -86,8 +92,8 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, Option<String>)>, Failure> {
             if network.as_deref().is_some_and(|name| name.starts_with('.')) {
                 continue;
             }
-            found.extend(entries(&path)?.into_iter().filter(|p| is_csv(p)).map(|p| (p, network.clone())));
-        } else if is_csv(&path) {
+            found.extend(entries(&path)?.into_iter().filter(|p| is_table(p)).map(|p| (p, network.clone())));
+        } else if is_table(&path) {
             found.push((path, None));
         }
     }
@@ -104,135 +110,63 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(paths)
 }
 
-fn is_csv(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "csv") && path.is_file()
-}
-
-/// A CSV file, its columns by name.
-struct Sheet<'a> {
-    path: &'a Path,
-    columns: HashMap<String, usize>,
-    records: Vec<csv::StringRecord>,
-}
-
-impl<'a> Sheet<'a> {
-    fn parse(path: &'a Path, content: &[u8]) -> Result<Self, Failure> {
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(content);
-        let header = reader.headers().map_err(|e| csv_failure(path, &e))?.clone();
-        let columns = header.iter().enumerate().map(|(i, name)| (name.to_owned(), i)).collect();
-        let records = reader.records().collect::<Result<Vec<_>, _>>().map_err(|e| csv_failure(path, &e))?;
-        Ok(Self { path, columns, records })
-    }
-
-    fn has(&self, column: &str) -> bool {
-        self.columns.contains_key(column)
-    }
-
-    fn require(&self, column: &str) -> Result<(), Failure> {
-        if self.has(column) {
-            return Ok(());
-        }
-        let mut present: Vec<_> = self.columns.keys().map(String::as_str).collect();
-        present.sort_unstable();
-        Err(Failure::data(format!("the column `{column}` is missing"))
-            .at(self.path)
-            .place("header")
-            .help(format!("it has {}", present.join(", "))))
-    }
-
-    fn text(&self, record: usize, column: &str) -> Option<&str> {
-        let field = self.records[record].get(*self.columns.get(column)?)?;
-        (!field.is_empty()).then_some(field)
-    }
-
-    /// A number, or none where the column or the field is absent.
-    fn number(&self, record: usize, column: &str) -> Result<Option<f64>, Failure> {
-        let Some(field) = self.text(record, column) else { return Ok(None) };
-        match field.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(self.odd(record, format!("`{column}` is `{field}`, not a finite number"))),
-        }
-    }
-
-    fn required_number(&self, record: usize, column: &str) -> Result<f64, Failure> {
-        self.number(record, column)?.ok_or_else(|| self.odd(record, format!("`{column}` is empty")))
-    }
-
-    fn odd(&self, record: usize, message: String) -> Failure {
-        let line = self.records[record].position().map_or(0, csv::Position::line);
-        Failure::data(message).at(self.path).place(format!("line {line}")).help("mend or remove that row")
-    }
-}
-
-fn csv_failure(path: &Path, error: &csv::Error) -> Failure {
-    let failure = Failure::data(match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("has {len} fields where the header has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "is not UTF-8 text".to_owned(),
-        _ => error.to_string(),
-    })
-    .at(path);
-    match error.position() {
-        Some(position) => failure.place(format!("line {}", position.line())),
-        None => failure,
-    }
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "csv" || extension == "parquet") && path.is_file()
 }
 
 fn table_rows(
-    sheet: &Sheet<'_>,
+    frame: &Frame,
     table: Table,
     network: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Row>, Failure> {
     for column in reference_columns(table) {
-        sheet.require(column)?;
+        frame.require(column)?;
     }
     if network.is_none() {
-        sheet.require("model").map_err(|failure| {
+        frame.require("model").map_err(|failure| {
             failure.help("a table that stands beside no network folder needs a `model` column with the network's name")
         })?;
     }
-    if table == Table::Convolutional && !sheet.has("groups") {
+    if table == Table::Convolutional && !frame.has("groups") {
         notes.push(format!(
             "{}: no `groups` column, so that every convolution counts as one group; depthwise ones will look dense",
-            sheet.path.display()
+            frame.path().display()
         ));
     }
-    (0..sheet.records.len()).map(|record| table_row(sheet, table, network, record)).collect()
+    (0..frame.rows()).map(|row| table_row(frame, table, network, row)).collect()
 }
 
-fn table_row(sheet: &Sheet<'_>, table: Table, network: Option<&str>, record: usize) -> Result<Row, Failure> {
+fn table_row(frame: &Frame, table: Table, network: Option<&str>, row: usize) -> Result<Row, Failure> {
     let number = |column: &StoredColumn| {
         let name = column.name;
         if let Some(absent) = column.absent {
-            return Ok(sheet.number(record, name)?.unwrap_or(absent));
+            return Ok(frame.number(row, name)?.unwrap_or(absent));
         }
-        let value = sheet.required_number(record, name)?;
+        let value = frame.required_number(row, name)?;
         let may_be_zero = name.starts_with("padding");
         if value < 0.0 || (value == 0.0 && !may_be_zero) {
-            return Err(sheet.odd(record, format!("`{name}` is {value}; a layer has none such")));
+            return Err(frame.error_in(row, format!("`{name}` is {value}; a layer has none such")));
         }
         Ok(value)
     };
     let spec = LayerSpec::from_columns(table, None, number)?;
-    let precision = sheet.text(record, "precision").map(|word| {
+    let precision = frame.text(row, "precision")?.map(|word| {
         precision(word).ok_or_else(|| {
-            sheet.odd(record, format!("`precision` is `{word}`")).help("known are fp32, fp16, bf16, int8, fp8")
+            frame.error_in(row, format!("`precision` is `{word}`")).help("known are fp32, fp16, bf16, int8, fp8")
         })
     });
     let network = match network {
         Some(network) => network.to_owned(),
-        None => sheet.text(record, "model").ok_or_else(|| sheet.odd(record, "`model` is empty".into()))?.to_owned(),
+        None => frame.text(row, "model")?.ok_or_else(|| frame.error_in(row, "`model` is empty"))?.to_owned(),
     };
     Ok(Row {
         network,
-        layer: sheet.text(record, "layer_name").unwrap_or_default().to_owned(),
-        device: sheet.text(record, "device").map(str::to_owned),
+        layer: frame.text(row, "layer_name")?.unwrap_or_default().to_owned(),
+        device: frame.text(row, "device")?.map(str::to_owned),
         spec: LayerSpec { precision: precision.transpose()?, ..spec },
-        power: sheet.number(record, "power")?.map(Watts::from_microwatts),
-        runtime: sheet.number(record, "runtime")?.map(Millis),
+        power: frame.number(row, "power")?.map(Watts::from_microwatts),
+        runtime: frame.number(row, "runtime")?.map(Millis),
     })
 }
 
@@ -240,20 +174,20 @@ fn precision(word: &str) -> Option<Precision> {
     serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).ok()
 }
 
-fn totals(sheet: &Sheet<'_>) -> Result<Vec<NetworkTotal>, Failure> {
-    sheet.require("model")?;
-    let row = |record| {
-        let network = sheet.text(record, "model").ok_or_else(|| sheet.odd(record, "`model` is empty".into()))?;
+fn totals(frame: &Frame) -> Result<Vec<NetworkTotal>, Failure> {
+    frame.require("model")?;
+    let total = |row| {
+        let network = frame.text(row, "model")?.ok_or_else(|| frame.error_in(row, "`model` is empty"))?;
         Ok(NetworkTotal {
             network: network.to_owned(),
-            device: sheet.text(record, "device").map(str::to_owned),
-            batch_size: sheet.number(record, "batch_size")?.unwrap_or(1.0),
-            runtime: sheet.number(record, "runtime")?.map(Millis),
-            power: sheet.number(record, "power")?.map(Watts),
-            energy: sheet.number(record, "energy")?.map(Millijoules),
+            device: frame.text(row, "device")?.map(str::to_owned),
+            batch_size: frame.number(row, "batch_size")?.unwrap_or(1.0),
+            runtime: frame.number(row, "runtime")?.map(Millis),
+            power: frame.number(row, "power")?.map(Watts),
+            energy: frame.number(row, "energy")?.map(Millijoules),
         })
     };
-    (0..sheet.records.len()).map(row).collect()
+    (0..frame.rows()).map(total).collect()
 }
 
 #[cfg(test)]
@@ -261,6 +195,7 @@ mod tests {
     use super::*;
     use shared::failure::Kind;
     use std::fs;
+    use tables::ColumnData;
 
     const HEADER: &str = "batch_size,input_size,output_size,power,runtime,layer_name";
 
@@ -309,6 +244,63 @@ mod tests {
         assert_eq!(row.device.as_deref(), Some("orin"));
         assert_eq!(data.totals[0].energy, Some(Millijoules(10.0)));
         assert_eq!(data.totals[0].power, None);
+    }
+
+    fn dense_parquet(path: &Path, model: bool, runtimes: Vec<Option<f64>>) {
+        let number = |value: f64| ColumnData::Numbers(vec![Some(value); runtimes.len()]);
+        let text = |value| ColumnData::Texts(vec![Some(value); runtimes.len()]);
+        let mut columns = vec![
+            ("batch_size", ColumnData::Integers(vec![Some(1); runtimes.len()])),
+            ("input_size", number(9216.0)),
+            ("output_size", number(4096.0)),
+            ("power", number(5e6)),
+            ("layer_name", text("fc6")),
+            ("runtime", ColumnData::Numbers(runtimes.clone())),
+        ];
+        if model {
+            columns.push(("model", text("alexnet")));
+        }
+        tables::write_parquet(path, columns).expect("Parquet");
+    }
+
+    #[test]
+    fn parquet_gives_the_rows_of_csv() {
+        let csv = folder(&[
+            ("alexnet/dense.csv", format!("{HEADER}\n1,9216,4096,5000000,0.5,fc6\n1,9216,4096,5e6,,fc6\n")),
+            ("networks.csv", "model,runtime\nalexnet,2.5\n".to_owned()),
+        ]);
+        let csv = read(csv.path()).expect("CSV");
+        for (name, model) in [("alexnet/dense.parquet", false), ("dense.parquet", true)] {
+            let folder = folder(&[]);
+            dense_parquet(&folder.path().join(name), model, vec![Some(0.5), None]);
+            let totals = vec![
+                ("model", ColumnData::Texts(vec![Some("alexnet")])),
+                ("runtime", ColumnData::Numbers(vec![Some(2.5)])),
+            ];
+            tables::write_parquet(&folder.path().join("networks.parquet"), totals).expect("totals");
+            let parquet = read(folder.path()).expect("Parquet");
+            assert_eq!(format!("{:?}", parquet.tables), format!("{:?}", csv.tables));
+            assert_eq!(format!("{:?}", parquet.totals), format!("{:?}", csv.totals));
+            assert_eq!(parquet.tables[&Table::Dense].len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_parquet_is_named_with_its_row() {
+        let folder = folder(&[]);
+        dense_parquet(&folder.path().join("alexnet/dense.parquet"), false, vec![Some(0.5), Some(f64::NAN)]);
+        let failure = read(folder.path()).expect_err("NaN").to_string();
+        assert!(failure.contains("dense.parquet: row 2: `runtime` is `NaN`, not a finite number"), "{failure}");
+    }
+
+    #[test]
+    fn a_table_in_two_formats_is_refused() {
+        let folder = folder(&[("a/dense.csv", format!("{HEADER}\n1,2,3,4,5,fc\n")), ("a/dense.old.csv", "x\n".into())]);
+        dense_parquet(&folder.path().join("b/dense.parquet"), false, vec![Some(0.5)]);
+        assert_eq!(read(folder.path()).expect("of two networks").tables[&Table::Dense].len(), 2);
+        dense_parquet(&folder.path().join("a/dense.parquet"), false, vec![Some(0.5)]);
+        let failure = read(folder.path()).expect_err("twice").to_string();
+        assert!(failure.contains("a/dense.parquet: holds the same table as"), "{failure}");
     }
 
     #[test]

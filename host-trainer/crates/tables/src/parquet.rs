@@ -1,0 +1,190 @@
+//! Parquet, read whole and written group by group.
+
+use crate::column::{ColumnData, ColumnType, as_io, assemble};
+use polars::io::parquet::write::BatchedWriter;
+use polars::prelude::{DataFrame, Field, ParallelStrategy, ParquetCompression, ParquetReader, Schema, SerReader};
+use shared::failure::Failure;
+use std::io::{self, Cursor, Write};
+use std::panic::catch_unwind;
+use std::path::Path;
+
+/// Reads a file's content. Its size in memory, as the file's footer declares it, is checked first.
+///
+/// polars takes memory by what a page says of itself, before it looks further. A damaged page can thus end the process, so
+/// what comes over a network must not be read here.
+pub(crate) fn read(path: &Path, content: &[u8], limit: u64) -> Result<DataFrame, Failure> {
+    // polars panics on some damaged files.
+    let read = catch_unwind(|| read_within(content, limit));
+    read.map_err(|_| "the file is damaged".to_owned())
+        .flatten()
+        .map_err(|why| Failure::data(format!("cannot be read as Parquet: {why}")).at(path))
+}
+
+fn read_within(content: &[u8], limit: u64) -> Result<DataFrame, String> {
+    // On this thread: a panic in one of polars' own would not be caught.
+    let mut reader = ParquetReader::new(Cursor::new(content)).read_parallel(ParallelStrategy::None);
+    let metadata = reader.get_metadata().map_err(|e| e.to_string())?;
+    let mut needed = 0_u64;
+    for group in &metadata.row_groups {
+        let values =
+            group.parquet_columns().iter().map(|column| column.num_values().max(group.num_rows() as i64) as u64);
+        let bytes = values.fold(0_u64, |sum, values| sum.saturating_add(values.saturating_mul(8)));
+        needed = needed.saturating_add(bytes.max(group.total_byte_size() as u64));
+    }
+    if needed > limit {
+        return Err(format!("it would take {needed} bytes of memory, and the limit is {limit}"));
+    }
+    reader.finish().map_err(|e| e.to_string())
+}
+
+/// How every file is written: nothing is compressed, so that every reader can read it, and no thread is started.
+pub(crate) fn options<W: Write>(out: W) -> polars::prelude::ParquetWriter<W> {
+    let writer = polars::prelude::ParquetWriter::new(out);
+    writer.with_compression(ParquetCompression::Uncompressed).set_parallel(false)
+}
+
+/// Writes Parquet group by group, so that a table need not be held whole.
+///
+/// ```
+/// use tables::{ColumnData, ColumnType, Frame, ParquetWriter};
+///
+/// let mut out = Vec::new();
+/// let mut writer = ParquetWriter::new(&mut out, &[("layer", ColumnType::Text), ("power", ColumnType::Number)])?;
+/// writer.write(vec![ColumnData::Texts(vec![Some("conv")]), ColumnData::Numbers(vec![Some(5.5)])])?;
+/// writer.write(vec![ColumnData::Texts(vec![Some("pool")]), ColumnData::Numbers(vec![None])])?;
+/// writer.finish()?;
+///
+/// let frame = Frame::from_parquet("layers.parquet".as_ref(), &out).expect("Parquet");
+/// assert_eq!((frame.rows(), frame.number(0, "power").expect("a number")), (2, Some(5.5)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct ParquetWriter<W: Write> {
+    writer: BatchedWriter<W>,
+    columns: Vec<(String, ColumnType)>,
+}
+
+impl<W: Write> ParquetWriter<W> {
+    /// Starts a file of these columns.
+    ///
+    /// # Errors
+    /// When the sink cannot be written to.
+    pub fn new(out: W, columns: &[(&str, ColumnType)]) -> io::Result<Self> {
+        let schema: Schema = columns.iter().map(|(name, kind)| Field::new((*name).into(), kind.polars())).collect();
+        let writer = options(out).batched(&schema).map_err(as_io)?;
+        let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+        Ok(Self { writer, columns })
+    }
+
+    /// Writes a group of rows: the values of each column, in the order in which the file was started.
+    ///
+    /// # Errors
+    /// When the columns are not those that the file was started with, or differ in length, and when the sink cannot be
+    /// written to.
+    pub fn write(&mut self, values: Vec<ColumnData<'_>>) -> io::Result<()> {
+        let expected = self.columns.iter().map(|(_, kind)| *kind);
+        if !values.iter().map(ColumnData::column_type).eq(expected) {
+            return Err(io::Error::other("the columns are not those of the file"));
+        }
+        let named = self.columns.iter().map(|(name, _)| name.as_str()).zip(values);
+        let data = assemble(named).map_err(as_io)?;
+        self.writer.write_batch(&data).map_err(as_io)
+    }
+
+    /// Writes the file's end.
+    ///
+    /// # Errors
+    /// When the sink cannot be written to.
+    pub fn finish(self) -> io::Result<()> {
+        self.writer.finish().map(|_| ()).map_err(as_io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Frame;
+
+    fn written(groups: Vec<Vec<ColumnData<'_>>>) -> Vec<u8> {
+        let columns = [("a", ColumnType::Integer), ("b", ColumnType::Number), ("c", ColumnType::Text)];
+        let mut out = Vec::new();
+        let mut writer = ParquetWriter::new(&mut out, &columns).expect("starts");
+        for group in groups {
+            writer.write(group).expect("writes");
+        }
+        writer.finish().expect("finishes");
+        out
+    }
+
+    fn group<'a>() -> Vec<ColumnData<'a>> {
+        vec![
+            ColumnData::Integers(vec![Some(1), None]),
+            ColumnData::Numbers(vec![None, Some(0.1)]),
+            ColumnData::Texts(vec![Some("conv, 1"), None]),
+        ]
+    }
+
+    #[test]
+    fn groups_come_back_as_one_table_with_nulls() {
+        let frame = Frame::from_parquet(Path::new("a.parquet"), &written(vec![group(), group()])).expect("Parquet");
+        assert_eq!(frame.rows(), 4);
+        assert_eq!(frame.number(2, "a").expect("a"), Some(1.0));
+        assert_eq!(frame.number(3, "a").expect("a"), None);
+        assert_eq!(frame.number(3, "b").expect("b"), Some(0.1));
+        assert_eq!(frame.text(0, "c").expect("c"), Some("conv, 1"));
+        assert_eq!(frame.text(1, "c").expect("c"), None);
+        assert!(
+            frame.text(0, "a").expect_err("numbers").to_string().contains("the column `a` holds numbers, not text")
+        );
+        let failure = frame.number(0, "c").expect_err("text").to_string();
+        assert!(failure.contains("a.parquet: row 1: `c` is `conv, 1`, not a finite number"), "{failure}");
+    }
+
+    #[test]
+    fn a_table_without_rows_is_a_table() {
+        let frame = Frame::from_parquet(Path::new("a.parquet"), &written(vec![])).expect("Parquet");
+        assert_eq!(frame.rows(), 0);
+        assert!(frame.has("a") && frame.has("c"));
+    }
+
+    #[test]
+    fn columns_of_another_file_are_refused() {
+        let mut writer = ParquetWriter::new(Vec::new(), &[("a", ColumnType::Integer)]).expect("starts");
+        assert!(writer.write(group()).is_err());
+        assert!(writer.write(vec![ColumnData::Numbers(vec![])]).is_err());
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error() {
+        let whole = written(vec![group(), group()]);
+        for end in 0..whole.len() {
+            assert!(Frame::from_parquet(Path::new("a.parquet"), &whole[..end]).is_err(), "cut at {end}");
+        }
+        let failure = Frame::from_parquet(Path::new("a.parquet"), b"a,b\n1,2\n").err().expect("CSV").to_string();
+        assert!(failure.contains("a.parquet: cannot be read as Parquet"), "{failure}");
+    }
+
+    #[test]
+    fn a_changed_bit_of_the_footer_is_an_error_or_another_table_and_never_a_panic() {
+        let whole = written(vec![group(), group()]);
+        let length: [u8; 4] = whole[whole.len() - 8..whole.len() - 4].try_into().expect("four bytes");
+        let footer = whole.len() - 8 - u32::from_le_bytes(length) as usize;
+        let mut refused = 0;
+        for position in footer..whole.len() {
+            for bit in 0..8 {
+                let mut changed = whole.clone();
+                changed[position] ^= 1 << bit;
+                refused += usize::from(Frame::from_parquet(Path::new("a.parquet"), &changed).is_err());
+            }
+        }
+        // The last eight bytes are the footer's length and the magic number: no change of them goes through.
+        assert!(refused >= 8 * 8, "{refused} were refused");
+    }
+
+    #[test]
+    fn a_table_too_large_is_refused() {
+        let content = written(vec![group(), group()]);
+        assert!(read(Path::new("a.parquet"), &content, 1 << 10).is_ok());
+        let failure = read(Path::new("a.parquet"), &content, 4 * 8 * 3 - 1).err().expect("too large").to_string();
+        assert!(failure.contains("a.parquet: cannot be read as Parquet: it would take"), "{failure}");
+    }
+}
