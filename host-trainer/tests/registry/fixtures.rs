@@ -199,8 +199,8 @@ pub(crate) fn prediction(models: &Models) -> f64 {
     });
     let data = data.as_mut().expect("folder");
     let layer = &data.tables[&Table::Dense][0].spec;
-    let answers = models.predict_shapes(Table::Dense, Target::Runtime, &[layer]).expect("runs").expect("a model");
-    answers[0].value
+    let estimates = models.predict_target(Target::Runtime, &[layer]).expect("runs");
+    estimates[0].as_ref().expect("a model").value
 }
 
 /// Puts a model into a store without asking the registry, as one who can write to the store could.

@@ -31,7 +31,7 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
     let has_energy = totals.average_power_w.is_some();
     let (what, unit) = if has_energy { ("Energy", "mJ") } else { ("Run time", "ms") };
     let amount = |layer: &LayerPrediction| {
-        if has_energy { layer.energy_prediction.map(|e| e.0) } else { layer.runtime_prediction.map(|t| t.0) }
+        if has_energy { layer.row.energy_prediction.map(|e| e.0) } else { layer.row.runtime_prediction.map(|t| t.0) }
     };
     // The kinds that cost most have a look of their own, the rest share the last.
     let mut kinds: BTreeMap<String, f64> = BTreeMap::new();
@@ -64,7 +64,7 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
     let dots: Vec<Point> = layers
         .iter()
         .filter_map(|layer| {
-            let (work, ms) = (engine.work.get(&layer.index)?, layer.runtime_prediction?.0);
+            let (work, ms) = (engine.work.get(&layer.index)?, layer.row.runtime_prediction?.0);
             let (x, y) = place(work, ms)?;
             Some(Point::named(&layer.layer_name, x, y))
         })
@@ -105,15 +105,15 @@ fn layer_table(layers: &[LayerPrediction]) -> Markup {
         .take(LISTED)
         .enumerate()
         .map(|(i, layer)| {
-            let outside = if layer.outside_training_range.is_empty() { "" } else { "outside" };
+            let outside = if layer.row.outside_training_range.is_empty() { "" } else { "outside" };
             vec![
                 format!("{}. {}", i + 1, layer.layer_name),
                 layer.layer_type.clone(),
-                layer.runtime_source.name().to_owned(),
+                layer.row.runtime_source.name().to_owned(),
                 outside.to_owned(),
-                figure(layer.runtime_prediction.map(|t| t.0), 4),
-                figure(layer.power_prediction.map(|p| p.0), 2),
-                figure(layer.energy_prediction.map(|e| e.0), 4),
+                figure(layer.row.runtime_prediction.map(|t| t.0), 4),
+                figure(layer.row.power_prediction.map(|p| p.0), 2),
+                figure(layer.row.energy_prediction.map(|e| e.0), 4),
             ]
         })
         .collect();

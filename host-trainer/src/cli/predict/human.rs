@@ -8,22 +8,23 @@ use std::path::Path;
 pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String {
     let mut order: Vec<&LayerPrediction> = prediction.layers.iter().collect();
     if top > 0 {
-        let weight = |l: &LayerPrediction| l.runtime_prediction.map_or(0.0, |t| t.0);
+        let weight = |l: &LayerPrediction| l.row.runtime_prediction.map_or(0.0, |t| t.0);
         order.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         order.truncate(top);
     }
     let total = prediction.totals.runtime_ms.0;
     let row = |layer: &&LayerPrediction| {
-        let runtime = layer.runtime_prediction.map(|t| t.0);
+        let runtime = layer.row.runtime_prediction.map(|t| t.0);
         vec![
             layer.index.to_string(),
             shorten(&layer.layer_name, 48),
             layer.layer_type.clone(),
-            layer.runtime_source.name().to_owned() + if layer.outside_training_range.is_empty() { "" } else { " *" },
+            layer.row.runtime_source.name().to_owned()
+                + if layer.row.outside_training_range.is_empty() { "" } else { " *" },
             figure(runtime, 4),
             figure(runtime.filter(|_| total > 0.0).map(|t| 100.0 * t / total), 1),
-            figure(layer.power_prediction.map(|p| p.0), 2),
-            figure(layer.energy_prediction.map(|e| e.0), 4),
+            figure(layer.row.power_prediction.map(|p| p.0), 2),
+            figure(layer.row.energy_prediction.map(|e| e.0), 4),
         ]
     };
     let header = ["#", "layer", "type", "source", "runtime ms", "share %", "power W", "energy mJ"];
@@ -36,7 +37,7 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String 
             prediction.layers.len()
         ));
     }
-    if order.iter().any(|layer| !layer.outside_training_range.is_empty()) {
+    if order.iter().any(|layer| !layer.row.outside_training_range.is_empty()) {
         text.push_str("* outside the range that training saw\n");
     }
     text.push('\n');

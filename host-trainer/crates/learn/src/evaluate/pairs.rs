@@ -4,11 +4,12 @@ use super::baselines::Baselines;
 use super::measurand::Measurand;
 use crate::features::LayerSpec;
 use crate::model::{Interval, Target};
-use crate::predict::{Models, ShapePrediction, Source};
+use crate::predict::{Estimate, Models, Source};
 use crate::training::{NetworkTotal, Row, Total, TrainingData};
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The level whose coverage is counted.
 const LEVEL: f64 = 0.9;
@@ -73,7 +74,7 @@ pub struct Pairs {
 /// A network's total with its layers, by table and number in it.
 type Summed = (NetworkTotal, Vec<(Table, usize)>);
 /// Predicted power and run time of each layer, by table and number in it.
-type Predictions = BTreeMap<(Table, usize), [Option<ShapePrediction>; 2]>;
+type Predictions = BTreeMap<(Table, usize), [Option<Estimate>; 2]>;
 
 /// Predicts every row and total of a device that was measured.
 ///
@@ -96,12 +97,12 @@ pub fn pairs(models: &Models, data: &TrainingData, in_data: &str, baselines: &Ba
 fn predict_all(models: &Models, data: &TrainingData, device: &str) -> Result<Predictions, Failure> {
     let mut predictions = Predictions::new();
     for (table, rows) in &data.tables {
-        let (numbers, shapes): (Vec<usize>, Vec<&LayerSpec>) =
+        let (numbers, layers): (Vec<usize>, Vec<&LayerSpec>) =
             rows.iter().enumerate().filter(|(_, row)| row.is_of(device)).map(|(i, row)| (i, &row.spec)).unzip();
         for (slot, target) in Target::ALL.into_iter().enumerate() {
-            if let Some(values) = models.predict_shapes(*table, target, &shapes)? {
-                for (number, value) in numbers.iter().zip(values) {
-                    predictions.entry((*table, *number)).or_default()[slot] = Some(value);
+            for (number, estimate) in numbers.iter().zip(models.predict_target(target, &layers)?) {
+                if estimate.is_some() {
+                    predictions.entry((*table, *number)).or_default()[slot] = estimate;
                 }
             }
         }
@@ -140,7 +141,7 @@ fn layers(data: &TrainingData, known: &Known<'_>, pairs: &mut Vec<Pair>) {
         let row: &Row = &data.tables[table][*number];
         let [saw_power, saw_runtime] = Target::ALL.map(|target| known.seen.has(*table, target, &row.network));
         let macs = row.spec.work().macs.unwrap_or(0.0);
-        let mut push = |target, measured: Option<f64>, predicted: Option<ShapePrediction>, seen| {
+        let mut push = |target, measured: Option<f64>, predicted: Option<&Estimate>, seen| {
             if let (Some(measured), Some(p)) = (measured, predicted) {
                 pairs.push(Pair {
                     table: Some(*table),
@@ -157,14 +158,20 @@ fn layers(data: &TrainingData, known: &Known<'_>, pairs: &mut Vec<Pair>) {
                 });
             }
         };
-        push(Measurand::Power, row.power.map(|p| p.0), *power, saw_power);
-        push(Measurand::Runtime, row.runtime.map(|t| t.0), *runtime, saw_runtime);
-        let energy = power.zip(*runtime).map(|(power, runtime)| ShapePrediction {
+        push(Measurand::Power, row.power.map(|p| p.0), power.as_ref(), saw_power);
+        push(Measurand::Runtime, row.runtime.map(|t| t.0), runtime.as_ref(), saw_runtime);
+        let energy = power.as_ref().zip(runtime.as_ref()).map(|(power, runtime)| Estimate {
             value: power.value * runtime.value,
             interval: None,
+            outside_range: Arc::default(),
             source: if power.source == Source::Model { runtime.source } else { power.source },
         });
-        push(Measurand::Energy, row.power.zip(row.runtime).map(|(p, t)| (p * t).0), energy, saw_power || saw_runtime);
+        push(
+            Measurand::Energy,
+            row.power.zip(row.runtime).map(|(p, t)| (p * t).0),
+            energy.as_ref(),
+            saw_power || saw_runtime,
+        );
     }
 }
 
@@ -182,7 +189,8 @@ fn networks(models: &Models, data: &TrainingData, device: &str, known: &Known<'_
     for total in &totals {
         let (mut runtime, mut energy, mut source) = (Some(0.0), Some(0.0), Source::Model);
         for key in &total.layers {
-            let [power, time] = known.predictions.get(key).copied().unwrap_or_default();
+            let [power, time] =
+                known.predictions.get(key).map_or([None, None], |[power, time]| [power.as_ref(), time.as_ref()]);
             runtime = runtime.zip(time).map(|(sum, t)| sum + t.value);
             energy = energy.zip(power.zip(time)).map(|(sum, (p, t))| sum + p.value * t.value);
             if time.is_some_and(|t| t.source != Source::Model) {

@@ -1,13 +1,19 @@
-//! Predicts an engine: power, run time and energy of every layer, totals, and how far to trust them.
+//! Predicts layers and engines: power, run time and energy of every layer, totals, and how far to trust them.
+//!
+//! One path leads to every number: [`Models`] estimates a target of some layers, by a table's model or what stands in for
+//! it; rows and engines are put together from such estimates.
 
+mod cache;
 mod document;
-mod layers;
+mod engine;
+mod estimate;
 mod models;
 mod open;
-mod shapes;
+mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
-pub use layers::{Answers, Ask, Bounds, LayerPrediction, Prediction, Source, Totals};
+pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
+pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use models::Models;
 pub use open::{engine_files, open_models};
-pub use shapes::{RowPrediction, ShapePrediction};
+pub use totals::Totals;

@@ -1,36 +1,27 @@
 //! The models of one device, each loaded when the first layer needs it.
 
-use crate::features::Column;
-use crate::features::LayerSpec;
-use crate::model::{Artefact, CARD_FILE, Card, Device, FeatureRange, Interval, Target, model_folder};
+use super::cache::{Key, ModelOutput, PredictionCache};
+use crate::features::{Column, LayerSpec};
+use crate::model::{Artefact, CARD_FILE, Card, Device, FeatureRange, Target, model_folder};
 use onnx::Model;
 use rayon::prelude::*;
 use shared::engine::Table;
 use shared::failure::Failure;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
-/// A loaded model with what its card says.
+/// A loaded model with its card.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedModel {
     pub(super) card: Card,
     columns: Vec<Column>,
     derived: Vec<Column>,
     model: Model,
-    known: Known,
+    cache: PredictionCache,
 }
 
-/// What a model says of a layer.
-#[derive(Debug, Clone)]
-pub(super) struct Said {
-    /// W or ms.
-    pub(super) value: f32,
-    /// Features outside the training range.
-    pub(super) outside: Arc<[String]>,
-}
-
-impl Loaded {
+impl LoadedModel {
     fn from_artefact(artefact: &Artefact, folder: &Path) -> Result<Self, Failure> {
         let table = artefact.card.layer_kind;
         let column = |name: &str| {
@@ -43,39 +34,42 @@ impl Loaded {
         let columns = resolve(&artefact.card.features)?;
         let derived = resolve(&artefact.card.derived_ranges)?;
         let model = artefact.load(folder)?;
-        Ok(Self { card: artefact.card.clone(), columns, derived, model, known: Known::default() })
+        Ok(Self { card: artefact.card.clone(), columns, derived, model, cache: PredictionCache::default() })
     }
 
-    /// What the model says of some layers, in one run for those it has not said it of before; and how many those were.
-    pub(super) fn predict(&self, shapes: &[&LayerSpec]) -> Result<(Vec<Said>, usize), Failure> {
-        let keys: Vec<Key> = shapes.iter().map(|shape| Key::of(shape)).collect();
-        let mut said: Vec<Option<Said>> = self.known.get(&keys);
-        // Layers alike are run once: networks repeat their blocks.
-        let mut fresh: HashMap<&Key, Said> = HashMap::new();
+    /// Predicts layers: those not in the cache in one run of the model. Also returns how many those were.
+    pub(super) fn predict(&self, layers: &[&LayerSpec]) -> Result<(Vec<ModelOutput>, usize), Failure> {
+        let keys: Vec<Key> = layers.iter().map(|layer| Key::of(layer)).collect();
+        let mut outputs: Vec<Option<ModelOutput>> = self.cache.get(&keys);
+        // Equal layers run once: networks repeat their blocks.
+        let mut fresh: HashMap<&Key, ModelOutput> = HashMap::new();
         let mut run: Vec<usize> = Vec::new();
         for (i, key) in keys.iter().enumerate() {
-            if said[i].is_none() && !fresh.contains_key(key) {
-                fresh.insert(key, Said { value: f32::NAN, outside: Arc::default() });
+            if outputs[i].is_none() && !fresh.contains_key(key) {
+                fresh.insert(key, ModelOutput { value: f32::NAN, outside: Arc::default() });
                 run.push(i);
             }
         }
         if !run.is_empty() {
-            let columns = |i: usize| self.columns.iter().map(move |column| column.value(shapes[i]) as f32);
-            let rows: Vec<f32> = run.iter().copied().flat_map(columns).collect();
+            let features = |i: usize| self.columns.iter().map(move |column| column.value(layers[i]) as f32);
+            let rows: Vec<f32> = run.iter().copied().flat_map(features).collect();
             let values = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
             for ((&i, row), value) in run.iter().zip(rows.chunks_exact(self.columns.len())).zip(values) {
-                fresh.insert(&keys[i], Said { value, outside: self.outside(shapes[i], row) });
+                fresh.insert(&keys[i], ModelOutput { value, outside: self.outside(layers[i], row) });
             }
-            self.known.put(&fresh);
+            self.cache.put(&fresh);
         }
-        let said = said.iter_mut().zip(&keys).map(|(said, key)| said.take().or_else(|| fresh.get(key).cloned()));
-        let said: Option<Vec<Said>> = said.collect();
-        said.map(|said| (said, run.len())).ok_or_else(|| Failure::data("a model gave fewer predictions than rows"))
+        let outputs =
+            outputs.iter_mut().zip(&keys).map(|(output, key)| output.take().or_else(|| fresh.get(key).cloned()));
+        let outputs: Option<Vec<ModelOutput>> = outputs.collect();
+        outputs
+            .map(|outputs| (outputs, run.len()))
+            .ok_or_else(|| Failure::data("a model gave fewer predictions than rows"))
     }
 
-    fn outside(&self, shape: &LayerSpec, row: &[f32]) -> Arc<[String]> {
+    fn outside(&self, layer: &LayerSpec, row: &[f32]) -> Arc<[String]> {
         let features = row.iter().map(|value| f64::from(*value)).zip(&self.card.features);
-        let derived = self.derived.iter().map(|column| column.value(shape)).zip(&self.card.derived_ranges);
+        let derived = self.derived.iter().map(|column| column.value(layer)).zip(&self.card.derived_ranges);
         features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
     }
 
@@ -84,58 +78,6 @@ impl Loaded {
         let rows: Vec<f32> = rows.iter().map(|value| *value as f32).collect();
         let predictions = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
         Ok(predictions.into_iter().map(f64::from).collect())
-    }
-
-    pub(super) fn interval(&self) -> Option<Interval> {
-        self.card.interval
-    }
-}
-
-/// A shape, as what a model said of it is found by: the bits of its values and its precision.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key(Box<[u64]>);
-
-impl Key {
-    fn of(shape: &LayerSpec) -> Self {
-        let precision = shape.precision.map_or(0, |precision| 1 + precision as u64);
-        Self(shape.stored().into_iter().map(|(_, number)| number.to_bits()).chain([precision]).collect())
-    }
-}
-
-/// What a model has said, by shape. It lives and dies with the model, so that no other model's word is ever repeated.
-#[derive(Debug, Default)]
-struct Known(RwLock<Memory>);
-
-#[derive(Debug, Default)]
-struct Memory {
-    said: HashMap<Key, Said>,
-    /// The lists of features outside the training range, each once: shapes are many, lists are few, and forgetting them all
-    /// together has to be quick.
-    outside: HashSet<Arc<[String]>>,
-}
-
-impl Known {
-    /// Shapes kept; about 3 MB. Networks have tens of shapes: whoever sends more has each run again, which is what it costs
-    /// without a memory.
-    const MOST: usize = 16_384;
-
-    fn get(&self, keys: &[Key]) -> Vec<Option<Said>> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().map(|key| known.said.get(key).cloned()).collect()
-    }
-
-    fn put(&self, fresh: &HashMap<&Key, Said>) {
-        // Declared before the lock is taken, and so freed after it is given back.
-        let mut forgotten = Memory::default();
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.said.len() + fresh.len() > Self::MOST {
-            std::mem::swap(&mut *known, &mut forgotten);
-        }
-        for (key, said) in fresh.iter().take(Self::MOST) {
-            let outside = known.outside.get(&said.outside).unwrap_or(&said.outside).clone();
-            known.outside.insert(Arc::clone(&outside));
-            known.said.insert((*key).clone(), Said { outside, ..*said });
-        }
     }
 }
 
@@ -153,11 +95,33 @@ enum Source {
 pub struct Models {
     source: Source,
     device: Device,
-    slots: [[OnceLock<Option<Arc<Loaded>>>; 2]; Table::ALL.len()],
+    slots: [[OnceLock<Option<Arc<LoadedModel>>>; 2]; Table::ALL.len()],
 }
 
 impl Models {
-    /// Opens the models of a device; nothing is loaded yet but the device's own file.
+    /// Opens the models of a device. Only the device's own file is read; each model is loaded when it is first needed.
+    ///
+    /// ```
+    /// use learn::model::Device;
+    /// use learn::predict::Models;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let device = Device {
+    ///     name: "board".to_owned(),
+    ///     roofline: None,
+    ///     median_power_w: Some(6.5),
+    ///     runtime_total: None,
+    ///     energy_total: None,
+    ///     power_total: None,
+    ///     networks: Vec::new(),
+    ///     notes: Vec::new(),
+    /// };
+    /// device.write(folder.path())?;
+    /// let models = Models::open(folder.path(), "board")?;
+    /// assert_eq!(models.device().median_power_w, Some(6.5));
+    /// assert_eq!(models.cards().count(), 0, "no model is loaded yet");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A missing or damaged device file.
@@ -195,7 +159,7 @@ impl Models {
         &self.device
     }
 
-    fn slot(&self, table: Table, target: Target) -> &OnceLock<Option<Arc<Loaded>>> {
+    fn slot(&self, table: Table, target: Target) -> &OnceLock<Option<Arc<LoadedModel>>> {
         let table = Table::ALL.iter().position(|t| *t == table).unwrap_or(0);
         &self.slots[table][usize::from(target == Target::Runtime)]
     }
@@ -215,13 +179,13 @@ impl Models {
                 Source::Folder(root) => {
                     let folder = model_folder(root, &self.device.name, table, target);
                     match folder.join(CARD_FILE).exists() {
-                        true => Some(Loaded::from_artefact(&Artefact::read(&folder)?, &folder)?),
+                        true => Some(LoadedModel::from_artefact(&Artefact::read(&folder)?, &folder)?),
                         false => None,
                     }
                 }
                 Source::Memory(artefacts, origin) => artefacts
                     .get(&(table, target))
-                    .map(|a| Loaded::from_artefact(a, &model_folder(origin, &self.device.name, table, target)))
+                    .map(|a| LoadedModel::from_artefact(a, &model_folder(origin, &self.device.name, table, target)))
                     .transpose()?,
             };
             // Another thread may have been quicker; both loaded the same file.
@@ -230,34 +194,12 @@ impl Models {
         })
     }
 
-    pub(super) fn get(&self, table: Table, target: Target) -> Option<&Loaded> {
+    pub(super) fn get(&self, table: Table, target: Target) -> Option<&LoadedModel> {
         self.slot(table, target).get()?.as_deref()
     }
 
     /// Cards of the models loaded so far.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
         self.slots.iter().flatten().filter_map(|slot| slot.get()?.as_deref()).map(|loaded| &loaded.card)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_memory_keeps_few_shapes_and_each_list_once() {
-        let known = Known::default();
-        let list = || Arc::from([String::from("kernel_0"), String::from("macs")]);
-        for batch in 0..40_u64 {
-            let keys: Vec<Key> = (0..1000).map(|i| Key(Box::new([batch, i]))).collect();
-            let fresh = keys.iter().map(|key| (key, Said { value: batch as f32, outside: list() })).collect();
-            known.put(&fresh);
-            let said = known.get(&keys);
-            assert!(said.iter().all(|said| said.as_ref().is_some_and(|said| said.value == batch as f32)));
-            let lists: Vec<_> = said.into_iter().flatten().map(|said| said.outside).collect();
-            assert!(lists.iter().all(|list| Arc::ptr_eq(list, &lists[0])));
-            assert!(known.0.read().expect("no panic").said.len() <= Known::MOST);
-        }
-        assert!(known.get(&[Key(Box::new([0, 0]))])[0].is_none());
     }
 }

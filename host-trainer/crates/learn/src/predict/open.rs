@@ -1,6 +1,6 @@
 //! What a prediction starts from: the models of a folder, and the engine infos that paths name.
 
-use super::Models;
+use super::models::Models;
 use crate::model::{default_device, devices};
 use shared::failure::Failure;
 use std::path::{Path, PathBuf};

@@ -279,8 +279,8 @@ fn row(
     sides: (&ComparedEngine<'_>, &ComparedEngine<'_>),
     cost: Cost,
 ) -> Markup {
-    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.runtime_prediction).map(|t| t.0);
-    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.energy_prediction).map(|e| e.0);
+    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.runtime_prediction).map(|t| t.0);
+    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.energy_prediction).map(|e| e.0);
     let value = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| cost.of(l));
     let text =
         |l: &LayerPrediction, side: &ComparedEngine<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();

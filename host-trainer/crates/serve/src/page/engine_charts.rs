@@ -40,8 +40,8 @@ impl Cost {
     /// The cost of a layer.
     pub(super) fn of(self, layer: &LayerPrediction) -> Option<f64> {
         match self {
-            Self::Energy => layer.energy_prediction.map(|e| e.0),
-            Self::Runtime => layer.runtime_prediction.map(|t| t.0),
+            Self::Energy => layer.row.energy_prediction.map(|e| e.0),
+            Self::Runtime => layer.row.runtime_prediction.map(|t| t.0),
         }
     }
 
@@ -124,7 +124,7 @@ pub(super) fn roofline(engine: &Engine, layers: &[LayerPrediction], roofline: Op
     let mut precisions: BTreeSet<u32> = BTreeSet::new();
     for prediction in layers {
         let Some(layer) = engine.layers.get(prediction.index) else { continue };
-        let (Some(macs), Some(runtime)) = (layer.macs().filter(|m| *m > 0), prediction.runtime_prediction) else {
+        let (Some(macs), Some(runtime)) = (layer.macs().filter(|m| *m > 0), prediction.row.runtime_prediction) else {
             continue;
         };
         let bytes = layer.bytes_moved();

@@ -64,7 +64,7 @@ impl EngineView<'_> {
 
     /// Whether any layer has an interval.
     pub(super) fn bounded(&self) -> bool {
-        self.prediction.layers.iter().any(|layer| layer.runtime_bounds.is_some())
+        self.prediction.layers.iter().any(|layer| layer.row.runtime_bounds.is_some())
     }
 
     /// A link to this result on another device, with another sorting, or to another page.

@@ -59,9 +59,9 @@ impl Sort {
 
     fn value(self, layer: &LayerPrediction) -> f64 {
         let value = match self {
-            Self::Runtime => layer.runtime_prediction.map(|t| t.0),
-            Self::Power => layer.power_prediction.map(|p| p.0),
-            Self::Energy => layer.energy_prediction.map(|e| e.0),
+            Self::Runtime => layer.row.runtime_prediction.map(|t| t.0),
+            Self::Power => layer.row.power_prediction.map(|p| p.0),
+            Self::Energy => layer.row.energy_prediction.map(|e| e.0),
             Self::Index | Self::Name | Self::Kind => Some(layer.index as f64),
         };
         value.unwrap_or(f64::NEG_INFINITY)
@@ -231,7 +231,7 @@ pub(super) fn shape(layer: &Layer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use learn::predict::Source;
+    use learn::predict::{RowPrediction, Source};
     use shared::units::{Millijoules, Millis};
 
     fn layer(index: usize, name: &str, runtime: Option<f64>) -> LayerPrediction {
@@ -240,14 +240,16 @@ mod tests {
             layer_name: name.to_owned(),
             layer_type: "CaskConvolution".to_owned(),
             kind: LayerKind::Convolution,
-            power_prediction: None,
-            runtime_prediction: runtime.map(Millis),
-            energy_prediction: runtime.map(Millijoules),
-            power_bounds: None,
-            runtime_bounds: None,
-            runtime_source: Source::Model,
-            power_source: Source::Unmodelled,
-            outside_training_range: Vec::new(),
+            row: RowPrediction {
+                power_prediction: None,
+                runtime_prediction: runtime.map(Millis),
+                energy_prediction: runtime.map(Millijoules),
+                power_bounds: None,
+                runtime_bounds: None,
+                runtime_source: Source::Model,
+                power_source: Source::Unmodelled,
+                outside_training_range: Vec::new(),
+            },
         }
     }
 

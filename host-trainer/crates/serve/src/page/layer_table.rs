@@ -97,8 +97,8 @@ fn row(
     looks: &[usize; GROUPS.len()],
 ) -> Markup {
     let value = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-    let (runtime, watts) = (layer.runtime_prediction.map(|t| t.0), layer.power_prediction.map(|p| p.0));
-    let energy = layer.energy_prediction.map(|e| e.0);
+    let (runtime, watts) = (layer.row.runtime_prediction.map(|t| t.0), layer.row.power_prediction.map(|p| p.0));
+    let energy = layer.row.energy_prediction.map(|e| e.0);
     let cost = if power { energy } else { runtime };
     let share = cost.filter(|_| total > 0.0).map(|c| 100.0 * c / total);
     let shape = view.engine.layers.get(layer.index).map(shape).unwrap_or_default();
@@ -115,7 +115,7 @@ fn row(
                 div.muted.small.wide { (printable(&layer.layer_type)) }
             }
             td.n data-v=(value(runtime)) { (number(runtime, decimals)) }
-            @if view.bounded() { td.n.muted.wide { (interval(layer.runtime_bounds, decimals)) } }
+            @if view.bounded() { td.n.muted.wide { (interval(layer.row.runtime_bounds, decimals)) } }
             @if power {
                 td.n data-v=(value(watts)) { (number(watts, 2)) }
                 td.n data-v=(value(energy)) { (number(energy, decimals)) }
@@ -132,20 +132,20 @@ fn interval(bounds: Option<Bounds>, decimals: usize) -> String {
 }
 
 fn source(layer: &LayerPrediction) -> Markup {
-    let words = match layer.runtime_source {
+    let words = match layer.row.runtime_source {
         Source::Model => "model",
         Source::Roofline => "roofline",
         Source::Free => "costs nothing",
         Source::Unmodelled => "not predicted",
     };
     html! {
-        @match layer.runtime_source {
+        @match layer.row.runtime_source {
             Source::Model => span.badge.on { (words) },
             Source::Unmodelled => span.badge.bad { (words) },
             _ => span.badge { (words) },
         }
-        @if !layer.outside_training_range.is_empty() {
-            " " span.badge.warn title=(printable(&layer.outside_training_range.join(", "))) { "outside training" }
+        @if !layer.row.outside_training_range.is_empty() {
+            " " span.badge.warn title=(printable(&layer.row.outside_training_range.join(", "))) { "outside training" }
         }
     }
 }

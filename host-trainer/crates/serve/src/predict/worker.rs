@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::models::{Deployment, Deployments};
 use crate::settings::Limits;
-use learn::predict::{Ask, RowPrediction};
+use learn::predict::{EngineInput, RowPrediction};
 use shared::engine::Table;
 use shared::failure::Failure;
 use std::collections::BTreeMap;
@@ -111,16 +111,16 @@ impl Worker {
 
     fn predict_engines(&self, deployment: &Deployment, device: &str, requests: Vec<ParsedRequest<EngineRequest>>) {
         let Ok(models) = deployment.of(Some(device)) else { return };
-        let asks: Vec<Ask<'_>> = requests
+        let inputs: Vec<EngineInput<'_>> = requests
             .iter()
             .flat_map(|request| &request.content.engines)
             .filter_map(|named| {
                 let (engine, diagnostics) = named.parsed.as_ref().ok()?;
-                Some(Ask { engine, diagnostics, profile: named.profile })
+                Some(EngineInput { engine, diagnostics, profile: named.profile })
             })
             .collect();
-        let layers: usize = asks.iter().map(|ask| ask.engine.layers.len()).sum();
-        let answers = match models.models.predict_all(&asks) {
+        let layers: usize = inputs.iter().map(|input| input.engine.layers.len()).sum();
+        let answers = match models.models.predict_all(&inputs) {
             Ok(answers) => answers,
             Err(failure) => return fail(&failure, requests),
         };
@@ -158,7 +158,7 @@ impl Worker {
     ) {
         let Ok(models) = deployment.of(Some(device)) else { return };
         let layers: Vec<_> = requests.iter().flat_map(|request| &request.content.layers).collect();
-        let (rows, rows_run) = match models.models.predict_rows(table, &layers) {
+        let (rows, rows_run) = match models.models.predict_rows(&layers) {
             Ok(predicted) => predicted,
             Err(failure) => return fail(&failure, requests),
         };
