@@ -4,7 +4,7 @@
 //! `cargo bench -p host-trainer --bench tune [-- TRIALS [SEEDS]]`
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-use tune::sampler::{Observation, Sampler, Situation, Standing, propose};
+use tune::sampler::{Observation, Sampler, Situation, TrialResult, propose};
 use tune::space::{Parameters, Point, Space};
 
 const BRANIN: &str = "x = { low = -5.0, high = 10.0 }\ny = { low = 0.0, high = 15.0 }";
@@ -106,7 +106,7 @@ fn best(space: &Space, function: Function, sampler: Sampler, generation: u64, se
         }
         number += values.len() as u64;
         let finished = pending.into_iter().zip(values);
-        earlier.extend(finished.map(|(point, value)| Observation { point, standing: Standing::Complete(value) }));
+        earlier.extend(finished.map(|(point, value)| Observation { point, result: TrialResult::Complete(value) }));
     }
     best
 }

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 use shared::random::Random;
-use shared::run_folder::stamp::format_stamp;
 use shared::run_folder::{Diagnostics, index_layers};
 use shared::units::{Millis, Watts};
 use simulate::{Load, LoadLayer, PollModel, SensorModel};

@@ -208,7 +208,7 @@ impl Run {
     fn evidence(&self, prepared: &Prepared) -> Result<Evidence, Failure> {
         let input = AttributionInput {
             inferences: &|| self.sources.layers.open(false),
-            power: &|| Ok(self.sources.power.open()?),
+            power: &|| self.sources.power.open(),
             layers: self.layers.names.len(),
             stamps: prepared.stamps,
             period: prepared.period,

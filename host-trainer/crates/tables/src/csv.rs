@@ -234,7 +234,10 @@ mod tests {
     }
 
     /// What the `csv` crate reads: the header and the rows, all trimmed, and the line of each row.
-    fn peer(content: &str) -> Option<(Vec<String>, Vec<Vec<String>>, Vec<u64>)> {
+    /// Header, rows and line numbers.
+    type Parsed = (Vec<String>, Vec<Vec<String>>, Vec<u64>);
+
+    fn peer(content: &str) -> Option<Parsed> {
         let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(content.as_bytes());
         let header = reader.headers().ok()?.iter().map(str::to_owned).collect();
         let (mut rows, mut lines) = (Vec::new(), Vec::new());

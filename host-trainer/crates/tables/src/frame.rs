@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_column_twice_is_refused_and_a_near_name_is_offered() {
-        let failure = frame("a,b,a\n1,2,3\n").err().expect("twice").to_string();
+        let failure = frame("a,b,a\n1,2,3\n").expect_err("twice").to_string();
         assert!(failure.contains("a.csv: header: the column `a` is there twice"), "{failure}");
         let frame = frame("kernel0,output_size\n1,2\n").expect("a table");
         assert!(

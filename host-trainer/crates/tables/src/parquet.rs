@@ -159,7 +159,7 @@ mod tests {
         for end in 0..whole.len() {
             assert!(Frame::from_parquet(Path::new("a.parquet"), &whole[..end]).is_err(), "cut at {end}");
         }
-        let failure = Frame::from_parquet(Path::new("a.parquet"), b"a,b\n1,2\n").err().expect("CSV").to_string();
+        let failure = Frame::from_parquet(Path::new("a.parquet"), b"a,b\n1,2\n").expect_err("CSV").to_string();
         assert!(failure.contains("a.parquet: cannot be read as Parquet"), "{failure}");
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_table_too_large_is_refused() {
         let content = written(vec![group(), group()]);
         assert!(read(Path::new("a.parquet"), &content, 1 << 10).is_ok());
-        let failure = read(Path::new("a.parquet"), &content, 4 * 8 * 3 - 1).err().expect("too large").to_string();
+        let failure = read(Path::new("a.parquet"), &content, 4 * 8 * 3 - 1).expect_err("too large").to_string();
         assert!(failure.contains("a.parquet: cannot be read as Parquet: it would take"), "{failure}");
     }
 }

@@ -73,10 +73,8 @@ impl Clone for Sections {
 
 impl PartialEq for Sections {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(of, section): (&TypeId, &Box<dyn Section>)| {
-            other.0.get(of).is_some_and(|other| section.equals(other.as_any()))
-        };
-        self.0.len() == other.0.len() && self.0.iter().all(same)
+        self.0.len() == other.0.len()
+            && self.0.iter().all(|(of, section)| other.0.get(of).is_some_and(|other| section.equals(other.as_any())))
     }
 }
 

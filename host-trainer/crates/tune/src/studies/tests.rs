@@ -2,6 +2,7 @@ use super::*;
 use crate::pruner::Pruner;
 use crate::sampler::Sampler;
 use std::path::Path;
+use std::time::Duration;
 
 const LEASE: Duration = Duration::from_secs(60);
 
