@@ -14,8 +14,8 @@ use std::path::Path;
 /// use learn::fit::kinds::Kind;
 /// use learn::fit::options::PlanOptions;
 ///
-/// let plan = PlanOptions { kind: Some(Kind::PHYSICS), test_networks: Some(&["vgg16".into()]), ..Default::default() }.plan()?;
-/// assert_eq!((plan.kind, plan.test_models.as_slice()), (Kind::PHYSICS, &["vgg16".to_owned()][..]));
+/// let plan = PlanOptions { kind: Some(Kind::AUTO), test_networks: Some(&["vgg16".into()]), ..Default::default() }.plan()?;
+/// assert_eq!((plan.kind, plan.test_models.as_slice()), (Kind::AUTO, &["vgg16".to_owned()][..]));
 /// # Ok::<(), shared::failure::Failure>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
