@@ -57,7 +57,7 @@ impl Frame {
     ///
     /// let frame = Frame::from_csv(Path::new("dense.csv"), b"power\n5\nabc\n")?;
     /// let error = frame.number(1, "power").unwrap_err().to_string();
-    /// assert!(error.starts_with("error: dense.csv: line 3: `power` is `abc`, not a finite number"));
+    /// assert!(error.starts_with("dense.csv: line 3: `power` is `abc`, not a finite number"));
     /// # Ok::<(), shared::failure::Failure>(())
     /// ```
     ///
@@ -123,7 +123,7 @@ impl Frame {
     /// use tables::Frame;
     ///
     /// let frame = Frame::from_csv(Path::new("dense.csv"), b"Input_size,power\n")?;
-    /// let error = frame.require("input_size").unwrap_err().to_string();
+    /// let error = frame.require("input_size").unwrap_err().report(false);
     /// assert!(error.contains("the column `input_size` is missing"));
     /// assert!(error.contains("`Input_size`"));
     /// # Ok::<(), shared::failure::Failure>(())
