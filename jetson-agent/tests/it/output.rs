@@ -2,8 +2,6 @@
 //! `INSTA_UPDATE=always cargo test -p jetson-agent --test it output` writes them again.
 
 use crate::support::{agent, orin_nano, write_load};
-use clap::CommandFactory;
-use jetson_agent::cli::Cli;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,8 +43,10 @@ fn check(name: &str, folder: &Path, command: &mut Command, filters: &[(&str, &st
 #[cfg(not(any(feature = "push", feature = "tensorrt")))]
 #[test]
 fn every_command_explains_itself() {
+    use clap::CommandFactory;
+
     let folder = tempfile::tempdir().expect("temporary folder");
-    let cli = Cli::command();
+    let cli = jetson_agent::cli::Cli::command();
     let visible = cli.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
     let names: Vec<&str> = visible.map(clap::Command::get_name).collect();
     assert!(names.len() >= 9, "{names:?}");
