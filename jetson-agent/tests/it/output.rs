@@ -5,10 +5,10 @@ use crate::support::{agent, orin_nano, write_load};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The agent without a terminal and without a variable that an option reads.
+/// The agent without a terminal.
 fn plain(folder: &Path) -> Command {
     let mut command = agent(folder);
-    command.env("COLUMNS", "100").env("NO_COLOR", "1").env_remove("JETSON_AGENT_STORE").stdin(Stdio::null());
+    command.env("COLUMNS", "100").env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 

@@ -38,6 +38,10 @@ pub(crate) fn shared_library(folder: &Path, source: &str) -> PathBuf {
 /// The built agent, away from this machine's sensors unless a test gives it a root.
 pub(crate) fn agent(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jetson-agent"));
+    // What the machine's environment sets is no option of the test.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JETSON_AGENT_")) {
+        command.env_remove(name);
+    }
     command.current_dir(folder).env("JETSON_AGENT_ROOT", folder.join("no-board")).env_remove("RUST_BACKTRACE");
     command
 }
