@@ -27,7 +27,7 @@ fn study(sensor: SensorModel, poll: PollModel, cycles: u32) -> Vec<Comparison> {
     for seed in 1..=2 {
         for callback in [false, true] {
             let logs = simulate_logs(&network(seed), sensor, poll, cycles, callback, seed);
-            all.push(compare(&logs, SensorResponse::default(), None).unwrap().0);
+            all.push(compare(&logs, SensorResponse::default()).unwrap().0);
         }
     }
     for c in &all {

@@ -4,13 +4,13 @@ use super::batch::{Batch, Inferences};
 use super::calibration::CalibrationSubset;
 use super::evidence::{Evidence, Gathered};
 use super::input::AttributionInput;
+use super::misfit::Phases;
 use super::normal_equations::NormalEquations;
 use super::nuisance::NuisanceColumns;
 use super::pieces::Sample;
-use super::polish::polish;
 use super::reading_buffer::ReadingBuffer;
-use super::response::FittedResponse;
-use super::search;
+use super::search::{Found, Search};
+use super::solve::{self, Prior};
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
@@ -18,6 +18,8 @@ use std::io;
 
 /// Sums that are made at the same time.
 const PARTS: usize = 4;
+/// Parts of the run whose answers are compared.
+const SEGMENTS: usize = 16;
 
 /// Works through a run.
 ///
@@ -27,20 +29,19 @@ pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
     let components = input.layers + 1;
     let sensor = &input.survey.sensor;
     let sample_us = sensor.sample_period().0;
-    let lag_us = sensor.lag().0;
-    // A lag far longer than the readings' spacing makes neighbours tell the same: some of them do.
-    let spacing_us = if lag_us > 40.0 * sample_us { lag_us / 40.0 } else { 0.0 };
     let empty =
         Timeline::new(input.stamps, input.survey.origin_ns, &input.survey.stretches, input.layers, input.period);
-    let mut subset = CalibrationSubset::collect(input, empty.clone(), spacing_us)?;
-    let (response, window_known) = search::response(sensor, &mut subset, components, sample_us, input.period.0);
-    let block_us = (20.0 * response.lag_us).max(1e6).max(20.0 * input.period.0);
-    let response = polish(&mut subset, response, components, window_known, sample_us);
-    let nuisances = NuisanceColumns::of(&subset, response, components, window_known, sample_us);
+    let mut subset = CalibrationSubset::collect(input, empty.clone())?;
+    let idle = input.idle.map(|idle| idle.0);
+    let found = Search::new(&subset, components, idle).response(sensor);
+    let response = found.response;
+    (subset.start_us, subset.pieces) = subset.lay_out(response.gap_us);
+    let nuisances = columns(&subset, &found, components, idle);
 
     let mut inferences = (input.inferences)()?;
-    let mut readings = ReadingBuffer::new((input.power)()?, input.survey, spacing_us);
-    let mut pass = Pass::new(&empty, response, components, nuisances, block_us);
+    let mut readings = ReadingBuffer::new((input.power)()?, input.survey);
+    let span_us = super::clock::since_us(input.survey.end_ns, input.survey.origin_ns);
+    let mut pass = Pass::new(&empty, &found, components, nuisances, span_us);
     let mut batch = Batch::default();
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -53,9 +54,25 @@ pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
         raw.clear();
         readings.take(pass.timeline.start_us, pass.end_us() + response.delay_us, &mut samples, &mut raw)?;
         pass.take(&samples, &raw);
-        pass.forget(response.delay_us + response.window_us + 2e4 + sample_us);
+        pass.forget(response.reach_us() + 2e4 + sample_us);
     }
-    Ok(pass.finish(inferences.as_ref(), subset, response).conclude())
+    Ok(pass.finish(inferences.as_ref(), subset, found, idle).conclude())
+}
+
+/// The columns of what varies, with powers from the run's beginning.
+fn columns(subset: &CalibrationSubset, found: &Found, components: usize, idle: Option<f64>) -> NuisanceColumns {
+    let mut sums = NormalEquations::new(components, 1e6);
+    let mut weights = ReadingWeights::new(components, found.response).with_memory(found.memory);
+    weights.each(subset.start_us, &subset.pieces, &subset.samples, |s, row, touched| sums.add(s, row, touched));
+    sums.finish();
+    let count = sums.count.max(1) as f64;
+    let shares: Vec<f64> = sums.weights.iter().map(|w| w / count).collect();
+    let mean = sums.total / count;
+    let prior = Prior::above_idle(mean, idle, shares[components - 1]);
+    match solve::quick(&sums, &shares, mean, &prior).filter(|_| sums.count >= 64) {
+        Some(fit) => NuisanceColumns::of(&found.varied, found.response, &fit.watts, found.memory),
+        None => NuisanceColumns::none(),
+    }
 }
 
 /// One pass over inferences and readings.
@@ -63,30 +80,40 @@ struct Pass {
     timeline: Timeline,
     /// Timelines with other gaps between layers, for the columns of the gap.
     others: Vec<Timeline>,
-    parts: Vec<(ReadingWeights, NuisanceColumns, NormalEquations)>,
+    parts: Vec<Part>,
     counts: Vec<u64>,
+    span_us: f64,
+    /// From a reading back to the middle of its last conversion.
+    middle_us: f64,
+}
+
+/// What one thread adds up.
+struct Part {
+    weights: ReadingWeights,
+    nuisances: NuisanceColumns,
+    segments: Vec<Option<NormalEquations>>,
+    phases: Phases,
 }
 
 impl Pass {
-    fn new(
-        empty: &Timeline,
-        response: FittedResponse,
-        components: usize,
-        nuisances: NuisanceColumns,
-        block_us: f64,
-    ) -> Self {
-        let columns = components + nuisances.len();
-        // A fixed number of parts, so that the sums do not depend on the machine; a lag has to be followed in order.
-        let count = if response.lag_us > 0.0 { 1 } else { PARTS };
-        let part = || {
-            let weights = ReadingWeights::new(components, response);
-            (weights, nuisances.clone(), NormalEquations::new(columns, block_us))
+    fn new(empty: &Timeline, found: &Found, components: usize, nuisances: NuisanceColumns, span_us: f64) -> Self {
+        let response = found.response;
+        let kernel = response.kernel();
+        // A fixed number of parts, so that the sums do not depend on the machine; a memory has to be followed in order.
+        let in_order = kernel.keep > 0.0 || kernel.lag_us > 0.0 || kernel.since_last;
+        let part = || Part {
+            weights: ReadingWeights::new(components, response).with_memory(found.memory),
+            nuisances: nuisances.clone(),
+            segments: vec![None; SEGMENTS],
+            phases: Phases::new(2 * components, components + nuisances.len()),
         };
         Self {
             timeline: empty.clone().with_gap(response.gap_us),
             others: nuisances.gaps().iter().map(|&gap| empty.clone().with_gap(gap)).collect(),
-            parts: (0..count).map(|_| part()).collect(),
+            parts: (0..if in_order { 1 } else { PARTS }).map(|_| part()).collect(),
             counts: vec![0; components],
+            span_us,
+            middle_us: response.delay_us + 0.5 * kernel.conversion_us + response.smoothing_us,
         }
     }
 
@@ -101,16 +128,11 @@ impl Pass {
 
     fn take(&mut self, samples: &[Sample], raw: &[f64]) {
         count_readings(&self.timeline, raw, &mut self.counts);
-        let (timeline, others) = (&self.timeline, &self.others);
+        let (timeline, others, span_us, middle_us) = (&self.timeline, &self.others, self.span_us, self.middle_us);
         let length = samples.len().div_ceil(self.parts.len()).max(1);
-        self.parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|((weights, nuisances, sums), part)| {
-            for &sample in part {
-                if weights.weigh(timeline.start_us, &timeline.pieces, sample.at_us)
-                    && nuisances.weigh(timeline, others, sample.at_us)
-                {
-                    let (row, touched) = weights.weights();
-                    sums.add_with(sample, row, touched, &nuisances.values);
-                }
+        self.parts.par_iter_mut().zip(samples.par_chunks(length)).for_each(|(part, samples)| {
+            for &sample in samples {
+                part.take(sample, timeline, others, span_us, middle_us);
             }
         });
     }
@@ -122,23 +144,67 @@ impl Pass {
         self.others.iter_mut().for_each(|other| other.forget(before));
     }
 
-    fn finish(self, inferences: &dyn Inferences, subset: CalibrationSubset, response: FittedResponse) -> Gathered {
+    fn finish(
+        self,
+        inferences: &dyn Inferences,
+        subset: CalibrationSubset,
+        found: Found,
+        idle: Option<f64>,
+    ) -> Gathered {
         let layers = self.counts.len() - 1;
-        let sums = self.parts.into_iter().map(|(.., sums)| sums).reduce(|mut all, part| {
+        let columns = self.parts[0].nuisances.clone();
+        let merged = self.parts.into_iter().reduce(|mut all, part| {
             all.merge(part);
             all
         });
-        let mut sums = sums.unwrap_or_else(|| NormalEquations::new(layers + 1, 1e6));
-        sums.finish();
+        let (segments, phases) = merged.map_or_else(
+            || (Vec::new(), Phases::new(0, 0)),
+            |part| (part.segments.into_iter().flatten().collect(), part.phases),
+        );
         Gathered {
             layers,
             counts: inferences.counts(),
             diagnostics: inferences.diagnostics(),
             times: self.timeline.times,
-            response,
-            sums,
+            found,
+            columns,
+            segments,
+            phases,
             readings: self.counts,
             subset,
+            idle,
+        }
+    }
+}
+
+impl Part {
+    fn take(&mut self, sample: Sample, timeline: &Timeline, others: &[Timeline], span_us: f64, middle_us: f64) {
+        let whole = self.nuisances.weigh(timeline, others, sample);
+        let value = self.weights.weigh(timeline.start_us, &timeline.pieces, sample);
+        let Some(watts) = value.filter(|_| whole) else {
+            self.nuisances.forget();
+            return;
+        };
+        let (row, touched) = self.weights.weights();
+        let further = &self.nuisances.values;
+        let segment = (sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize;
+        let block_us = (span_us / SEGMENTS as f64).min(1e6);
+        let sums = self.segments[segment.min(SEGMENTS - 1)]
+            .get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
+        sums.add_with(Sample { watts, ..sample }, row, touched, further);
+        if let Some(phase) = timeline.phase(sample.at_us - middle_us) {
+            self.phases.add(phase, watts, row, touched, further);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.phases.merge(&other.phases);
+        for (mine, theirs) in self.segments.iter_mut().zip(other.segments) {
+            match (mine.as_mut(), theirs) {
+                (Some(mine), Some(theirs)) => mine.merge(theirs),
+                (None, Some(theirs)) => *mine = Some(theirs),
+                (_, None) => {}
+            }
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::choice::choose;
 use super::evidence::Evidence;
+use super::groups::{MEASURED_WITHIN, group};
 use super::method::Method;
-use super::quality::{LayerReport, Verdict};
+use super::quality::{LayerGroup, LayerReport, OutsidePower, Verdict};
 use super::share;
-use super::solve::{self, Solution, half_width};
-use super::survey::Survey;
+use super::solve::{self, Prior, Solution, half_width};
 use shared::engine::{Engine, Layer};
 use shared::units::Watts;
 
@@ -14,8 +14,6 @@ use shared::units::Watts;
 const MEASURED: f64 = 0.5;
 /// Above this, it leaves the power as unknown as before.
 const UNKNOWN: f64 = 0.9;
-/// A measured power has an interval of less than this to either side.
-const MEASURED_WITHIN: f64 = 0.15;
 
 /// The layers that a run measured, in execution order, with what the engine info says of them.
 #[derive(Debug, Default)]
@@ -51,36 +49,42 @@ pub(crate) struct LayerFigures {
     pub(crate) identified: f64,
     /// Layers in execution order.
     pub(crate) layers: Vec<LayerReport>,
+    /// Layers that are measured together.
+    pub(crate) groups: Vec<LayerGroup>,
     /// Power outside the layers.
-    pub(crate) outside: Option<Watts>,
+    pub(crate) outside: OutsidePower,
 }
 
 /// Works out the layers' figures. `mean` is the mean power over inferences and the time between them.
 pub(crate) fn layer_figures(
     measured: &MeasuredLayers,
     found: &Evidence,
-    survey: &Survey,
     asked: Method,
     mean: Option<Watts>,
     idle: Option<Watts>,
 ) -> LayerFigures {
     let layers = measured.names.len();
-    let solution = physical_solution(found, layers, mean);
+    let solution = physical_solution(found, layers, mean, idle);
     let ratio = |l: usize| solution.as_ref().map_or(1.0, |s| s.deviation[l] / s.prior_deviation[l].max(1e-12));
     let time: f64 = found.shares[..layers].iter().sum();
     let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).map(|l| found.shares[l]).sum();
     let identified = if time > 0.0 { told / time } else { 0.0 };
-    let (method, because) = choose(asked, identified, found, survey);
+    let (method, because) = choose(asked, identified, found);
     let mut watts: Option<Vec<f64>> = solution.as_ref().map(|s| s.watts.clone());
+    let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
     if let (Method::Share, Some(watts)) = (method, watts.as_mut()) {
-        share_out(measured, found, idle, watts);
+        if let Some(level) = share::level(&durations, watts) {
+            watts[..layers].fill(level);
+        }
     }
+    let deviation =
+        |s: &Solution, l: usize| if method == Method::Share { s.prior_deviation[l] } else { s.deviation[l] };
     let report = |l: usize| {
         let power = watts.as_ref().map(|w| w[l]);
-        let half = solution.as_ref().map(|s| half_width(s.deviation[l]));
+        let half = solution.as_ref().map(|s| half_width(deviation(s, l)));
         let verdict = match (power.zip(half), ratio(l), method) {
             (Some((p, half)), r, Method::Deconvolve) if r < MEASURED && half < MEASURED_WITHIN * p => Verdict::Measured,
-            (Some(_), r, _) if r < UNKNOWN => Verdict::Attributed,
+            (Some(_), r, Method::Deconvolve) if r < UNKNOWN => Verdict::Attributed,
             _ => Verdict::NotIdentifiable,
         };
         let runtime = found.times.mean(l);
@@ -102,30 +106,25 @@ pub(crate) fn layer_figures(
             window_rows: None,
         }
     };
-    let reports = (0..layers).map(report).collect();
-    LayerFigures { method, because, identified, layers: reports, outside: watts.map(|w| Watts(w[layers])) }
+    let reports: Vec<LayerReport> = (0..layers).map(report).collect();
+    let groups = if method == Method::Deconvolve { group(&reports, found) } else { Vec::new() };
+    let outside = OutsidePower {
+        power: watts.map(|w| Watts(w[layers])),
+        half: solution.as_ref().map(|s| Watts(half_width(s.deviation[layers]))),
+        measured: ratio(layers) < MEASURED,
+    };
+    LayerFigures { method, because, identified, layers: reports, groups, outside }
 }
 
-/// The fit where it can be true, else the mean for every layer. A handful of inferences can put the layers below nothing
+/// The fit where it can be true, else the level for every layer. A handful of inferences can put the layers below nothing
 /// and the time between them above everything: no answer.
-fn physical_solution(found: &Evidence, layers: usize, mean: Option<Watts>) -> Option<Solution> {
+fn physical_solution(found: &Evidence, layers: usize, mean: Option<Watts>, idle: Option<Watts>) -> Option<Solution> {
     let physical = |s: &Solution| s.watts.iter().zip(&found.shares[..layers]).map(|(w, t)| w * t).sum::<f64>() > 0.0;
-    let ignorant = || mean.map(|mean| solve::ignorant(layers + 1, &found.shares, mean.0, 0.0));
+    let ignorant = || {
+        mean.map(|mean| {
+            let prior = Prior::above_idle(mean.0, idle.map(|idle| idle.0), found.shares[layers]);
+            solve::ignorant(&found.shares, mean.0, 0.0, &prior)
+        })
+    };
     found.solution.clone().filter(physical).or_else(ignorant)
-}
-
-/// Shares the layers' energy out by activity; the layers' energy as a whole stays. `watts` are the components' powers.
-fn share_out(measured: &MeasuredLayers, found: &Evidence, idle: Option<Watts>, watts: &mut [f64]) {
-    let layers = measured.names.len();
-    let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
-    let time: f64 = durations.iter().sum();
-    if time <= 0.0 {
-        return;
-    }
-    let level = durations.iter().zip(watts.iter()).map(|(d, p)| d * p).sum::<f64>() / time;
-    let shortest = durations.iter().copied().filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min);
-    let activities: Vec<Option<f64>> =
-        (0..layers).map(|l| share::activity(measured.engine_layer(l)?, durations[l], shortest)).collect();
-    let idle = idle.map_or(0.6 * level, |idle| idle.0);
-    watts[..layers].copy_from_slice(&share::share(&durations, &activities, level, idle));
 }

@@ -2,11 +2,12 @@
 
 use super::clock::{ClockUnwrap, Stretch, since_us};
 use super::refresh::{self, BLOCK};
+use super::response::scaled;
 use super::span::Span;
 use super::step::{self, StepAnswer};
 use super::trace::Trace;
 use shared::run_folder::{Diagnostics, PowerReading, PowerReadings};
-use shared::sensor::SensorResponse;
+use shared::sensor::{SensorFamily, SensorResponse};
 use shared::units::{Micros, Milliamps, Millis};
 use std::io;
 
@@ -30,6 +31,8 @@ pub struct SensorReport {
     /// fit found it.
     #[serde(flatten)]
     pub response: SensorResponse,
+    /// The chip's family and settings, where the agent recorded them; its times are corrected for the chip's oscillator.
+    pub family: Option<SensorFamily>,
     /// How the log answered its largest step, if there is one.
     pub step: Option<StepAnswer>,
     /// Where window and lag come from: `manifest`, `given`, `step in the log`, `fit`, `unknown`.
@@ -89,18 +92,26 @@ pub struct Survey {
 /// # Errors
 /// When the log cannot be read.
 pub fn survey(log: impl PowerReadings, known: SensorResponse) -> io::Result<Survey> {
-    survey_span(log, known, None)
+    survey_span(log, &Known { response: known, ..Known::default() })
 }
 
-/// As [`survey`], and looks at a span of the log's own stamps besides: from one moment to another in Unix ns.
+/// What is known of a log before it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Known {
+    /// The sensor's response.
+    pub response: SensorResponse,
+    /// The chip's family, which says more.
+    pub family: Option<SensorFamily>,
+    /// A span that is looked at besides, from one moment to another in Unix ns of the log's own stamps.
+    pub bounds_ns: Option<(i64, i64)>,
+}
+
+/// As [`survey`], with more known beforehand.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn survey_span(
-    mut log: impl PowerReadings,
-    known: SensorResponse,
-    bounds_ns: Option<(i64, i64)>,
-) -> io::Result<Survey> {
+pub fn survey_span(mut log: impl PowerReadings, known: &Known) -> io::Result<Survey> {
+    let bounds_ns = known.bounds_ns;
     let mut unwrap = ClockUnwrap::default();
     let mut head: Vec<PowerReading> = Vec::new();
     let mut survey = Survey { span: Span::new(bounds_ns), ..Survey::default() };
@@ -134,7 +145,8 @@ pub fn survey_span(
     Ok(survey)
 }
 
-fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
+fn describe(survey: &mut Survey, head: &[PowerReading], all: &Known) {
+    let known = all.response;
     let origin = survey.origin_ns;
     let sensor = &mut survey.sensor;
     let mut steps: Vec<f64> = head.windows(2).map(|w| since_us(w[1].wall_ns, w[0].wall_ns)).collect();
@@ -150,7 +162,13 @@ fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
     let times: Vec<f64> = head.iter().map(|r| since_us(r.wall_ns, origin)).collect();
     let watts: Vec<f64> = head.iter().map(|r| r.power().0).collect();
     sensor.step = step::answer(&times, &watts);
-    sensor.response.refresh = known.refresh.or(found);
+    let nominal = all.family.map(SensorFamily::refresh).or(known.refresh);
+    // A chip's oscillator is off by a few percent: what the log shows is better than the nominal period.
+    let near = |found: &Micros| nominal.is_none_or(|n| (*found / n - 1.0).abs() < 0.1);
+    let known_refresh = found.filter(near).filter(|_| all.family.is_some()).or(nominal);
+    sensor.response.refresh = known_refresh.or(found);
+    sensor.family =
+        all.family.map(|family| scaled(family, sensor.response.refresh.map_or(1.0, |r| r / family.refresh())));
     let slow = sensor.sample_period() * 2.0;
     let (window, lag) = match sensor.step {
         Some(StepAnswer::Lag(lag)) if lag > slow => (None, Some(lag)),
@@ -159,7 +177,7 @@ fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
         None => (None, None),
     };
     let shown = SensorResponse { refresh: found, window, lag, delay: None };
-    sensor.response = known.or(shown);
+    sensor.response = SensorResponse { refresh: known_refresh, ..known }.or(shown);
     sensor.known_from = match (known.lag.or(known.window), sensor.step) {
         (Some(_), _) => "given",
         (None, Some(_)) => "step in the log",
