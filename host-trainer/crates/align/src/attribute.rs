@@ -1,5 +1,6 @@
 //! From inferences and readings to the power of each layer.
 
+use super::aliasing::{self, Tracker, averaged, findable};
 use super::batch::{Batch, Inferences};
 use super::calibration::CalibrationSubset;
 use super::evidence::{Evidence, Gathered};
@@ -9,11 +10,14 @@ use super::normal_equations::NormalEquations;
 use super::nuisance::NuisanceColumns;
 use super::pieces::Sample;
 use super::reading_buffer::ReadingBuffer;
+use super::refresh::Lattice;
+use super::response::scaled;
 use super::search::{Found, Search};
 use super::solve::{self, Prior};
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
+use shared::sensor::SensorFamily;
 use std::io;
 
 /// Sums that are made at the same time.
@@ -28,20 +32,55 @@ const SEGMENTS: usize = 16;
 pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
     let components = input.layers + 1;
     let sensor = &input.survey.sensor;
-    let sample_us = sensor.sample_period().0;
     let empty =
         Timeline::new(input.stamps, input.survey.origin_ns, &input.survey.stretches, input.layers, input.period);
     let mut subset = CalibrationSubset::collect(input, empty.clone())?;
     let idle = input.idle.map(|idle| idle.0);
-    let found = Search::new(&subset, components, idle).response(sensor);
-    let response = found.response;
-    (subset.start_us, subset.pieces) = subset.lay_out(response.gap_us);
+    let aliased = sensor.aliased();
+    let averaged = aliased.map(|family| averaged(family, sensor.read_period.into()));
+    let mut found = Search::new(&subset, components, idle).response(sensor, averaged);
+    let mut tracker = None;
+    if let Some((family, lattice)) =
+        aliased.filter(|f| findable(*f)).and_then(|family| renewals(&mut subset, &found, family, components, idle))
+    {
+        let raw = subset.samples.clone();
+        place(&mut subset.samples, lattice);
+        found = Search::new(&subset, components, idle).response(sensor, Some(family));
+        let powers = Search::new(&subset, components, idle).powers(found.response);
+        tracker = powers.map(|(watts, _)| Tracker::new(lattice, found.response, &watts));
+        // The columns are made from readings at their moments as the whole run has them.
+        if let Some(tracker) = &tracker {
+            (subset.start_us, subset.pieces) = subset.lay_out(found.response.gap_us);
+            subset.samples = raw;
+            tracker.clone().place(subset.start_us, &subset.pieces, &mut subset.samples);
+        }
+    }
+    (subset.start_us, subset.pieces) = subset.lay_out(found.response.gap_us);
     let nuisances = columns(&subset, &found, components, idle);
+    let gathered = run(input, &empty, subset, &found, nuisances, tracker.clone())?;
+    // The columns say how the answer changes with the response near where they were made: further off, once more from there.
+    let Some(better) = gathered.corrected() else { return Ok(gathered.conclude()) };
+    let Gathered { mut subset, .. } = gathered;
+    (subset.start_us, subset.pieces) = subset.lay_out(better.gap_us);
+    let found = Found { response: better, ..found };
+    let nuisances = columns(&subset, &found, components, idle);
+    Ok(run(input, &empty, subset, &found, nuisances, tracker)?.conclude())
+}
 
+/// Adds up all readings of a run.
+fn run(
+    input: &AttributionInput<'_>,
+    empty: &Timeline,
+    subset: CalibrationSubset,
+    found: &Found,
+    nuisances: NuisanceColumns,
+    mut tracker: Option<Tracker>,
+) -> io::Result<Gathered> {
+    let response = found.response;
     let mut inferences = (input.inferences)()?;
     let mut readings = ReadingBuffer::new((input.power)()?, input.survey);
     let span_us = super::clock::since_us(input.survey.end_ns, input.survey.origin_ns);
-    let mut pass = Pass::new(&empty, &found, components, nuisances, span_us);
+    let mut pass = Pass::new(empty, found, input.layers + 1, nuisances, span_us);
     let mut batch = Batch::default();
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -53,10 +92,37 @@ pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
         samples.clear();
         raw.clear();
         readings.take(pass.timeline.start_us, pass.end_us() + response.delay_us, &mut samples, &mut raw)?;
+        if let Some(tracker) = &mut tracker {
+            tracker.place(pass.timeline.start_us, &pass.timeline.pieces, &mut samples);
+        }
         pass.take(&samples, &raw);
-        pass.forget(response.reach_us() + 2e4 + sample_us);
+        pass.forget(response.reach_us() + 2e4 + input.survey.sensor.sample_period().0);
     }
-    Ok(pass.finish(inferences.as_ref(), subset, found, idle).conclude())
+    let idle = input.idle.map(|idle| idle.0);
+    let noise = input.survey.sensor.noise.map_or(0.0, |noise| noise.0);
+    Ok(pass.finish(inferences.as_ref(), subset, found.clone(), (idle, noise)))
+}
+
+/// The renewals of a register that is read slower than it is renewed, with the family at the chip's own clock.
+fn renewals(
+    subset: &mut CalibrationSubset,
+    found: &Found,
+    family: SensorFamily,
+    components: usize,
+    idle: Option<f64>,
+) -> Option<(SensorFamily, Lattice)> {
+    (subset.start_us, subset.pieces) = subset.lay_out(found.response.gap_us);
+    let (watts, noise) = Search::new(subset, components, idle).powers(found.response)?;
+    let lattice = aliasing::find(subset, family, found.response, &watts, noise)?;
+    Some((scaled(family, lattice.period_us / family.refresh().0), lattice))
+}
+
+/// Puts readings at the moments of their renewals.
+fn place(samples: &mut Vec<Sample>, lattice: Lattice) {
+    for sample in samples.iter_mut() {
+        sample.at_us = lattice.moment(lattice.renewal(sample.at_us));
+    }
+    samples.dedup_by(|later, earlier| later.at_us <= earlier.at_us);
 }
 
 /// The columns of what varies, with powers from the run's beginning.
@@ -93,6 +159,8 @@ struct Part {
     nuisances: NuisanceColumns,
     segments: Vec<Option<NormalEquations>>,
     phases: Phases,
+    /// Powers known beforehand.
+    known: Vec<f64>,
 }
 
 impl Pass {
@@ -106,6 +174,7 @@ impl Pass {
             nuisances: nuisances.clone(),
             segments: vec![None; SEGMENTS],
             phases: Phases::new(2 * components, components + nuisances.len()),
+            known: nuisances.watts().to_vec(),
         };
         Self {
             timeline: empty.clone().with_gap(response.gap_us),
@@ -149,7 +218,7 @@ impl Pass {
         inferences: &dyn Inferences,
         subset: CalibrationSubset,
         found: Found,
-        idle: Option<f64>,
+        (idle, noise): (Option<f64>, f64),
     ) -> Gathered {
         let layers = self.counts.len() - 1;
         let columns = self.parts[0].nuisances.clone();
@@ -173,6 +242,7 @@ impl Pass {
             readings: self.counts,
             subset,
             idle,
+            noise,
         }
     }
 }
@@ -187,13 +257,13 @@ impl Part {
         };
         let (row, touched) = self.weights.weights();
         let further = &self.nuisances.values;
-        let segment = (sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize;
+        let segment = ((sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize).min(SEGMENTS - 1);
         let block_us = (span_us / SEGMENTS as f64).min(1e6);
-        let sums = self.segments[segment.min(SEGMENTS - 1)]
+        let sums = self.segments[segment]
             .get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
         sums.add_with(Sample { watts, ..sample }, row, touched, further);
-        if let Some(phase) = timeline.phase(sample.at_us - middle_us) {
-            self.phases.add(phase, watts, row, touched, further);
+        if let Some(phase) = timeline.phase(sample.at_us - middle_us).filter(|_| !self.known.is_empty()) {
+            self.phases.add(phase, watts, (row, touched), further, &self.known);
         }
     }
 

@@ -22,7 +22,7 @@ pub struct FitChecks {
     pub predicted: Option<f64>,
     /// Scatter of the answer between parts of the run over what the noise explains, as variances.
     pub stability: Option<f64>,
-    /// Mean square of residuals between phases of an inference over the noise's: 1 for a response that is right.
+    /// Mean residuals of the phases of an inference, squared, over what scatter explains: 1 for a response that is right.
     pub lack_of_fit: Option<f64>,
     /// What the variances of the fit were multiplied by in all.
     pub inflation: f64,
@@ -115,6 +115,8 @@ pub(crate) struct Gathered {
     pub(crate) subset: CalibrationSubset,
     /// Idle power in watts.
     pub(crate) idle: Option<f64>,
+    /// The sensor's own noise in watts.
+    pub(crate) noise: f64,
 }
 
 /// The mean power, and the fit behind it.
@@ -125,7 +127,25 @@ struct Fit {
     checks: FitChecks,
 }
 
+/// Steps of a nuisance parameter beyond which its column, made at the response, no longer describes it.
+const LINEAR: f64 = 4.0;
+
 impl Gathered {
+    /// A response that explains all readings better than the one that the run's beginning gave, if it lies so far off
+    /// that the columns do not reach there.
+    pub(crate) fn corrected(&self) -> Option<FittedResponse> {
+        let size = self.layers + 1;
+        let mut sums = NormalEquations::new(size + self.columns.len(), 1e6);
+        self.segments.iter().for_each(|part| sums.merge(part.clone()));
+        let count = sums.count.max(1) as f64;
+        let shares: Vec<f64> = sums.weights[..size].iter().map(|w| w / count).collect();
+        let mean = sums.total / count;
+        let prior = Prior::above_idle(mean, self.idle, shares[size - 1]).with_nuisances(self.columns.spreads());
+        let fit = solve::quick(&sums, &shares, mean, &prior)?;
+        let far = fit.nuisances.iter().any(|n| n.abs() > LINEAR);
+        far.then(|| self.columns.corrected(self.found.response, &fit.nuisances, 1.0))
+    }
+
     /// What it all comes to.
     pub(crate) fn conclude(mut self) -> Evidence {
         let mut durations: Vec<f64> = (0..self.layers).map(|l| self.times.mean(l).0).collect();
@@ -198,7 +218,7 @@ impl Gathered {
         };
         let mean = corrected(&first);
         let first = solve::solve(sums, shares, mean, 1.0, &prior(mean)).unwrap_or(first);
-        let stable = stability(&self.segments, sums, &first);
+        let stable = stability(&self.segments, sums, &first, shares);
         fit.checks.stability = stable.as_ref().map(|s| s.pooled);
         fit.checks.lack_of_fit = self.phases.lack_of_fit(&first);
         fit.checks.predicted = self.predicted();
@@ -212,9 +232,28 @@ impl Gathered {
                 let total = fit.checks.inflation;
                 s.scale_deviations(|i| ((total - stable.pooled.max(1.0) + stable.each[i].max(1.0)) / total).sqrt());
             }
-            with_model_error(s, durations, self.found.response.gap_us, error)
+            with_model_error(s, durations, &self.timing(sums, &first), error)
         });
         fit
+    }
+
+    /// How far boundaries between layers are off: stamps are whole microseconds, the time between layers is one number for
+    /// all, and where readings scatter by more than the sensor's own noise, stamps that come late by a different time each
+    /// can be the reason. A boundary that moves by σ takes 0.4·σ from one layer on average and gives it to the other.
+    fn timing(&self, sums: &NormalEquations, solution: &Solution) -> Timing {
+        const STAMP_US: f64 = 0.3;
+        let kernel = self.found.response.kernel();
+        let own = self.noise * kernel.noise_gain(self.found.memory);
+        let excess = (solution.noise_watts.powi(2) - own * own).max(0.0);
+        let slope = self.columns.delay_column().map_or(0.0, |(column, step_us)| {
+            let at = self.layers + 1 + column;
+            sums.gram.at(at, at) / sums.freedom.max(1.0) / (step_us * step_us)
+        });
+        // As far as such a thing is likely: a callback comes within some tens of microseconds.
+        let jitter_us = if slope > 0.0 { (excess / slope).sqrt().min(10.0) } else { 0.0 };
+        let gap_us = 0.2 * self.found.response.gap_us;
+        let boundary_us = (STAMP_US.powi(2) + gap_us.powi(2) + (0.4 * jitter_us).powi(2)).sqrt();
+        Timing { boundary_us, spread: self.found.spread.clone() }
     }
 
     /// The share of the scatter of each half of the run that a fit to the other half predicts: 1 is all of it, 0 none.
@@ -235,21 +274,29 @@ impl Gathered {
     }
 }
 
-/// Adds what the timeline's own error does to each layer, and the error of the mean power. `durations` are in ms. A boundary that is off by `t` moves
-/// `t·(difference of power)` from one layer to its neighbour. Stamps are whole microseconds; gaps between layers, where
-/// they had to be found, are one number for all.
-fn with_model_error(mut solution: Solution, durations: &[f64], gap_us: f64, mean_error: f64) -> Solution {
-    const STAMP_US: f64 = 0.3;
+/// What is wrong besides noise.
+struct Timing {
+    /// How far a boundary between two layers may be off on average, µs.
+    boundary_us: f64,
+    /// How far powers under other responses that fit as well are off, W.
+    spread: Vec<f64>,
+}
+
+/// Adds what the timeline's own error does to each layer, what other responses that fit as well say, and the error of the
+/// mean power. `durations` are in ms. A boundary that is off by `t` moves `t·(difference of power)` from one layer to its
+/// neighbour.
+fn with_model_error(mut solution: Solution, durations: &[f64], timing: &Timing, mean_error: f64) -> Solution {
     let layers = durations.len() - 1;
-    let boundary_ms = (STAMP_US.powi(2) + (0.2 * gap_us).powi(2)).sqrt() * 1e-3;
+    let boundary_ms = timing.boundary_us * 1e-3;
     let watts = solution.watts.clone();
     for layer in 0..layers {
         let before = watts[if layer == 0 { layers } else { layer - 1 }];
         let after = watts[layer + 1];
         let steps = ((watts[layer] - before).powi(2) + (watts[layer] - after).powi(2)).sqrt();
         let error = boundary_ms / durations[layer].max(boundary_ms) * steps;
+        let other = timing.spread.get(layer).copied().unwrap_or(0.0);
         let most = solution.prior_deviation[layer].max(solution.deviation[layer]);
-        let variance = solution.deviation[layer].powi(2) + error * error;
+        let variance = solution.deviation[layer].powi(2) + error * error + other * other;
         solution.deviation[layer] = (variance.sqrt().min(most).powi(2) + mean_error * mean_error).sqrt();
     }
     solution

@@ -34,13 +34,21 @@ pub(crate) fn candidates(sensor: &SensorReport) -> (Vec<SensorFamily>, FamilySou
     let lag = if let Some(StepAnswer::Lag(lag)) = sensor.step { lag } else { sensor.lag() };
     if lag.0 > 8.0 * refresh.0 {
         let samples = lag / refresh + 0.5;
-        let near = INA_AVERAGES.into_iter().find(|n| (f64::from(*n) / samples - 1.0).abs() < 0.15);
+        let filtered = SensorFamily::Filtered { refresh, lag };
+        if sensor.response.refresh.is_none() {
+            return (vec![filtered], FamilySource::Step);
+        }
         // A third of the cycle lies between the usual settings: three channels or one.
-        let family = match near.filter(|_| sensor.response.refresh.is_some()) {
-            Some(samples) => SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh },
-            None => SensorFamily::Filtered { refresh, lag },
+        let mut near: Vec<u32> =
+            INA_AVERAGES.into_iter().filter(|n| (0.4..2.5).contains(&(f64::from(*n) / samples))).collect();
+        near.sort_by(|a, b| (f64::from(*a) / samples).ln().abs().total_cmp(&(f64::from(*b) / samples).ln().abs()));
+        let recursive = |samples| SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh };
+        return match near.first() {
+            Some(&first) if (f64::from(first) / samples - 1.0).abs() < 0.15 => {
+                (vec![recursive(first)], FamilySource::Step)
+            }
+            _ => (near.into_iter().map(recursive).chain([filtered]).collect(), FamilySource::Data),
         };
-        return (vec![family], FamilySource::Step);
     }
     let mut families = vec![SensorFamily::Window { refresh, window: refresh * 0.5 }];
     if sensor.response.refresh.is_some() {
@@ -54,7 +62,7 @@ pub(crate) fn candidates(sensor: &SensorReport) -> (Vec<SensorFamily>, FamilySou
             }
         }
     } else {
-        families[0] = SensorFamily::Window { refresh, window: refresh };
+        families = vec![SensorFamily::Meter { period: refresh }, SensorFamily::Window { refresh, window: refresh }];
     }
     (families, FamilySource::Data)
 }

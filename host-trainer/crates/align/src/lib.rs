@@ -14,6 +14,7 @@
 //! | what it comes to | [`evidence`], [`quality`]: the report; `groups`; [`idle`]; [`summary`]: its figures in words |
 //! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time; [`totals`]: from several networks |
 
+mod aliasing;
 pub mod attribute;
 pub mod batch;
 mod calibration;

@@ -36,6 +36,7 @@ struct Column {
 pub(crate) struct NuisanceColumns {
     columns: Vec<Column>,
     gaps: Vec<f64>,
+    watts: Vec<f64>,
     /// The columns of the reading last weighed.
     pub(crate) values: Vec<f64>,
 }
@@ -73,7 +74,7 @@ pub(crate) fn changed(varied: Varied, response: FittedResponse, by_us: f64) -> (
 impl NuisanceColumns {
     /// No columns.
     pub(crate) fn none() -> Self {
-        Self { columns: Vec::new(), gaps: Vec::new(), values: Vec::new() }
+        Self { columns: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() }
     }
 
     /// The columns of some parameters at a response, with powers from a fit before.
@@ -99,7 +100,7 @@ impl NuisanceColumns {
                 Column { varied, step_us, spread_us, up: weights(up), down: weights(down), width }
             })
             .collect();
-        Self { values: vec![0.0; columns.len()], columns, gaps }
+        Self { values: vec![0.0; columns.len()], columns, gaps, watts: watts.to_vec() }
     }
 
     /// The response with the nuisances that a fit found taken in, a part of the way.
@@ -112,6 +113,17 @@ impl NuisanceColumns {
     /// Spread of each parameter that is expected beforehand, in steps.
     pub(crate) fn spreads(&self) -> Vec<f64> {
         self.columns.iter().map(|c| c.spread_us / c.step_us).collect()
+    }
+
+    /// The powers that the columns were made with; empty where there are none.
+    pub(crate) fn watts(&self) -> &[f64] {
+        &self.watts
+    }
+
+    /// Which column is that of the delay, and its step in µs.
+    pub(crate) fn delay_column(&self) -> Option<(usize, f64)> {
+        let at = self.columns.iter().position(|c| c.varied == Varied::Delay)?;
+        Some((at, self.columns[at].step_us))
     }
 
     /// Number of columns.

@@ -72,10 +72,10 @@ pub(crate) fn layer_figures(
     let (method, because) = choose(asked, identified, found);
     let mut watts: Option<Vec<f64>> = solution.as_ref().map(|s| s.watts.clone());
     let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
-    if let (Method::Share, Some(watts)) = (method, watts.as_mut()) {
-        if let Some(level) = share::level(&durations, watts) {
-            watts[..layers].fill(level);
-        }
+    if let (Method::Share, Some(watts)) = (method, watts.as_mut())
+        && let Some(level) = share::level(&durations, watts)
+    {
+        watts[..layers].fill(level);
     }
     let deviation =
         |s: &Solution, l: usize| if method == Method::Share { s.prior_deviation[l] } else { s.deviation[l] };

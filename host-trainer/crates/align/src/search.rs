@@ -20,11 +20,21 @@ use rayon::prelude::*;
 use shared::sensor::SensorFamily;
 
 /// Readings, and pieces of the timeline, that families are compared on.
-const COMPARED: (usize, usize) = (1500, 80_000);
+const COMPARED: (usize, usize) = (1200, 50_000);
 /// Fewest readings that a search makes sense with.
 const FEWEST: usize = 64;
 /// Steps of Gauss and Newton's method.
 const STEPS: usize = 8;
+/// Scatter around a fit, over the sensor's own noise, above which the search goes on.
+const DOUBTFUL: f64 = 1.5;
+/// Places that it then goes on from.
+const PLACES: usize = 8;
+/// A fit with less than this much more scatter is as good as the best one.
+const MODE: f64 = 1.05;
+/// Log likelihood that a family with a parameter more has to gain.
+const SIMPLER: f64 = 5.0;
+/// Time between layers that the search begins with.
+const USUAL_GAP_US: f64 = 1.0;
 
 /// The response that was found.
 #[derive(Debug, Clone)]
@@ -39,6 +49,8 @@ pub(crate) struct Found {
     pub(crate) source: FamilySource,
     /// The families compared: each with its log likelihood on held-out readings less the best one's.
     pub(crate) compared: Vec<(SensorFamily, f64)>,
+    /// How far powers under other responses that fit as well lie from those under this one, in watts.
+    pub(crate) spread: Vec<f64>,
 }
 
 /// Searches a response.
@@ -61,84 +73,160 @@ impl<'a> Search<'a> {
         Self { subset, components, idle, count }
     }
 
-    /// The response of a sensor.
-    pub(crate) fn response(&mut self, sensor: &SensorReport) -> Found {
-        let (families, source) = candidates(sensor);
+    /// The response of a sensor, with `family` in place of what is known of it.
+    pub(crate) fn response(&mut self, sensor: &SensorReport, family: Option<SensorFamily>) -> Found {
+        let (families, source) = match family {
+            Some(family) => (vec![family], FamilySource::Manifest),
+            None => candidates(sensor),
+        };
         let start = |family| FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) };
         let slow = |family: SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
         if self.subset.samples.len() < FEWEST || slow(families[0]) || sensor.sample_period().0 <= 0.0 {
             let response = start(families[0]);
-            return Found { response, varied: Vec::new(), memory: 0.0, source, compared: vec![(families[0], 0.0)] };
+            let compared = vec![(families[0], 0.0)];
+            return Found { response, varied: Vec::new(), memory: 0.0, source, compared, spread: Vec::new() };
         }
         let free = source == FamilySource::Data;
-        let mut fits: Vec<(FittedResponse, f64)> =
-            families.iter().map(|&family| self.fit_family(start(family), free)).collect();
-        fits.sort_by(|a, b| b.1.total_cmp(&a.1));
-        self.count = self.subset.samples.len();
-        let varied = self.varied(free);
+        let mut starts: Vec<(f64, FittedResponse)> =
+            families.iter().flat_map(|&family| self.scan(start(family), free)).collect();
+        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        // The first places of the best three families go on.
+        let mut kept: Vec<FittedResponse> = Vec::new();
+        for (_, from) in &starts {
+            let same = kept.iter().filter(|k| same_kind(k.family, from.family)).count();
+            let kinds = kept.iter().filter(|k| !kept.iter().take_while(|o| o != k).any(|o| same_kind(o.family, k.family)));
+            if same < 2 && (same > 0 || kinds.count() < 3) {
+                kept.push(*from);
+            }
+        }
+        let mut fits: Vec<(FittedResponse, f64)> = kept
+            .into_par_iter()
+            .map(|from| self.descend(from, &self.varied(free, from.family), STEPS, 0.0).0)
+            .map(|r| (r, self.score(&self.subset.lay_out(r.gap_us), r)))
+            .collect();
+        // A meter without gaps has one parameter less: it need not predict better.
+        let plain = |f: &(FittedResponse, f64)| {
+            f.1 + if matches!(f.0.family, SensorFamily::Meter { .. }) { SIMPLER } else { 0.0 }
+        };
+        fits.sort_by(|a, b| plain(b).total_cmp(&plain(a)));
         let best = fits[0].1;
-        let compared: Vec<(SensorFamily, f64)> = fits.iter().map(|f| (f.0.family, f.1 - best)).collect();
-        let response = self.descend(fits[0].0, &varied, 5).0;
-        let memory = self.memory(response);
-        Found { response, varied, memory, source, compared }
+        let mut compared: Vec<(SensorFamily, f64)> = Vec::new();
+        for (response, score) in &fits {
+            if !compared.iter().any(|c| same_kind(c.0, response.family)) {
+                compared.push((response.family, score - best));
+            }
+        }
+        let varied = self.varied(free, fits[0].0.family);
+        let memory = self.memory(fits[0].0);
+        let (mut response, mut noise) = self.descend(fits[0].0, &varied, STEPS, memory);
+        let own = sensor.noise.map_or(0.0, |own| own.0) * response.kernel().noise_gain(memory);
+        let mut modes = Vec::new();
+        if noise > DOUBTFUL * own {
+            // The best place of all may be another: from more places, the best of which are kept apart.
+            let ends: Vec<(FittedResponse, f64)> = self
+                .places(response, free)
+                .into_par_iter()
+                .map(|from| self.descend(from, &varied, STEPS, memory))
+                .collect();
+            for (other, less) in ends.iter().copied() {
+                if less < noise {
+                    (response, noise) = (other, less);
+                }
+            }
+            modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
+        }
+        let spread = self.spread(response, &modes, memory);
+        self.count = self.subset.samples.len();
+        let response = self.descend(response, &varied, 4, memory).0;
+        Found { response, varied, memory, source, compared, spread }
     }
 
-    fn varied(&self, free: bool) -> Vec<Varied> {
+    /// How far powers under other responses that fit as well are from those under the best one.
+    fn spread(&self, best: FittedResponse, modes: &[FittedResponse], memory: f64) -> Vec<f64> {
+        let watts = |response| {
+            let sums = self.sums(response, memory, &mut NuisanceColumns::none());
+            self.quick(&sums, Vec::new()).map(|fit| fit.watts)
+        };
+        let Some(of_best) = watts(best).filter(|_| !modes.is_empty()) else { return Vec::new() };
+        let others: Vec<Vec<f64>> = modes.par_iter().filter_map(|mode| watts(*mode)).collect();
+        let count = others.len() as f64 + 1.0;
+        let square = |i: usize| others.iter().map(|o| (o[i] - of_best[i]).powi(2)).sum::<f64>() / count;
+        (0..of_best.len()).map(|i| square(i).sqrt()).collect()
+    }
+
+    /// Powers under a response, and the scatter of readings around them.
+    pub(crate) fn powers(&self, response: FittedResponse) -> Option<(Vec<f64>, f64)> {
+        let sums = self.sums(response, 0.0, &mut NuisanceColumns::none());
+        self.quick(&sums, Vec::new()).filter(|_| sums.count >= 16).map(|fit| (fit.watts, fit.noise_watts))
+    }
+
+    fn varied(&self, free: bool, family: SensorFamily) -> Vec<Varied> {
         let callback = self.subset.stamps == Stamps::Callback;
-        let conversion = free.then_some(Varied::Conversion);
+        let windows = matches!(
+            family,
+            SensorFamily::Window { .. } | SensorFamily::Block { .. } | SensorFamily::Recursive { .. }
+        );
+        let conversion = (free && windows).then_some(Varied::Conversion);
         let gap = callback.then_some(Varied::Gap);
         [Some(Varied::Delay), conversion, Some(Varied::Smoothing), gap].into_iter().flatten().collect()
     }
 
-    /// The best response of a family, and its log likelihood on held-out readings.
-    fn fit_family(&self, start: FittedResponse, free: bool) -> (FittedResponse, f64) {
+    /// The best delays of a family, each with the log likelihood on held-out readings.
+    fn scan(&self, start: FittedResponse, free: bool) -> Vec<(f64, FittedResponse)> {
         let refresh = start.family.refresh().0;
-        let laid = self.subset.lay_out(0.0);
+        let callback = self.subset.stamps == Stamps::Callback;
+        let gap_us = if callback { USUAL_GAP_US.min(self.subset.longest_gap_us()) } else { 0.0 };
+        let laid = self.subset.lay_out(gap_us);
         let mut starts: Vec<(f64, FittedResponse)> = Vec::new();
-        for smoothing in [0.03, 0.3].map(|part| part * self.subset.period_us().min(2000.0)) {
-            let from = FittedResponse { smoothing_us: smoothing, ..start };
-            let (low, high) = (-300.0 - 0.15 * refresh - smoothing, 300.0 + refresh.min(9000.0));
-            let step = (from.conversion_us() / 6.0).clamp(12.0, 90.0);
-            let delays: Vec<FittedResponse> = (0..=((high - low) / step) as usize)
-                .map(|k| FittedResponse { delay_us: low + k as f64 * step, ..from })
-                .collect();
-            let mut scored = self.scored(&laid, delays);
-            scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-            starts.extend(scored.first());
-            let apart = |s: &&(f64, FittedResponse)| (s.1.delay_us - scored[0].1.delay_us).abs() > 2.5 * step;
-            starts.extend(scored.iter().find(apart));
+        let window = matches!(start.family, SensorFamily::Window { .. });
+        let lengths: &[f64] = if free && window { &[1.0, 0.33] } else { &[1.0] };
+        for length in lengths {
+            for smoothing in [0.02, 0.2].map(|part| part * self.subset.period_us().min(2000.0)) {
+                let from = start.with_conversion(start.conversion_us() * length);
+                let from = FittedResponse { smoothing_us: smoothing, gap_us, ..from };
+                let (low, high) = (-300.0 - 0.15 * refresh - smoothing, 300.0 + refresh.min(9000.0));
+                let step = (from.conversion_us() / 4.0).clamp(20.0, 120.0);
+                let delays = (0..=((high - low) / step) as usize)
+                    .map(|k| FittedResponse { delay_us: low + k as f64 * step, ..from });
+                let mut scored = self.scored(&laid, delays.collect());
+                scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+                starts.extend(scored.first());
+                let apart = |s: &&(f64, FittedResponse)| (s.1.delay_us - scored[0].1.delay_us).abs() > 2.5 * step;
+                starts.extend(scored.iter().find(apart));
+            }
         }
-        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
-        starts.truncate(3);
-        if self.subset.stamps == Stamps::Callback {
-            starts = starts.iter().map(|s| self.gaps(s.1)).collect();
+        starts
+    }
+
+    /// Other places to begin at: delays around the one found as finely as layers are long, with other times between layers,
+    /// and more coarsely with conversions of other lengths.
+    fn places(&self, found: FittedResponse, free: bool) -> Vec<FittedResponse> {
+        let layers = self.components as f64 - 1.0;
+        let layer_us = self.subset.period_us() / (layers + 4.0);
+        let callback = self.subset.stamps == Stamps::Callback;
+        let gaps: &[f64] = if callback { &[1.0, 0.4, 2.0] } else { &[0.0] };
+        let mut tried = Vec::new();
+        for &gap_us in gaps {
+            let laid = self.subset.lay_out(gap_us.min(self.subset.longest_gap_us()));
+            let lengths: &[f64] = if free && gap_us == gaps[0] { &[1.0, 0.6, 1.6] } else { &[1.0] };
+            for &length in lengths {
+                let fine = if length == 1.0 { 1.0 } else { 3.0 };
+                let (step, steps) = (fine * layer_us.clamp(8.0, 60.0), (18.0 / fine) as i32);
+                let from = FittedResponse { smoothing_us: found.smoothing_us.max(5.0), gap_us, ..found };
+                let from = self.bounded(from.with_conversion(from.conversion_us() * length));
+                // The middle of the inference stays in place.
+                let middle = from.delay_us + (gap_us - found.gap_us) * (layers - 1.0) / 2.0;
+                let delays = (-steps..=steps)
+                    .map(|k| FittedResponse { delay_us: middle + f64::from(k) * step, ..from });
+                tried.extend(self.scored(&laid, delays.collect()));
+            }
         }
-        let varied = self.varied(free);
-        let ends: Vec<FittedResponse> = starts.par_iter().map(|s| self.descend(s.1, &varied, STEPS).0).collect();
-        let best = ends.into_par_iter().map(|r| (r, self.score(&self.subset.lay_out(r.gap_us), r)));
-        best.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((start, f64::NEG_INFINITY))
+        tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+        tried.into_iter().take(PLACES).map(|t| t.1).collect()
     }
 
     fn scored(&self, laid: &Layout, candidates: Vec<FittedResponse>) -> Vec<(f64, FittedResponse)> {
         candidates.into_par_iter().map(|r| (self.score(laid, r), r)).collect()
-    }
-
-    /// Tries gaps between layers; the middle of the inference stays near where it is.
-    fn gaps(&self, from: FittedResponse) -> (f64, FittedResponse) {
-        let longest = self.subset.longest_gap_us();
-        let layers = self.components as f64 - 1.0;
-        let tried = [0.0, 0.5, 1.0, 2.0, 3.5, 6.0, 10.0].into_par_iter().filter(|gap| *gap <= longest);
-        tried
-            .filter_map(|gap_us| {
-                let laid = self.subset.lay_out(gap_us);
-                let middle = from.delay_us + gap_us * (layers - 1.0) / 2.0;
-                let shift = gap_us * layers / 6.0;
-                let at = |k: i32| FittedResponse { gap_us, delay_us: middle + f64::from(k) * shift, ..from };
-                let tried = if gap_us > 0.0 { -2..=2 } else { 0..=0 };
-                tried.map(|k| (self.score(&laid, at(k)), at(k))).max_by(|a, b| a.0.total_cmp(&b.0))
-            })
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .unwrap_or((f64::NEG_INFINITY, from))
     }
 
     /// Log likelihood of the readings in use, each half under a fit to the other.
@@ -195,16 +283,22 @@ impl<'a> Search<'a> {
     }
 
     /// Steps of all parameters together to where the readings fit best; the noise that is left.
-    fn descend(&self, start: FittedResponse, varied: &[Varied], steps: usize) -> (FittedResponse, f64) {
+    fn descend(
+        &self,
+        start: FittedResponse,
+        varied: &[Varied],
+        steps: usize,
+        memory: f64,
+    ) -> (FittedResponse, f64) {
         let fit = |response| {
-            let sums = self.sums(response, 0.0, &mut NuisanceColumns::none());
+            let sums = self.sums(response, memory, &mut NuisanceColumns::none());
             self.quick(&sums, Vec::new()).filter(|_| sums.count >= 16)
         };
         let Some(mut current) = fit(start) else { return (start, f64::INFINITY) };
         let mut response = start;
         for _ in 0..steps {
-            let mut columns = NuisanceColumns::of(varied, response, &current.watts, 0.0);
-            let sums = self.sums(response, 0.0, &mut columns);
+            let mut columns = NuisanceColumns::of(varied, response, &current.watts, memory);
+            let sums = self.sums(response, memory, &mut columns);
             let Some(joint) = self.quick(&sums, columns.spreads()) else { break };
             let before = current.noise_watts;
             let mut part = 1.0;
@@ -257,6 +351,15 @@ impl<'a> Search<'a> {
         let theta = if rho < 0.0 { (1.0 - (1.0 - 4.0 * rho * rho).sqrt()) / (-2.0 * rho) } else { 0.0 };
         theta.min(kernel.keep)
     }
+}
+
+/// Whether two families differ in their times alone.
+fn same_kind(a: SensorFamily, b: SensorFamily) -> bool {
+    let samples = |family| match family {
+        SensorFamily::Block { samples, .. } | SensorFamily::Recursive { samples, .. } => samples,
+        _ => 0,
+    };
+    a.name() == b.name() && samples(a) == samples(b)
 }
 
 /// What readings differ by from what they should show of some powers; the mean is taken out.

@@ -8,7 +8,7 @@ use super::step::{self, StepAnswer};
 use super::trace::Trace;
 use shared::run_folder::{Diagnostics, PowerReading, PowerReadings};
 use shared::sensor::{SensorFamily, SensorResponse};
-use shared::units::{Micros, Milliamps, Millis};
+use shared::units::{Micros, Milliamps, Millis, Watts};
 use std::io;
 
 /// Readings of the log's beginning that are searched for a step.
@@ -27,6 +27,9 @@ pub struct SensorReport {
     /// Step of the current: the largest that all readings of the log's beginning are multiples of.
     #[serde(rename = "quantum_ma")]
     pub quantum: Option<Milliamps>,
+    /// The sensor's own noise: scatter of readings in the quietest stretches of the log's beginning, and no less than rounding.
+    #[serde(rename = "noise_w")]
+    pub noise: Option<Watts>,
     /// The response as far as it is known. Its refresh is absent where every reading is new; its delay is known only once a
     /// fit found it.
     #[serde(flatten)]
@@ -47,6 +50,12 @@ impl SensorReport {
     pub fn sample_period(&self) -> Micros {
         let read = Micros::from(self.read_period);
         self.response.refresh.filter(|refresh| *refresh > read).unwrap_or(read)
+    }
+
+    /// The chip's family, if readings come slower than its register renews: where a conversion lies within the cycle is
+    /// not seen then.
+    pub(crate) fn aliased(&self) -> Option<SensorFamily> {
+        self.family.filter(|family| family.refresh().0 <= Micros::from(self.read_period).0 * 1.02)
     }
 
     /// Time constant of the lag; 0 where none is known.
@@ -154,6 +163,7 @@ fn describe(survey: &mut Survey, head: &[PowerReading], all: &Known) {
     let read = Micros(steps.get(steps.len() / 2).copied().unwrap_or(0.0));
     sensor.read_period = read.into();
     sensor.quantum = quantum(head);
+    sensor.noise = noise(head, sensor.quantum);
     // The busiest of some blocks: a block of idle time shows few changes.
     let found = head.chunks(BLOCK).take(24).filter_map(|block| refresh::find(block, origin));
     let mut periods: Vec<f64> = found.map(|l| l.period_us).collect();
@@ -184,6 +194,20 @@ fn describe(survey: &mut Survey, head: &[PowerReading], all: &Known) {
         (None, None) => "unknown",
     }
     .into();
+}
+
+/// Scatter of the quietest tenth of blocks of readings; at least what rounding to the quantum makes.
+fn noise(readings: &[PowerReading], quantum: Option<Milliamps>) -> Option<Watts> {
+    const READINGS: usize = 256;
+    let scatter = |block: &[PowerReading]| {
+        let watts = |r: &PowerReading| r.power().0;
+        let mean = block.iter().map(watts).sum::<f64>() / block.len() as f64;
+        (block.iter().map(|r| (watts(r) - mean).powi(2)).sum::<f64>() / (block.len() - 1) as f64).sqrt()
+    };
+    let mut all: Vec<f64> = readings.chunks_exact(READINGS).map(scatter).collect();
+    all.sort_by(f64::total_cmp);
+    let rounding = quantum.map_or(0.0, |step| step.0 * readings.first().map_or(0.0, |r| r.voltage.0) * 1e-6 / 12_f64.sqrt());
+    all.get(all.len() / 10).map(|quiet| Watts(quiet.max(rounding)))
 }
 
 /// Greatest step of which all differences of the current are multiples, to a hundredth of a milliampere; `None` when
