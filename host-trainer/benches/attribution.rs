@@ -9,6 +9,7 @@ use align::run::Options;
 use rayon::prelude::*;
 use shared::engine;
 use shared::random::Random;
+use shared::run_folder::{LayerStamp, LayerTimes, Manifest, Rail, Sensor, Total};
 use shared::sensor::SensorFamily;
 use shared::units::{Micros, Millis, Watts};
 use simulate::{Load, LoadLayer};
@@ -51,18 +52,51 @@ fn sensors() -> Vec<(&'static str, SensorFamily, f64, Reader)> {
     let recursive = |samples| SensorFamily::Recursive { samples, conversion: us(140.0), cycle: us(840.0) };
     vec![
         ("meter 20 kHz", SensorFamily::Meter { period: us(50.0) }, 0.03, Reader::OwnStamps),
-        ("window 1.1/2.2 ms", SensorFamily::Window { refresh: us(2200.0), window: us(1100.0) }, 0.01, Reader::Polls(1300.0, 40.0)),
-        ("INA3221 AVG 1, 1.1 ms, 3 channels", SensorFamily::Recursive { samples: 1, conversion: us(1100.0), cycle: us(6600.0) }, 0.01, Reader::Polls(1300.0, 40.0)),
+        (
+            "window 1.1/2.2 ms",
+            SensorFamily::Window { refresh: us(2200.0), window: us(1100.0) },
+            0.01,
+            Reader::Polls(1300.0, 40.0),
+        ),
+        (
+            "INA3221 AVG 1, 1.1 ms, 3 channels",
+            SensorFamily::Recursive { samples: 1, conversion: us(1100.0), cycle: us(6600.0) },
+            0.01,
+            Reader::Polls(1300.0, 40.0),
+        ),
         ("INA3221 AVG 1, 0.84 ms", recursive(1), 0.025, Reader::Polls(400.0, 15.0)),
         ("INA3221 AVG 4, 0.84 ms", recursive(4), 0.025, Reader::Polls(400.0, 15.0)),
         ("INA3221 AVG 16, 0.84 ms", recursive(16), 0.025, Reader::Polls(400.0, 15.0)),
         ("INA3221 AVG 512, 0.84 ms", recursive(512), 0.025, Reader::Polls(400.0, 15.0)),
-        ("INA226 4 x 140 us, 0.84 ms", SensorFamily::Block { samples: 4, conversion: us(140.0), spacing: us(840.0) }, 0.025, Reader::Polls(400.0, 15.0)),
-        ("INA226 16 x 140 us, 0.28 ms", SensorFamily::Block { samples: 16, conversion: us(140.0), spacing: us(280.0) }, 0.025, Reader::Polls(1300.0, 40.0)),
+        (
+            "INA226 4 x 140 us, 0.84 ms",
+            SensorFamily::Block { samples: 4, conversion: us(140.0), spacing: us(840.0) },
+            0.025,
+            Reader::Polls(400.0, 15.0),
+        ),
+        (
+            "INA226 16 x 140 us, 0.28 ms",
+            SensorFamily::Block { samples: 16, conversion: us(140.0), spacing: us(280.0) },
+            0.025,
+            Reader::Polls(1300.0, 40.0),
+        ),
         ("mean 8.4 ms", SensorFamily::Meter { period: us(8400.0) }, 0.005, Reader::Polls(1300.0, 40.0)),
+        ("INA3221 AVG 1, read at 1 ms, chip known", recursive(1), 0.025, Reader::Polls(1000.0, 15.0)),
+        ("INA3221 AVG 1, read at 2.3 ms, chip known", recursive(1), 0.025, Reader::Polls(2300.0, 40.0)),
         ("INA3221 AVG 1, read at 1 ms", recursive(1), 0.025, Reader::Polls(1000.0, 15.0)),
         ("INA3221 AVG 1, read at 2.3 ms", recursive(1), 0.025, Reader::Polls(2300.0, 40.0)),
     ]
+}
+
+/// What the agent records of a chip: its nominal settings.
+fn manifest(board: &Board) -> Manifest {
+    let mut manifest = Manifest::new("net", "bench");
+    let sensor = Sensor::default().with_family(board.family);
+    manifest.power.rails = vec![Rail { label: "VDD_IN".into(), sensor, ..Rail::default() }];
+    manifest.power.total = Total::Rail(0);
+    let stamp = if board.callback { LayerStamp::Callback } else { LayerStamp::LayerEnd };
+    manifest.layer_times = LayerTimes { stamp, with_power: true, cycles_per_entry: 1 };
+    manifest
 }
 
 struct Arguments {
@@ -92,7 +126,11 @@ fn arguments() -> Arguments {
 
 fn main() {
     let asked = arguments();
-    let loads = [("resnet18", sample("resnet18", 0.2)), ("mobilenet_v2", sample("mobilenet_v2", 0.45)), ("random 160", random(160))];
+    let loads = [
+        ("resnet18", sample("resnet18", 0.2)),
+        ("mobilenet_v2", sample("mobilenet_v2", 0.45)),
+        ("random 160", random(160)),
+    ];
     println!(
         "{:<88} | {:>7} {:>8} {:>7} {:>7} {:>7} | {:>5} {:>14} {:>9} | {:>11}",
         "scenario", "error", "constant", "bound", "groups", "level", "hold", "of 'measured'", "att. n.i.", "of groups"
@@ -106,7 +144,14 @@ fn main() {
                         if !asked.only.iter().all(|only| name.contains(only)) {
                             continue;
                         }
-                        let board = Board { family, noise_w, quantum_w: if noise_w > 0.028 { 0.0 } else { 0.04 }, reader, disturbances, callback };
+                        let board = Board {
+                            family,
+                            noise_w,
+                            quantum_w: if noise_w > 0.028 { 0.0 } else { 0.04 },
+                            reader,
+                            disturbances,
+                            callback,
+                        };
                         scenario(&name, &board, load, runs, &asked);
                     }
                 }
@@ -121,7 +166,8 @@ fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments
         .map(|seed| {
             let run = board.run(load, runs, 100 + seed, asked.bound);
             let folder = tempfile::tempdir().unwrap();
-            let (judged, aligned) = judge(&run, None, folder.path(), &Options::default()).unwrap();
+            let known = name.contains("chip known").then(|| manifest(board));
+            let (judged, aligned) = judge(&run, known.as_ref(), folder.path(), &Options::default()).unwrap();
             if asked.verbose {
                 for (what, value) in align::summary::lines(&aligned.quality) {
                     println!("    {what:<20} {value}");

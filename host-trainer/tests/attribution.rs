@@ -48,7 +48,10 @@ fn honest(name: &str, all: &[Judged]) {
     let (layers, held) = (sum(&|j| j.layers), sum(&|j| j.held));
     assert!(held >= 0.8 * layers, "{name}: {held} of {layers} intervals hold: {all:?}");
     let (measured, right) = (sum(&|j| j.measured), sum(&|j| j.measured_held));
-    assert!(right >= 0.8 * measured, "{name}: {right} of {measured} measured layers are within their intervals: {all:?}");
+    assert!(
+        right >= 0.8 * measured,
+        "{name}: {right} of {measured} measured layers are within their intervals: {all:?}"
+    );
     for j in all {
         assert!(j.error <= 1.1 * j.constant + 0.01, "{name}: worse than a constant: {j:?}");
     }

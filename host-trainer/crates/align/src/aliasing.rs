@@ -162,9 +162,8 @@ const TOGETHER: usize = 256;
 impl Tracker {
     /// Starts at a lattice, with the response and powers that go with it.
     pub(crate) fn new(lattice: Lattice, response: FittedResponse, watts: &[f64]) -> Self {
-        let with = |by: f64| {
-            ReadingWeights::of_powers(watts, FittedResponse { delay_us: response.delay_us + by, ..response })
-        };
+        let with =
+            |by: f64| ReadingWeights::of_powers(watts, FittedResponse { delay_us: response.delay_us + by, ..response });
         Self { lattice, later: with(-SHIFT_US), earlier: with(SHIFT_US), at: with(0.0), last_renewal: None }
     }
 

@@ -13,7 +13,6 @@ use super::reading_buffer::ReadingBuffer;
 use super::refresh::Lattice;
 use super::response::scaled;
 use super::search::{Found, Search};
-use super::solve::{self, Prior};
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
@@ -125,19 +124,16 @@ fn place(samples: &mut Vec<Sample>, lattice: Lattice) {
     samples.dedup_by(|later, earlier| later.at_us <= earlier.at_us);
 }
 
-/// The columns of what varies, with powers from the run's beginning.
+/// The columns of what varies, with powers from the run's beginning. A second fit, with the columns of the first, has the
+/// better powers: scatter of stamps makes layers alike as long as it is not taken off.
 fn columns(subset: &CalibrationSubset, found: &Found, components: usize, idle: Option<f64>) -> NuisanceColumns {
-    let mut sums = NormalEquations::new(components, 1e6);
-    let mut weights = ReadingWeights::new(components, found.response).with_memory(found.memory);
-    weights.each(subset.start_us, &subset.pieces, &subset.samples, |s, row, touched| sums.add(s, row, touched));
-    sums.finish();
-    let count = sums.count.max(1) as f64;
-    let shares: Vec<f64> = sums.weights.iter().map(|w| w / count).collect();
-    let mean = sums.total / count;
-    let prior = Prior::above_idle(mean, idle, shares[components - 1]);
-    match solve::quick(&sums, &shares, mean, &prior).filter(|_| sums.count >= 64) {
-        Some(fit) => NuisanceColumns::of(&found.varied, found.response, &fit.watts, found.memory),
-        None => NuisanceColumns::none(),
+    let search = Search::all(subset, components, idle);
+    let first = search.powers_with(found, &mut NuisanceColumns::none());
+    let Some(watts) = first else { return NuisanceColumns::none() };
+    let mut columns = NuisanceColumns::of(&found.varied, found.response, &watts, found.memory);
+    match search.powers_with(found, &mut columns) {
+        Some(watts) => NuisanceColumns::of(&found.varied, found.response, &watts, found.memory),
+        None => columns,
     }
 }
 
@@ -259,8 +255,8 @@ impl Part {
         let further = &self.nuisances.values;
         let segment = ((sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize).min(SEGMENTS - 1);
         let block_us = (span_us / SEGMENTS as f64).min(1e6);
-        let sums = self.segments[segment]
-            .get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
+        let sums =
+            self.segments[segment].get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
         sums.add_with(Sample { watts, ..sample }, row, touched, further);
         if let Some(phase) = timeline.phase(sample.at_us - middle_us).filter(|_| !self.known.is_empty()) {
             self.phases.add(phase, watts, (row, touched), further, &self.known);

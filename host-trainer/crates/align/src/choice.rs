@@ -24,6 +24,9 @@ pub(crate) fn choose(asked: Method, identified: f64, found: &Evidence) -> (Metho
         _ if lag.0 > 5.0 * Micros::from(found.period).0 => {
             format!("the sensor's lag of {:.0} spans many inferences", Millis::from(lag))
         }
+        _ if found.checks.misfit => {
+            "readings scatter around the fit by more than sensor and stamps explain, so the response is not the sensor's".into()
+        }
         Some(excess) if excess > DOUBTFUL => {
             format!("residuals depend on what ran ({excess:.0} times the noise), so the response is not the sensor's")
         }

@@ -24,6 +24,10 @@ pub struct FitChecks {
     pub stability: Option<f64>,
     /// Mean residuals of the phases of an inference, squared, over what scatter explains: 1 for a response that is right.
     pub lack_of_fit: Option<f64>,
+    /// Scatter of readings around the fit over the sensor's own noise.
+    pub scatter: Option<f64>,
+    /// Whether the fit was given up, since neither the sensor's noise nor late stamps explain what it misses.
+    pub misfit: bool,
     /// What the variances of the fit were multiplied by in all.
     pub inflation: f64,
 }
@@ -127,6 +131,8 @@ struct Fit {
     checks: FitChecks,
 }
 
+/// Scatter of stamps beyond which it does not explain what a fit misses, µs.
+const INCREDIBLE_US: f64 = 25.0;
 /// Steps of a nuisance parameter beyond which its column, made at the response, no longer describes it.
 const LINEAR: f64 = 4.0;
 
@@ -223,16 +229,24 @@ impl Gathered {
         fit.checks.lack_of_fit = self.phases.lack_of_fit(&first);
         fit.checks.predicted = self.predicted();
         let excess = |ratio: Option<f64>| ratio.map_or(0.0, |r| (r - 1.0).max(0.0));
+        let timing = self.timing(sums, &first);
+        fit.checks.scatter = timing.scatter;
         fit.checks.inflation = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
         let error = sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt());
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
+        if timing.jitter_us > INCREDIBLE_US && timing.scatter.is_some_and(|s| s > 2.0) {
+            // Readings scatter by so much more than the sensor does that the response cannot be the sensor's.
+            fit.checks.misfit = true;
+            fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
+            return fit;
+        }
         fit.solution = solve::solve(sums, shares, mean, fit.checks.inflation, &prior(mean)).map(|mut s| {
             if let Some(stable) = &stable {
                 let total = fit.checks.inflation;
                 s.scale_deviations(|i| ((total - stable.pooled.max(1.0) + stable.each[i].max(1.0)) / total).sqrt());
             }
-            with_model_error(s, durations, &self.timing(sums, &first), error)
+            with_model_error(s, durations, &timing, error)
         });
         fit
     }
@@ -249,11 +263,11 @@ impl Gathered {
             let at = self.layers + 1 + column;
             sums.gram.at(at, at) / sums.freedom.max(1.0) / (step_us * step_us)
         });
-        // As far as such a thing is likely: a callback comes within some tens of microseconds.
-        let jitter_us = if slope > 0.0 { (excess / slope).sqrt().min(10.0) } else { 0.0 };
+        let jitter_us = if slope > 0.0 { (excess / slope).sqrt() } else { 0.0 };
         let gap_us = 0.2 * self.found.response.gap_us;
-        let boundary_us = (STAMP_US.powi(2) + gap_us.powi(2) + (0.4 * jitter_us).powi(2)).sqrt();
-        Timing { boundary_us, spread: self.found.spread.clone() }
+        let boundary_us = (STAMP_US.powi(2) + gap_us.powi(2) + (0.4 * jitter_us.min(10.0)).powi(2)).sqrt();
+        let scatter = (own > 0.0).then(|| solution.noise_watts / own);
+        Timing { boundary_us, jitter_us, scatter, spread: self.found.spread.clone() }
     }
 
     /// The share of the scatter of each half of the run that a fit to the other half predicts: 1 is all of it, 0 none.
@@ -278,6 +292,10 @@ impl Gathered {
 struct Timing {
     /// How far a boundary between two layers may be off on average, µs.
     boundary_us: f64,
+    /// Scatter of the stamps that would explain all scatter beyond the sensor's own noise, µs.
+    jitter_us: f64,
+    /// Scatter of the readings around the fit over the sensor's own noise.
+    scatter: Option<f64>,
     /// How far powers under other responses that fit as well are off, W.
     spread: Vec<f64>,
 }

@@ -47,7 +47,7 @@ pub(crate) fn candidates(sensor: &SensorReport) -> (Vec<SensorFamily>, FamilySou
             Some(&first) if (f64::from(first) / samples - 1.0).abs() < 0.15 => {
                 (vec![recursive(first)], FamilySource::Step)
             }
-            _ => (near.into_iter().map(recursive).chain([filtered]).collect(), FamilySource::Data),
+            _ => (std::iter::once(filtered).chain(near.into_iter().map(recursive)).collect(), FamilySource::Data),
         };
     }
     let mut families = vec![SensorFamily::Window { refresh, window: refresh * 0.5 }];

@@ -92,8 +92,7 @@ impl Phases {
         let weight = |m: &(f64, f64)| 1.0 / m.1.max(floor);
         let mean = means.iter().map(|m| m.0 * weight(m)).sum::<f64>() / means.iter().map(weight).sum::<f64>();
         let squares: f64 = means.iter().map(|m| (m.0 - mean).powi(2) * weight(m)).sum();
-        let told =
-            |i: usize| 1.0 - (solution.deviation[i] / solution.prior_deviation[i].max(1e-12)).powi(2).min(1.0);
+        let told = |i: usize| 1.0 - (solution.deviation[i] / solution.prior_deviation[i].max(1e-12)).powi(2).min(1.0);
         let fitted = (0..solution.watts.len()).map(told).sum::<f64>() + solution.nuisances.len() as f64;
         let freedom = means.len() as f64 - 1.0 - fitted;
         (freedom >= 4.0).then(|| squares / freedom)
@@ -141,9 +140,8 @@ pub(crate) fn stability(
         variance.iter_mut().zip(moves(&own)).for_each(|(v, m)| *v += m * m * count / (count - 1.0));
     }
     let (noisy, posterior) = variances(covariance, &all.gram, noise, share);
-    let ratio: Vec<Option<f64>> = (0..size)
-        .map(|i| (noisy[i] > 0.3 * posterior[i]).then(|| variance[i] / noisy[i].max(1e-30)))
-        .collect();
+    let ratio: Vec<Option<f64>> =
+        (0..size).map(|i| (noisy[i] > 0.3 * posterior[i]).then(|| variance[i] / noisy[i].max(1e-30))).collect();
     let told: Vec<f64> = ratio.iter().flatten().copied().collect();
     if told.is_empty() {
         return None;
@@ -161,7 +159,62 @@ fn variances(covariance: &Symmetric, gram: &Symmetric, noise: f64, share: &[f64]
     let row = |i: usize| -> Vec<f64> { (0..covariance.size).map(|j| covariance.at(j, i) - common[j]).collect() };
     let quadratic = |row: &[f64]| row.iter().zip(gram.times(row)).map(|(a, b)| a * b).sum::<f64>() / noise;
     let whole: f64 = common.iter().zip(&weighted).map(|(a, w)| a * w).sum();
-    (0..share.len())
-        .map(|i| (quadratic(&row(i)), (covariance.at(i, i) - 2.0 * common[i] + whole).max(1e-30)))
-        .unzip()
+    (0..share.len()).map(|i| (quadratic(&row(i)), (covariance.at(i, i) - 2.0 * common[i] + whole).max(1e-30))).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pieces::Sample;
+    use super::super::solve::{self, Prior};
+    use super::*;
+    use shared::random::Random;
+
+    const SIZE: usize = 4;
+
+    /// Readings that see parts of neighbouring components, with noise and what comes back in some phases and some parts.
+    fn fitted(phase_off: f64, part_off: f64) -> (f64, f64) {
+        let mut random = Random::new(3);
+        let truth = [9.0, 6.0, 7.0, 5.0];
+        let mut parts: Vec<NormalEquations> = (0..8).map(|_| NormalEquations::new(SIZE, 1e9)).collect();
+        let mut phases = Phases::new(4 * SIZE, SIZE);
+        for k in 0..4000 {
+            let (i, place) = (k % SIZE, random.uniform());
+            let mut row = vec![0.0; SIZE];
+            row[i] += 1.0 - place;
+            row[(i + 1) % SIZE] += place;
+            let touched: Vec<u32> = (0..SIZE as u32).collect();
+            let bend = phase_off * (std::f64::consts::TAU * 2.0 * place).sin();
+            let part = k / 500;
+            let moved = if part % 2 == 0 { part_off * row[0] } else { 0.0 };
+            let watts = row.iter().zip(truth).map(|(a, p)| a * p).sum::<f64>() + 0.1 * random.normal() + bend + moved;
+            parts[part].add(Sample { at_us: k as f64, watts }, &row, &touched);
+            phases.add(4 * i + (4.0 * place) as usize, watts, (&row, &touched), &[], &truth);
+        }
+        parts.iter_mut().for_each(NormalEquations::finish);
+        let mut all = NormalEquations::new(SIZE, 1e9);
+        parts.iter().for_each(|part| all.merge(part.clone()));
+        let share = [0.25; SIZE];
+        let mean = all.total / all.count as f64;
+        let solution = solve::solve(&all, &share, mean, 1.0, &Prior::of_mean(mean)).expect("a solution");
+        let lack = phases.lack_of_fit(&solution).expect("enough phases");
+        (lack, stability(&parts, &all, &solution, &share).expect("enough parts").pooled)
+    }
+
+    #[test]
+    fn a_true_model_leaves_nothing_but_noise() {
+        let (lack, stable) = fitted(0.0, 0.0);
+        assert!((0.3..2.2).contains(&lack) && (0.3..2.2).contains(&stable), "{lack} {stable}");
+    }
+
+    #[test]
+    fn what_comes_back_in_a_phase_is_a_lack_of_fit() {
+        let (lack, _) = fitted(0.1, 0.0);
+        assert!(lack > 6.0, "{lack}");
+    }
+
+    #[test]
+    fn parts_of_the_run_that_disagree_are_unstable() {
+        let (_, stable) = fitted(0.0, 0.2);
+        assert!(stable > 4.0, "{stable}");
+    }
 }

@@ -17,7 +17,12 @@ pub(crate) enum Varied {
     Smoothing,
     /// Time between layers.
     Gap,
+    /// Scatter of the delay: callback stamps come late by a different time each.
+    Jitter,
 }
+
+/// Shift over which the effect of scatter is worked out, µs, and the scatter that its column stands for.
+const JITTER_US: (f64, f64) = (6.0, 3.0);
 
 /// One column: the response a step up and a step down.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ struct Column {
     spread_us: f64,
     up: ReadingWeights,
     down: ReadingWeights,
+    /// The response itself, where the column is a second difference.
+    middle: Option<ReadingWeights>,
     /// From the step down to the step up, in steps: less than two at the end of the range.
     width: f64,
 }
@@ -47,6 +54,7 @@ fn step(varied: Varied, response: FittedResponse) -> f64 {
         Varied::Delay | Varied::Conversion => (response.conversion_us() / 200.0).clamp(0.25, 4.0),
         Varied::Smoothing => (0.05 * response.smoothing_us).max(1.0),
         Varied::Gap => (0.02 * response.gap_us).max(0.05),
+        Varied::Jitter => JITTER_US.0,
     }
 }
 
@@ -68,6 +76,7 @@ pub(crate) fn changed(varied: Varied, response: FittedResponse, by_us: f64) -> (
             let us = to(response.gap_us, 0.0);
             (FittedResponse { gap_us: us, ..response }, us - response.gap_us)
         }
+        Varied::Jitter => (response, by_us),
     }
 }
 
@@ -84,8 +93,9 @@ impl NuisanceColumns {
             .iter()
             .map(|&varied| {
                 let step_us = step(varied, response);
-                let (up, above) = changed(varied, response, step_us);
-                let (down, below) = changed(varied, response, -step_us);
+                let moved = if varied == Varied::Jitter { Varied::Delay } else { varied };
+                let (up, above) = changed(moved, response, step_us);
+                let (down, below) = changed(moved, response, -step_us);
                 if varied == Varied::Gap {
                     gaps = vec![up.gap_us, down.gap_us];
                 }
@@ -94,10 +104,13 @@ impl NuisanceColumns {
                     Varied::Conversion => (0.3 * response.conversion_us()).max(20.0),
                     Varied::Smoothing => response.smoothing_us + 50.0,
                     Varied::Gap => response.gap_us + 3.0,
+                    // In steps: the square of the scatter over that of the column's.
+                    Varied::Jitter => 6.0 * step_us,
                 };
                 let weights = |response| ReadingWeights::of_powers(watts, response).with_memory(memory);
+                let middle = (varied == Varied::Jitter).then(|| weights(response));
                 let width = (above - below) / step_us;
-                Column { varied, step_us, spread_us, up: weights(up), down: weights(down), width }
+                Column { varied, step_us, spread_us, up: weights(up), down: weights(down), middle, width }
             })
             .collect();
         Self { values: vec![0.0; columns.len()], columns, gaps, watts: watts.to_vec() }
@@ -147,6 +160,12 @@ impl NuisanceColumns {
             let down = column.down.weigh(other.start_us, &other.pieces, sample).is_some();
             *value = (column.up.shows() - column.down.shows()) / column.width;
             whole &= up && down;
+            if let Some(middle) = &mut column.middle {
+                // Scatter σ adds σ²/2 times the second derivative.
+                whole &= middle.weigh(timeline.start_us, &timeline.pieces, sample).is_some();
+                let bend = column.up.shows() - 2.0 * middle.shows() + column.down.shows();
+                *value = 0.5 * (JITTER_US.1 / JITTER_US.0).powi(2) * bend;
+            }
         }
         whole
     }
@@ -156,6 +175,7 @@ impl NuisanceColumns {
         for column in &mut self.columns {
             column.up.forget();
             column.down.forget();
+            column.middle.iter_mut().for_each(ReadingWeights::forget);
         }
     }
 }

@@ -45,7 +45,8 @@ impl Kernel {
     /// Scatter of readings that were taken back to their conversions over that of the register's readings, if rounding
     /// makes it, with a running mean of weight `memory`.
     pub(crate) fn noise_gain(&self, memory: f64) -> f64 {
-        (1.0 + self.keep * self.keep - 2.0 * self.keep * memory).max(1e-3).sqrt() * (1.0 - memory) / (1.0 - self.keep)
+        (1.0 + self.keep * self.keep - 2.0 * self.keep * memory).max(1e-3).sqrt() * (1.0 - memory)
+            / (1.0 - self.keep)
             / (1.0 - memory * memory).sqrt()
     }
 }

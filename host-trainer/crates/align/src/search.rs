@@ -21,6 +21,8 @@ use shared::sensor::SensorFamily;
 
 /// Readings, and pieces of the timeline, that families are compared on.
 const COMPARED: (usize, usize) = (1200, 50_000);
+/// The same for a search that goes on.
+const SEARCHED: (usize, usize) = (2000, 160_000);
 /// Fewest readings that a search makes sense with.
 const FEWEST: usize = 64;
 /// Steps of Gauss and Newton's method.
@@ -28,7 +30,7 @@ const STEPS: usize = 8;
 /// Scatter around a fit, over the sensor's own noise, above which the search goes on.
 const DOUBTFUL: f64 = 1.5;
 /// Places that it then goes on from.
-const PLACES: usize = 8;
+const PLACES: usize = 10;
 /// A fit with less than this much more scatter is as good as the best one.
 const MODE: f64 = 1.05;
 /// Log likelihood that a family with a parameter more has to gain.
@@ -68,9 +70,26 @@ type Layout = (f64, Vec<Piece>);
 impl<'a> Search<'a> {
     /// Over the beginning of a run. `idle` is idle power in watts.
     pub(crate) fn new(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
-        let end = subset.pieces.get(COMPARED.1).map_or(f64::INFINITY, |p| p.end_us);
-        let count = subset.samples.partition_point(|s| s.at_us < end).min(COMPARED.0);
-        Self { subset, components, idle, count }
+        let mut search = Self { subset, components, idle, count: 0 };
+        search.count = search.readings(COMPARED);
+        search
+    }
+
+    /// Readings at the beginning, of which there are no more than some, and within so many pieces of the timeline.
+    fn readings(&self, (most, pieces): (usize, usize)) -> usize {
+        let end = self.subset.pieces.get(pieces).map_or(f64::INFINITY, |p| p.end_us);
+        self.subset.samples.partition_point(|s| s.at_us < end).min(most)
+    }
+
+    /// Over all readings of the beginning.
+    pub(crate) fn all(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
+        Self { subset, components, idle, count: subset.samples.len() }
+    }
+
+    /// Powers under a response that was found, with columns of what varies.
+    pub(crate) fn powers_with(&self, found: &Found, columns: &mut NuisanceColumns) -> Option<Vec<f64>> {
+        let sums = self.sums(found.response, found.memory, columns);
+        self.quick(&sums, columns.spreads()).filter(|_| sums.count >= 64).map(|fit| fit.watts)
     }
 
     /// The response of a sensor, with `family` in place of what is known of it.
@@ -90,12 +109,17 @@ impl<'a> Search<'a> {
         let mut starts: Vec<(f64, FittedResponse)> =
             families.iter().flat_map(|&family| self.scan(start(family), free)).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
-        // The first places of the best three families go on.
+        // The first places of the best three families go on, each with its conversions of one length.
         let mut kept: Vec<FittedResponse> = Vec::new();
+        let mut kinds: Vec<SensorFamily> = Vec::new();
         for (_, from) in &starts {
-            let same = kept.iter().filter(|k| same_kind(k.family, from.family)).count();
-            let kinds = kept.iter().filter(|k| !kept.iter().take_while(|o| o != k).any(|o| same_kind(o.family, k.family)));
-            if same < 2 && (same > 0 || kinds.count() < 3) {
+            if !kinds.iter().any(|kind| same_kind(*kind, from.family)) {
+                kinds.push(from.family);
+            }
+            let near = |k: &&FittedResponse| {
+                same_kind(k.family, from.family) && (k.conversion_us() / from.conversion_us()).ln().abs() < 0.1
+            };
+            if kinds.iter().take(3).any(|kind| same_kind(*kind, from.family)) && kept.iter().filter(near).count() < 2 {
                 kept.push(*from);
             }
         }
@@ -122,7 +146,8 @@ impl<'a> Search<'a> {
         let own = sensor.noise.map_or(0.0, |own| own.0) * response.kernel().noise_gain(memory);
         let mut modes = Vec::new();
         if noise > DOUBTFUL * own {
-            // The best place of all may be another: from more places, the best of which are kept apart.
+            // The best place of all may be another: from more places, over more readings.
+            self.count = self.readings(SEARCHED);
             let ends: Vec<(FittedResponse, f64)> = self
                 .places(response, free)
                 .into_par_iter()
@@ -162,13 +187,12 @@ impl<'a> Search<'a> {
 
     fn varied(&self, free: bool, family: SensorFamily) -> Vec<Varied> {
         let callback = self.subset.stamps == Stamps::Callback;
-        let windows = matches!(
-            family,
-            SensorFamily::Window { .. } | SensorFamily::Block { .. } | SensorFamily::Recursive { .. }
-        );
+        let windows =
+            matches!(family, SensorFamily::Window { .. } | SensorFamily::Block { .. } | SensorFamily::Recursive { .. });
         let conversion = (free && windows).then_some(Varied::Conversion);
         let gap = callback.then_some(Varied::Gap);
-        [Some(Varied::Delay), conversion, Some(Varied::Smoothing), gap].into_iter().flatten().collect()
+        let jitter = callback.then_some(Varied::Jitter);
+        [Some(Varied::Delay), conversion, Some(Varied::Smoothing), gap, jitter].into_iter().flatten().collect()
     }
 
     /// The best delays of a family, each with the log likelihood on held-out readings.
@@ -208,17 +232,35 @@ impl<'a> Search<'a> {
         let mut tried = Vec::new();
         for &gap_us in gaps {
             let laid = self.subset.lay_out(gap_us.min(self.subset.longest_gap_us()));
-            let lengths: &[f64] = if free && gap_us == gaps[0] { &[1.0, 0.6, 1.6] } else { &[1.0] };
-            for &length in lengths {
-                let fine = if length == 1.0 { 1.0 } else { 3.0 };
+            // Beside the length found, those that chips have: a sixth, a third or a half of the turn.
+            let turn = found.kernel().spacing_us;
+            let others = [turn / 6.0, turn / 3.0, turn / 2.0, found.conversion_us() * 1.6];
+            let lengths = others.into_iter().filter(|_| free && gap_us == gaps[0]).chain([found.conversion_us()]);
+            for length in lengths {
+                let fine = if length == found.conversion_us() { 1.0 } else { 3.0 };
                 let (step, steps) = (fine * layer_us.clamp(8.0, 60.0), (18.0 / fine) as i32);
                 let from = FittedResponse { smoothing_us: found.smoothing_us.max(5.0), gap_us, ..found };
-                let from = self.bounded(from.with_conversion(from.conversion_us() * length));
+                let from = self.bounded(from.with_conversion(length));
                 // The middle of the inference stays in place.
                 let middle = from.delay_us + (gap_us - found.gap_us) * (layers - 1.0) / 2.0;
-                let delays = (-steps..=steps)
-                    .map(|k| FittedResponse { delay_us: middle + f64::from(k) * step, ..from });
-                tried.extend(self.scored(&laid, delays.collect()));
+                let delays =
+                    (-steps..=steps).map(|k| FittedResponse { delay_us: middle + f64::from(k) * step, ..from });
+                let mut scored = self.scored(&laid, delays.collect());
+                scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+                // Apart from each other: one peak is begun at once.
+                for place in scored {
+                    let near = |t: &&(f64, FittedResponse)| {
+                        t.1.gap_us == gap_us
+                            && t.1.conversion_us() == place.1.conversion_us()
+                            && (t.1.delay_us - place.1.delay_us).abs() < 2.5 * step
+                    };
+                    let of_these = |t: &&(f64, FittedResponse)| {
+                        t.1.gap_us == gap_us && t.1.conversion_us() == place.1.conversion_us()
+                    };
+                    if !tried.iter().any(|t| near(&t)) && tried.iter().filter(of_these).count() < 3 {
+                        tried.push(place);
+                    }
+                }
             }
         }
         tried.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -283,13 +325,7 @@ impl<'a> Search<'a> {
     }
 
     /// Steps of all parameters together to where the readings fit best; the noise that is left.
-    fn descend(
-        &self,
-        start: FittedResponse,
-        varied: &[Varied],
-        steps: usize,
-        memory: f64,
-    ) -> (FittedResponse, f64) {
+    fn descend(&self, start: FittedResponse, varied: &[Varied], steps: usize, memory: f64) -> (FittedResponse, f64) {
         let fit = |response| {
             let sums = self.sums(response, memory, &mut NuisanceColumns::none());
             self.quick(&sums, Vec::new()).filter(|_| sums.count >= 16)

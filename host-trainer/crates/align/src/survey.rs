@@ -206,7 +206,8 @@ fn noise(readings: &[PowerReading], quantum: Option<Milliamps>) -> Option<Watts>
     };
     let mut all: Vec<f64> = readings.chunks_exact(READINGS).map(scatter).collect();
     all.sort_by(f64::total_cmp);
-    let rounding = quantum.map_or(0.0, |step| step.0 * readings.first().map_or(0.0, |r| r.voltage.0) * 1e-6 / 12_f64.sqrt());
+    let rounding =
+        quantum.map_or(0.0, |step| step.0 * readings.first().map_or(0.0, |r| r.voltage.0) * 1e-6 / 12_f64.sqrt());
     all.get(all.len() / 10).map(|quiet| Watts(quiet.max(rounding)))
 }
 
