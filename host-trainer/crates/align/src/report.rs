@@ -70,7 +70,11 @@ pub(crate) fn layer_figures(
     let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).map(|l| found.shares[l]).sum();
     let identified = if time > 0.0 { told / time } else { 0.0 };
     let (method, because) = choose(asked, identified, found);
-    let mut watts: Option<Vec<f64>> = solution.as_ref().map(|s| s.watts.clone());
+    // Where readings tell neither the layers nor the time outside them, a fit would only add its noise.
+    let unknown = (method == Method::Share && ratio(layers) >= MEASURED)
+        .then(|| mean.map(|mean| ignorance(found, layers, mean, idle)))
+        .flatten();
+    let mut watts: Option<Vec<f64>> = unknown.as_ref().or(solution.as_ref()).map(|s| s.watts.clone());
     let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
     if let (Method::Share, Some(watts)) = (method, watts.as_mut())
         && let Some(level) = share::level(&durations, watts)
@@ -120,11 +124,11 @@ pub(crate) fn layer_figures(
 /// and the time between them above everything: no answer.
 fn physical_solution(found: &Evidence, layers: usize, mean: Option<Watts>, idle: Option<Watts>) -> Option<Solution> {
     let physical = |s: &Solution| s.watts.iter().zip(&found.shares[..layers]).map(|(w, t)| w * t).sum::<f64>() > 0.0;
-    let ignorant = || {
-        mean.map(|mean| {
-            let prior = Prior::above_idle(mean.0, idle.map(|idle| idle.0), found.shares[layers]);
-            solve::ignorant(&found.shares, mean.0, 0.0, &prior)
-        })
-    };
-    found.solution.clone().filter(physical).or_else(ignorant)
+    found.solution.clone().filter(physical).or_else(|| mean.map(|mean| ignorance(found, layers, mean, idle)))
+}
+
+/// What is expected where nothing was measured but the mean power.
+fn ignorance(found: &Evidence, layers: usize, mean: Watts, idle: Option<Watts>) -> Solution {
+    let prior = Prior::above_idle(mean.0, idle.map(|idle| idle.0), found.shares[layers]);
+    solve::ignorant(&found.shares, mean.0, 0.0, &prior)
 }
