@@ -6,7 +6,7 @@
 //! `networks.csv` beside them holds whole-network totals. Any of these tables can be Parquet, with that ending, instead.
 //! Columns are found by name. The reference's are required, ours optional; unknown ones are passed over.
 
-use super::{NetworkTotal, Row, TrainingData};
+use super::data::{NetworkTotal, Row, TrainingData};
 use crate::features::LayerSpec;
 use crate::features::columns::{StoredColumn, reference_columns};
 use sha2::{Digest, Sha256};
