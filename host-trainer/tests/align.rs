@@ -1,6 +1,9 @@
 //! `host-trainer align` through the real binary.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod runs;
+
+use runs::{host_trainer, quality, write_run};
 use serde_json::Value;
 use shared::random::Random;
 use shared::run_folder::{Diagnostics, index_layers};
@@ -9,35 +12,11 @@ use simulate::{Load, LoadLayer, PollModel, SensorModel};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use study::simulate_logs;
 
 fn align(raw: &Path, results: &Path, options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
-        .args(["align", "--raw-data-dir"])
-        .arg(raw)
-        .arg("--result-dir")
-        .arg(results)
-        .args(options)
-        .output()
-        .unwrap()
-}
-
-fn quality(raw: &Path, options: &[&str]) -> Value {
-    let results = tempfile::tempdir().unwrap();
-    let output = align(raw, results.path(), &[options, &["--format", "json"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].clone()
-}
-
-fn write_run(root: &Path, model: &str, power: &[u8], latency: &[u8], idle_w: f64) -> PathBuf {
-    let folder = root.join(model);
-    fs::create_dir_all(folder.join("trt_profiling")).unwrap();
-    fs::write(folder.join(format!("{model}_power_log.log")), power).unwrap();
-    fs::write(folder.join("trt_profiling/trt_layer_latency.json"), latency).unwrap();
-    let idle = format!("{{\"timestamp\": \"20250128-133619\", \"avg_idle_power\": {}}}", idle_w * 1e6);
-    fs::write(root.join("idling_power.json"), idle).unwrap();
-    folder
+    host_trainer("align", raw, results, options)
 }
 
 fn network(layers: u32, constant: Option<f64>) -> Load {
