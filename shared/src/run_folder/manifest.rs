@@ -1,7 +1,7 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
 use super::counts::{Counts, Pass};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,8 @@ impl Manifest {
     /// When it cannot be read, or was written by a later version.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        let manifest: Self =
+            serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
         if manifest.schema_version > SCHEMA_VERSION {
             return Err(Failure::data(format!(
                 "has schema version {}, this program reads up to {}",
@@ -94,7 +95,7 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
         text.push(b'\n');
         write_atomic(path, &text)
     }

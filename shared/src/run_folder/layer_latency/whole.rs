@@ -3,7 +3,7 @@
 use super::cursor::LayerCursor;
 use super::entry::LayerEntry;
 use super::index::index_layers;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::fs::read_capped;
 use crate::limits;
 use crate::run_folder::diagnostics::Diagnostics;
@@ -34,7 +34,7 @@ pub enum LayerLatencyError {
 pub fn read_layer_latencies(path: &Path) -> Result<LayerLatencies, Failure> {
     let content = read_capped(path, limits::LAYER_LATENCY_BYTES)?;
     parse_layer_latencies(&content).map_err(|e| {
-        Failure::data(e.to_string())
+        Failure::from_error(Kind::Data, e)
             .at(path)
             .help("expected {\"layer name\": [[milliseconds, \"YYYYMMDD-HH:MM:SS.ffffff\"], ...]}")
     })
