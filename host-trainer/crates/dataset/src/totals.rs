@@ -1,10 +1,13 @@
-//! Totals of whole networks, `networks.csv`.
+//! Totals of whole networks, `networks.csv` or `networks.parquet`.
 
 use super::report::Report;
-use align::mapping::field;
+use super::text::filled;
 use align::statistics::LayerStatistics;
+use shared::failure::Failure;
 use shared::units::{Millijoules, Millis, Watts};
-use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tables::{ColumnData, TableFormat, write_table};
 
 /// A row of `networks.csv`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -57,36 +60,40 @@ impl NetworkRow {
     }
 }
 
-/// Renders `networks.csv`.
-#[must_use]
-pub fn render(rows: &[NetworkRow]) -> String {
-    let mut text = String::from(
-        "model,batch_size,runtime,power,energy,idle_power,net_energy,period,layers_runtime,layers_energy,power_error,\
-         method,device,made_from\n",
-    );
-    let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-    let ms = |v: Option<Millis>| number(v.map(|v| v.0));
-    let watts = |v: Option<Watts>| number(v.map(|v| v.0));
-    let mj = |v: Option<Millijoules>| number(v.map(|v| v.0));
-    for row in rows {
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
-            field(&row.model),
-            row.batch_size.unwrap_or(1),
-            ms(row.runtime),
-            watts(row.power),
-            mj(row.energy),
-            watts(row.idle),
-            mj(row.net_energy),
-            ms(row.period),
-            ms(row.layers_runtime),
-            mj(row.layers_energy),
-            watts(row.power_error),
-            field(&row.method),
-            field(&row.device),
-            row.made_from
-        );
+/// Writes the totals to `networks.csv` or `networks.parquet` of a folder, and removes the file of the other format.
+///
+/// # Errors
+/// When the file cannot be written, or the other one not be removed.
+pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<(), Failure> {
+    let text = |value: fn(&NetworkRow) -> &str| ColumnData::Texts(rows.iter().map(|row| filled(value(row))).collect());
+    let number = |value: fn(&NetworkRow) -> Option<f64>| ColumnData::Numbers(rows.iter().map(value).collect());
+    let batches = rows.iter().map(|row| Some(i64::from(row.batch_size.unwrap_or(1))));
+    let columns = vec![
+        ("model", text(|row| &row.model)),
+        ("batch_size", ColumnData::Integers(batches.collect())),
+        ("runtime", number(|row| row.runtime.map(|t| t.0))),
+        ("power", number(|row| row.power.map(|p| p.0))),
+        ("energy", number(|row| row.energy.map(|e| e.0))),
+        ("idle_power", number(|row| row.idle.map(|p| p.0))),
+        ("net_energy", number(|row| row.net_energy.map(|e| e.0))),
+        ("period", number(|row| row.period.map(|t| t.0))),
+        ("layers_runtime", number(|row| row.layers_runtime.map(|t| t.0))),
+        ("layers_energy", number(|row| row.layers_energy.map(|e| e.0))),
+        ("power_error", number(|row| row.power_error.map(|p| p.0))),
+        ("method", text(|row| &row.method)),
+        ("device", text(|row| &row.device)),
+        ("made_from", text(|row| &row.made_from)),
+    ];
+    write_table(&file(folder, format), columns)?;
+    for other in TableFormat::ALL.into_iter().filter(|other| *other != format) {
+        let path = file(folder, other);
+        if path.is_file() {
+            fs::remove_file(&path).map_err(|e| Failure::io(&path, "remove", &e))?;
+        }
     }
-    text
+    Ok(())
+}
+
+fn file(folder: &Path, format: TableFormat) -> PathBuf {
+    folder.join(format!("networks.{}", format.extension()))
 }

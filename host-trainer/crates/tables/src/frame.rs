@@ -1,5 +1,6 @@
 //! A table that was read.
 
+use crate::format::TableFormat;
 use crate::{csv, parquet};
 use polars::prelude::{ChunkFullNull, DataFrame, DataType, Float64Chunked, StringChunked};
 use shared::failure::Failure;
@@ -45,7 +46,10 @@ impl Frame {
     /// # Errors
     /// As [`Frame::from_csv`] and [`Frame::from_parquet`].
     pub fn parse(path: &Path, content: &[u8]) -> Result<Self, Failure> {
-        if is_parquet(path) { Self::from_parquet(path, content) } else { Self::from_csv(path, content) }
+        match TableFormat::of(path) {
+            TableFormat::Parquet => Self::from_parquet(path, content),
+            TableFormat::Csv => Self::from_csv(path, content),
+        }
     }
 
     /// Reads CSV: a header, fields separated by commas, quoted with `"` where needed, lines that end in LF or CR LF. A
@@ -163,16 +167,18 @@ impl Frame {
     /// # Errors
     /// The field is something other than a finite number.
     pub fn number(&self, row: usize, column: &str) -> Result<Option<f64>, Failure> {
-        let odd = |field: &str| self.error_in(row, format!("`{column}` is `{field}`, not a finite number"));
+        let refused = |field: &str| self.error_in(row, format!("`{column}` is `{field}`, not a finite number"));
         match self.columns.get(column) {
             None => Ok(None),
             Some(Cells::Number(cells)) => match cells.get(row) {
-                Some(number) if !number.is_finite() => Err(odd(&number.to_string())),
+                Some(number) if !number.is_finite() => Err(refused(&number.to_string())),
                 number => Ok(number),
             },
             Some(Cells::Text(_)) => match self.text(row, column)? {
                 None => Ok(None),
-                Some(field) => field.parse().ok().filter(|n: &f64| n.is_finite()).map(Some).ok_or_else(|| odd(field)),
+                Some(field) => {
+                    field.parse().ok().filter(|n: &f64| n.is_finite()).map(Some).ok_or_else(|| refused(field))
+                }
             },
             Some(Cells::Other(other)) => Err(self.wrong_type(column, other, "numbers")),
         }
@@ -213,11 +219,6 @@ impl Cells {
             other => Self::Other(format!("values of the type {other}")),
         })
     }
-}
-
-/// Whether a file is Parquet by its name.
-pub(crate) fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
 fn is_near(name: &str, wanted: &str) -> bool {
