@@ -86,14 +86,14 @@ fn sizes_and_counts_are_refused_before_anything_is_built() {
 }
 
 #[test]
-fn oddities_are_counted_past_a_limit() {
+fn diagnostics_are_counted_past_a_limit() {
     let layer = r#"{"Name": 1, "LayerType": 2, "Kernel": 3}"#;
     let text = format!(r#"{{"Layers": [{}]}}"#, vec![layer; 1_000].join(","));
     let (engine, diagnostics) = parse(text.as_bytes()).expect("layers");
     assert_eq!(engine.layers.len(), 1_000);
     assert_eq!(diagnostics.len(), limits::DIAGNOSTICS + 1);
     let last = &diagnostics[limits::DIAGNOSTICS];
-    assert!(last.message.contains("more oddities"), "{last}");
+    assert!(last.message.contains("more diagnostics"), "{last}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Ingest {
             // Parsed first: a file that holds no layers should fail here and not in `align`.
             let (_, diagnostics) = shared::engine::read(path)?;
             if !diagnostics.is_empty() {
-                printer.warn(format!("{}: {} oddities in the engine info", path.display(), diagnostics.len()));
+                printer.warn(format!("{}: {} diagnostics in the engine info", path.display(), diagnostics.len()));
             }
             import.engine_info = Some(read_capped(path, limits::ENGINE_INFO_BYTES)?);
         }

@@ -37,7 +37,7 @@ impl Notes {
     /// The list, with a last entry that counts what did not fit.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         if self.more > 0 {
-            let message = format!("{} more oddities are not listed", self.more);
+            let message = format!("{} more diagnostics are not listed", self.more);
             self.list.push(Diagnostic { layer: None, field: None, message });
         }
         self.list

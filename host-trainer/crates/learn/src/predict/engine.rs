@@ -299,7 +299,7 @@ fn diagnostics_in_short(diagnostics: &[Diagnostic]) -> Vec<String> {
     const SHOWN: usize = 5;
     let mut lines: Vec<String> = diagnostics.iter().take(SHOWN).map(ToString::to_string).collect();
     if diagnostics.len() > SHOWN {
-        lines.push(format!("… and {} more oddities in the engine info", diagnostics.len() - SHOWN));
+        lines.push(format!("… and {} more diagnostics of the engine info", diagnostics.len() - SHOWN));
     }
     lines
 }

@@ -78,8 +78,8 @@ impl EngineView<'_> {
             }
             @if self.diagnostics.len() > 5 {
                 div.note-box {
-                    details #oddities {
-                        summary { (self.diagnostics.len()) " oddities of the file" }
+                    details #diagnostics {
+                        summary { (self.diagnostics.len()) " diagnostics of the engine info" }
                         ul { @for diagnostic in &shown { li.wrap { (printable(&diagnostic.to_string())) } } }
                         @if shown.len() < self.diagnostics.len() { p.muted { "The first " (shown.len()) " of " (self.diagnostics.len()) "." } }
                     }
