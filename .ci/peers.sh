@@ -65,8 +65,8 @@ make_crate() {
 
 # --- the peers ---
 
-# ONNX's checker and runtime, scikit-learn.
-get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn)" scripts/requirements.txt; }
+# ONNX's checker and runtime, scikit-learn, pandas and pyarrow.
+get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn, pandas, pyarrow)" scripts/requirements.txt; }
 # An S3 server.
 get_moto() { environment "moto, an S3 server" .ci/requirements/moto.txt; }
 get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
