@@ -1,4 +1,4 @@
-//! The total parser: whatever layers a file holds, and a list of what was odd about it.
+//! The total parser: whatever layers a file holds, and a list of what was unexpected in it.
 //!
 //! The text is walked before anything is built from it ([`document`], [`scan`]), so that size, depth and number of
 //! layers are refused before they cost memory; then each layer is read alone ([`layer`], [`fields`]), so that a broken

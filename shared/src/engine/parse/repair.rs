@@ -2,7 +2,7 @@
 //! Runs only on a layer that the JSON parser refused.
 
 /// The same text as valid JSON, where the faults are ones that are known. Words that JSON does not have become strings,
-/// so that the field that holds one is named as odd.
+/// so that the field that holds one is named as unexpected.
 pub(super) fn repair(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
