@@ -23,13 +23,13 @@ pub(super) struct Dataset {
     /// Power that the tables hold.
     #[arg(long, value_enum, default_value_t)]
     power: PowerName,
-    /// Format of the training tables and of `networks`; `fit` reads both.
-    #[arg(long, value_enum, default_value_t)]
-    format: TableFormatName,
     /// Read layers as EdgeProfiler does, with its known faults: only three layer types, and a pooling layer's input size in
     /// place of its window.
     #[arg(long)]
     reference_compatible: bool,
+    /// Format of the training tables and of `networks`; `fit` reads both.
+    #[arg(long, value_enum, default_value_t)]
+    format: TableFormatName,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -39,6 +39,17 @@ pub struct Import {
 
 /// Writes a run folder `<root>/<model>/` with everything that was imported. Returns the names of the files written.
 ///
+/// ```
+/// use ingest::{Import, tables, write};
+///
+/// let (power, _) = tables::power(b"t_us,V,A\n0,5.0,1.2\n100,5.0,1.3\n")?;
+/// let import = Import { power, power_source: Some(("csv".into(), "power".into())), ..Import::default() };
+/// let root = tempfile::tempdir()?;
+/// let written = write(root.path(), "lenet", &import)?;
+/// assert!(written.contains(&"lenet/lenet_power_log.log".to_owned()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When there is nothing to write, or whatever the file system says.
 pub fn write(root: &Path, model: &str, import: &Import) -> Result<Vec<String>, Failure> {

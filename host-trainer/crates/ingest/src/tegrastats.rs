@@ -25,6 +25,15 @@ pub struct Log {
 /// Reads a log. `rail` names the rail to read, else the board's total is looked for. Lines without a time of their own,
 /// and lines of the same second, are `interval_ms` apart.
 ///
+/// ```
+/// let log = b"01-28-2025 13:38:25 RAM 1/2MB VDD_IN 5990mW/6000mW VDD_SOC 1mW/1mW\n\
+///             01-28-2025 13:38:26 RAM 1/2MB VDD_IN 6010mW/6000mW VDD_SOC 1mW/1mW\n";
+/// let log = ingest::tegrastats::read(&log[..], None, 1000.0)?;
+/// assert_eq!(log.rail.as_deref(), Some("VDD_IN"));
+/// assert_eq!(log.power.iter().map(|reading| reading.power().0).collect::<Vec<_>>(), [5.99, 6.01]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// Whatever the source says.
 pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: f64) -> io::Result<Log> {

@@ -21,6 +21,22 @@ use tables::Frame;
 
 /// Reads every training table below a folder.
 ///
+/// ```
+/// use learn::training;
+/// use shared::engine::Table;
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("dense.csv");
+/// std::fs::write(&table, "model,batch_size,input_size,output_size,power,runtime\nlenet,1,400,120,4000000,0.1\n")?;
+/// let data = training::read(folder.path())?;
+/// assert_eq!(data.tables[&Table::Dense][0].runtime.map(|time| time.0), Some(0.1));
+///
+/// std::fs::write(&table, "model,batch_size,input_size,output_size,power,runtime\nlenet,1,400,120,x,0.1\n")?;
+/// let error = training::read(folder.path()).unwrap_err().to_string();
+/// assert!(error.contains("dense.csv: line 2: `power` is `x`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A folder without training data, a missing column, a field that is no number: each names file, line and column.
 pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
