@@ -136,6 +136,7 @@ impl<W: Write> ParquetWriter<W> {
 mod tests {
     use super::*;
     use crate::Frame;
+    use proptest::prelude::*;
 
     fn written(groups: Vec<Vec<ColumnData<'_>>>) -> Vec<u8> {
         let columns = [("a", ColumnType::Integer), ("b", ColumnType::Number), ("c", ColumnType::Text)];
@@ -209,6 +210,28 @@ mod tests {
         }
         // The last eight bytes are the footer's length and the magic number: no change of them goes through.
         assert!(refused >= 8 * 8, "{refused} were refused");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn changed_bytes_are_an_error_or_another_table_and_never_a_panic(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        ) {
+            // Texts that repeat, so that there are dictionaries.
+            let layers: Vec<Option<&str>> = (0..400).map(|i| ["conv", "pool", "fc", "relu"].get(i % 5).copied()).collect();
+            let numbers = |step: i64| (0..400).map(|i| Some(i * step)).collect::<Vec<_>>();
+            let mut content = written(vec![vec![
+                ColumnData::Integers(numbers(3)),
+                ColumnData::Numbers(numbers(7).into_iter().map(|i| Some(i? as f64 / 3.0)).collect()),
+                ColumnData::Texts(layers),
+            ]]);
+            for (place, byte) in changes {
+                let place = place.index(content.len());
+                content[place] = byte;
+            }
+            let _ = Frame::from_parquet(Path::new("a.parquet"), &content);
+        }
     }
 
     #[test]
