@@ -30,7 +30,7 @@ pub struct Log {
 ///             01-28-2025 13:38:26 RAM 1/2MB VDD_IN 6010mW/6000mW VDD_SOC 1mW/1mW\n";
 /// let log = ingest::tegrastats::read(&log[..], None, 1000.0)?;
 /// assert_eq!(log.rail.as_deref(), Some("VDD_IN"));
-/// assert_eq!(log.power.iter().map(|reading| reading.power().0).collect::<Vec<_>>(), [5.99, 6.01]);
+/// assert_eq!(log.power.iter().map(|reading| reading.current.0).collect::<Vec<_>>(), [5990.0, 6010.0]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
