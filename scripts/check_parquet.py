@@ -106,8 +106,8 @@ def theirs(program, work):
 
     expected = evaluated("their-csv", lambda folder: frame.to_csv(folder / "dense.csv", index=False))
     table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    small = table.set_column(table.schema.get_field_index("batch_size"), "batch_size",
-                             pyarrow.array([1] * len(frame), pyarrow.uint8()))
+    with_batches = lambda kind: table.set_column(table.schema.get_field_index("batch_size"), "batch_size",
+                                                 pyarrow.array([1] * len(frame), kind))
     writers = {"pandas": lambda path: frame.to_parquet(path, index=False)}
     for codec in ("none", "snappy", "gzip", "zstd", "brotli", "lz4"):
         writers[codec] = lambda path, codec=codec: pyarrow.parquet.write_table(table, path, compression=codec)
@@ -118,7 +118,8 @@ def theirs(program, work):
         "deltas": lambda path: pyarrow.parquet.write_table(
             table, path, use_dictionary=False, column_encoding={"input_size": "DELTA_BINARY_PACKED", "layer_name": "DELTA_BYTE_ARRAY"}),
         "many groups": lambda path: pyarrow.parquet.write_table(table, path, row_group_size=7, data_page_size=64),
-        "small integers": lambda path: pyarrow.parquet.write_table(small, path),
+        "integers of 32 bits": lambda path: pyarrow.parquet.write_table(with_batches(pyarrow.int32()), path),
+        "integers without a sign": lambda path: pyarrow.parquet.write_table(with_batches(pyarrow.uint64()), path),
     }
     for name, write in writers.items():
         found = evaluated(f"their {name}", lambda folder, write=write: write(folder / "dense.parquet"))

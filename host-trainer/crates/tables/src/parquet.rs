@@ -11,6 +11,9 @@ use std::panic::{self, UnwindSafe};
 use std::path::Path;
 use std::sync::Once;
 
+/// What a failure says of files that can be read.
+const READABLE: &str = "columns of text, and of numbers of 32 or 64 bits, can be read";
+
 /// Reads a file's content. Its size in memory, as the file's footer and the headers of its pages declare it, is checked first.
 ///
 /// # Errors
@@ -18,7 +21,7 @@ use std::sync::Once;
 pub(crate) fn read(path: &Path, content: &[u8], limit: u64) -> Result<DataFrame, Failure> {
     let read = quietly(|| read_within(content, limit));
     read.unwrap_or_else(|| Err("the file is damaged".to_owned()))
-        .map_err(|why| Failure::data(format!("cannot be read as Parquet: {why}")).at(path))
+        .map_err(|why| Failure::data(format!("cannot be read as Parquet: {why}")).at(path).help(READABLE))
 }
 
 thread_local! {
