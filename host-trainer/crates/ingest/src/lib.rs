@@ -1,11 +1,15 @@
 //! Importing measurements that other tools made into run folders, so that `align` reads them like any other.
 
+mod columns;
 mod layer_runs;
+mod sheet;
 pub mod tables;
 pub mod tegrastats;
+mod times;
 pub mod trtexec;
 
 pub use layer_runs::LayerRuns;
+pub use sheet::{Form, Table};
 
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
