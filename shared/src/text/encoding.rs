@@ -208,7 +208,8 @@ pub(super) mod tests {
         fn a_table_in_ascii_is_read_without_a_mark(text in "[ -~\n]{2,80}") {
             prop_assert_eq!(&*decode(text.as_bytes()).text, text.as_str());
             for encoding in [Encoding::Utf16Le, Encoding::Utf16Be] {
-                prop_assert_eq!(&*decode(&utf16(&text, encoding, false)).text, text.as_str());
+                let bytes = utf16(&text, encoding, false);
+                prop_assert_eq!(&*decode(&bytes).text, text.as_str());
             }
         }
 

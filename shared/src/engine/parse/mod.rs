@@ -137,13 +137,13 @@ fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
         [0x7f, b'E', b'L', b'F', ..] => Some(EngineInfoError::Binary { what: Some("a program or library") }),
         [0x80, 2..=5, ..] => Some(EngineInfoError::Binary { what: Some("a Python pickle") }),
         [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => Some(EngineInfoError::Binary { what: Some("a SQLite database") }),
-        _ if has_engine() => Some(EngineInfoError::EngineBinary),
+        [b'f' | b'p', b't', b'r', b't', ..] => Some(EngineInfoError::EngineBinary),
         _ => None,
     };
     let is_text = || {
         let decoded = text::decode(head);
         // Binary formats begin with numbers, of which some byte is zero or no text.
-        let begins = decoded.text.bytes().take(8).all(|byte| byte != 0);
+        let begins = decoded.text.bytes().take(4).all(|byte| byte != 0);
         let no_text = |c: &char| *c == char::REPLACEMENT_CHARACTER || u8::try_from(*c).is_ok_and(is_control);
         let strange = decoded.text.chars().filter(no_text).count();
         begins && strange * TEXT_HAS_LESS <= decoded.text.chars().count()
@@ -151,6 +151,7 @@ fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
     match known {
         Some(refusal) => Err(refusal),
         None if is_text() => Ok(()),
+        None if has_engine() => Err(EngineInfoError::EngineBinary),
         None => Err(EngineInfoError::Binary { what: None }),
     }
 }

@@ -1,22 +1,18 @@
-//! Flat CSV files: power by time, and layers by run. The columns are found by what their headers mean ([`columns`](super::columns)).
+//! Power by time.
 
-use super::columns::Column;
-use super::layer_runs::LayerRuns;
-use super::sheet::{Sheet, Table};
-use super::times::Times;
+use super::value::{Value, chosen_time, nothing_read};
+use crate::columns::Column;
+use crate::sheet::{Sheet, Table};
 use csv::StringRecord;
 use shared::failure::Failure;
 use shared::run_folder::PowerReading;
-use shared::text::{DecimalSign, Moment, Quantity, Unit, number, number_and_unit};
+use shared::text::{Moment, Quantity};
 use shared::units::{Milliamps, Millivolts};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// What a power file needs, for messages.
 const POWER_HELP: &str = "a power file has a time (`timestamp`, `Time (s)`, `t_ms`) and a power (`power (W)`, `mW`), or a voltage and a \
      current (`V` and `A`, `Voltage (V)` and `Current (mA)`); without a header its three columns are `t_us,V,A`";
-/// What a file of layers needs, for messages.
-const LAYERS_HELP: &str = "a file of layers has `layer_name`, a run time (`runtime_ms`, `duration (us)`) and, where it is known, the end of \
-     the run as a time (`timestamp`, `t_us`)";
 /// More than this no board takes, in W: a power without a unit above it is in another unit than its header leads to believe.
 const MOST_WATTS: f64 = 2000.0;
 
@@ -29,38 +25,6 @@ enum Measure {
     Alone(Value),
     /// A current at a voltage that the user gives.
     At(f64, Value),
-}
-
-/// A column of numbers.
-#[derive(Debug, Clone)]
-struct Value {
-    column: Column,
-    sign: Option<DecimalSign>,
-}
-
-impl Value {
-    fn new(column: Column) -> Self {
-        Self { column, sign: None }
-    }
-
-    /// The value in thousandths of the SI unit. A unit behind the number wins over the header's.
-    fn read(&self, record: &StringRecord) -> Option<f64> {
-        let (value, unit) = number_and_unit(record.get(self.column.place)?, self.sign)?;
-        let exponent = unit.map(|unit| unit.exponent).or(self.column.exponent)?;
-        Some(Unit { quantity: Quantity::Power, exponent: exponent + 3 }.to_si(value))
-    }
-
-    /// Why a row has no value.
-    fn refusal(&self, record: &StringRecord) -> String {
-        let name = &self.column.header;
-        match record.get(self.column.place).unwrap_or_default() {
-            "" => format!("has no `{name}`"),
-            field if self.sign.is_none() && number(field, Some(DecimalSign::Comma)).is_some() => {
-                format!("has a `{name}` whose comma may be a decimal sign or separate thousands: `{field}`")
-            }
-            field => format!("has a `{name}` that is not a number: `{field}`"),
-        }
-    }
 }
 
 impl Measure {
@@ -198,18 +162,6 @@ fn headless(sheet: &Sheet<'_>) -> Result<(Vec<Column>, Measure), Failure> {
     Ok((vec![time], measure))
 }
 
-/// The column of time that can be read: of several, the likeliest whose first field is a time.
-fn chosen_time(sheet: &Sheet<'_>, columns: &mut Vec<Column>, signs: &[Option<DecimalSign>]) -> Times {
-    let first = sheet.first_row();
-    let candidates = columns.drain(..).zip(signs).map(|(column, sign)| Times::new(column, *sign));
-    let mut candidates: Vec<Times> = candidates.collect();
-    let readable = |times: &Times| first.get(times.column.place).is_some_and(|field| times.clone().read(field).is_some());
-    let chosen = candidates.iter().position(readable).unwrap_or(0);
-    let chosen = candidates.swap_remove(chosen);
-    let field = first.get(chosen.column.place).map_or("", String::as_str);
-    chosen.with_date(sheet.columns.named(&["date"]), field)
-}
-
 /// Refuses readings of several devices one under the other, which `nvidia-smi` writes for several GPUs.
 fn one_device(sheet: &Sheet<'_>, measure: &mut Measure) -> Result<(), Failure> {
     let is_smi = measure.values().iter().any(|value| value.column.name.starts_with("power draw"));
@@ -243,77 +195,6 @@ fn refuse_other_units(sheet: &Sheet<'_>, measure: &mut Measure, rows: &[PowerRea
     }
     let message = format!("would be {median:.0} W in volts, amperes and watts: `{}` names no unit", assumed.join("`, `"));
     Err(sheet.refuse(&message, format!("name the unit in the header, such as `{} (mW)` or `(mA)`", assumed[0])))
-}
-
-/// A file of which no row was read: the first reason stands for all.
-fn nothing_read(sheet: &Sheet<'_>, named: &[String], refused: Option<(String, String)>, help: &str) -> Failure {
-    match (named.first(), refused) {
-        (None, _) => sheet.refuse("has no rows below its header", help),
-        (Some(first), Some((message, times_help))) if first.ends_with(&message) => {
-            sheet.refuse(&format!("has no row that can be read: {first}"), times_help)
-        }
-        (Some(first), _) => sheet.refuse(&format!("has no row that can be read: {first}"), help),
-    }
-}
-
-/// Reads layers by run. Columns: `layer_name`, a run time (`runtime_ms`, `layer_run_time` and `runtime` in ms, or one with its
-/// unit), and the end of the run where it is known, as a time of [`power`]. A layer's rows are its runs, in order. A row whose
-/// end is there and cannot be read is left out and counted.
-///
-/// # Errors
-/// As [`power`].
-pub fn layers(content: &[u8]) -> Result<Table<LayerRuns>, Failure> {
-    let mut sheet = Sheet::new(content)?;
-    let name = sheet.columns.named(&["layer name", "layer", "name", "layername"]);
-    let name = name.ok_or_else(|| sheet.refuse("has no column of layer names", LAYERS_HELP))?;
-    let runtime = sheet.columns.duration();
-    let mut times = sheet.columns.of(Quantity::Time);
-    times.retain(|column| !column.name.is_empty() && runtime.as_ref().is_none_or(|r| r.place != column.place));
-    let Some(runtime) = runtime else {
-        let help = match times.first() {
-            Some(time) => format!("`{}` is taken for the end of a run; call a run time `runtime_ms`", time.header),
-            None => LAYERS_HELP.to_owned(),
-        };
-        return Err(sheet.refuse("has no column of run times that is understood", help));
-    };
-    let places: Vec<usize> = std::iter::once(runtime.place).chain(times.iter().map(|column| column.place)).collect();
-    let signs = sheet.signs(&places);
-    let runtime = Value { column: runtime, sign: signs[0] };
-    let mut end = if times.is_empty() { None } else { Some(chosen_time(&sheet, &mut times, &signs[1..])) };
-    let columns = [Some(&runtime.column), end.as_ref().map(|end| &end.column)];
-    let columns = columns.into_iter().flatten().map(|column| column.header.clone());
-    sheet.form.columns = std::iter::once(sheet.columns.header(name).to_owned()).chain(columns).collect();
-    let mut rows: Vec<LayerRuns> = Vec::new();
-    let mut known: HashMap<String, usize> = HashMap::new();
-    let mut refused = None;
-    let diagnostics = sheet.for_each(&places, |record| {
-        let layer = record.get(name).filter(|layer| !layer.is_empty()).ok_or("has no layer name")?;
-        let ms = runtime.read(record).ok_or_else(|| runtime.refusal(record))?;
-        if ms < 0.0 {
-            return Err(format!("has a run time of {ms} ms"));
-        }
-        let mut ended = None;
-        if let Some(end) = &mut end
-            && record.get(end.column.place).is_some_and(|field| !field.is_empty())
-        {
-            let field = end.field(record);
-            ended = Some(end.read(&field).ok_or_else(|| {
-                let (message, help) = end.refusal(&field);
-                refused.get_or_insert_with(|| (message.clone(), help));
-                message
-            })?);
-        }
-        let place = *known.entry(layer.to_owned()).or_insert_with(|| {
-            rows.push(LayerRuns { name: layer.to_owned(), runs: Vec::new() });
-            rows.len() - 1
-        });
-        rows[place].runs.push((ms, ended));
-        Ok(())
-    })?;
-    if rows.is_empty() {
-        return Err(nothing_read(&sheet, &diagnostics.named, refused, LAYERS_HELP));
-    }
-    Ok(Table { rows, diagnostics, form: sheet.form, notes: sheet.notes })
 }
 
 #[cfg(test)]
@@ -417,38 +298,5 @@ mod tests {
         assert_eq!(table.diagnostics.named[0], "line 5 has a `mW` that is not a number: `?`");
         assert!(table.diagnostics.named[1].starts_with("line 8 "), "{:?}", table.diagnostics);
         assert_eq!(table.notes, ["a byte on line 3 is not UTF-8 and is read as U+FFFD"]);
-    }
-
-    #[test]
-    fn layers_keep_their_runs_in_order() {
-        let text = "layer_name,runtime_ms,t_ms\na,0.5,1\nb,0.25,2\na,0.6,11\n,1,1\n";
-        let table = layers(text.as_bytes()).expect("layers");
-        assert_eq!(table.rows[0].runs, [(0.5, Some(1_000_000)), (0.6, Some(11_000_000))]);
-        assert_eq!((table.rows.len(), table.diagnostics.bad), (2, 1));
-    }
-
-    #[test]
-    fn ends_of_layers_are_read_or_named() {
-        let ns = 1_714_557_600_000_000_000;
-        for (text, runs) in [
-            ("layer_name,runtime_ms,timestamp\na,0.5,2024-05-01T10:00:00Z\n", (0.5, Some(ns))),
-            ("layer_name,runtime_ms,timestamp\na,0.5,1714557600.000\n", (0.5, Some(ns))),
-            ("Layer;Duration (us);End (ms)\na;500,0;1714557600000\n", (0.5, Some(ns))),
-            ("name,averageMs\na,0.5\n", (0.5, None)),
-            ("name,ms,timestamp\na,0.5,\n", (0.5, None)),
-            ("layer_name,layer_run_time\n\"a\",0.5\n", (0.5, None)),
-            ("name\truntime\na\t0,5\n", (0.5, None)),
-        ] {
-            let table = layers(text.as_bytes()).unwrap_or_else(|failure| panic!("{text}: {}", failure.report(true)));
-            assert_eq!((table.rows[0].name.as_str(), table.rows[0].runs[0]), ("a", runs), "{text}");
-        }
-        for (text, expected) in [
-            ("layer_name,runtime_ms,timestamp\na,0.5,noon\n", "`timestamp` is `noon`"),
-            ("layer_name,time_ms\na,0.5\n", "`time_ms` is taken for the end"),
-            ("a,b\n1,2\n", "`a`, `b`"),
-        ] {
-            let report = layers(text.as_bytes()).expect_err(text).report(true);
-            assert!(report.contains(expected), "{report}");
-        }
     }
 }
