@@ -116,7 +116,10 @@ fn files_of_other_shells_and_spreadsheets_become_the_same_run_folder() {
         tegra += &format!("09-14-2023 10:00:{k:02} RAM 1/2MB CPU [1%@729] VDD_IN 5000mW/5000mW VDD_SOC 1mW/1mW\n");
     }
     let plain = format!("t_ms,mW\n{log}");
-    let semicolons = format!("# a meter\r\nTime (ms);Leistung (mW)\r\n{}", log.replace(',', ";").replace('.', ",").replace('\n', "\r\n"));
+    let semicolons = format!(
+        "# a meter\r\nTime (ms);Leistung (mW)\r\n{}",
+        log.replace(',', ";").replace('.', ",").replace('\n', "\r\n")
+    );
     let iso: String = (0..20).map(|k| format!("1970-01-01T00:00:{:02}.{}00Z,6.0005\n", k / 10, k % 10)).collect();
     let bom = |text: &str| format!("\u{feff}{text}").into_bytes();
     let cases: [(&str, Vec<u8>, Vec<u8>, Vec<u8>); 5] = [
@@ -131,7 +134,17 @@ fn files_of_other_shells_and_spreadsheets_become_the_same_run_folder() {
             fs::write(here.join(file), content).unwrap();
         }
         let output = trainer(
-            &["ingest", "--model", name, "--profile", "profile.json", "--times", "times.json", "--power-csv", "power.csv"],
+            &[
+                "ingest",
+                "--model",
+                name,
+                "--profile",
+                "profile.json",
+                "--times",
+                "times.json",
+                "--power-csv",
+                "power.csv",
+            ],
             here,
         );
         succeeded(&output);
@@ -139,12 +152,17 @@ fn files_of_other_shells_and_spreadsheets_become_the_same_run_folder() {
             let read = |model: &str| fs::read_to_string(here.join(format!("raw_data/{model}/{model}_{file}"))).unwrap();
             assert_eq!(read(name).replace(name, "plain"), read("plain"), "{name}");
         }
-        let latencies = |model: &str| fs::read(here.join(format!("raw_data/{model}/trt_profiling/trt_layer_latency.json"))).unwrap();
+        let latencies = |model: &str| {
+            fs::read(here.join(format!("raw_data/{model}/trt_profiling/trt_layer_latency.json"))).unwrap()
+        };
         assert_eq!(latencies(name), latencies("plain"), "{name}");
     }
     // The log goes the same way, and what align reads may have gone through another program as well.
     fs::write(here.join("tegra.log"), utf16(&tegra)).unwrap();
-    succeeded(&trainer(&["ingest", "--model", "plain", "--tegrastats", "tegra.log", "--profile", "profile.json"], here));
+    succeeded(&trainer(
+        &["ingest", "--model", "plain", "--tegrastats", "tegra.log", "--profile", "profile.json"],
+        here,
+    ));
     let report = |here: &Path| -> Value {
         let output = trainer(&["align", "--format", "json"], here);
         succeeded(&output);

@@ -99,16 +99,24 @@ fn wrapped_encoded_and_redirected_texts_are_read() {
 fn any_control_character_spoils_only_its_field() {
     for code in (0..0x20_u8).chain([0x7f]) {
         let control = char::from(code);
-        let named = CONVOLUTION.replace("conv1 + relu1", &format!("conv1{control}r")).replace("some_kernel", &format!("k{control}"));
+        let named = CONVOLUTION
+            .replace("conv1 + relu1", &format!("conv1{control}r"))
+            .replace("some_kernel", &format!("k{control}"));
         let text = format!("log {control}{control}\n{}{control}\n", engine_of(&named));
         let (engine, diagnostics) = read(&text);
         let layer = &engine.layers[0];
-        assert_eq!((layer.name.as_str(), layer.kind), (format!("conv1{control}r").as_str(), LayerKind::Convolution), "{code}");
+        assert_eq!(
+            (layer.name.as_str(), layer.kind),
+            (format!("conv1{control}r").as_str(), LayerKind::Convolution),
+            "{code}"
+        );
         assert_eq!(layer.tactic, Some(format!("k{control}")), "{code}");
         let expected = match code {
             // What separates operators, and white space, is ordinary.
             0x1e | 0x1f | 0x7f | b'\t' | b'\n' | b'\r' => Vec::new(),
-            _ => ["Name", "TacticName"].map(|field| (Some(field.to_owned()), format!("holds the control character U+{code:04X}"))).to_vec(),
+            _ => ["Name", "TacticName"]
+                .map(|field| (Some(field.to_owned()), format!("holds the control character U+{code:04X}")))
+                .to_vec(),
         };
         let found: Vec<_> = diagnostics.into_iter().map(|d| (d.field, d.message)).collect();
         assert_eq!(found, expected, "{code}");

@@ -76,7 +76,9 @@ impl Foreign {
         match (self.places, self.first_line) {
             (0, _) => None,
             (1, line) => Some(format!("a byte on line {line} is not {encoding} and is read as U+FFFD")),
-            (n, line) => Some(format!("{n} bytes are not {encoding}, the first on line {line}; each is read as U+FFFD")),
+            (n, line) => {
+                Some(format!("{n} bytes are not {encoding}, the first on line {line}; each is read as U+FFFD"))
+            }
         }
     }
 }
@@ -176,7 +178,8 @@ pub(super) mod tests {
             assert_eq!(decode(&utf16(table, encoding, false)).text, table);
             assert_eq!(decode(&utf16(table, encoding, false)).encoding, encoding);
         }
-        for other in [&b""[..], b"a", b"a\0", b"ab\0\0", b"\0\0\0\0", b"ftrt\0\0\0\0", b"a\0b\0\0\0\0\0", b"plain text"] {
+        for other in [&b""[..], b"a", b"a\0", b"ab\0\0", b"\0\0\0\0", b"ftrt\0\0\0\0", b"a\0b\0\0\0\0\0", b"plain text"]
+        {
             assert_eq!(Encoding::of(other), (Encoding::Utf8, 0), "{other:?}");
         }
     }
@@ -185,7 +188,13 @@ pub(super) mod tests {
     fn what_is_torn_or_foreign_is_counted() {
         let decoded = decode(b"\xef\xbb\xbfa\nb\xffc\xfe\xfe\n");
         assert_eq!(decoded.foreign, Foreign { places: 3, first_line: 2 });
-        assert!(decoded.foreign.sentence(decoded.encoding).expect("some").contains("3 bytes are not UTF-8, the first on line 2"));
+        assert!(
+            decoded
+                .foreign
+                .sentence(decoded.encoding)
+                .expect("some")
+                .contains("3 bytes are not UTF-8, the first on line 2")
+        );
         assert_eq!(decode(b"\xff\xfea\0b").foreign, Foreign { places: 1, first_line: 1 });
         assert_eq!(decode(b"\xfe\xff\xd8\x00\x00a").text, "\u{fffd}a");
         assert_eq!(decode(b"plain").foreign.sentence(Encoding::Utf8), None);

@@ -154,7 +154,8 @@ fn words(text: &str) -> Vec<String> {
 /// Whether the last word of a name may be a unit. `channel_a` and `phase_v` are letters; a letter is a unit only behind a word of
 /// its quantity, and none behind a word of another.
 fn may_carry(words: &[String], unit: Unit) -> bool {
-    const TIME: &[&str] = &["t", "time", "timestamp", "ts", "elapsed", "duration", "runtime", "end", "start", "epoch", "latency"];
+    const TIME: &[&str] =
+        &["t", "time", "timestamp", "ts", "elapsed", "duration", "runtime", "end", "start", "epoch", "latency"];
     const VOLTAGE: &[&str] = &["voltage", "volt", "volts", "vbus", "u"];
     const CURRENT: &[&str] = &["current", "i", "amps"];
     const POWER: &[&str] = &["power", "p", "total", "draw", "watts"];

@@ -80,13 +80,32 @@ const BY_UNIT: u8 = 5;
 const MEAN: u8 = 2;
 /// Words of columns that are no readings.
 const NO_READING: &[&str] = &[
-    "limit", "max", "min", "maximum", "minimum", "peak", "std", "stddev", "cap", "threshold", "p2p", "energy", "charge",
-    "shunt", "rated", "error", "setpoint", "target", "offset", "uptime",
+    "limit",
+    "max",
+    "min",
+    "maximum",
+    "minimum",
+    "peak",
+    "std",
+    "stddev",
+    "cap",
+    "threshold",
+    "p2p",
+    "energy",
+    "charge",
+    "shunt",
+    "rated",
+    "error",
+    "setpoint",
+    "target",
+    "offset",
+    "uptime",
 ];
 /// Words of columns that are means.
 const MEANS: &[&str] = &["avg", "average", "mean"];
 /// Words without which a column in a unit of time is a duration.
-const TIMES: &[&str] = &["time", "timestamp", "t", "ts", "elapsed", "epoch", "clock", "date", "end", "millis", "micros"];
+const TIMES: &[&str] =
+    &["time", "timestamp", "t", "ts", "elapsed", "epoch", "clock", "date", "end", "millis", "micros"];
 
 /// A column that holds a quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +141,9 @@ impl Columns {
     /// Takes the second line of a header into account, which some tools put the units in. Whether it was one.
     pub(crate) fn take_units(&mut self, row: &[&str]) -> bool {
         let unit = |field: &str| Unit::of(field.trim_matches(['(', ')', '[', ']']));
-        let is_units = row.iter().any(|f| unit(f).is_some()) && row.iter().all(|f| f.is_empty() || !f.contains(|c: char| c.is_ascii_digit()));
+        // One may be the letter of a layer's name.
+        let units = row.iter().filter(|field| unit(field).is_some()).count();
+        let is_units = units > 1 && !row.iter().any(|field| field.contains(|c: char| c.is_ascii_digit()));
         if is_units {
             for (label, field) in self.labels.iter_mut().zip(row) {
                 label.unit = label.unit.or(unit(field));
@@ -173,8 +194,18 @@ impl Columns {
     /// The column of run times: a duration with its unit, or one that EdgeProfiler has in ms.
     pub(crate) fn duration(&self) -> Option<Column> {
         const NAMES: [&str; 12] = [
-            "runtime", "layer run time", "run time", "layer runtime", "duration", "latency", "average", "mean", "layer time",
-            "layer latency", "avg", "",
+            "runtime",
+            "layer run time",
+            "run time",
+            "layer runtime",
+            "duration",
+            "latency",
+            "average",
+            "mean",
+            "layer time",
+            "layer latency",
+            "avg",
+            "",
         ];
         let known = |name: &str| {
             self.labels.iter().position(|label| {
@@ -235,7 +266,8 @@ mod tests {
 
     #[test]
     fn readings_are_told_from_limits_means_and_shunts() {
-        let ina = "Time (ms),Shunt Voltage (mV),Bus Voltage (V),Load Voltage (V),Current (mA),Max Current (mA),Power (mW)";
+        let ina =
+            "Time (ms),Shunt Voltage (mV),Bus Voltage (V),Load Voltage (V),Current (mA),Max Current (mA),Power (mW)";
         assert_eq!(chosen(ina, Voltage), at("Bus Voltage (V)", 0));
         assert_eq!(chosen(ina, Current), at("Current (mA)", -3));
         assert_eq!(chosen(ina, Power), at("Power (mW)", -3));

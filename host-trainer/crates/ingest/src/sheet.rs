@@ -64,8 +64,15 @@ impl<'a> Sheet<'a> {
         let dialect = Dialect::of(&text);
         let form = Form { encoding, separator: dialect.separator, ..Form::default() };
         let notes = foreign.sentence(encoding).into_iter().collect();
-        let mut sheet =
-            Self { text, dialect, columns: Columns::default(), body: dialect.start, form, notes, has_header: dialect.has_header };
+        let mut sheet = Self {
+            text,
+            dialect,
+            columns: Columns::default(),
+            body: dialect.start,
+            form,
+            notes,
+            has_header: dialect.has_header,
+        };
         let mut rows = sheet.reader(dialect.start);
         let mut first = StringRecord::new();
         if !rows.read_record(&mut first).map_err(|e| sheet.broken(&e))? {
@@ -75,7 +82,9 @@ impl<'a> Sheet<'a> {
             let mut columns = Columns::new(first.iter().map(str::to_owned).collect());
             let mut body = rows.position().byte();
             let mut second = StringRecord::new();
-            if rows.read_record(&mut second).is_ok_and(|read| read) && columns.take_units(&second.iter().collect::<Vec<_>>()) {
+            if rows.read_record(&mut second).is_ok_and(|read| read)
+                && columns.take_units(&second.iter().collect::<Vec<_>>())
+            {
                 body = rows.position().byte();
             }
             let start = dialect.start + usize::try_from(body).unwrap_or(usize::MAX);
@@ -183,6 +192,7 @@ impl<'a> Sheet<'a> {
         } else {
             format!("it has no header and {} columns", self.columns.len())
         };
-        Failure::data(format!("{what}; {found} ({}, separated by {})", self.form.encoding, self.form.separator)).help(help)
+        Failure::data(format!("{what}; {found} ({}, separated by {})", self.form.encoding, self.form.separator))
+            .help(help)
     }
 }

@@ -86,7 +86,8 @@ impl Times {
 
     /// Whether the header names the unit.
     fn is_labelled(&self) -> bool {
-        self.column.exponent.is_some() && self.column.header.trim_start_matches('#').trim().to_lowercase() != self.column.name
+        self.column.exponent.is_some()
+            && self.column.header.trim_start_matches('#').trim().to_lowercase() != self.column.name
     }
 
     /// Why a field is no time, and what would be.

@@ -82,7 +82,9 @@ fn array(content: &[u8], expected: &str) -> Result<Vec<Value>, Failure> {
             Err(Failure::data("is an engine info").help("give it by --layer-info"))
         }
         Ok(_) => Err(Failure::data("is not a JSON list").help(expected)),
-        Err(e) if e.is_eof() => Err(Failure::data(format!("is cut off: {e}")).help("copy or export the file again").caused_by(e)),
+        Err(e) if e.is_eof() => {
+            Err(Failure::data(format!("is cut off: {e}")).help("copy or export the file again").caused_by(e))
+        }
         Err(e) => Err(Failure::data(format!("is not JSON: {e}")).help(expected).caused_by(e)),
     }
 }

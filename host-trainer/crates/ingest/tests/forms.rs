@@ -63,15 +63,8 @@ impl Writing {
     }
 }
 
-const PLAIN: Writing = Writing {
-    separator: ',',
-    decimal: '.',
-    group: None,
-    end: "\n",
-    quoted: false,
-    comment: false,
-    encoding: 0,
-};
+const PLAIN: Writing =
+    Writing { separator: ',', decimal: '.', group: None, end: "\n", quoted: false, comment: false, encoding: 0 };
 
 fn writing() -> impl Strategy<Value = Writing> {
     let signs = prop_oneof![

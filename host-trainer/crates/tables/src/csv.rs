@@ -2,7 +2,7 @@
 
 use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, PlSmallStr, Schema, SerReader};
 use shared::failure::Failure;
-use shared::text::{Decoded, DecimalSign, Dialect, Separator, SignEvidence, decode};
+use shared::text::{DecimalSign, Decoded, Dialect, Separator, SignEvidence, decode};
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::ops::Range;
@@ -153,7 +153,8 @@ fn scan(content: &[u8], dialect: Dialect) -> Result<Option<Layout>, Fault> {
         let read = record(content, dialect.separator.byte(), &mut position, &mut line, &mut ends);
         // A comment has not as many fields as there are columns; a first field may well begin with its sign.
         if content[start] == b'#' && !layout.header.is_empty() && (read.is_err() || ends.len() != layout.header.len()) {
-            position = start + content[start..].iter().position(|&b| b == b'\n').map_or(content.len() - start, |end| end + 1);
+            position =
+                start + content[start..].iter().position(|&b| b == b'\n').map_or(content.len() - start, |end| end + 1);
             line = line_of_start + 1;
             layout.comments.push(start..position);
             continue;
@@ -205,7 +206,8 @@ fn record(
             *position += 1;
         } else {
             let rest = &content[*position..];
-            *position += rest.iter().position(|&b| b == separator || matches!(b, b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
+            *position +=
+                rest.iter().position(|&b| b == separator || matches!(b, b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
         }
         ends.push(*position);
         match (content.get(*position), content.get(*position + 1)) {

@@ -125,7 +125,8 @@ const TEXT_HAS_LESS: usize = 3;
 fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
     let head = &content[..content.len().min(4096)];
     let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b | 0x1e | 0x1f);
-    if text::Encoding::of(content).1 > 0 || !(std::str::from_utf8(head).is_err() || head.iter().any(|&b| is_control(b))) {
+    if text::Encoding::of(content).1 > 0 || !(std::str::from_utf8(head).is_err() || head.iter().any(|&b| is_control(b)))
+    {
         return Ok(());
     }
     let has_engine = || head.windows(4).any(|window| window == b"ftrt" || window == b"ptrt");
@@ -136,7 +137,9 @@ fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(EngineInfoError::Binary { what: Some("zstd-compressed") }),
         [0x7f, b'E', b'L', b'F', ..] => Some(EngineInfoError::Binary { what: Some("a program or library") }),
         [0x80, 2..=5, ..] => Some(EngineInfoError::Binary { what: Some("a Python pickle") }),
-        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => Some(EngineInfoError::Binary { what: Some("a SQLite database") }),
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => {
+            Some(EngineInfoError::Binary { what: Some("a SQLite database") })
+        }
         [b'f' | b'p', b't', b'r', b't', ..] => Some(EngineInfoError::EngineBinary),
         _ => None,
     };

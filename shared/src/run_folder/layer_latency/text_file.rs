@@ -40,7 +40,9 @@ impl TextFile {
         }
         Ok(Self(match Encoding::of(&head[..filled]) {
             (Encoding::Utf8, mark) => Content::Utf8(file, mark as u64),
-            _ => Content::Decoded(decode(&read_capped(path, limits::LAYER_LATENCY_BYTES)?).text.into_owned().into_bytes()),
+            _ => Content::Decoded(
+                decode(&read_capped(path, limits::LAYER_LATENCY_BYTES)?).text.into_owned().into_bytes(),
+            ),
         }))
     }
 }
@@ -64,7 +66,8 @@ mod tests {
     #[test]
     fn each_encoding_gives_the_same_layers() {
         let text = "{\"conv\u{1e}relü\": [[0.5, \"20241121-00:00:01.50\"], [0.25, \"20241121-00:00:02.50\"]]}";
-        let utf16 = |mark: &str| -> Vec<u8> { format!("{mark}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let utf16 =
+            |mark: &str| -> Vec<u8> { format!("{mark}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect() };
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("latency.json");
         let marked = format!("\u{feff}{text}").into_bytes();

@@ -72,8 +72,10 @@ pub fn power(content: &[u8], volts: Option<f64>) -> Result<Table<PowerReading>, 
     let signs = sheet.signs(&places);
     measure.values().into_iter().zip(&signs).for_each(|(value, sign)| value.sign = *sign);
     let mut time = chosen_time(&sheet, &mut times, &signs[value_places.len()..]);
-    sheet.form.columns =
-        std::iter::once(&time.column).chain(measure.values().iter().map(|v| &v.column)).map(|c| c.header.clone()).collect();
+    sheet.form.columns = std::iter::once(&time.column)
+        .chain(measure.values().iter().map(|v| &v.column))
+        .map(|c| c.header.clone())
+        .collect();
     one_device(&sheet, &mut measure)?;
     let mut rows = Vec::new();
     let mut refused = None;
@@ -107,11 +109,8 @@ fn power_columns(sheet: &Sheet<'_>, volts: Option<f64>) -> Result<(Vec<Column>, 
             sheet.refuse(&message, format!("keep one of them, or call it `{word}` with its unit in brackets"))
         })
     };
-    let (voltage, current, power) = (
-        only(Quantity::Voltage, "voltage"),
-        only(Quantity::Current, "current"),
-        only(Quantity::Power, "power"),
-    );
+    let (voltage, current, power) =
+        (only(Quantity::Voltage, "voltage"), only(Quantity::Current, "current"), only(Quantity::Power, "power"));
     let pair = voltage.as_ref().ok().cloned().flatten().zip(current.as_ref().ok().cloned().flatten());
     let alone = power.as_ref().ok().cloned().flatten();
     let measure = match (pair, alone) {
@@ -123,7 +122,7 @@ fn power_columns(sheet: &Sheet<'_>, volts: Option<f64>) -> Result<(Vec<Column>, 
             (None, Some(current), Some(volts)) => Measure::At(volts, Value::new(current)),
             (None, Some(current), None) => {
                 let message = format!("has a current (`{}`) and neither a voltage nor a power", current.header);
-                return Err(sheet.refuse(&message, "give the supply's voltage by --supply-v"));
+                return Err(sheet.refuse(&message, "give the supply's voltage by --supply-v, or a column of voltage"));
             }
             _ => {
                 power?;
@@ -152,9 +151,13 @@ fn headless(sheet: &Sheet<'_>) -> Result<(Vec<Column>, Measure), Failure> {
     let first = sheet.first_row();
     let is_stamp = first.first().is_some_and(|field| shared::run_folder::stamp::parse_stamp(field).is_some());
     let exponent = if is_stamp { -3 } else { 0 };
-    let other_time = first.first().is_some_and(|field| !is_stamp && (Moment::of(field).is_some() || Moment::of_day(field).is_some()));
+    let other_time = first
+        .first()
+        .is_some_and(|field| !is_stamp && (Moment::of(field).is_some() || Moment::of_day(field).is_some()));
     if first.len() != 3 || other_time {
-        return Err(sheet.refuse("does not say what its columns are", format!("put their names in a first line: {POWER_HELP}")));
+        return Err(
+            sheet.refuse("does not say what its columns are", format!("put their names in a first line: {POWER_HELP}"))
+        );
     }
     // A label, so that numbers of the size of an epoch stay what the meter counts.
     let time = Column { header: "column 1 (us)".into(), ..column(0, "t", -6) };
@@ -193,7 +196,8 @@ fn refuse_other_units(sheet: &Sheet<'_>, measure: &mut Measure, rows: &[PowerRea
     if assumed.is_empty() || *median <= MOST_WATTS {
         return Ok(());
     }
-    let message = format!("would be {median:.0} W in volts, amperes and watts: `{}` names no unit", assumed.join("`, `"));
+    let message =
+        format!("would be {median:.0} W in volts, amperes and watts: `{}` names no unit", assumed.join("`, `"));
     Err(sheet.refuse(&message, format!("name the unit in the header, such as `{} (mW)` or `(mA)`", assumed[0])))
 }
 
@@ -271,7 +275,7 @@ mod tests {
     #[test]
     fn a_refusal_names_what_was_found_and_what_is_meant() {
         for (text, expected) in [
-            ("a,b\n1,2\n", &["`a`, `b`", "commas", "UTF-8", "Voltage (V)"][..]),
+            ("x,y\n1,2\n", &["`x`, `y`", "commas", "UTF-8", "Voltage (V)"][..]),
             ("zeit;mW\n1;2\n", &["no column of time", "`zeit`", "semicolons"]),
             ("timestamp,mW\n0.5,6000\n", &["line 2", "`timestamp` is `0.5`", "timestamp (ms)"]),
             ("timestamp,mW\n05/01/2024 10:00,6000\n", &["05/01/2024", "2024-05-01T10:00:00.000Z"]),
@@ -292,7 +296,10 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_read_are_counted_with_their_lines() {
-        let table = power(b"# x\r\nt_ms,mW,note\r\n0,6000,25 \xb0C\r\n\r\n100,?,\r\n# remark\r\n200,6000,a, b\r\n,1,\r\n", None);
+        let table = power(
+            b"# x\r\nt_ms,mW,note\r\n0,6000,25 \xb0C\r\n\r\n100,?,\r\n# remark\r\n200,6000,a, b\r\n,1,\r\n",
+            None,
+        );
         let table = table.expect("readings");
         assert_eq!((table.rows.len(), table.diagnostics.bad), (2, 2));
         assert_eq!(table.diagnostics.named[0], "line 5 has a `mW` that is not a number: `?`");

@@ -44,7 +44,8 @@ pub(super) fn chosen_time(sheet: &Sheet<'_>, columns: &mut Vec<Column>, signs: &
     let first = sheet.first_row();
     let candidates = columns.drain(..).zip(signs).map(|(column, sign)| Times::new(column, *sign));
     let mut candidates: Vec<Times> = candidates.collect();
-    let readable = |times: &Times| first.get(times.column.place).is_some_and(|field| times.clone().read(field).is_some());
+    let readable =
+        |times: &Times| first.get(times.column.place).is_some_and(|field| times.clone().read(field).is_some());
     let chosen = candidates.iter().position(readable).unwrap_or(0);
     let chosen = candidates.swap_remove(chosen);
     let field = first.get(chosen.column.place).map_or("", String::as_str);
@@ -52,7 +53,12 @@ pub(super) fn chosen_time(sheet: &Sheet<'_>, columns: &mut Vec<Column>, signs: &
 }
 
 /// A file of which no row was read: the first reason stands for all.
-pub(super) fn nothing_read(sheet: &Sheet<'_>, named: &[String], refused: Option<(String, String)>, help: &str) -> Failure {
+pub(super) fn nothing_read(
+    sheet: &Sheet<'_>,
+    named: &[String],
+    refused: Option<(String, String)>,
+    help: &str,
+) -> Failure {
     match (named.first(), refused) {
         (None, _) => sheet.refuse("has no rows below its header", help),
         (Some(first), Some((message, times_help))) if first.ends_with(&message) => {
@@ -61,4 +67,3 @@ pub(super) fn nothing_read(sheet: &Sheet<'_>, named: &[String], refused: Option<
         (Some(first), _) => sheet.refuse(&format!("has no row that can be read: {first}"), help),
     }
 }
-
