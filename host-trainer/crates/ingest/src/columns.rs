@@ -33,6 +33,8 @@ const SPELLINGS: &[Spelling] = &[
     ("host time", Time, 3, None),
     ("sample time", Time, 3, None),
     ("", Time, 4, None),
+    // With the time of day, or beside a column of it.
+    ("date", Time, 5, None),
     ("", Voltage, 0, None),
     ("voltage", Voltage, 0, Some(0)),
     ("main voltage", Voltage, 0, Some(0)),
@@ -104,8 +106,25 @@ const NO_READING: &[&str] = &[
 /// Words of columns that are means.
 const MEANS: &[&str] = &["avg", "average", "mean"];
 /// Words without which a column in a unit of time is a duration.
-const TIMES: &[&str] =
-    &["time", "timestamp", "t", "ts", "elapsed", "epoch", "clock", "date", "end", "millis", "micros"];
+const TIMES: &[&str] = &[
+    "time",
+    "timestamp",
+    "t",
+    "ts",
+    "elapsed",
+    "epoch",
+    "clock",
+    "date",
+    "end",
+    "millis",
+    "micros",
+    // In other languages.
+    "zeit",
+    "temps",
+    "tiempo",
+    "tempo",
+    "tijd",
+];
 
 /// A column that holds a quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -299,55 +299,6 @@ mod tests {
         assert!(far.contains("hint: it has kernel0, output_size"), "{far}");
     }
 
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
-        #[test]
-        fn a_table_reads_equal_in_every_form(
-            rows in proptest::collection::vec(("[a-zß][a-z+ ]{0,8}[a-z]", -9_000_000_i64..9_000_000, 0_u32..5_000_000), 1..12),
-            separator in proptest::prelude::prop_oneof![
-                proptest::prelude::Just(','), proptest::prelude::Just(';'), proptest::prelude::Just('\t'), proptest::prelude::Just('|')
-            ],
-            comma in proptest::prelude::any::<bool>(),
-            end in proptest::prelude::prop_oneof![
-                proptest::prelude::Just("\n"), proptest::prelude::Just("\r\n"), proptest::prelude::Just("\r")
-            ],
-            encoding in 0_usize..4,
-            comment in proptest::prelude::any::<bool>(),
-        ) {
-            // The first row has a number that says its decimal sign for all.
-            let first = ("first".to_owned(), 500, 7);
-            let all: Vec<_> = std::iter::once(first).chain(rows).collect();
-            let mut text = ["layer_name", "power", "size"].join(&separator.to_string()) + end;
-            for (number, (name, thousandths, size)) in all.iter().enumerate() {
-                if comment && number % 2 == 0 {
-                    text += &format!("# remark{end}{end}");
-                }
-                let sign = if *thousandths < 0 { "-" } else { "" };
-                let mut power = format!("{sign}{}.{:03}", thousandths.abs() / 1000, thousandths.abs() % 1000);
-                if comma {
-                    power = power.replace('.', ",");
-                    power = if separator == ',' { format!("\"{power}\"") } else { power };
-                }
-                text += &format!("{name}{separator}{power}{separator}{size}{end}");
-            }
-            let marked = format!("\u{feff}{text}");
-            let content = match encoding {
-                0 => text.into_bytes(),
-                1 => marked.into_bytes(),
-                2 => marked.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-                _ => marked.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-            };
-            let frame = Frame::from_csv(Path::new("a.csv"), &content).expect("a table");
-            proptest::prop_assert_eq!(frame.rows(), all.len());
-            proptest::prop_assert_eq!(frame.notes().len(), usize::from(comma));
-            for (row, (name, thousandths, size)) in all.iter().enumerate() {
-                proptest::prop_assert_eq!(frame.text(row, "layer_name").expect("text"), Some(name.as_str()));
-                proptest::prop_assert_eq!(frame.number(row, "power").expect("a number"), Some(*thousandths as f64 / 1000.0));
-                proptest::prop_assert_eq!(frame.number(row, "size").expect("a number"), Some(f64::from(*size)));
-            }
-        }
-    }
-
     #[test]
     fn a_comma_with_two_meanings_is_named() {
         let failure = frame("a;b\n1,234;x\n").expect("a table").number(0, "a").expect_err("two meanings").report(false);
