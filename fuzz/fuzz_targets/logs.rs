@@ -36,8 +36,13 @@ fuzz_target!(|data: &[u8]| {
     let _ = trtexec::profile(data);
     let _ = trtexec::times(data);
     let _ = tegrastats::read(data, None, 100.0);
-    let _ = tables::power(data);
-    if let Ok((layers, _)) = tables::layers(data) {
-        assert!(layers.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
+    for volts in [None, Some(5.0)] {
+        if let Ok(table) = tables::power(data, volts) {
+            assert!(table.rows.iter().all(|r| r.voltage.0.is_finite() && r.current.0.is_finite()));
+            assert!(table.rows.is_sorted_by_key(|r| r.wall_ns));
+        }
+    }
+    if let Ok(table) = tables::layers(data) {
+        assert!(table.rows.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
     }
 });

@@ -1,11 +1,12 @@
 //! `host-trainer ingest`: other tools' files in, a run folder out.
 
 use clap::Args;
-use ingest::{self, Import, tables, tegrastats, trtexec};
+use ingest::{self, Import, Table, tables, tegrastats, trtexec};
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
 use shared::printer::Printer;
+use shared::text::TextStream;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,12 @@ pub(super) struct Ingest {
     /// Interval of the tegrastats log.
     #[arg(long, value_name = "MS", default_value_t = 1000.0)]
     interval_ms: f64,
-    /// CSV file of power by time: `timestamp` or `t_us`, and `mv,ma`, `v,a`, `mw` or `w`.
+    /// CSV file of power by time, of a meter, jtop or nvidia-smi: a time, and a power, or a voltage and a current.
     #[arg(long, value_name = "FILE")]
     power_csv: Option<PathBuf>,
+    /// Voltage of the supply, for a power CSV that has only a current.
+    #[arg(long, value_name = "V", requires = "power_csv")]
+    supply_v: Option<f64>,
     /// CSV file of layers: `layer_name`, `runtime_ms` and, where known, the end as `timestamp` or `t_us`.
     #[arg(long, value_name = "FILE")]
     layers_csv: Option<PathBuf>,
@@ -57,6 +61,9 @@ impl Ingest {
         if self.idle_power_w.is_some_and(|w| w.is_nan() || w < 0.0) {
             return Err(Failure::usage("--idle-power-w must be zero or more"));
         }
+        if self.supply_v.is_some_and(|v| !v.is_finite() || v <= 0.0) {
+            return Err(Failure::usage("--supply-v must be more than zero"));
+        }
         if let Some(path) = &self.layer_info {
             // Parsed first: a file that holds no layers should fail here and not in `align`.
             let (_, diagnostics) = shared::engine::read(path)?;
@@ -71,18 +78,18 @@ impl Ingest {
             import.averaged_over = Some(count.max(1));
         }
         if let Some(path) = &self.layers_csv {
-            let (layers, diagnostics) = parsed(path, tables::layers)?;
-            import.layers = layers;
-            import.diagnostics.merge(&diagnostics);
+            let table = parsed(path, tables::layers)?;
+            import.diagnostics.merge(&table.diagnostics);
+            import.layers = told(printer, path, table);
         }
         if let Some(path) = &self.times {
             import.latencies = parsed(path, trtexec::times)?;
         }
         if let Some(path) = &self.power_csv {
-            let (power, diagnostics) = parsed(path, tables::power)?;
-            import.power = power;
+            let table = parsed(path, |content| tables::power(content, self.supply_v))?;
+            import.diagnostics.merge(&table.diagnostics);
+            import.power = told(printer, path, table);
             import.power_source = Some(("csv".into(), "power".into()));
-            import.diagnostics.merge(&diagnostics);
         }
         if let Some(path) = &self.tegrastats {
             self.read_tegrastats(path, &mut import)?;
@@ -108,7 +115,7 @@ impl Ingest {
 
     fn read_tegrastats(&self, path: &Path, import: &mut Import) -> Result<(), Failure> {
         let file = File::open(path).map_err(|e| Failure::io(path, "read", &e))?;
-        let log = tegrastats::read(BufReader::new(file), self.rail.as_deref(), self.interval_ms)
+        let log = tegrastats::read(BufReader::new(TextStream::new(file)), self.rail.as_deref(), self.interval_ms)
             .map_err(|e| Failure::io(path, "read", &e))?;
         if log.power.is_empty() {
             let rails: Vec<&str> = log.rails.iter().map(String::as_str).collect();
@@ -126,7 +133,16 @@ impl Ingest {
     }
 }
 
-fn parsed<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
+fn parsed<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, Failure>) -> Result<T, Failure> {
     let content = read_capped(path, limits::TABLE_BYTES)?;
-    parse(&content).map_err(|why| Failure::data(why).at(path))
+    parse(&content).map_err(|failure| failure.at(path))
+}
+
+/// Says how a table was read, and hands its rows on.
+fn told<T>(printer: &Printer, path: &Path, table: Table<T>) -> Vec<T> {
+    printer.say(format!("read {}: {}", path.display(), table.form));
+    for note in table.notes {
+        printer.warn(format!("{}: {note}", path.display()));
+    }
+    table.rows
 }

@@ -1,11 +1,15 @@
 //! Importing measurements that other tools made into run folders, so that `align` reads them like any other.
 
+mod columns;
 mod layer_runs;
+mod sheet;
 pub mod tables;
 pub mod tegrastats;
+mod times;
 pub mod trtexec;
 
 pub use layer_runs::LayerRuns;
+pub use sheet::{Form, Table};
 
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
@@ -42,7 +46,7 @@ pub struct Import {
 /// ```
 /// use ingest::{Import, tables, write};
 ///
-/// let (power, _) = tables::power(b"t_us,V,A\n0,5.0,1.2\n100,5.0,1.3\n")?;
+/// let power = tables::power(b"t_us,V,A\n0,5.0,1.2\n100,5.0,1.3\n", None)?.rows;
 /// let import = Import { power, power_source: Some(("csv".into(), "power".into())), ..Import::default() };
 /// let root = tempfile::tempdir()?;
 /// let written = write(root.path(), "lenet", &import)?;

@@ -16,6 +16,7 @@ mod format;
 mod frame;
 mod pages;
 mod parquet;
+mod signs;
 mod write;
 
 pub use column::{ColumnData, ColumnType};
