@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 /// Range of the stamp in µs.
 const TURN_US: i64 = 1024;
 const TURN_NS: i64 = TURN_US * 1_000;
-/// Time between two sets in µs.
+/// Time between two sets in µs, and by how much a stamp's rounding changes it.
 const PERIOD_US: i64 = 50;
+const ROUNDING_US: i64 = 1;
 /// A block this late begins a doubt even if its stamps go on as if nothing was lost.
 const LATE_NS: i64 = 5_000_000;
 /// For how long blocks must be late before turns count as lost: what was only delayed catches up sooner. Longer where the
@@ -75,7 +76,7 @@ impl<T> Turns<T> {
             self.last_stamp = Some(stamp);
             if let Some(step_us) = step {
                 self.device_us = self.device_us.saturating_add(step_us);
-                if (step_us - PERIOD_US).abs() > PERIOD_US / 2 {
+                if (step_us - PERIOD_US).abs() > ROUNDING_US {
                     self.settle();
                     self.begin_doubt(self.held.len(), step_us, now_ns, DOUBT_NS);
                 }
@@ -83,11 +84,8 @@ impl<T> Turns<T> {
             self.incomplete += u64::from(set.is_none());
             self.held.push_back((self.device_us, set));
         }
-        let late_ns = self.clock.lateness_ns(self.device_us, now_ns).unwrap_or(0);
-        if self.doubt.is_none() && late_ns > LATE_NS {
-            self.begin_doubt(first, PERIOD_US, now_ns, LONG_DOUBT_NS);
-        }
         if let Some(doubt) = &mut self.doubt {
+            let late_ns = self.clock.lateness_ns(self.device_us, now_ns).unwrap_or(0);
             doubt.blocks += 1;
             doubt.least_late_ns = doubt.least_late_ns.min(late_ns);
             let patient = now_ns.saturating_sub(doubt.since_ns) < doubt.patience_ns || doubt.blocks < DOUBT_BLOCKS;
@@ -95,6 +93,10 @@ impl<T> Turns<T> {
                 return;
             }
             self.settle();
+        }
+        if self.clock.lateness_ns(self.device_us, now_ns).is_some_and(|late| late > LATE_NS) {
+            self.begin_doubt(first, PERIOD_US, now_ns, LONG_DOUBT_NS);
+            return;
         }
         self.clock.arrived(self.device_us, now_ns);
         for (device_us, set) in self.held.drain(..) {
@@ -168,7 +170,7 @@ mod tests {
             let lost = 300_000..300_000 + loss_us;
             let (out, (sets, breaks)) = stream(&[lost], |_| 0);
             assert!(worst_us(&out) < 200, "{loss_us}: {}", worst_us(&out));
-            assert_eq!((sets, breaks), (loss_us as u64 / 50, 1), "{loss_us}");
+            assert_eq!((sets, breaks), ((loss_us as u64).div_ceil(50), 1), "{loss_us}");
             assert!(out.len() + (loss_us / 50) as usize >= 20_000 - 40, "{loss_us}: {}", out.len());
         }
     }
