@@ -13,7 +13,7 @@ use shared::run_folder::{
 fn check_power(power: &ingest::Timed) {
     assert!(!power.readings.is_empty());
     assert!(power.readings.windows(2).all(|pair| pair[0].wall_ns <= pair[1].wall_ns));
-    assert_eq!(power.stretches.iter().map(|stretch| stretch.len()).sum::<usize>(), power.readings.len());
+    assert_eq!(power.times.stretches.iter().map(|stretch| stretch.len()).sum::<usize>(), power.readings.len());
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -48,10 +48,13 @@ fuzz_target!(|data: &[u8]| {
             check_power(&log.power);
         }
     }
-    if let Ok((power, _)) = tables::power(data) {
-        check_power(&power);
+    for volts in [None, Some(5.0)] {
+        if let Ok(table) = tables::power(data, volts) {
+            assert!(table.rows.iter().all(|r| r.voltage.0.is_finite() && r.current.0.is_finite()));
+            check_power(&ingest::Timed { readings: table.rows, times: table.times });
+        }
     }
-    if let Ok((layers, _)) = tables::layers(data) {
-        assert!(layers.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
+    if let Ok(table) = tables::layers(data) {
+        assert!(table.rows.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
     }
 });

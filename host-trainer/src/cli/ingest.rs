@@ -2,13 +2,14 @@
 
 use crate::output::{self, Csv, Format};
 use clap::Args;
-use ingest::{self, FileReport, Import, tables, tegrastats, trtexec};
+use ingest::{self, FileReport, Import, Timed, tables, tegrastats, trtexec};
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
 use shared::printer::Printer;
 use shared::run_folder::Diagnostics;
+use shared::text::TextStream;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -40,9 +41,12 @@ pub(super) struct Ingest {
     /// Time between the lines of a tegrastats log, where they do not tell it themselves [default: 1000].
     #[arg(long, value_name = "MS")]
     interval_ms: Option<f64>,
-    /// CSV file of power by time: `timestamp` or `t_us`, and `mv,ma`, `v,a`, `mw` or `w`.
+    /// CSV file of power by time, of a meter, jtop or nvidia-smi: a time, and a power, or a voltage and a current.
     #[arg(long, value_name = "FILE")]
     power_csv: Option<PathBuf>,
+    /// Voltage of the supply, for a power CSV that has only a current.
+    #[arg(long, value_name = "V", requires = "power_csv")]
+    supply_v: Option<f64>,
     /// CSV file of layers: `layer_name`, `runtime_ms` and, where known, the end as `timestamp` or `t_us`.
     #[arg(long, value_name = "FILE")]
     layers_csv: Option<PathBuf>,
@@ -71,6 +75,9 @@ impl Ingest {
         }
         if self.idle_power_w.is_some_and(|w| w.is_nan() || w < 0.0) {
             return Err(Failure::usage("--idle-power-w must be zero or more"));
+        }
+        if self.supply_v.is_some_and(|v| !v.is_finite() || v <= 0.0) {
+            return Err(Failure::usage("--supply-v must be more than zero"));
         }
         let files = self.read(&mut import)?;
         for warning in files.iter().flat_map(FileReport::warnings) {
@@ -114,31 +121,35 @@ impl Ingest {
             import.averaged_over = Some(count.max(1));
         }
         if let Some(path) = &self.layers_csv {
-            let content = read_capped(path, limits::TABLE_BYTES)?;
-            let (layers, diagnostics) = tables::layers(&content).map_err(|failure| failure.default_path(path))?;
-            let rows = layers.iter().map(|layer| layer.runs.len()).sum();
-            files.push(FileReport::new(path, "CSV of layers", rows, &diagnostics));
-            import.layers = layers;
+            let table = parsed(path, tables::layers)?;
+            let rows = table.rows.iter().map(|layer| layer.runs.len()).sum();
+            files.push(FileReport::new(path, "CSV of layers", rows, &table.diagnostics).of_table(&table));
+            import.layers = table.rows;
         }
         if let Some(path) = &self.times {
             import.latencies = parsed(path, trtexec::times)?;
             files.push(FileReport::new(path, "trtexec times", import.latencies.len(), &none));
         }
         if let Some(path) = &self.power_csv {
-            let content = read_capped(path, limits::TABLE_BYTES)?;
-            let (power, diagnostics) = tables::power(&content).map_err(|failure| failure.default_path(path))?;
-            let report = FileReport::new(path, "CSV of power", power.readings.len(), &diagnostics);
-            files.push(report.timed(&power));
-            import.power = power;
+            let table = parsed(path, |content| tables::power(content, self.supply_v))?;
+            let report = FileReport::new(path, "CSV of power", table.rows.len(), &table.diagnostics);
+            files.push(report.of_table(&table).timed(&table.times));
+            import.power = Timed { readings: table.rows, times: table.times };
             import.power_source = Some(("csv".into(), vec!["power".into()]));
         }
         if let Some(path) = &self.tegrastats {
             let file = File::open(path).map_err(|e| Failure::io(path, "read", &e))?;
-            let log = tegrastats::read(BufReader::new(file), self.rail.as_deref(), self.interval_ms)
+            let mut text = BufReader::new(TextStream::new(file));
+            let log = tegrastats::read(&mut text, self.rail.as_deref(), self.interval_ms)
                 .map_err(|failure| failure.default_path(path))?;
             let report = FileReport::new(path, "tegrastats log", log.power.readings.len(), &log.diagnostics);
-            let report = FileReport { stamps: log.stamps.map(str::to_owned), rails: log.read.clone(), ..report };
-            files.push(report.timed(&log.power));
+            let report = FileReport {
+                stamps: log.stamps.map(str::to_owned),
+                rails: log.read.clone(),
+                form: Some(text.get_ref().encoding().to_string()),
+                ..report
+            };
+            files.push(report.timed(&log.power.times));
             import.power = log.power;
             import.power_source = Some(("tegrastats".into(), log.read));
         }
@@ -148,13 +159,14 @@ impl Ingest {
 
 /// The files as CSV.
 fn rows(files: &[FileReport]) -> Result<String, Failure> {
-    let header = ["path", "source", "rails", "interval_ms", "stamps", "rows", "left_out", "notes"];
+    let header = ["path", "source", "form", "rails", "interval_ms", "stamps", "rows", "left_out", "notes"];
     Csv::text(
         header.map(str::to_owned),
         files.iter().map(|file| {
             vec![
                 file.path.display().to_string(),
                 file.source.clone(),
+                file.form.clone().unwrap_or_default(),
                 file.rails.join(" + "),
                 file.interval_ms.map_or_else(String::new, |ms| ms.to_string()),
                 file.stamps.clone().unwrap_or_default(),
@@ -166,7 +178,7 @@ fn rows(files: &[FileReport]) -> Result<String, Failure> {
     )
 }
 
-fn parsed<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, Failure> {
+fn parsed<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, Failure>) -> Result<T, Failure> {
     let content = read_capped(path, limits::TABLE_BYTES)?;
-    parse(&content).map_err(|why| Failure::data(why).at(path))
+    parse(&content).map_err(|failure| failure.at(path))
 }

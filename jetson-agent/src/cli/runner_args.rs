@@ -110,7 +110,7 @@ impl RunnerArgs {
         let load = match (&self.simulate_load, engine_info) {
             (Some(path), _) => {
                 let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
+                shared::text::json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
             }
             (None, Some(path)) => Load::of_engine(&shared::engine::read(path)?.0, self.seed),
             (None, None) => {
@@ -125,7 +125,7 @@ impl RunnerArgs {
                 let path = PathBuf::from(&self.simulate_sensor);
                 let content = read_capped(&path, limits::SMALL_FILE_BYTES)
                     .map_err(|f| f.help("name ideal, ina3221-fast, ina3221-boot or a JSON file"))?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
+                shared::text::json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
             }
         };
         Ok(Simulation { load, sensor, engine_info: bytes })

@@ -4,6 +4,7 @@ use super::counts::{Counts, Pass};
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
+use crate::text::json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,7 +78,7 @@ impl Manifest {
     /// When it cannot be read, or was written by a later version.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        let manifest: Self = json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
         if manifest.schema_version > SCHEMA_VERSION {
             return Err(Failure::data(format!(
                 "has schema version {}, this program reads up to {}",

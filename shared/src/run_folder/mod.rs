@@ -37,8 +37,8 @@ mod total;
 pub use counts::{Counts, Pass};
 pub use diagnostics::Diagnostics;
 pub use layer_latency::{
-    LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, index_layers,
-    parse_layer_latencies, read_layer_latencies, split_shared_names, write_layer_latencies,
+    LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, TextFile,
+    index_layers, parse_layer_latencies, read_layer_latencies, split_shared_names, write_layer_latencies,
 };
 pub use log_streams::{LayerCycles, SampleLogReadings};
 pub use log_summary::SampleLogSummary;

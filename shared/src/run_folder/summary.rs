@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
+use crate::text::json;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -72,7 +73,7 @@ macro_rules! json_file {
             /// When it cannot be read or lacks a field; the message names line and column.
             pub fn read(path: &Path) -> Result<Self, Failure> {
                 let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-                serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))
+                json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))
             }
 
             /// Writes the file atomically.

@@ -7,6 +7,7 @@ use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{IdlePower, Manifest, ModelRun, Pass, Total};
 use shared::sensor::SensorResponse;
+use shared::text::json;
 use shared::units::{Microwatts, Watts};
 use std::path::Path;
 
@@ -69,8 +70,8 @@ fn engine_of(files: &RunFiles, notes: &mut Vec<String>) -> Option<Engine> {
 /// Whole-inference latencies. Some versions of EdgeProfiler wrote the JSON document as a JSON string.
 fn read_model_run(path: &Path) -> Result<ModelRun, String> {
     let content = read_capped(path, limits::SMALL_FILE_BYTES).map_err(|f| f.to_string())?;
-    let parsed = serde_json::from_slice::<ModelRun>(&content)
-        .or_else(|e| serde_json::from_slice::<String>(&content).map_err(|_| e).and_then(|s| serde_json::from_str(&s)));
+    let parsed = json::from_slice::<ModelRun>(&content)
+        .or_else(|e| json::from_slice::<String>(&content).map_err(|_| e).and_then(|s| json::from_str(&s)));
     parsed.map_err(|e| format!("whole-inference latencies were not read: {e}"))
 }
 

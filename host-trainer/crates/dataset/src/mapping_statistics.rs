@@ -2,7 +2,10 @@
 
 use align::statistics::{Distribution, LayerStatistics};
 use shared::failure::Failure;
+use shared::text::{self, Dialect, TextStream};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The values of one layer's rows: powers in µW, run times in ms.
@@ -22,12 +25,25 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
         csv::ErrorKind::Io(e) => Failure::io(path, "read", e),
         _ => Failure::data(e.to_string()).at(path),
     };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(&e))?;
+    let failed = |e: io::Error| Failure::io(path, "read", &e);
+    let mut text = TextStream::new(File::open(path).map_err(failed)?);
+    // Another program may have saved it again; one that saves decimal commas does so from the first rows on.
+    let (dialect, sign) = {
+        let head = String::from_utf8_lossy(text.head().map_err(failed)?);
+        let dialect = Dialect::of(&head);
+        (dialect, dialect.signs(&head).sign())
+    };
+    io::copy(&mut text.by_ref().take(dialect.start as u64), &mut io::sink()).map_err(failed)?;
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(dialect.separator.byte()).trim(csv::Trim::All).from_reader(text);
     let header = reader.headers().map_err(|e| broken(&e))?.clone();
     let column = |name: &str| header.iter().position(|h| h == name);
     let needed = |name: &str| {
         column(name).ok_or_else(|| {
-            Failure::data(format!("lacks the column `{name}`")).at(path).help("make it with `host-trainer align`")
+            let found = header.iter().collect::<Vec<_>>().join(", ");
+            Failure::data(format!("lacks the column `{name}`; it has {found}, separated by {}", dialect.separator))
+                .at(path)
+                .help("make it with `host-trainer align`")
         })
     };
     let name = needed("layer_name")?;
@@ -44,14 +60,14 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
     let mut record = csv::ByteRecord::new();
     let mut last_cycle: Vec<u8> = Vec::new();
     while reader.read_byte_record(&mut record).map_err(|e| broken(&e))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + dialect.line as u64 - 1;
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let number = |column: usize| -> Result<Option<f64>, Failure> {
             let text = String::from_utf8_lossy(cell(column));
             if text.is_empty() {
                 return Ok(None);
             }
-            text.parse::<f64>().ok().filter(|v| v.is_finite()).map(Some).ok_or_else(|| {
+            text::number(&text, sign).map(Some).ok_or_else(|| {
                 let what = header.get(column).unwrap_or_default();
                 Failure::data(format!("`{what}` is `{text}`, no finite number")).at(path).place(format!("line {line}"))
             })

@@ -1,6 +1,7 @@
 //! What was understood of an imported file.
 
-use super::timing::{Timed, span};
+use super::sheet::Table;
+use super::timing::{Times, span};
 use serde::Serialize;
 use shared::boards;
 use shared::run_folder::Diagnostics;
@@ -13,6 +14,8 @@ pub struct FileReport {
     pub path: PathBuf,
     /// What it was read as.
     pub source: String,
+    /// Its encoding, and for a table its separator, decimal sign and the columns read.
+    pub form: Option<String>,
     /// The rails read; several are a sum.
     pub rails: Vec<String>,
     /// The usual time between readings.
@@ -43,9 +46,16 @@ impl FileReport {
         }
     }
 
+    /// The report with how its table is written.
+    #[must_use]
+    pub fn of_table<T>(self, table: &Table<T>) -> Self {
+        let notes = [self.notes, table.notes.clone()].concat();
+        Self { form: Some(table.form.to_string()), notes, ..self }
+    }
+
     /// The report with what was found about the times of its rows.
     #[must_use]
-    pub fn timed(self, times: &Timed) -> Self {
+    pub fn timed(self, times: &Times) -> Self {
         let notes = [self.notes, times.notes.clone()].concat();
         Self { interval_ms: times.interval_ns.map(|ns| ns as f64 * 1e-6), notes, ..self }
     }
@@ -65,6 +75,7 @@ impl FileReport {
             parts.push(format!("time as {stamps}"));
         }
         parts.push(format!("{} left out", self.left_out));
+        parts.extend(self.form.clone());
         parts.join(", ")
     }
 

@@ -1,17 +1,21 @@
 //! Importing measurements that other tools made into run folders, so that `align` reads them like any other.
 
+mod columns;
 mod file_report;
 mod layer_runs;
 mod line_stamp;
 mod rail_words;
+mod sheet;
 pub mod tables;
 pub mod tegrastats;
+mod times;
 mod timing;
 pub mod trtexec;
 
 pub use file_report::FileReport;
 pub use layer_runs::LayerRuns;
-pub use timing::Timed;
+pub use sheet::{Form, Table};
+pub use timing::{Timed, Times};
 
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
@@ -108,7 +112,7 @@ fn start_ns(import: &Import) -> i64 {
 /// End of each run. Those that are not known follow one another from the start of the power log; nothing is read from
 /// such stamps but order.
 fn ends(import: &Import) -> Result<Vec<Vec<i64>>, Failure> {
-    if import.power.mended && has_ends(import) {
+    if import.power.times.mended && has_ends(import) {
         return Err(Failure::data("the clock of the power file was set, and the layers' ends are of the same clock")
             .help("cut both files where the clock was set and import each part, or leave the column of ends out"));
     }
@@ -120,7 +124,7 @@ fn ends(import: &Import) -> Result<Vec<Vec<i64>>, Failure> {
         for (layer, ends) in import.layers.iter().zip(&mut ends) {
             if let Some((ms, end)) = layer.runs.get(cycle) {
                 now = match *end {
-                    Some(end) => within_power(end, start, import.power.wrapped_ns),
+                    Some(end) => within_power(end, start, import.power.times.wrapped_ns),
                     None => now.saturating_add((ms * 1e6) as i64),
                 };
                 ends.push(now);
@@ -216,7 +220,7 @@ fn add_passes(manifest: &mut Manifest, power: &Timed, inference_ms: f64) -> Resu
     let offset = power.readings.first().map_or(0, |first| first.wall_ns.min(0));
     manifest.clock = Clock { wall_minus_monotonic_ns: offset, ..Clock::default() };
     let mut all = 0_u32;
-    for stretch in &power.stretches {
+    for stretch in &power.times.stretches {
         let Some([first, .., last]) = power.readings.get(stretch.clone()) else { continue };
         let span_ms = last.wall_ns.saturating_sub(first.wall_ns) as f64 * 1e-6;
         let cycles = (span_ms / inference_ms).round();

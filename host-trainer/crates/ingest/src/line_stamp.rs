@@ -5,6 +5,7 @@
 
 use shared::clock::Scale;
 use shared::run_folder::stamp::{SECOND_NS, midnight_ns};
+use shared::text::{Epoch, Moment, number, scaled_ns};
 
 /// Words at the head of a line that are looked at.
 pub(crate) const HEAD_WORDS: usize = 12;
@@ -70,7 +71,10 @@ impl Spelling {
                 (year.1 == 4).then_some(())?;
                 Some(midnight_ns(year.0, month.0, day.0)? + time_of_day(word(i + 1)?)?)
             }),
-            Self::Iso => words().find_map(|(i, text)| iso(text, word(i + 1))),
+            Self::Iso => words().find_map(|(i, text)| {
+                let moment = Moment::of(text).or_else(|| Moment::of(&format!("{text} {}", word(i + 1)?)));
+                moment.map(|moment| moment.unix_ns)
+            }),
             Self::Dated => words().find_map(|(i, text)| {
                 let (month, day, time) = month_day_time(text, word(i + 1)?, word(i + 2)?)?;
                 let year = (3..=4)
@@ -78,7 +82,10 @@ impl Spelling {
                     .find_map(|text| (text.len() == 4).then(|| text.parse::<i64>().ok()).flatten())?;
                 Some(midnight_ns(year, month, day)? + time)
             }),
-            Self::Epoch => words().find_map(|(_, text)| epoch(text)),
+            Self::Epoch => words().find_map(|(_, text)| {
+                let unit = Epoch::of(number(text, None)?)?;
+                scaled_ns(text, unit.exponent(), None)
+            }),
             Self::Yearless => words().find_map(|(i, text)| {
                 let (month, day, time) = month_day_time(text, word(i + 1)?, word(i + 2)?)?;
                 // The leap day counts as the day behind it.
@@ -87,7 +94,7 @@ impl Spelling {
             }),
             Self::Seconds => {
                 let first = word(0).filter(|word| !word.is_empty()).or_else(|| word(1))?;
-                first.contains('.').then(|| fixed_point(first)).flatten()
+                first.contains('.').then(|| scaled_ns(first, 9, None)).flatten()
             }
             Self::TimeOfDay => words().find_map(|(i, text)| {
                 let time = time_of_day(text)?;
@@ -119,93 +126,15 @@ fn numbers(text: &str, separators: [char; 2]) -> Option<[(i64, usize); 3]> {
     parts.next().is_none().then_some(three)
 }
 
-/// `2025-01-28T13:38:25`, `2025/01/28` with the time in the next word, `20250128-13:38:25`.
-fn iso(text: &str, next: Option<&str>) -> Option<i64> {
-    if let Some(ns) = shared::run_folder::stamp::parse_stamp(text) {
-        return Some(ns);
-    }
-    let (date, time) = match text.split_once(['T', '_']) {
-        Some((date, time)) => (date, time),
-        None => (text, next?),
-    };
-    let [year, month, day] = numbers(date, ['-', '/'])?;
-    (year.1 == 4).then_some(())?;
-    let midnight = midnight_ns(year.0, month.0, day.0)?;
-    let zone = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
-    let (time, zone) = time.split_at(zone);
-    Some(midnight + time_of_day(time)? - zone_ns(zone)?)
-}
-
-/// `Z`, `+01:00`, `-0700`, `+02` or nothing.
-fn zone_ns(text: &str) -> Option<i64> {
-    if text.is_empty() || text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, digits) = (if text.starts_with('-') { -1 } else { 1 }, text[1..].replace(':', ""));
-    if !(digits.len() == 2 || digits.len() == 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number: i64 = digits.parse().ok()?;
-    let (hours, minutes) = if digits.len() == 2 { (number, 0) } else { (number / 100, number % 100) };
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND_NS)
-}
-
 /// `HH:MM:SS` with a fraction behind a point or a comma, or without.
 fn time_of_day(text: &str) -> Option<i64> {
-    let (whole, fraction) = match text.split_once(['.', ',']) {
-        Some((whole, fraction)) => (whole, fraction),
-        None => (text, ""),
-    };
-    let mut parts = whole.split(':').map(|part| {
-        let digits = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| part.parse::<i64>().ok()).flatten()
-    });
-    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
-    // The 60th second is a leap second.
-    if parts.next().is_some() || hours > 23 || minutes > 59 || seconds > 60 {
-        return None;
-    }
-    Some((hours * 3600 + minutes * 60 + seconds) * SECOND_NS + fraction_ns(fraction)?)
-}
-
-/// Digits behind the decimal point as ns.
-fn fraction_ns(digits: &str) -> Option<i64> {
-    if digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    format!("{digits:0<9}").parse().ok()
+    (text.matches(':').count() == 2).then(|| Moment::of_day(text)).flatten()
 }
 
 fn month_day_time(month: &str, day: &str, time: &str) -> Option<(i64, i64, i64)> {
     let month = MONTHS.iter().position(|name| month.eq_ignore_ascii_case(name))? as i64 + 1;
     let day = day.parse::<i64>().ok().filter(|day| (1..=31).contains(day))?;
     Some((month, day, time_of_day(time)?))
-}
-
-/// A number with or without a fraction, as seconds.
-fn fixed_point(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() || whole.len() > 9 || !whole.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    whole.parse::<i64>().ok()?.checked_mul(SECOND_NS)?.checked_add(fraction_ns(fraction)?)
-}
-
-/// Time since 1970 in the unit that its digits tell: ten digits are seconds, 13 are ms, 16 are µs, 19 are ns.
-fn epoch(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if !whole.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let unit = match whole.len() {
-        10 => SECOND_NS,
-        13 => 1_000_000,
-        16 => 1_000,
-        19 => 1,
-        _ => return None,
-    };
-    let fraction = fraction_ns(fraction)? / (SECOND_NS / unit);
-    whole.parse::<i64>().ok()?.checked_mul(unit)?.checked_add(fraction)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 
 use super::line_stamp::{HEAD_WORDS, Spelling};
 use super::rail_words::rails;
-use super::timing::{PowerRow, Timed, in_time};
+use super::timing::{Timed, in_time};
 use shared::boards::{self, Whole, whole};
 use shared::clock::Scale;
 use shared::failure::Failure;
-use shared::run_folder::Diagnostics;
+use shared::run_folder::{Diagnostics, PowerReading};
 use shared::units::{Milliamps, Millivolts};
 use std::io::{self, BufRead, Read};
 
@@ -54,7 +54,7 @@ struct Choice {
 pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: Option<f64>) -> Result<Log, Failure> {
     let mut log = Log::default();
     let (mut judged, mut choice) = (Vec::new(), None);
-    let mut rows = Vec::new();
+    let mut rows = Rows::default();
     // A line of tegrastats is a few hundred bytes; a file without line ends is none.
     let mut source = source.take(shared::limits::TABLE_BYTES);
     let (mut bytes, mut number) = (Vec::new(), 0_u64);
@@ -81,8 +81,8 @@ pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: Option<f64>) 
         }
         if let Some(choice) = &choice {
             for line in judged.drain(..) {
-                match choice.row(&line) {
-                    Ok(row) => rows.push(row),
+                match choice.milliwatts(&line) {
+                    Ok(milliwatts) => rows.push(&line, choice.spelling.and_then(|s| line.stamp(s)), milliwatts),
                     Err(why) => log.diagnostics.note(|| format!("line {} {why}", line.number)),
                 }
             }
@@ -92,12 +92,12 @@ pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: Option<f64>) 
         }
     }
     let Choice { parts, spelling } = choice.unwrap_or(Choice { parts: Vec::new(), spelling: None });
-    if rows.is_empty() {
+    if rows.lines.is_empty() {
         return Err(no_rail(&log.rails, "names no rail that can be read"));
     }
     let given_ns = interval_ms.map(|ms| (ms * 1e6) as i64);
     log.power = match spelling {
-        Some(spelling) => in_time(&rows, spelling.scale(), given_ns)?,
+        Some(spelling) => rows.in_time(spelling.scale(), given_ns)?,
         None => without_stamps(rows, given_ns)?,
     };
     log.stamps = spelling.map(Spelling::name);
@@ -161,32 +161,45 @@ impl Choice {
         Ok(Self { parts, spelling })
     }
 
-    fn row(&self, line: &Line) -> Result<PowerRow, String> {
-        let mut milliwatts = 0.0;
-        for part in &self.parts {
-            milliwatts += line.milliwatts(part).ok_or_else(|| format!("does not name {part}"))?;
-        }
-        Ok(PowerRow {
-            line: line.number,
-            stamp_ns: self.spelling.and_then(|spelling| line.stamp(spelling)),
-            voltage: Millivolts(1000.0),
-            current: Milliamps(milliwatts),
-        })
+    /// What the rails read draw together.
+    fn milliwatts(&self, line: &Line) -> Result<f64, String> {
+        let part = |part: &String| line.milliwatts(part).ok_or_else(|| format!("does not name {part}"));
+        self.parts.iter().map(part).sum()
+    }
+}
+
+/// Lines that were read.
+#[derive(Default)]
+struct Rows {
+    lines: Vec<u64>,
+    stamps_ns: Vec<Option<i64>>,
+    readings: Vec<PowerReading>,
+}
+
+impl Rows {
+    fn push(&mut self, line: &Line, stamp_ns: Option<i64>, milliwatts: f64) {
+        self.lines.push(line.number);
+        self.stamps_ns.push(stamp_ns);
+        let (voltage, current) = (Millivolts(1000.0), Milliamps(milliwatts));
+        self.readings.push(PowerReading { wall_ns: 0, voltage, current });
+    }
+
+    fn in_time(&self, scale: Scale, given_ns: Option<i64>) -> Result<Timed, Failure> {
+        in_time(&self.stamps_ns, &self.readings, scale, given_ns, |row| self.lines[row])
     }
 }
 
 /// Lines that do not tell their time lie an interval apart.
-fn without_stamps(mut rows: Vec<PowerRow>, given_ns: Option<i64>) -> Result<Timed, Failure> {
+fn without_stamps(mut rows: Rows, given_ns: Option<i64>) -> Result<Timed, Failure> {
     let interval = given_ns.unwrap_or(DEFAULT_NS);
-    for (row, at) in rows.iter_mut().zip(0_i64..) {
-        row.stamp_ns = Some(at.saturating_mul(interval));
+    for (stamp, at) in rows.stamps_ns.iter_mut().zip(0_i64..) {
+        *stamp = Some(at.saturating_mul(interval));
     }
-    let mut timed = in_time(&rows, Scale::Counter { unit_ns: 1 }, None)?;
-    timed.interval_ns = Some(interval);
+    let mut timed = rows.in_time(Scale::Counter { unit_ns: 1 }, None)?;
+    timed.times.interval_ns = Some(interval);
     if given_ns.is_none() {
-        timed
-            .notes
-            .push("its lines bear no time: they are taken to be 1 s apart; name the time with --interval-ms".into());
+        let note = "its lines bear no time: they are taken to be 1 s apart; name the time with --interval-ms";
+        timed.times.notes.push(note.into());
     }
     Ok(timed)
 }
@@ -229,9 +242,9 @@ mod tests {
         let log = read(old.as_slice(), None, None).expect("a log");
         assert_eq!(log.read, ["POM_5V_IN"]);
         assert_eq!(log.power.readings[1].wall_ns, 1_000_000_000);
-        assert!(log.power.notes[0].contains("--interval-ms"), "{:?}", log.power.notes);
+        assert!(log.power.times.notes[0].contains("--interval-ms"), "{:?}", log.power.times.notes);
         let gpu = read(old.as_slice(), Some("pom_5v_gpu"), Some(1000.0)).expect("a log");
-        assert_eq!((gpu.power.readings.len(), gpu.diagnostics.bad, gpu.power.notes.len()), (1, 1, 0));
+        assert_eq!((gpu.power.readings.len(), gpu.diagnostics.bad, gpu.power.times.notes.len()), (1, 1, 0));
     }
 
     #[test]
@@ -252,12 +265,12 @@ mod tests {
     fn lines_of_one_second_share_it_evenly() {
         let lines = (0..50).map(|i| format!("09-14-2023 10:00:0{} RAM VDD_IN 5000mW/5000mW", i / 10));
         let log = log_of(lines);
-        assert_eq!((times_ms(&log)[49], log.power.interval_ns), (4900, Some(100_000_000)));
+        assert_eq!((times_ms(&log)[49], log.power.times.interval_ns), (4900, Some(100_000_000)));
         let lines: String =
             (0..50).map(|i| format!("09-14-2023 10:00:0{} RAM VDD_IN 5000mW/5000mW\n", i / 10)).collect();
         let log = read(lines.as_bytes(), None, Some(1000.0)).expect("a log");
         assert_eq!(times_ms(&log)[49], 4900);
-        assert!(log.power.notes[0].contains("--interval-ms 1000 does not fit"), "{:?}", log.power.notes);
+        assert!(log.power.times.notes[0].contains("--interval-ms 1000 does not fit"), "{:?}", log.power.times.notes);
     }
 
     #[test]
@@ -281,15 +294,19 @@ mod tests {
         };
         let log = log_of((0..20).map(|i| format!("{} RAM 1/2MB VDD_IN 5000mW/5000mW", stamp(i))));
         assert_eq!(times_ms(&log)[19], 19_000);
-        assert_eq!(log.power.stretches.len(), 1);
-        assert!(log.power.notes[0].starts_with("line 11: the clock was set ahead by 16946"), "{:?}", log.power.notes);
+        assert_eq!(log.power.times.stretches.len(), 1);
+        assert!(
+            log.power.times.notes[0].starts_with("line 11: the clock was set ahead by 16946"),
+            "{:?}",
+            log.power.times.notes
+        );
     }
 
     #[test]
     fn a_pause_is_no_step_and_nothing_is_counted_in_it() {
         let lines = (0..20).map(|i| format!("09-14-2023 10:0{}:{:02} RAM VDD_IN 1mW/1mW", 3 * (i / 10), i % 10));
         let log = log_of(lines);
-        assert_eq!((times_ms(&log)[19], log.power.stretches.clone()), (189_000, vec![0..10, 10..20]));
-        assert!(log.power.notes[0].contains("line 11: 171 s without a reading"), "{:?}", log.power.notes);
+        assert_eq!((times_ms(&log)[19], log.power.times.stretches.clone()), (189_000, vec![0..10, 10..20]));
+        assert!(log.power.times.notes[0].contains("line 11: 171 s without a reading"), "{:?}", log.power.times.notes);
     }
 }

@@ -4,7 +4,6 @@ use shared::clock::{ChangeKind, Scale, Series, TimeError, read_series};
 use shared::failure::Failure;
 use shared::run_folder::PowerReading;
 use shared::run_folder::stamp::midnight_ns;
-use shared::units::{Milliamps, Millivolts};
 use std::ops::Range;
 
 /// Places that a note names; the rest is counted.
@@ -12,20 +11,9 @@ const NAMED: usize = 3;
 /// Years that a run folder's stamps may have.
 const YEARS: Range<i64> = 1900..2150;
 
-/// A row of a power file.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct PowerRow {
-    pub(crate) line: u64,
-    pub(crate) stamp_ns: Option<i64>,
-    pub(crate) voltage: Millivolts,
-    pub(crate) current: Milliamps,
-}
-
-/// Readings in order of time.
+/// What was found about the times of a file's rows.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Timed {
-    /// The readings.
-    pub readings: Vec<PowerReading>,
+pub struct Times {
     /// Stretches of readings without a gap between them; only these were covered by measurement.
     pub stretches: Vec<Range<usize>>,
     /// The usual time between readings in ns, as the stamps tell it.
@@ -34,35 +22,48 @@ pub struct Timed {
     pub notes: Vec<String>,
     /// The range of a counter that began again, and was unwrapped.
     pub wrapped_ns: Option<i64>,
-    /// Whether the clock was set, or rows were put in order: stamps of another file of that clock do not fit any more.
+    /// Whether the clock was set: stamps of another file of that clock do not fit any more.
     pub mended: bool,
 }
 
-/// Puts rows in time. `given_ns` is the interval that the user named.
+/// Readings in order of time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Timed {
+    /// The readings.
+    pub readings: Vec<PowerReading>,
+    /// What was found about their times.
+    pub times: Times,
+}
+
+/// Puts readings in time, by the stamps of their rows. `given_ns` is the interval that the user named; `line` is a row's line
+/// in the file.
 ///
 /// # Errors
 /// When time goes back for no certain reason, or leaves the years that a run folder can hold.
-pub(crate) fn in_time(rows: &[PowerRow], scale: Scale, given_ns: Option<i64>) -> Result<Timed, Failure> {
-    let stamps: Vec<Option<i64>> = rows.iter().map(|row| row.stamp_ns).collect();
-    let series = read_series(&stamps, scale, given_ns).map_err(|error| refused(error, |row| rows[row].line))?;
+pub(crate) fn in_time(
+    stamps_ns: &[Option<i64>],
+    readings: &[PowerReading],
+    scale: Scale,
+    given_ns: Option<i64>,
+    line: impl Fn(usize) -> u64,
+) -> Result<Timed, Failure> {
+    let series = read_series(stamps_ns, scale, given_ns).map_err(|error| refused(error, &line))?;
     let times = years(&series, scale).ok_or_else(|| {
         Failure::data(format!("its times leave the years from {} to {}", YEARS.start, YEARS.end - 1))
             .help("check the unit of the time column")
     })?;
-    let readings = series.rows.iter().zip(times).map(|(&row, wall_ns)| PowerReading {
-        wall_ns,
-        voltage: rows[row].voltage,
-        current: rows[row].current,
-    });
+    let readings = series.rows.iter().zip(times).map(|(&row, wall_ns)| PowerReading { wall_ns, ..readings[row] });
     let is = |kind: ChangeKind| series.changes.iter().any(|change| change.kind == kind);
     let wrapped = series.changes.iter().find(|change| change.kind == ChangeKind::Wrapped);
     Ok(Timed {
         readings: readings.collect(),
-        stretches: series.stretches(),
-        interval_ns: series.interval_ns,
-        notes: notes(&series, given_ns, |at| series.rows.get(at).map_or(0, |&row| rows[row].line)),
-        wrapped_ns: wrapped.map(|change| change.by_ns),
-        mended: is(ChangeKind::Set) || is(ChangeKind::Misfit),
+        times: Times {
+            stretches: series.stretches(),
+            interval_ns: series.interval_ns,
+            notes: notes(&series, given_ns, |at| series.rows.get(at).map_or(0, |&row| line(row))),
+            wrapped_ns: wrapped.map(|change| change.by_ns),
+            mended: is(ChangeKind::Set) || is(ChangeKind::Misfit),
+        },
     })
 }
 

@@ -47,6 +47,7 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
         hasher.update((content.len() as u64).to_le_bytes());
         hasher.update(&content);
         let frame = Frame::parse(&path, &content)?;
+        data.notes.extend(frame.notes().iter().map(|note| format!("{}: {note}", path.display())));
         match table {
             Some(table) => {
                 let rows = table_rows(&frame, table, network.as_deref(), &mut data.notes)?;

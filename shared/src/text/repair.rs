@@ -1,15 +1,19 @@
 //! What some writers get wrong in JSON, put right: bare `NaN`, control characters and escapes that JSON does not have.
-//! Runs only on a layer that the JSON parser refused.
+//! Runs only on what the JSON parser refused.
 
 /// The same text as valid JSON, where the faults are ones that are known. Words that JSON does not have become strings,
 /// so that the field that holds one is named as odd.
-pub(super) fn repair(text: &str) -> String {
+pub(crate) fn repair(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string(rest, &mut out),
             c if c.is_alphanumeric() || c == '-' || c == '+' => word(rest, &mut out),
+            c if c.is_control() => {
+                out.push(if c == '\n' { '\n' } else { ' ' });
+                c.len_utf8()
+            }
             c => {
                 out.push(c);
                 c.len_utf8()
@@ -100,6 +104,11 @@ mod tests {
             repaired(r#"{"a": NaN, "b": [-Infinity, nan, 1e-3, -2], "c": null}"#),
             json!({"a": "NaN", "b": ["-Infinity", "nan", 1e-3, -2], "c": null})
         );
+    }
+
+    #[test]
+    fn control_characters_between_values_are_blanks() {
+        assert_eq!(repaired("\u{1b}[1,\u{7}\n \u{0}2\u{85}]\u{1}"), json!([1, 2]));
     }
 
     #[test]
