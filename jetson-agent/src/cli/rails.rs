@@ -73,9 +73,13 @@ impl RailsArgs {
             .collect();
         let usable = sources.iter().any(|source| source.problem.is_none());
         let any = !sources.is_empty();
+        // A total that permission alone keeps from being known is asked for, not passed over.
+        let denied = sources.iter().find_map(|source| source.total_problem.clone().filter(|_| source.advice.is_some()));
         context.answer(&Answer { schema_version: 1, sources }, human)?;
-        if usable {
-            return Ok(());
+        match denied {
+            Some(why) if usable => return Err(Failure::new(Kind::Device, why).help(Unread::PERMISSION)),
+            None if usable => return Ok(()),
+            _ => {}
         }
         let why = if any { "no power sensor can be read".into() } else { absence(&context.root) };
         Err(Failure::new(Kind::Device, why)
@@ -87,6 +91,7 @@ impl RailsArgs {
         let options = SamplerOptions { rate_hz: Some(2_000.0), realtime: false };
         answer.total_problem = total_lacks(source.as_ref());
         let unread: Vec<Unread> = source.unread().to_vec();
+        answer.advice = unread.iter().any(|unread| unread.denied).then(|| Unread::PERMISSION.to_owned());
         match sample_briefly(source, options, self.duration) {
             Ok((samples, outcome, setup)) => {
                 let last = |rail: u8| samples.iter().rev().find(|s| s.rail == rail);
@@ -136,9 +141,9 @@ fn human(answer: &Answer) -> String {
         out += &format!("{} ({})\n", source.kind, source.place);
         if let Some(problem) = &source.problem {
             out += &format!("  cannot be read: {problem}\n");
-            if let Some(advice) = &source.advice {
-                out += &format!("  hint: {advice}\n");
-            }
+        }
+        if let Some(advice) = &source.advice {
+            out += &format!("  hint: {advice}\n");
         }
         for rail in &source.rails {
             if let Some(problem) = &rail.problem {

@@ -130,10 +130,7 @@ impl Channels {
         if channels.is_empty() {
             let first = unread.into_iter().find(|u| !u.why.is_empty());
             return Err(match first {
-                Some(Unread { why, denied: true, .. }) => Unusable {
-                    why,
-                    advice: "let your user read it with the udev rule of docs/agent.md, or run with sudo".into(),
-                },
+                Some(Unread { why, denied: true, .. }) => Unusable { why, advice: Unread::PERMISSION.into() },
                 Some(Unread { why, .. }) => Unusable { why, advice: "check the kernel's messages (dmesg)".into() },
                 None => Unusable { why: "the chip has no connected channel".into(), advice: advice.into() },
             });

@@ -21,7 +21,7 @@ const fn single(name: &'static str, quantum_mv: f64) -> Chip {
 }
 
 /// Every chip that is read.
-pub(super) const CHIPS: [Chip; 13] = [
+const CHIPS: [Chip; 13] = [
     Chip { name: "ina3221", channels: 3, quantum_mv: 8.0, shunt_step_uv: Some(40.0) },
     single("ina219", 4.0),
     single("ina220", 4.0),

@@ -1,6 +1,6 @@
 //! Finding the sources of this machine.
 
-use super::chips::{CHIPS, Chip};
+use super::chips::Chip;
 use super::hwmon::{self, find_hwmon};
 use super::iio::{self, find_iio};
 use super::nvml::find_nvml;
@@ -24,12 +24,15 @@ pub fn discover(root: &Root) -> Vec<Candidate> {
 /// What was looked for and not found, and what was found instead, as one sentence.
 #[must_use]
 pub fn absence(root: &Root) -> String {
-    let chips = CHIPS.iter().map(|chip| chip.name.to_uppercase()).collect::<Vec<_>>().join(", ");
     let mut folders = vec![hwmon::FOLDER, iio::FOLDER];
     folders.retain(|folder| !root.path(folder).exists());
-    let mut text = format!("no power sensor was found: none of {chips} under {} and {}", hwmon::FOLDER, iio::FOLDER);
+    let mut text = format!(
+        "no power sensor was found: no INA3221 and no chip of the INA2xx family under {} and {}",
+        hwmon::FOLDER,
+        iio::FOLDER
+    );
     if !folders.is_empty() {
-        text += &format!(" ({} cannot be listed)", shared::boards::list(&folders));
+        text += &format!(" ({} cannot be listed)", if folders.len() == 1 { folders[0] } else { "which" });
     }
     text += ", no package counter under /sys/class/powercap";
     if root.is_real() {

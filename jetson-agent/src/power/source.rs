@@ -75,6 +75,11 @@ pub struct Unread {
     pub in_total: bool,
 }
 
+impl Unread {
+    /// What to do about permission that is lacking.
+    pub const PERMISSION: &str = "let your user read it with the udev rule of docs/agent.md, or run with sudo";
+}
+
 /// Why the total of a source is not known, if that is for the lack of a rail.
 #[must_use]
 pub fn total_lacks(source: &dyn PowerSource) -> Option<String> {

@@ -285,7 +285,11 @@ fn a_total_that_lacks_a_part_is_not_known_and_not_smaller() {
     let root_text = root.path().to_str().expect("UTF-8");
     let output = run(agent(root.path()).args(["--root", root_text, "idle", "--duration", "50ms", "--no-realtime"]));
     assert_eq!(crate::support::code(&output), 4);
-    assert!(stderr(&output).contains("lacks VDD_CPU_CV") && stderr(&output).contains("curr2_input"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("lacks VDD_CPU_CV") && stderr(&output).contains("curr2_input"),
+        "{}",
+        stderr(&output)
+    );
     assert!(!root.path().join("raw_data").exists());
 }
 
@@ -295,10 +299,23 @@ fn idle_goes_on_without_a_rail_that_the_total_does_not_need() {
     orin_nano(root.path());
     unreadable(root.path(), "sys/class/hwmon/hwmon1/curr2_input");
     let root_text = root.path().to_str().expect("UTF-8");
-    let output = run(agent(root.path()).args(["--root", root_text, "--format", "json", "idle", "--duration", "50ms", "--no-realtime"]));
+    let output = run(agent(root.path()).args([
+        "--root",
+        root_text,
+        "--format",
+        "json",
+        "idle",
+        "--duration",
+        "50ms",
+        "--no-realtime",
+    ]));
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!((json(&output)["avg_idle_power"].as_f64().expect("power") - 5_488_768.0).abs() < 1.0);
-    assert!(stderr(&output).contains("VDD_CPU_GPU_CV") && stderr(&output).contains("curr2_input"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("VDD_CPU_GPU_CV") && stderr(&output).contains("curr2_input"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -320,7 +337,9 @@ fn iio_reads_the_rails_whose_files_are_there() {
     let (rails, code, _) = ask(root.path(), "rails");
     let source = &rails["sources"][0];
     assert_eq!((code, &source["total"], &source["total_watts"]), (0, &"VDD_IN".into(), &2.0.into()));
-    assert!(rail(source, "VDD_SOC")["problem"].as_str().expect("a problem").contains("in_current2_input: is not there"));
+    assert!(
+        rail(source, "VDD_SOC")["problem"].as_str().expect("a problem").contains("in_current2_input: is not there")
+    );
     // Without the total's own file nothing stands for it.
     std::fs::remove_file(root.path().join(folder).join("in_voltage0_input")).expect("removes");
     let (rails, code, _) = ask(root.path(), "rails");
@@ -366,10 +385,7 @@ fn meters_of_carrier_boards_are_read_under_hwmon_and_iio() {
 #[test]
 fn what_was_found_instead_of_a_sensor_is_named() {
     let root = board();
-    tree(
-        root.path(),
-        &[("sys/class/hwmon/hwmon5/name", "ltc2945"), ("sys/class/hwmon/hwmon5/curr1_input", "1200")],
-    );
+    tree(root.path(), &[("sys/class/hwmon/hwmon5/name", "ltc2945"), ("sys/class/hwmon/hwmon5/curr1_input", "1200")]);
     let (_, code, said) = ask(root.path(), "rails");
     assert_eq!(code, 4);
     for part in ["INA3221", "/sys/class/hwmon", "/sys/bus/iio/devices", "ltc2945", "not supported"] {
@@ -400,7 +416,10 @@ fn what_cannot_be_looked_at_is_not_known() {
     ] {
         let check = check(&doctor, name);
         let message = check["message"].as_str().expect("message");
-        assert!(check["verdict"] == "WARN" && message.contains("not known") && message.contains(file), "{name}: {check}");
+        assert!(
+            check["verdict"] == "WARN" && message.contains("not known") && message.contains(file),
+            "{name}: {check}"
+        );
     }
     let release = check(&doctor, "jetpack")["message"].as_str().expect("message").to_owned();
     assert!(release.contains("this is a Jetson"), "{release}");

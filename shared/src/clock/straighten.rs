@@ -128,7 +128,9 @@ fn is_sound_when_sorted(times: &[i64], resolution_ns: i64) -> bool {
     }
     match Rhythm::of(&sorted, resolution_ns) {
         Some(rhythm) => {
-            rhythm.regular && intervals().all(|d| d <= rhythm.limit_ns && d.saturating_mul(4) >= rhythm.period_ns)
+            rhythm.regular
+                && intervals()
+                    .all(|d| d <= rhythm.limit_ns && d.saturating_mul(5) >= rhythm.period_ns.saturating_mul(3))
         }
         None => true,
     }

@@ -63,10 +63,8 @@ impl FileReport {
     /// One line for people.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut parts = vec![format!("{}: {}", self.path.display(), self.source)];
-        if let Some(rail) = rail_text(&self.rails) {
-            parts.push(rail);
-        }
+        let mut parts = vec![self.source.clone()];
+        parts.extend(rail_text(&self.rails));
         parts.push(format!("{} rows", self.rows));
         if let Some(ms) = self.interval_ms {
             parts.push(format!("{} apart", span((ms * 1e6) as i64)));
@@ -75,8 +73,8 @@ impl FileReport {
             parts.push(format!("time as {stamps}"));
         }
         parts.push(format!("{} left out", self.left_out));
-        parts.extend(self.form.clone());
-        parts.join(", ")
+        let form = self.form.as_ref().map_or_else(String::new, |form| format!("{form}; "));
+        format!("read {}: {form}{}", self.path.display(), parts.join(", "))
     }
 
     /// Warnings for people: what was left out, and what was found.

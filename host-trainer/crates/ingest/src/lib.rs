@@ -112,7 +112,7 @@ fn start_ns(import: &Import) -> i64 {
 /// End of each run. Those that are not known follow one another from the start of the power log; nothing is read from
 /// such stamps but order.
 fn ends(import: &Import) -> Result<Vec<Vec<i64>>, Failure> {
-    if import.power.times.mended && has_ends(import) {
+    if import.power.times.was_set && has_ends(import) {
         return Err(Failure::data("the clock of the power file was set, and the layers' ends are of the same clock")
             .help("cut both files where the clock was set and import each part, or leave the column of ends out"));
     }

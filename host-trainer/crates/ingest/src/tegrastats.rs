@@ -13,6 +13,8 @@ use std::io::{self, BufRead, Read};
 
 /// Lines by which rails and stamps are judged.
 const JUDGED: usize = 64;
+/// Lines that are kept until there are so many with rails.
+const KEPT: usize = 1 << 14;
 /// Rails that are kept of a log.
 const RAILS: usize = 64;
 /// Time between lines that bear no stamp when nothing else is known: tegrastats' own default.
@@ -53,7 +55,7 @@ struct Choice {
 /// When the source cannot be read, or the log does not tell what was asked for.
 pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: Option<f64>) -> Result<Log, Failure> {
     let mut log = Log::default();
-    let (mut judged, mut choice) = (Vec::new(), None);
+    let (mut judged, mut with_rails, mut choice) = (Vec::new(), 0, None);
     let mut rows = Rows::default();
     // A line of tegrastats is a few hundred bytes; a file without line ends is none.
     let mut source = source.take(shared::limits::TABLE_BYTES);
@@ -74,9 +76,13 @@ pub fn read(source: impl BufRead, rail: Option<&str>, interval_ms: Option<f64>) 
                     log.rails.push(name.clone());
                 }
             }
+            with_rails += usize::from(!line.rails.is_empty());
             judged.push(line);
         }
-        if choice.is_none() && (ended || judged.len() >= JUDGED) {
+        // A rail that was asked for may come late.
+        let is_missing = rail.is_some_and(|rail| !log.rails.iter().any(|name| name.eq_ignore_ascii_case(rail)));
+        let enough = (with_rails >= JUDGED && !is_missing) || judged.len() >= KEPT;
+        if choice.is_none() && (ended || enough) {
             choice = Some(Choice::of(&judged, rail, &log.rails)?);
         }
         if let Some(choice) = &choice {

@@ -145,8 +145,12 @@ mod tests {
             assert_eq!(times(header).read(field), expected, "{header} {field}");
         }
         let mut day = times("time");
-        let read = ["23:59:59", "00:00:01", "00:00:00.5"].map(|field| day.read(field).expect("a time") / 500_000_000);
-        assert_eq!([read[1] - read[0], read[2] - read[1]], [4, -1]);
+        assert_eq!(day.read("23:59:59"), Some(DAY_NS - 1_000_000_000));
+        assert_eq!(day.scale(), Scale::Cyclic { range_ns: DAY_NS });
+        let mut micros = times("t_us");
+        assert_eq!((micros.read("5"), micros.scale()), (Some(5_000), Scale::Counter { unit_ns: 1_000 }));
+        let mut epoch = times("time");
+        assert_eq!((epoch.read("1714557600"), epoch.scale()), (Some(ns), Scale::Wall));
         let mut mixed = times("timestamp");
         assert!(mixed.read("x").is_none() && mixed.read("1714557600").is_some());
         assert!(mixed.read("2024-05-01T10:00:00Z").is_none() && mixed.read("1714557601").is_some());

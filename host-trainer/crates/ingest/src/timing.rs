@@ -23,7 +23,7 @@ pub struct Times {
     /// The range of a counter that began again, and was unwrapped.
     pub wrapped_ns: Option<i64>,
     /// Whether the clock was set: stamps of another file of that clock do not fit any more.
-    pub mended: bool,
+    pub was_set: bool,
 }
 
 /// Readings in order of time.
@@ -53,7 +53,6 @@ pub(crate) fn in_time(
             .help("check the unit of the time column")
     })?;
     let readings = series.rows.iter().zip(times).map(|(&row, wall_ns)| PowerReading { wall_ns, ..readings[row] });
-    let is = |kind: ChangeKind| series.changes.iter().any(|change| change.kind == kind);
     let wrapped = series.changes.iter().find(|change| change.kind == ChangeKind::Wrapped);
     Ok(Timed {
         readings: readings.collect(),
@@ -62,7 +61,7 @@ pub(crate) fn in_time(
             interval_ns: series.interval_ns,
             notes: notes(&series, given_ns, |at| series.rows.get(at).map_or(0, |&row| line(row))),
             wrapped_ns: wrapped.map(|change| change.by_ns),
-            mended: is(ChangeKind::Set) || is(ChangeKind::Misfit),
+            was_set: series.changes.iter().any(|change| change.kind == ChangeKind::Set),
         },
     })
 }
