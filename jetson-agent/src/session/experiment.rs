@@ -6,9 +6,9 @@
 use super::recover;
 use serde::Deserialize;
 use shared::failure::Failure;
-use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{Manifest, RunFolder, Status};
+use shared::text::read_text;
 use std::path::{Path, PathBuf};
 
 /// The plan, as its TOML file says it.
@@ -99,8 +99,7 @@ impl ExperimentPlan {
     /// # Errors
     /// When it cannot be read, has an unknown key, names a model twice, or gives a model nothing to run.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let text = String::from_utf8(content).map_err(|_| Failure::usage("is not UTF-8").at(path))?;
+        let text = read_text(path, limits::SMALL_FILE_BYTES)?;
         let mut plan: Self = toml::from_str(&text).map_err(|e| {
             let line = e.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let failure = Failure::usage(e.message().to_owned()).at(path);

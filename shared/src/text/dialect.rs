@@ -87,7 +87,7 @@ impl Dialect {
                 comments.extend((comments.len() < ROWS).then(|| line.comment()));
             } else if let Some(separator) = told_separator(trimmed).filter(|_| told.is_none()) {
                 told = Some(separator);
-            } else if !trimmed.is_empty() {
+            } else if !line.text.is_empty() {
                 first = Some(line);
             }
         }

@@ -7,6 +7,7 @@
 
 mod dialect;
 mod encoding;
+mod file;
 pub mod json;
 mod label;
 mod moment;
@@ -16,6 +17,7 @@ mod stream;
 
 pub use dialect::{Dialect, Separator};
 pub use encoding::{Decoded, Encoding, Foreign, decode};
+pub use file::read_text;
 pub use label::{Label, Quantity, Unit};
 pub use moment::{Epoch, Moment, scaled_ns};
 pub use number::{DecimalSign, SignEvidence, number, number_and_unit};

@@ -1,6 +1,6 @@
 //! Dates with times, epochs, and exact times of counters.
 
-use super::number::{DecimalSign, number};
+use super::number::{DecimalSign, canonical, number};
 use crate::run_folder::stamp::{SECOND_NS, parse_stamp};
 
 /// A moment that a text names.
@@ -175,14 +175,13 @@ pub fn scaled_ns(field: &str, exponent: i32, sign: Option<DecimalSign>) -> Optio
     if rounded.abs() > limit {
         return None;
     }
-    Some(exact(field, exponent, sign).unwrap_or(rounded.round() as i64))
+    Some(canonical(field, sign).and_then(|digits| exact(&digits, exponent)).unwrap_or(rounded.round() as i64))
 }
 
-/// Plain digits with at most one decimal sign; none for any other way to write a number.
-fn exact(field: &str, exponent: i32, sign: Option<DecimalSign>) -> Option<i64> {
-    let (negative, digits) = field.strip_prefix('-').map_or((false, field), |rest| (true, rest));
-    let decimal = if sign == Some(DecimalSign::Comma) { ',' } else { '.' };
-    let (whole, fraction) = digits.split_once(decimal).unwrap_or((digits, ""));
+/// Plain digits with at most one decimal point; none for a number with an exponent.
+fn exact(digits: &str, exponent: i32) -> Option<i64> {
+    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits), |rest| (true, rest));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -149,16 +149,20 @@ pub fn number(field: &str, sign: Option<DecimalSign>) -> Option<f64> {
     {
         return Some(value).filter(|v| v.is_finite());
     }
-    let Parts { negative, mantissa, exponent } = parts(field)?;
+    canonical(field, sign)?.parse::<f64>().ok().filter(|v| v.is_finite())
+}
+
+/// A number with a decimal point and nothing between its thousands.
+pub(super) fn canonical(field: &str, sign: Option<DecimalSign>) -> Option<String> {
+    let Parts { negative, mantissa, exponent } = parts(field.trim())?;
     let sign = match sign {
         Some(sign) => sign,
-        None if mantissa.contains(',') => certain_sign(field)?,
+        None if mantissa.contains(',') => certain_sign(field.trim())?,
         None => DecimalSign::Point,
     };
     let digits = plain(&mantissa, sign)?;
-    let text = if exponent.is_empty() { digits.into_owned() } else { format!("{digits}e{exponent}") };
-    let value = text.parse::<f64>().ok().filter(|v| v.is_finite())?;
-    Some(if negative { -value } else { value })
+    let minus = if negative { "-" } else { "" };
+    Some(if exponent.is_empty() { format!("{minus}{digits}") } else { format!("{minus}{digits}e{exponent}") })
 }
 
 /// As [`number`], of a field that may carry a unit behind the number: `45.3 W`.

@@ -7,8 +7,8 @@ use super::log_inferences::LogInferences;
 use super::text_inferences::TextInferences;
 use shared::failure::Failure;
 use shared::run_folder::{
-    Diagnostics, LayerSeries, Manifest, PowerLogReader, PowerReadings, SampleLogReadings, SampleLogSummary,
-    TextFile, index_layers, split_shared_names,
+    Diagnostics, LayerSeries, Manifest, PowerLogReader, PowerReadings, SampleLogReadings, SampleLogSummary, TextFile,
+    index_layers, split_shared_names,
 };
 use std::collections::HashSet;
 use std::fs::File;

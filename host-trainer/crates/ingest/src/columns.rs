@@ -33,6 +33,8 @@ const SPELLINGS: &[Spelling] = &[
     ("host time", Time, 3, None),
     ("sample time", Time, 3, None),
     ("", Time, 4, None),
+    // With the time of day, or beside a column of it.
+    ("date", Time, 5, None),
     ("", Voltage, 0, None),
     ("voltage", Voltage, 0, Some(0)),
     ("main voltage", Voltage, 0, Some(0)),
@@ -104,8 +106,25 @@ const NO_READING: &[&str] = &[
 /// Words of columns that are means.
 const MEANS: &[&str] = &["avg", "average", "mean"];
 /// Words without which a column in a unit of time is a duration.
-const TIMES: &[&str] =
-    &["time", "timestamp", "t", "ts", "elapsed", "epoch", "clock", "date", "end", "millis", "micros"];
+const TIMES: &[&str] = &[
+    "time",
+    "timestamp",
+    "t",
+    "ts",
+    "elapsed",
+    "epoch",
+    "clock",
+    "date",
+    "end",
+    "millis",
+    "micros",
+    // In other languages.
+    "zeit",
+    "temps",
+    "tiempo",
+    "tempo",
+    "tijd",
+];
 
 /// A column that holds a quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,8 +160,9 @@ impl Columns {
     /// Takes the second line of a header into account, which some tools put the units in. Whether it was one.
     pub(crate) fn take_units(&mut self, row: &[&str]) -> bool {
         let unit = |field: &str| Unit::of(field.trim_matches(['(', ')', '[', ']']));
-        let is_units = row.iter().any(|f| unit(f).is_some())
-            && row.iter().all(|f| f.is_empty() || !f.contains(|c: char| c.is_ascii_digit()));
+        // One may be the letter of a layer's name.
+        let units = row.iter().filter(|field| unit(field).is_some()).count();
+        let is_units = units > 1 && !row.iter().any(|field| field.contains(|c: char| c.is_ascii_digit()));
         if is_units {
             for (label, field) in self.labels.iter_mut().zip(row) {
                 label.unit = label.unit.or(unit(field));

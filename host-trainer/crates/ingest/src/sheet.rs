@@ -62,11 +62,24 @@ pub(crate) struct Sheet<'a> {
 impl<'a> Sheet<'a> {
     /// Finds out how a file is written and takes its header apart.
     pub(crate) fn new(content: &'a [u8]) -> Result<Self, Failure> {
+        Self::below(content, 0)
+    }
+
+    /// As [`new`](Self::new), below some lines that are no table.
+    pub(crate) fn below(content: &'a [u8], lines: usize) -> Result<Self, Failure> {
         let Decoded { text, encoding, foreign } = decode(content);
         let text = if text.contains('\n') { text } else { Cow::Owned(text.replace('\r', "\n")) };
-        let dialect = Dialect::of(&text);
+        if text.bytes().take(64).any(|byte| byte == 0) {
+            return Err(Failure::data("is not a text file").help("give the CSV file that the meter or logger exports"));
+        }
+        let skipped: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
+        let found = Dialect::of(&text[skipped..]);
+        let dialect = Dialect { start: found.start + skipped, line: found.line + lines, ..found };
         let form = Form { encoding, separator: dialect.separator, ..Form::default() };
-        let notes = foreign.sentence(encoding).into_iter().collect();
+        let mut notes: Vec<String> = foreign.sentence(encoding).into_iter().collect();
+        if lines > 0 {
+            notes.push(format!("its columns are named on line {}; what stands above is passed over", dialect.line));
+        }
         let mut sheet = Self {
             text,
             dialect,
@@ -194,6 +207,10 @@ impl<'a> Sheet<'a> {
 
     /// A refusal that names the columns found, the separator and the encoding.
     pub(crate) fn refuse(&self, what: &str, help: impl Into<String>) -> Failure {
+        let mut help = help.into();
+        if self.columns.len() == 1 && self.columns.header(0).contains(' ') {
+            help = format!("fields are separated by commas, semicolons, tabs or bars, not by blanks; {help}");
+        }
         let found = if self.has_header {
             format!("its columns are {}", self.columns.list())
         } else {

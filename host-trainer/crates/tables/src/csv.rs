@@ -1,8 +1,9 @@
 //! CSV: where each row stands, and the fields as polars reads them.
 
+use crate::signs;
 use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, PlSmallStr, Schema, SerReader};
 use shared::failure::Failure;
-use shared::text::{Decoded, DecimalSign, Dialect, Separator, SignEvidence, decode};
+use shared::text::{DecimalSign, Decoded, Dialect, Separator, decode};
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::ops::Range;
@@ -42,26 +43,11 @@ pub(crate) fn read(path: &Path, content: &[u8]) -> Result<CsvTable, Failure> {
     }
     // Between commas, only a field in quotes can hold one.
     let has_commas = dialect.separator != Separator::Comma || text.contains('"');
-    let signs = if has_commas { signs(&data) } else { vec![None; layout.header.len()] };
+    let signs = if has_commas { signs::of(&data) } else { vec![None; layout.header.len()] };
     if signs.contains(&Some(DecimalSign::Comma)) {
         notes.push(format!("its fields are separated by {}, its numbers have decimal commas", dialect.separator));
     }
     Ok(CsvTable { header: layout.header, data, lines: layout.lines, signs, notes })
-}
-
-/// The decimal sign of each column: what its fields say, or what those of the other columns say.
-fn signs(data: &DataFrame) -> Vec<Option<DecimalSign>> {
-    let of_column = |column: &polars::prelude::Column| {
-        let mut evidence = SignEvidence::default();
-        if let Ok(texts) = column.str() {
-            texts.iter().flatten().for_each(|field| evidence.observe(field));
-        }
-        evidence
-    };
-    let columns: Vec<SignEvidence> = data.columns().iter().map(of_column).collect();
-    let mut all = SignEvidence::default();
-    columns.iter().for_each(|column| all.merge(*column));
-    columns.iter().map(|column| if *column == SignEvidence::default() { all.sign() } else { column.sign() }).collect()
 }
 
 /// Every field as text. Columns are numbered, so that names which are empty or stand twice are told apart.
@@ -153,7 +139,8 @@ fn scan(content: &[u8], dialect: Dialect) -> Result<Option<Layout>, Fault> {
         let read = record(content, dialect.separator.byte(), &mut position, &mut line, &mut ends);
         // A comment has not as many fields as there are columns; a first field may well begin with its sign.
         if content[start] == b'#' && !layout.header.is_empty() && (read.is_err() || ends.len() != layout.header.len()) {
-            position = start + content[start..].iter().position(|&b| b == b'\n').map_or(content.len() - start, |end| end + 1);
+            position =
+                start + content[start..].iter().position(|&b| b == b'\n').map_or(content.len() - start, |end| end + 1);
             line = line_of_start + 1;
             layout.comments.push(start..position);
             continue;
@@ -205,7 +192,8 @@ fn record(
             *position += 1;
         } else {
             let rest = &content[*position..];
-            *position += rest.iter().position(|&b| b == separator || matches!(b, b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
+            *position +=
+                rest.iter().position(|&b| b == separator || matches!(b, b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
         }
         ends.push(*position);
         match (content.get(*position), content.get(*position + 1)) {

@@ -197,7 +197,9 @@ impl Frame {
                     None if field.contains(',') => {
                         odd(field).help("a comma may be a decimal sign or separate thousands: write a decimal point")
                     }
-                    Some(DecimalSign::Comma) => odd(field).help("the column has decimal commas; mend or remove that row"),
+                    Some(DecimalSign::Comma) => {
+                        odd(field).help("the column has decimal commas; mend or remove that row")
+                    }
                     _ => odd(field),
                 }),
             },
@@ -229,10 +231,7 @@ impl Frame {
 }
 
 impl Cells {
-    fn of(
-        column: &polars::prelude::Column,
-        sign: Option<DecimalSign>,
-    ) -> Result<Self, polars::error::PolarsError> {
+    fn of(column: &polars::prelude::Column, sign: Option<DecimalSign>) -> Result<Self, polars::error::PolarsError> {
         Ok(match column.dtype() {
             DataType::String => Self::Text(column.str()?.rechunk().into_owned(), sign),
             // A column of nulls alone.
@@ -298,5 +297,13 @@ mod tests {
         );
         let far = frame.require("input_size").expect_err("missing").report(false);
         assert!(far.contains("hint: it has kernel0, output_size"), "{far}");
+    }
+
+    #[test]
+    fn a_comma_with_two_meanings_is_named() {
+        let failure = frame("a;b\n1,234;x\n").expect("a table").number(0, "a").expect_err("two meanings").report(false);
+        assert!(failure.contains("`a` is `1,234`") && failure.contains("separate thousands"), "{failure}");
+        assert_eq!(frame("a;b\n1,234;0,5\n").expect("a table").number(0, "a").expect("a number"), Some(1.234));
+        assert_eq!(frame("a,b\n\"1,234\",0.5\n").expect("a table").number(0, "a").expect("a number"), Some(1234.0));
     }
 }

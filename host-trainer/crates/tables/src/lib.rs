@@ -14,6 +14,7 @@ mod column;
 mod csv;
 mod frame;
 mod parquet;
+mod signs;
 mod write;
 
 pub use column::{ColumnData, ColumnType};

@@ -65,8 +65,7 @@ impl Measure {
 /// Columns that are missing, that may be meant in several ways, or whose unit is not known; a file of which no row can be read.
 /// Each names the columns found and what would be accepted.
 pub fn power(content: &[u8], volts: Option<f64>) -> Result<Table<PowerReading>, Failure> {
-    let mut sheet = Sheet::new(content)?;
-    let (mut times, mut measure) = power_columns(&sheet, volts)?;
+    let (mut sheet, (mut times, mut measure)) = table(content, volts)?;
     let value_places: Vec<usize> = measure.values().iter().map(|value| value.column.place).collect();
     let time_places: Vec<usize> = times.iter().map(|column| column.place).collect();
     let places = [value_places.as_slice(), &time_places].concat();
@@ -102,6 +101,28 @@ pub fn power(content: &[u8], volts: Option<f64>) -> Result<Table<PowerReading>, 
     Ok(Table { rows: readings, diagnostics, form: sheet.form, notes: sheet.notes, times })
 }
 
+/// Lines above a header in which a meter may write what it is.
+const PREAMBLE: usize = 50;
+/// Longest such lines, in bytes.
+const PREAMBLE_BYTES: usize = 1 << 14;
+
+/// The file with its columns. Lines above the header are passed over if the columns below are found.
+fn table(content: &[u8], volts: Option<f64>) -> Result<(Sheet<'_>, (Vec<Column>, Measure)), Failure> {
+    let sheet = Sheet::new(content)?;
+    let refusal = match power_columns(&sheet, volts) {
+        Ok(columns) => return Ok((sheet, columns)),
+        Err(refusal) => refusal,
+    };
+    let head = &content[..content.len().min(PREAMBLE_BYTES)];
+    let has_columns = |lines: &usize| {
+        Sheet::below(head, *lines).is_ok_and(|sheet| sheet.has_header && power_columns(&sheet, volts).is_ok())
+    };
+    let Some(lines) = (1..=PREAMBLE).find(has_columns) else { return Err(refusal) };
+    let sheet = Sheet::below(content, lines)?;
+    let columns = power_columns(&sheet, volts)?;
+    Ok((sheet, columns))
+}
+
 /// The columns of time, the likeliest first, and of power.
 fn power_columns(sheet: &Sheet<'_>, volts: Option<f64>) -> Result<(Vec<Column>, Measure), Failure> {
     if !sheet.has_header {
@@ -126,7 +147,7 @@ fn power_columns(sheet: &Sheet<'_>, volts: Option<f64>) -> Result<(Vec<Column>, 
             (None, Some(current), Some(volts)) => Measure::At(volts, Value::new(current)),
             (None, Some(current), None) => {
                 let message = format!("has a current (`{}`) and neither a voltage nor a power", current.header);
-                return Err(sheet.refuse(&message, "give the supply's voltage by --supply-v"));
+                return Err(sheet.refuse(&message, "give the supply's voltage by --supply-v, or a column of voltage"));
             }
             _ => {
                 power?;
@@ -279,7 +300,7 @@ mod tests {
     #[test]
     fn a_refusal_names_what_was_found_and_what_is_meant() {
         for (text, expected) in [
-            ("a,b\n1,2\n", &["`a`, `b`", "commas", "UTF-8", "Voltage (V)"][..]),
+            ("x,y\n1,2\n", &["`x`, `y`", "commas", "UTF-8", "Voltage (V)"][..]),
             ("zeit;mW\n1;2\n", &["no column of time", "`zeit`", "semicolons"]),
             ("timestamp,mW\n0.5,6000\n", &["line 2", "`timestamp` is `0.5`", "timestamp (ms)"]),
             ("timestamp,mW\n05/01/2024 10:00,6000\n", &["05/01/2024", "2024-05-01T10:00:00.000Z"]),
@@ -296,6 +317,22 @@ mod tests {
             let report = refusal(text);
             assert!(expected.iter().all(|part| report.contains(part)), "{text}: {report}");
         }
+    }
+
+    #[test]
+    fn lines_above_the_header_are_passed_over_and_named() {
+        for preamble in ["Meter XY\nSerial 123\n\n", "Device:,INA219\nRate:,100\n", "Model;7;8\n\n\n"] {
+            let table = power(format!("{preamble}t_ms,mW\n0,6000\n100,?\n").as_bytes(), None).expect("readings");
+            let line = preamble.matches('\n').count() + 1;
+            assert_eq!(table.rows.len(), 1);
+            assert!(table.diagnostics.named[0].starts_with(&format!("line {} ", line + 2)), "{:?}", table.diagnostics);
+            assert!(table.notes[0].contains(&format!("named on line {line};")), "{:?}", table.notes);
+        }
+        assert_eq!(watts("date,mW\n2024-05-01 10:00:00,6000\n"), [6.0]);
+        assert_eq!(watts("Zeit (s);Leistung (W)\n0,0;6,5\n"), [6.5]);
+        assert!(refusal("t_ms mW\n0 6000\n").contains("not by blanks"));
+        assert!(refusal("\u{89}PNG\r\n\u{1a}\n\0\0\0\rIHDR").contains("is not a text file"));
+        assert!(refusal("Date,mW\n05/01/2024 10:00:00,6000\n").contains("`Date` is `05/01/2024 10:00:00`"));
     }
 
     #[test]

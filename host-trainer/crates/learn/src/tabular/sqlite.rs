@@ -145,7 +145,10 @@ pub async fn tags(source: &Source, notes: &mut Vec<String>) -> Result<Vec<String
         let read: Vec<String> = rows.iter().filter_map(|row| row.try_get("tag").ok()).collect();
         if read.len() < rows.len() {
             let (column, count) = (&source.tag_column, rows.len() - read.len());
-            notes.push(format!("{}: {count} values of `{column}` are not UTF-8 and are left out", database.path.display()));
+            notes.push(format!(
+                "{}: {count} values of `{column}` are not UTF-8 and are left out",
+                database.path.display()
+            ));
         }
         tags.extend(read);
     }
