@@ -7,11 +7,13 @@
 
 mod counter;
 mod rhythm;
+mod scale;
 mod series;
 mod spread;
 mod straighten;
 
 pub use counter::Counter;
 pub use rhythm::Rhythm;
-pub use series::{Scale, Series, TimeError, read_series};
+pub use scale::Scale;
+pub use series::{Series, TimeError, read_series};
 pub use straighten::{Change, ChangeKind};

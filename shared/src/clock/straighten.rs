@@ -1,7 +1,7 @@
 //! Wraps, steps and gaps in a series of stamps.
 
 use super::rhythm::Rhythm;
-use super::series::Scale;
+use super::scale::Scale;
 
 /// Half an hour: the step by which time zones differ and summer time begins.
 const HALF_HOUR_NS: i64 = 1_800_000_000_000;
