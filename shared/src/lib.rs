@@ -4,6 +4,8 @@
 //! run folders), how text and numbers of foreign files are read, the units their numbers carry, and the one way in which both programs tell a user that something
 //! failed. It has no async, no network, no data frames and no machine learning.
 
+pub mod boards;
+pub mod clock;
 pub mod digest;
 pub mod engine;
 pub mod failure;

@@ -42,6 +42,7 @@ impl IdleArgs {
         let progress = display(&context.printer, "idle", 0, self.duration);
         let sampling = self.source.sampling();
         let outcome = measure_idle(&self.result_dir, self.duration, source, sampling, &context.root, &stop, progress)?;
+        outcome.notes.iter().for_each(|note| context.printer.warn(note));
         context.answer(&outcome.power, |power| {
             let error =
                 power.standard_error.map_or(String::new(), |e| format!(" ± {:.4}", Watts::from_microwatts(e).0));

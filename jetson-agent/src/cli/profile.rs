@@ -182,6 +182,7 @@ impl ProfileArgs {
 
     fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
         let counts = manifest.counts;
+        manifest.sampling.iter().flat_map(|sampling| &sampling.notes).for_each(|note| context.printer.warn(note));
         context.printer.say(format!(
             "{}: {:?}, {} samples, {} inferences for power, {} profiled",
             run.path().display(),

@@ -1,7 +1,7 @@
 //! `rails`.
 
 use super::context::Context;
-use crate::power::{SamplerOptions, discover, sample_briefly};
+use crate::power::{PowerSource, SamplerOptions, Unread, absence, discover, sample_briefly, total_lacks};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use shared::run_folder::Total;
@@ -30,6 +30,7 @@ struct SourceAnswer {
     rails: Vec<RailAnswer>,
     total: Option<String>,
     total_watts: Option<f64>,
+    total_problem: Option<String>,
     rate_hz: Option<f64>,
     refresh_ms: Option<f64>,
 }
@@ -41,6 +42,7 @@ struct RailAnswer {
     milliamps: Option<f64>,
     watts: Option<f64>,
     total: bool,
+    problem: Option<String>,
 }
 
 impl RailsArgs {
@@ -56,6 +58,7 @@ impl RailsArgs {
                     rails: Vec::new(),
                     total: None,
                     total_watts: None,
+                    total_problem: None,
                     rate_hz: None,
                     refresh_ms: None,
                 };
@@ -70,18 +73,25 @@ impl RailsArgs {
             .collect();
         let usable = sources.iter().any(|source| source.problem.is_none());
         let any = !sources.is_empty();
+        // A total that permission alone keeps from being known is asked for, not passed over.
+        let denied = sources.iter().find_map(|source| source.total_problem.clone().filter(|_| source.advice.is_some()));
         context.answer(&Answer { schema_version: 1, sources }, human)?;
-        if usable {
-            return Ok(());
+        match denied {
+            Some(why) if usable => return Err(Failure::new(Kind::Device, why).help(Unread::PERMISSION)),
+            None if usable => return Ok(()),
+            _ => {}
         }
-        let why = if any { "no power sensor can be read" } else { "no power sensor was found" };
+        let why = if any { "no power sensor can be read".into() } else { absence(&context.root) };
         Err(Failure::new(Kind::Device, why)
             .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"))
     }
 
-    fn read(&self, source: Box<dyn crate::power::PowerSource>, answer: &mut SourceAnswer) {
+    fn read(&self, source: Box<dyn PowerSource>, answer: &mut SourceAnswer) {
         // As fast as it answers, but no faster than 2 kHz: a rate beyond that is no sensor's.
         let options = SamplerOptions { rate_hz: Some(2_000.0), realtime: false };
+        answer.total_problem = total_lacks(source.as_ref());
+        let unread: Vec<Unread> = source.unread().to_vec();
+        answer.advice = unread.iter().any(|unread| unread.denied).then(|| Unread::PERMISSION.to_owned());
         match sample_briefly(source, options, self.duration) {
             Ok((samples, outcome, setup)) => {
                 let last = |rail: u8| samples.iter().rev().find(|s| s.rail == rail);
@@ -93,8 +103,17 @@ impl RailsArgs {
                         milliamps: sample.filter(|_| rail.voltage_measured).map(|s| f64::from(s.ma)),
                         watts: sample.map(|s| s.power().0),
                         total: setup.total == Total::Rail(index),
+                        problem: None,
                     });
                 }
+                answer.rails.extend(unread.into_iter().map(|unread| RailAnswer {
+                    label: unread.label,
+                    millivolts: None,
+                    milliamps: None,
+                    watts: None,
+                    total: false,
+                    problem: Some(unread.why),
+                }));
                 let watts = |rails: &[u8]| rails.iter().map(|r| last(*r).map(|s| s.power().0)).sum::<Option<f64>>();
                 let label = |rail: u8| setup.rails.get(usize::from(rail)).map_or("", |r| r.label.as_str());
                 (answer.total, answer.total_watts) = match &setup.total {
@@ -122,11 +141,15 @@ fn human(answer: &Answer) -> String {
         out += &format!("{} ({})\n", source.kind, source.place);
         if let Some(problem) = &source.problem {
             out += &format!("  cannot be read: {problem}\n");
-            if let Some(advice) = &source.advice {
-                out += &format!("  hint: {advice}\n");
-            }
+        }
+        if let Some(advice) = &source.advice {
+            out += &format!("  hint: {advice}\n");
         }
         for rail in &source.rails {
+            if let Some(problem) = &rail.problem {
+                out += &format!("  {:<18} cannot be read: {problem}\n", rail.label);
+                continue;
+            }
             let number = |value: Option<f64>, unit: &str| value.map_or(String::new(), |v| format!("{v:.0} {unit}"));
             let watts = rail.watts.map_or("no reading".into(), |w| format!("{w:.3} W"));
             let total = if rail.total { "  total" } else { "" };
@@ -143,7 +166,8 @@ fn human(answer: &Answer) -> String {
         if let (Some(total), Some(watts)) = (&source.total, source.total_watts) {
             out += &format!("  total: {total}, {watts:.3} W\n");
         } else if source.problem.is_none() {
-            out += "  total: not known\n";
+            let why = source.total_problem.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            out += &format!("  total: not known{why}\n");
         }
         if let Some(rate) = source.rate_hz {
             let refresh = source.refresh_ms.map_or("the values did not change often enough to tell".to_owned(), |ms| {

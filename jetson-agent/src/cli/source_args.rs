@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::values::{Rate, rate};
 use crate::power::{
-    AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, discover, find_nvml, serial,
+    AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, absence, discover, find_nvml,
+    serial, total_lacks,
 };
 use clap::Args;
 use shared::failure::{Failure, Kind};
@@ -92,9 +93,11 @@ impl SourceArgs {
     /// Opens the source. The simulated one comes from the runner that draws on its board.
     pub(super) fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
         match &self.source {
-            SourceSpec::Auto => choose(discover(&context.root), None),
-            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind)),
-            SourceSpec::NvmlLibrary(path) => choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml")),
+            SourceSpec::Auto => choose(discover(&context.root), None, || absence(&context.root)),
+            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind), || absence(&context.root)),
+            SourceSpec::NvmlLibrary(path) => {
+                choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml"), || "NVML was not found".into())
+            }
             SourceSpec::Serial { port, protocol, baud } => {
                 serial::open(port, *protocol, *baud).map_err(|e| Failure::from_error(Kind::Device, e))
             }
@@ -114,13 +117,29 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     }
 }
 
-fn choose(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Box<dyn PowerSource>, Failure> {
+fn choose(
+    candidates: Vec<Candidate>,
+    kind: Option<&str>,
+    absence: impl Fn() -> String,
+) -> Result<Box<dyn PowerSource>, Failure> {
     let mut unusable = None;
     for candidate in candidates.into_iter().filter(|c| kind.is_none_or(|kind| kind == c.kind)) {
         match candidate.source {
             // The proof is in the reading: a source that opens may still refuse it.
             Ok(mut source) => match source.read(&mut Vec::new()) {
-                Ok(()) => return Ok(source),
+                Ok(()) => match total_lacks(source.as_ref()) {
+                    None => return Ok(source),
+                    // A part of the total is not measured as if it were the total.
+                    Some(why) => {
+                        unusable.get_or_insert((
+                            candidate.place,
+                            why,
+                            "`jetson-agent rails` reads what can be read; measure the board's input with an external meter \
+                             (--source serial:…)"
+                                .to_owned(),
+                        ));
+                    }
+                },
                 Err(SourceError::Transient(why) | SourceError::Lost(why)) => {
                     unusable.get_or_insert((
                         candidate.place,
@@ -137,7 +156,7 @@ fn choose(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Box<dyn Powe
     }
     Err(match unusable {
         Some((place, why, advice)) => Failure::device(why).at(place).help(advice),
-        None => Failure::device(kind.map_or("no power sensor was found".into(), |kind| format!("no `{kind}` source was found")))
+        None => Failure::device(kind.map_or_else(&absence, |kind| format!("no `{kind}` source was found: {}", absence())))
             .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"),
     })
 }

@@ -1,7 +1,8 @@
 //! Power sources: anything that says what a rail draws.
 
 mod averaging;
-mod boards;
+mod channels;
+mod chips;
 mod discover;
 mod hwmon;
 mod iio;
@@ -16,8 +17,9 @@ mod source;
 mod sysfs;
 
 pub use averaging::{AveragingGuard, restore_from_stdin};
-pub use discover::discover;
-pub use hwmon::{ChipKind, find_hwmon};
+pub use chips::Chip;
+pub use discover::{absence, discover};
+pub use hwmon::find_hwmon;
 pub use iio::find_iio;
 pub use nvml::find_nvml;
 pub use powercap::find_powercap;
@@ -26,5 +28,5 @@ pub use replay::ReplaySource;
 pub use sampler::{Live, Outcome, Sampler, SamplerOptions, sample_briefly};
 pub(crate) use simulated::setup as simulated_setup;
 pub use simulated::{SimulatedBoard, SimulatedSource};
-pub use source::{Candidate, Pacing, PowerSource, SourceError, Unusable};
+pub use source::{Candidate, Pacing, PowerSource, SourceError, Unread, Unusable, total_lacks};
 pub use sysfs::{Root, read_number, read_text};

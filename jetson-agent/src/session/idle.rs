@@ -25,6 +25,8 @@ pub struct IdleOutcome {
     pub path: PathBuf,
     /// Why it ended early, if it did; the figure then stands on what was measured.
     pub failure: Option<Failure>,
+    /// What went wrong without ending it, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The sample log and the manifest of an idle measurement, beside `idling_power.json`. Not in a folder: every folder
@@ -99,7 +101,8 @@ pub fn measure_idle(
     };
     let path = RunFolder::idle_power(result_dir);
     power.write(&path)?;
-    Ok(IdleOutcome { power, path, failure })
+    let notes = manifest.sampling.map(|sampling| sampling.notes).unwrap_or_default();
+    Ok(IdleOutcome { power, path, failure, notes })
 }
 
 /// An earlier idle log is kept under another name: nothing measured is lost.

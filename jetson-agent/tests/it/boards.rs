@@ -1,6 +1,6 @@
 //! Imitated boards: the right rails, the right total, the right advice.
 
-use crate::support::{agent, code, ina3221, json, orin_nano, run, stderr, tree};
+use crate::support::{agent, code, ina3221, json, orin_nano, run, stderr, tree, unreadable};
 use serde_json::Value;
 use std::path::Path;
 
@@ -231,4 +231,215 @@ fn a_number_of_samples_that_the_chip_has_not_is_refused() {
     ));
     assert_eq!(code(&output), 4);
     assert!(stderr(&output).contains("512"), "{}", stderr(&output));
+}
+
+/// The rails of a source by label, with what they draw and why they cannot be read.
+fn rail<'a>(source: &'a Value, label: &str) -> &'a Value {
+    let rails = source["rails"].as_array().expect("rails");
+    rails.iter().find(|rail| rail["label"] == label).unwrap_or(&Value::Null)
+}
+
+fn agx_orin(root: &Path) {
+    ina3221(
+        root,
+        1,
+        "1",
+        &[
+            ("VDD_GPU_SOC", "20000", "600", "2000"),
+            ("VDD_CPU_CV", "20000", "150", "2000"),
+            ("VIN_SYS_5V0", "5000", "1000", "2000"),
+        ],
+    );
+    ina3221(root, 2, "1", &[("AUX", "5000", "1", "2000"), ("VDDQ_VDD2_1V8AO", "5000", "200", "2000")]);
+}
+
+#[test]
+fn a_channel_that_cannot_be_read_takes_no_other_with_it() {
+    let root = board();
+    agx_orin(root.path());
+    unreadable(root.path(), "sys/class/hwmon/hwmon2/in1_input");
+    let (rails, code, _) = ask(root.path(), "rails");
+    assert_eq!(code, 0);
+    let source = &rails["sources"][0];
+    assert_eq!(rail(source, "VDDQ_VDD2_1V8AO")["watts"], 1.0);
+    let problem = rail(source, "AUX")["problem"].as_str().expect("a problem");
+    assert!(problem.contains("hwmon2/in1_input") && problem.contains("Input/output error"), "{problem}");
+    // The table knows the board's total, and that it does not need the foreign rail.
+    assert!((source["total_watts"].as_f64().expect("watts") - 20.0).abs() < 1e-6, "{source}");
+    let (doctor, _, _) = ask(root.path(), "doctor");
+    let found = check(&doctor, "power rails");
+    assert_eq!(found["verdict"], "WARN");
+    assert!(found["message"].as_str().expect("message").contains("hwmon2/in1_input"), "{found}");
+}
+
+#[test]
+fn a_total_that_lacks_a_part_is_not_known_and_not_smaller() {
+    let root = board();
+    agx_orin(root.path());
+    unreadable(root.path(), "sys/class/hwmon/hwmon1/curr2_input");
+    let (rails, code, _) = ask(root.path(), "rails");
+    let source = &rails["sources"][0];
+    assert_eq!((code, &source["total_watts"]), (0, &Value::Null));
+    assert!(source["total_problem"].as_str().expect("why").contains("VDD_CPU_CV"), "{source}");
+    assert_eq!(rail(source, "VDD_GPU_SOC")["watts"], 12.0);
+    let root_text = root.path().to_str().expect("UTF-8");
+    let output = run(agent(root.path()).args(["--root", root_text, "idle", "--duration", "50ms", "--no-realtime"]));
+    assert_eq!(crate::support::code(&output), 4);
+    assert!(
+        stderr(&output).contains("lacks VDD_CPU_CV") && stderr(&output).contains("curr2_input"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!root.path().join("raw_data").exists());
+}
+
+#[test]
+fn idle_goes_on_without_a_rail_that_the_total_does_not_need() {
+    let root = board();
+    orin_nano(root.path());
+    unreadable(root.path(), "sys/class/hwmon/hwmon1/curr2_input");
+    let root_text = root.path().to_str().expect("UTF-8");
+    let output = run(agent(root.path()).args([
+        "--root",
+        root_text,
+        "--format",
+        "json",
+        "idle",
+        "--duration",
+        "50ms",
+        "--no-realtime",
+    ]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!((json(&output)["avg_idle_power"].as_f64().expect("power") - 5_488_768.0).abs() < 1.0);
+    assert!(
+        stderr(&output).contains("VDD_CPU_GPU_CV") && stderr(&output).contains("curr2_input"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn iio_reads_the_rails_whose_files_are_there() {
+    let root = board();
+    let folder = "sys/bus/iio/devices/iio:device0";
+    tree(root.path(), &[(&format!("{folder}/name"), "ina3221x")]);
+    for (index, label) in ["VDD_IN", "VDD_CPU", "VDD_SOC"].iter().enumerate() {
+        tree(
+            root.path(),
+            &[
+                (&format!("{folder}/rail_name_{index}"), label),
+                (&format!("{folder}/in_voltage{index}_input"), "5000"),
+                (&format!("{folder}/in_current{index}_input"), "400"),
+            ],
+        );
+    }
+    std::fs::remove_file(root.path().join(folder).join("in_current2_input")).expect("removes");
+    let (rails, code, _) = ask(root.path(), "rails");
+    let source = &rails["sources"][0];
+    assert_eq!((code, &source["total"], &source["total_watts"]), (0, &"VDD_IN".into(), &2.0.into()));
+    assert!(
+        rail(source, "VDD_SOC")["problem"].as_str().expect("a problem").contains("in_current2_input: is not there")
+    );
+    // Without the total's own file nothing stands for it.
+    std::fs::remove_file(root.path().join(folder).join("in_voltage0_input")).expect("removes");
+    let (rails, code, _) = ask(root.path(), "rails");
+    assert_eq!((code, &rails["sources"][0]["total_watts"]), (0, &Value::Null));
+}
+
+#[test]
+fn meters_of_carrier_boards_are_read_under_hwmon_and_iio() {
+    for chip in ["ina219", "ina220", "ina226", "ina230", "ina231", "ina238", "ina260"] {
+        let root = board();
+        tree(
+            root.path(),
+            &[
+                ("sys/class/hwmon/hwmon2/name", chip),
+                ("sys/class/hwmon/hwmon2/in0_input", "12"),
+                ("sys/class/hwmon/hwmon2/in1_input", "5000"),
+                ("sys/class/hwmon/hwmon2/curr1_input", "1200"),
+            ],
+        );
+        let (rails, code, said) = ask(root.path(), "rails");
+        let source = &rails["sources"][0];
+        assert_eq!((code, labels(source)), (0, vec![chip.to_owned()]), "{said}");
+        assert!((source["total_watts"].as_f64().expect("watts") - 6.0).abs() < 1e-6);
+    }
+    let root = board();
+    let folder = "sys/bus/iio/devices/iio:device1";
+    for (file, text) in [
+        ("name", "ina226"),
+        ("in_voltage0_raw", "480"),
+        ("in_voltage0_scale", "0.0025"),
+        ("in_voltage1_raw", "4000"),
+        ("in_voltage1_scale", "1.25"),
+        ("in_current3_raw", "2400"),
+        ("in_current3_scale", "0.5"),
+    ] {
+        tree(root.path(), &[(&format!("{folder}/{file}"), text)]);
+    }
+    let (rails, code, said) = ask(root.path(), "rails");
+    assert_eq!(code, 0, "{said}");
+    assert!((rails["sources"][0]["total_watts"].as_f64().expect("watts") - 6.0).abs() < 1e-6, "{rails}");
+}
+
+#[test]
+fn what_was_found_instead_of_a_sensor_is_named() {
+    let root = board();
+    tree(root.path(), &[("sys/class/hwmon/hwmon5/name", "ltc2945"), ("sys/class/hwmon/hwmon5/curr1_input", "1200")]);
+    let (_, code, said) = ask(root.path(), "rails");
+    assert_eq!(code, 4);
+    for part in ["INA3221", "/sys/class/hwmon", "/sys/bus/iio/devices", "ltc2945", "not supported"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_known() {
+    let root = board();
+    tree(
+        root.path(),
+        &[
+            ("proc/device-tree/model", "NVIDIA Jetson AGX Orin Developer Kit\0"),
+            ("proc/device-tree/compatible", "nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0"),
+        ],
+    );
+    agx_orin(root.path());
+    let (doctor, code, _) = ask(root.path(), "doctor");
+    assert_eq!(code, 0);
+    for (name, file) in [
+        ("jetpack", "/etc/nv_tegra_release"),
+        ("swap", "/proc/meminfo"),
+        ("throttling", "oc*_event_cnt"),
+        ("power mode", "/var/lib/nvpmodel/status"),
+        ("temperature", "/sys/class/thermal"),
+        ("clocks", "/sys/class/devfreq"),
+    ] {
+        let check = check(&doctor, name);
+        let message = check["message"].as_str().expect("message");
+        assert!(
+            check["verdict"] == "WARN" && message.contains("not known") && message.contains(file),
+            "{name}: {check}"
+        );
+    }
+    let release = check(&doctor, "jetpack")["message"].as_str().expect("message").to_owned();
+    assert!(release.contains("this is a Jetson"), "{release}");
+    // A fact has its evidence.
+    tree(
+        root.path(),
+        &[
+            ("proc/meminfo", "MemTotal: 7802000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB"),
+            ("sys/class/hwmon/hwmon7/name", "soctherm_oc"),
+            ("sys/class/hwmon/hwmon7/oc1_event_cnt", "0"),
+            ("var/lib/nvpmodel/status", "pmode:0002\nfmode:cool"),
+            ("etc/nvpmodel.conf", "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=15W >"),
+            // Only the processors are locked: the GPU's clocks are not known.
+            ("sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq", "1728000"),
+            ("sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "1728000"),
+        ],
+    );
+    let (doctor, _, _) = ask(root.path(), "doctor");
+    assert_eq!(check(&doctor, "swap")["message"], "none");
+    assert_eq!(check(&doctor, "throttling")["message"], "no over-current event in 1 counters");
+    assert_eq!(check(&doctor, "power mode")["message"], "2 (15W)");
+    assert_eq!(check(&doctor, "clocks")["verdict"], "WARN");
 }

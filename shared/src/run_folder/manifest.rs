@@ -285,6 +285,12 @@ pub struct SamplingReport {
     pub cpu_share: f64,
     /// Whether the sampling thread had real-time priority.
     pub realtime: bool,
+    /// Lines or packets of a meter that came and were no reading.
+    #[serde(default)]
+    pub rejected: u64,
+    /// What went wrong without ending the run, one sentence each: rails that could not be read, what a meter lost.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The board, as far as it could be probed.

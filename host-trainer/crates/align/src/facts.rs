@@ -96,9 +96,9 @@ pub(crate) struct UnprofiledPass {
 }
 
 impl UnprofiledPass {
-    /// The pass of a run, if it has one.
+    /// The pass of a run, if it has one; the longest where a gap in the log parts it into several.
     pub(crate) fn of(manifest: &Manifest) -> Option<Self> {
-        let pass = manifest.passes.iter().find(|p| p.pass == Pass::Power)?;
+        let pass = manifest.passes.iter().filter(|p| p.pass == Pass::Power).max_by_key(|p| p.cycles)?;
         let profiled_too = manifest.layer_times.with_power;
         // Stamps in text logs are cut to microseconds, and so are these.
         let wall = |ns: u64| manifest.clock.wall_ns(ns).div_euclid(1000).saturating_mul(1000);

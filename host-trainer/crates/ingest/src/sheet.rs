@@ -1,6 +1,7 @@
 //! A flat CSV file: its header, and its rows one after the other.
 
 use super::columns::Columns;
+use super::timing::Times;
 use csv::StringRecord;
 use shared::failure::Failure;
 use shared::run_folder::Diagnostics;
@@ -42,6 +43,8 @@ pub struct Table<T> {
     pub form: Form,
     /// What was found besides, in sentences.
     pub notes: Vec<String>,
+    /// What was found about the times of its rows.
+    pub times: Times,
 }
 
 /// A file's header and body.
@@ -188,7 +191,11 @@ impl<'a> Sheet<'a> {
 
     /// The line on which a record of the body begins.
     fn line_of(&self, record: &StringRecord) -> usize {
-        let byte = record.position().map_or(0, csv::Position::byte);
+        self.line_at(record.position().map_or(0, csv::Position::byte))
+    }
+
+    /// The line of a record by its place in the body.
+    pub(crate) fn line_at(&self, byte: u64) -> usize {
         let mut at = (self.body + usize::try_from(byte).unwrap_or_default()).min(self.text.len());
         // The reader counts what it skips to the record.
         let bytes = self.text.as_bytes();

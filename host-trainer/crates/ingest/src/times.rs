@@ -2,11 +2,12 @@
 
 use super::columns::Column;
 use csv::StringRecord;
+use shared::clock::Scale;
 use shared::text::{DecimalSign, Epoch, Moment, number, scaled_ns};
 use std::borrow::Cow;
 
-/// Nanoseconds of half a day: times of day that go back by more have passed midnight.
-const HALF_DAY_NS: i64 = 43_200_000_000_000;
+/// After a day, times of day begin again.
+const DAY_NS: i64 = 86_400_000_000_000;
 
 /// How a column's times are read, as its first reading says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ enum Kind {
     OfDay,
     /// Numbers of a unit that is `10^exponent` ns.
     Numbers(i32),
+    /// The same, counted from 1970.
+    Epoch(i32),
 }
 
 /// A column of times.
@@ -27,14 +30,12 @@ pub(crate) struct Times {
     kind: Option<Kind>,
     /// Place of the column of dates, where times of day stand beside one.
     date: Option<usize>,
-    /// The last time of day, with the days that have passed.
-    last_ns: i64,
 }
 
 impl Times {
     /// A column none of whose fields was read yet.
     pub(crate) fn new(column: Column, sign: Option<DecimalSign>) -> Self {
-        Self { column, sign, kind: None, date: None, last_ns: 0 }
+        Self { column, sign, kind: None, date: None }
     }
 
     /// Takes dates from another column, if this one has times of day.
@@ -59,15 +60,8 @@ impl Times {
         }
         match self.kind? {
             Kind::Moments => Moment::of(field).map(|moment| moment.unix_ns),
-            Kind::OfDay => {
-                let midnight = (self.last_ns + HALF_DAY_NS).div_euclid(2 * HALF_DAY_NS) * 2 * HALF_DAY_NS;
-                let of_day = Moment::of_day(field)?;
-                let nearest = [midnight - 2 * HALF_DAY_NS, midnight].map(|start| start + of_day);
-                let nearest = nearest.into_iter().min_by_key(|at| (at - self.last_ns).abs()).filter(|at| *at >= 0);
-                self.last_ns = if self.last_ns == 0 { of_day } else { nearest.unwrap_or(of_day) };
-                Some(self.last_ns)
-            }
-            Kind::Numbers(exponent) => scaled_ns(field, exponent, self.sign),
+            Kind::OfDay => Moment::of_day(field),
+            Kind::Numbers(exponent) | Kind::Epoch(exponent) => scaled_ns(field, exponent, self.sign),
         }
     }
 
@@ -81,7 +75,19 @@ impl Times {
         let value = number(field, self.sign)?;
         // What the header says wins; `time` alone counts seconds unless it is an epoch in another unit.
         let epoch = Epoch::of(value).map(Epoch::exponent).filter(|_| !self.is_labelled());
-        epoch.or(self.column.exponent.map(|exponent| exponent + 9)).map(Kind::Numbers)
+        epoch.map(Kind::Epoch).or(self.column.exponent.map(|exponent| Kind::Numbers(exponent + 9)))
+    }
+
+    /// What the times that were read stand for.
+    pub(crate) fn scale(&self) -> Scale {
+        match self.kind {
+            Some(Kind::Numbers(exponent)) => {
+                let unit_ns = u32::try_from(exponent).ok().and_then(|exponent| 10_i64.checked_pow(exponent));
+                Scale::Counter { unit_ns: unit_ns.unwrap_or(1) }
+            }
+            Some(Kind::OfDay) => Scale::Cyclic { range_ns: DAY_NS },
+            _ => Scale::Wall,
+        }
     }
 
     /// Whether the header names the unit.
@@ -139,8 +145,12 @@ mod tests {
             assert_eq!(times(header).read(field), expected, "{header} {field}");
         }
         let mut day = times("time");
-        let read = ["23:59:59", "00:00:01", "00:00:00.5"].map(|field| day.read(field).expect("a time") / 500_000_000);
-        assert_eq!([read[1] - read[0], read[2] - read[1]], [4, -1]);
+        assert_eq!(day.read("23:59:59"), Some(DAY_NS - 1_000_000_000));
+        assert_eq!(day.scale(), Scale::Cyclic { range_ns: DAY_NS });
+        let mut micros = times("t_us");
+        assert_eq!((micros.read("5"), micros.scale()), (Some(5_000), Scale::Counter { unit_ns: 1_000 }));
+        let mut epoch = times("time");
+        assert_eq!((epoch.read("1714557600"), epoch.scale()), (Some(ns), Scale::Wall));
         let mut mixed = times("timestamp");
         assert!(mixed.read("x").is_none() && mixed.read("1714557600").is_some());
         assert!(mixed.read("2024-05-01T10:00:00Z").is_none() && mixed.read("1714557601").is_some());

@@ -26,7 +26,8 @@ pub fn profile(content: &[u8]) -> Result<(Vec<LayerRuns>, u32), Failure> {
     let mut layers = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
         if let Some(n) = entry.get("count").and_then(Value::as_u64) {
-            count = u32::try_from(n).unwrap_or(u32::MAX);
+            count =
+                u32::try_from(n).map_err(|_| entry_fault(i, "has a `count` of more inferences than can be counted"))?;
             continue;
         }
         let Some(name) = entry.get("name").and_then(Value::as_str) else {

@@ -3,6 +3,8 @@
 use super::value::{Value, chosen_time, nothing_read};
 use crate::layer_runs::LayerRuns;
 use crate::sheet::{Sheet, Table};
+use crate::timing::{Times, refused as goes_back};
+use shared::clock::{ChangeKind, Scale, read_series};
 use shared::failure::Failure;
 use shared::text::Quantity;
 use std::collections::HashMap;
@@ -10,6 +12,9 @@ use std::collections::HashMap;
 /// What a file of layers needs, for messages.
 const LAYERS_HELP: &str = "a file of layers has `layer_name`, a run time (`runtime_ms`, `duration (us)`) and, where it is known, the end of \
      the run as a time (`timestamp`, `t_us`)";
+
+/// A layer's run is shorter than this, in ms: eleven days.
+const LONGEST_MS: f64 = 1e9;
 
 /// Reads layers by run. Columns: `layer_name`, a run time (`runtime_ms`, `layer_run_time` and `runtime` in ms, or one with its
 /// unit), and the end of the run where it is known, as a time of [`power`](super::power). A layer's rows are its runs, in order. A row whose
@@ -39,12 +44,13 @@ pub fn layers(content: &[u8]) -> Result<Table<LayerRuns>, Failure> {
     let columns = columns.into_iter().flatten().map(|column| column.header.clone());
     sheet.form.columns = std::iter::once(sheet.columns.header(name).to_owned()).chain(columns).collect();
     let mut rows: Vec<LayerRuns> = Vec::new();
+    let mut places_of_runs: Vec<Vec<u64>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut refused = None;
     let diagnostics = sheet.for_each(&places, |record| {
         let layer = record.get(name).filter(|layer| !layer.is_empty()).ok_or("has no layer name")?;
         let ms = runtime.read(record).ok_or_else(|| runtime.refusal(record))?;
-        if ms < 0.0 {
+        if !(0.0..LONGEST_MS).contains(&ms) {
             return Err(format!("has a run time of {ms} ms"));
         }
         let mut ended = None;
@@ -60,15 +66,45 @@ pub fn layers(content: &[u8]) -> Result<Table<LayerRuns>, Failure> {
         }
         let place = *known.entry(layer.to_owned()).or_insert_with(|| {
             rows.push(LayerRuns { name: layer.to_owned(), runs: Vec::new() });
+            places_of_runs.push(Vec::new());
             rows.len() - 1
         });
         rows[place].runs.push((ms, ended));
+        places_of_runs[place].push(record.position().map_or(0, csv::Position::byte));
         Ok(())
     })?;
     if rows.is_empty() {
         return Err(nothing_read(&sheet, &diagnostics.named, refused, LAYERS_HELP));
     }
-    Ok(Table { rows, diagnostics, form: sheet.form, notes: sheet.notes })
+    if let Some(end) = &end {
+        for (layer, places) in rows.iter_mut().zip(&places_of_runs) {
+            unwrap_ends(layer, end.scale(), |run| sheet.line_at(places[run]) as u64)?;
+        }
+    }
+    Ok(Table { rows, diagnostics, form: sheet.form, notes: sheet.notes, times: Times::default() })
+}
+
+/// Undoes the wraps of a counter in the ends of a layer's runs. Where their clock was set they cannot be placed against
+/// the power.
+fn unwrap_ends(layer: &mut LayerRuns, scale: Scale, line: impl Fn(usize) -> u64) -> Result<(), Failure> {
+    let ends: Vec<Option<i64>> = layer.runs.iter().map(|run| run.1).collect();
+    let known: Vec<i64> = ends.iter().flatten().copied().collect();
+    if known.is_sorted() {
+        return Ok(());
+    }
+    let series = read_series(&ends, scale, None).map_err(|error| goes_back(error, &line))?;
+    let set = series.changes.iter().find(|change| matches!(change.kind, ChangeKind::Set | ChangeKind::Misfit));
+    if let Some(change) = set {
+        return Err(Failure::data(format!("the clock of the ends of `{}` was set", layer.name))
+            .place(format!("line {}", line(series.rows[change.at])))
+            .help("cut the file there and import each part, or leave the column of ends out"));
+    }
+    if !series.sorted && series.rows.len() == layer.runs.len() {
+        for (run, time) in layer.runs.iter_mut().zip(series.times_ns) {
+            run.1 = run.1.map(|_| time);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::value::{Value, chosen_time, nothing_read};
 use crate::columns::Column;
 use crate::sheet::{Sheet, Table};
+use crate::timing::{Timed, in_time};
 use csv::StringRecord;
 use shared::failure::Failure;
 use shared::run_folder::PowerReading;
@@ -76,7 +77,7 @@ pub fn power(content: &[u8], volts: Option<f64>) -> Result<Table<PowerReading>, 
         .map(|c| c.header.clone())
         .collect();
     one_device(&sheet, &mut measure)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut stamps, mut places_of_rows) = (Vec::new(), Vec::new(), Vec::new());
     let mut refused = None;
     let diagnostics = sheet.for_each(&places, |record| {
         let field = time.field(record);
@@ -87,14 +88,17 @@ pub fn power(content: &[u8], volts: Option<f64>) -> Result<Table<PowerReading>, 
         })?;
         let (voltage, current) = measure.read(record)?;
         rows.push(PowerReading { wall_ns, voltage, current });
+        stamps.push(Some(wall_ns));
+        places_of_rows.push(record.position().map_or(0, csv::Position::byte));
         Ok(())
     })?;
     if rows.is_empty() {
         return Err(nothing_read(&sheet, &diagnostics.named, refused, POWER_HELP));
     }
     refuse_other_units(&sheet, &mut measure, &rows)?;
-    rows.sort_by_key(|reading| reading.wall_ns);
-    Ok(Table { rows, diagnostics, form: sheet.form, notes: sheet.notes })
+    let line = |row: usize| sheet.line_at(places_of_rows[row]) as u64;
+    let Timed { readings, times } = in_time(&stamps, &rows, time.scale(), None, line)?;
+    Ok(Table { rows: readings, diagnostics, form: sheet.form, notes: sheet.notes, times })
 }
 
 /// Lines above a header in which a meter may write what it is.
