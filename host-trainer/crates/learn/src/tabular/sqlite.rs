@@ -56,8 +56,27 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Whether no process has a SQLite file open for writing, and none has left anything to recover next to it. SQLite can then take
+/// the file for one that does not change, and puts nothing next to it.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.db");
+/// assert!(learn::tabular::is_at_rest(&path));
+/// std::fs::write(folder.path().join("a.db-wal"), "").unwrap();
+/// assert!(!learn::tabular::is_at_rest(&path));
+/// ```
+#[must_use]
+pub fn is_at_rest(path: &Path) -> bool {
+    ["-wal", "-journal"].iter().all(|suffix| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        !Path::new(&beside).exists()
+    })
+}
+
 async fn open(path: &Path, source: &Source) -> Result<SqliteConnection, Failure> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest(path));
     let failed = |e: sqlx::Error| Failure::data(format!("cannot be read as a SQLite database: {e}")).at(path);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
     let rows = sqlx::query("SELECT name FROM pragma_table_info($1)").bind(source.table.as_str());
