@@ -9,6 +9,7 @@ mod engine;
 mod estimate;
 mod models;
 mod open;
+mod total;
 mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
@@ -16,4 +17,5 @@ pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
 pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use models::Models;
 pub use open::{engine_files, open_models};
+pub use total::{Part, Total};
 pub use totals::Totals;
