@@ -5,8 +5,9 @@ use super::layer_rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
 use super::layout::{figure, number, query};
 use super::pairs::{By, Pair, pair};
 use super::upload_form::RecentEngine;
+use super::work;
 use charts::{Axis, Bar, Bars};
-use learn::predict::{LayerPrediction, Prediction, Totals};
+use learn::predict::{LayerPrediction, Prediction, Total, Totals};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::engine::{Engine, Layer};
@@ -175,10 +176,13 @@ fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
         ("Average power W", power(x), power(y)),
         ("Run time from models %", known(x.runtime_modelled_percent), known(y.runtime_modelled_percent)),
     ];
+    let scaled = |total: &Total<f64>, unit: f64| {
+        (total.shown(|sum| figure_or_whole(sum / unit)), total.whole().map(|sum| sum / unit))
+    };
     let count = |side: &ComparedEngine<'_>, what: &str| match what {
-        "Layers" => side.prediction.layers.len() as f64,
-        "GMACs" => side.layers().iter().filter_map(|l| l.macs()).map(|m| m as f64).sum::<f64>() * 1e-9,
-        _ => side.layers().iter().map(|l| l.bytes_moved() as f64).sum::<f64>() * 1e-6,
+        "Layers" => (side.prediction.layers.len().to_string(), Some(side.prediction.layers.len() as f64)),
+        "GMACs" => scaled(&work::macs(side.layers().into_iter()), 1e9),
+        _ => scaled(&work::bytes(side.layers().into_iter()), 1e6),
     };
     html! {
         div.card {
@@ -194,7 +198,7 @@ fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
                         }
                     }
                     @for name in ["Layers", "GMACs", "MB moved"] {
-                        tr { th scope="row" { (name) } td.n { (figure_or_whole(count(a, name))) } td.n { (figure_or_whole(count(b, name))) } td {} td.n { (percent(Some(count(a, name)), Some(count(b, name)))) } }
+                        tr { th scope="row" { (name) } td.n { (count(a, name).0) } td.n { (count(b, name).0) } td {} td.n { (percent(count(a, name).1, count(b, name).1)) } }
                     }
                 }
             }

@@ -5,6 +5,7 @@ use super::engine_view::EngineView;
 use super::layer_table;
 use super::layout::{figure, number, query, sentence};
 use super::upload_form;
+use super::work;
 use learn::predict::{Bounds, Source, Total, Totals};
 use maud::{Markup, html};
 use shared::engine::Diagnostic;
@@ -29,8 +30,8 @@ impl EngineView<'_> {
                     h1 { (printable(self.name)) }
                     p.muted {
                         (self.prediction.totals.layers) " layers · "
-                        (charts::number(self.engine.macs() as f64)) " MACs · "
-                        (charts::number(self.engine.parameters() as f64)) " parameters"
+                        (work::macs(self.engine.layers.iter()).shown(charts::number)) " MACs · "
+                        (work::parameters(self.engine.layers.iter()).shown(charts::number)) " parameters"
                     }
                 }
                 div.row.actions {
