@@ -327,3 +327,46 @@ fn failures_name_file_and_next_step() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("trt_layer_latency.json"));
     assert_eq!(align(root.path(), root.path(), &["--sensor-lag-ms", "-1"]).status.code(), Some(2));
 }
+
+#[test]
+fn without_power_layers_have_run_times_and_nothing_is_told_as_zero() {
+    let root = tempfile::tempdir().unwrap();
+    let logs = simulate_logs(&network(5, None), SensorModel::ina3221_fast(), READ_FAST, 200, true, 3);
+    write_run(root.path(), "net", b"", &logs.latency, 4.2);
+    let report = quality(root.path(), &[]);
+    for (place, figure) in [
+        ("/identified", "identified"),
+        ("/inflation", "inflation"),
+        ("/sensor/read_period_ms", "period"),
+        ("/energy/power_w", "power"),
+        ("/energy/energy_mj", "energy"),
+        ("/energy/layers_mj", "energy of layers"),
+        ("/energy/outside_mj", "energy outside"),
+        ("/layers/0/power_w", "power of a layer"),
+        ("/layers/0/energy_mj", "energy of a layer"),
+    ] {
+        assert_eq!(report.pointer(place), Some(&Value::Null), "{figure}");
+    }
+    assert_eq!(report["sensor"]["readings"], 0);
+    assert!(
+        report["energy"]["period_ms"].as_f64().unwrap() > 0.0
+            && report["layers"][0]["runtime_ms"].as_f64().unwrap() > 0.0
+    );
+    let results = tempfile::tempdir().unwrap();
+    let output = align(root.path(), results.path(), &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("no readings") && said.contains("no power was measured") && !said.contains("0.000"),
+        "{said}"
+    );
+    let csv = String::from_utf8(align(root.path(), results.path(), &["--format", "csv"]).stdout).unwrap();
+    let row: Vec<&str> = csv.lines().nth(1).unwrap().rsplit(',').collect();
+    assert_eq!(row[4..8], ["", "", "", ""], "energy, power and its interval: {csv}");
+    // By EdgeProfiler's rule, neither periods nor energies are looked for.
+    let logs = simulate_logs(&network(5, None), SensorModel::ina3221_fast(), READ_FAST, 200, true, 3);
+    write_run(root.path(), "net", &logs.power, &logs.latency, 4.2);
+    let report = quality(root.path(), &["--method", "window"]);
+    for place in ["/identified", "/energy/period_ms", "/energy/layers_ms", "/energy/energy_mj"] {
+        assert_eq!(report.pointer(place), Some(&Value::Null), "{place}");
+    }
+}

@@ -34,24 +34,26 @@ impl NetworkRow {
     pub(crate) fn new(model: &str, report: Option<&Report>, measured: &[LayerStatistics], made_from: String) -> Self {
         let mut row = Self { model: model.into(), made_from, ..Self::default() };
         let Some(report) = report else {
-            let sum: f64 = measured.iter().filter_map(|l| l.runtime.mean).sum();
-            row.layers_runtime = Some(Millis(sum));
-            row.runtime = Some(Millis(sum));
+            // Unknown as soon as one layer has no run time.
+            let sum = measured.iter().map(|l| l.runtime.mean).sum::<Option<f64>>().filter(|_| !measured.is_empty());
+            row.layers_runtime = sum.map(Millis);
+            row.runtime = sum.map(Millis);
             return row;
         };
         let energy = &report.energy;
         let (power, period, total) = match energy.unprofiled {
-            Some((power, period, total)) => (Some(power), period, Some(total)),
-            None => (energy.power, energy.period, energy.energy),
+            Some((power, period, total)) => (Some(power), Some(period), Some(total)),
+            // Earlier versions wrote 0 where none was known.
+            None => (energy.power, energy.period.filter(|p| p.0 > 0.0), energy.energy),
         };
         row.batch_size = energy.batch_size;
-        row.runtime = energy.latency.or(Some(period).filter(|p| p.0 > 0.0));
+        row.runtime = energy.latency.or(period);
         row.power = power;
         row.energy = total;
         row.idle = energy.idle;
-        row.net_energy = total.zip(energy.idle).map(|(total, idle)| total - idle * period);
-        row.period = Some(period);
-        row.layers_runtime = Some(energy.layers_runtime);
+        row.net_energy = total.zip(energy.idle).zip(period).map(|((total, idle), period)| total - idle * period);
+        row.period = period;
+        row.layers_runtime = energy.layers_runtime.filter(|t| t.0 > 0.0);
         row.layers_energy = energy.layers_energy;
         row.power_error = energy.power_error;
         row.method.clone_from(&report.method);
@@ -67,7 +69,7 @@ impl NetworkRow {
 pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<(), Failure> {
     let text = |value: fn(&NetworkRow) -> &str| ColumnData::Texts(rows.iter().map(|row| filled(value(row))).collect());
     let number = |value: fn(&NetworkRow) -> Option<f64>| ColumnData::Numbers(rows.iter().map(value).collect());
-    let batches = rows.iter().map(|row| Some(i64::from(row.batch_size.unwrap_or(1))));
+    let batches = rows.iter().map(|row| row.batch_size.map(i64::from));
     let columns = vec![
         ("model", text(|row| &row.model)),
         ("batch_size", ColumnData::Integers(batches.collect())),

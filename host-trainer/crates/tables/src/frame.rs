@@ -198,9 +198,8 @@ impl Frame {
             Some(Cells::Text(_, sign)) => match self.text(row, column)? {
                 None => Ok(None),
                 Some(field) => text::number(field, *sign).map(Some).ok_or_else(|| match sign {
-                    None if field.contains(',') => {
-                        refused(field).help("a comma may be a decimal sign or separate thousands: write a decimal point")
-                    }
+                    None if field.contains(',') => refused(field)
+                        .help("a comma may be a decimal sign or separate thousands: write a decimal point"),
                     Some(DecimalSign::Comma) => {
                         refused(field).help("the column has decimal commas; mend or remove that row")
                     }

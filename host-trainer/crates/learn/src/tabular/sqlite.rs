@@ -57,6 +57,25 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Whether no process has a SQLite file open for writing, and none has left anything to recover next to it. SQLite can then take
+/// the file for one that does not change, and puts nothing next to it.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.db");
+/// assert!(learn::tabular::is_at_rest(&path));
+/// std::fs::write(folder.path().join("a.db-wal"), "").unwrap();
+/// assert!(!learn::tabular::is_at_rest(&path));
+/// ```
+#[must_use]
+pub fn is_at_rest(path: &Path) -> bool {
+    ["-wal", "-journal"].iter().all(|suffix| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        !Path::new(&beside).exists()
+    })
+}
+
 /// A database that has the table and its columns.
 struct Database {
     path: PathBuf,
@@ -73,7 +92,7 @@ impl Database {
 }
 
 async fn open(path: &Path, source: &Source) -> Result<Database, Failure> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest(path));
     let failed = |e: sqlx::Error| Failure::data(format!("cannot be read as a SQLite database: {e}")).at(path);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
     // Unlike table_info, table_xinfo lists generated columns; 1 marks those that a virtual table hides.
