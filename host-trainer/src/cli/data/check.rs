@@ -24,12 +24,11 @@ impl Verify {
         let copy = at.open()?;
         let progress = copy.progress();
         let report = at.run(Some(progress.clone()), async {
-            match copy.find_store().await {
-                Err(error @ (Error::Absent { .. } | Error::Lost { .. } | Error::Backend { .. })) => {
-                    return Err(error.into());
-                }
-                // What is damaged is the answer to be found.
-                _ => {}
+            // Any other error is damage, which is the answer to be found.
+            if let Err(error @ (Error::Absent { .. } | Error::Lost { .. } | Error::Backend { .. })) =
+                copy.find_store().await
+            {
+                return Err(error.into());
             }
             Ok(verify(copy.store(), self.jobs.into(), &progress).await?)
         })?;
