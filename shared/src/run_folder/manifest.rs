@@ -1,6 +1,7 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
 use super::counts::{Counts, Pass};
+use super::rail::Rail;
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
@@ -160,44 +161,6 @@ pub enum Total {
     Rail(u8),
     /// No rail measures it; the sum of these, which leaves out whatever no sensor sees.
     Sum(Vec<u8>),
-}
-
-/// One measured rail.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Rail {
-    /// The label that the board gives it (`VDD_IN`).
-    pub label: String,
-    /// Where it is read: a sysfs path, a port, a device.
-    pub place: String,
-    /// Whether the voltage was measured; otherwise it is nominal, and only the product means something.
-    pub voltage_measured: bool,
-    /// How the sensor turns a load into readings.
-    pub sensor: Sensor,
-}
-
-/// A sensor's response. Zero or `None`: not known.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Sensor {
-    /// Time between updates of its register in ns.
-    pub refresh_ns: Option<u64>,
-    /// Length of the boxcar that one reading averages over in ns, ending at the update. 0 is a point sample.
-    pub window_ns: Option<u64>,
-    /// Time constant of a first-order lag in ns, in series with the boxcar. 0 is none.
-    pub lag_ns: Option<u64>,
-    /// Step of a current reading in mA.
-    pub quantum_ma: Option<f64>,
-    /// Step of a voltage reading in mV.
-    pub quantum_mv: Option<f64>,
-    /// Standard deviation of a reading's noise in mA.
-    pub noise_ma: Option<f64>,
-    /// Shunt in µΩ.
-    pub shunt_micro_ohm: Option<u64>,
-    /// The driver's `samples` setting, as read.
-    pub samples: Option<u64>,
-    /// The driver's `update_interval` in ms, as read. Its meaning depends on the kernel.
-    pub update_interval_ms: Option<u64>,
-    /// Where the figures come from: `measured`, `driver`, `data sheet`, `configured`.
-    pub known_from: Option<String>,
 }
 
 /// What ran the engine.

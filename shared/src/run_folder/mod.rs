@@ -27,6 +27,7 @@ mod log_summary;
 mod manifest;
 mod paths;
 mod power_log;
+mod rail;
 mod readings;
 mod record;
 mod sample_log;
@@ -43,11 +44,12 @@ pub use layer_latency::{
 pub use log_streams::{LayerCycles, SampleLogReadings};
 pub use log_summary::SampleLogSummary;
 pub use manifest::{
-    Board, Check, Clock, LayerStamp, LayerTimes, Manifest, PassSpan, PowerSetup, Rail, RunnerSetup, SCHEMA_VERSION,
-    SamplingReport, Sensor, Status, Total, Verdict,
+    Board, Check, Clock, LayerStamp, LayerTimes, Manifest, PassSpan, PowerSetup, RunnerSetup, SCHEMA_VERSION,
+    SamplingReport, Status, Total, Verdict,
 };
 pub use paths::RunFolder;
 pub use power_log::{LineFault, PowerLogReader, format_line};
+pub use rail::{Rail, Sensor};
 pub use readings::{CHUNK, PowerReading, PowerReadings};
 pub use record::{BoardState, Event, InferenceSpan, LayerRun, Record, RecordError, RecordKind, Sample};
 pub use sample_log::{LogContent, SampleLogReader, read_sample_log};
