@@ -9,8 +9,9 @@ use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::LayerStamp;
+use shared::sensor::SensorFamily;
 use simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The runners.
@@ -65,12 +66,21 @@ pub(super) struct RunnerArgs {
     /// Simulated: where all randomness comes from.
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Simulated: a JSON file with the load (powers, durations, gaps); else it is made up from the engine info.
+    /// Simulated: a JSON file with the load (powers, durations, gaps, and what spoils measurements); else it is made up from the
+    /// engine info. A file without `layers` changes the made-up one.
     #[arg(long, value_name = "FILE")]
     pub(super) simulate_load: Option<PathBuf>,
-    /// Simulated: the sensor (ideal, ina3221-fast, ina3221-boot) or a JSON file that describes one.
+    /// Simulated: the sensor (ideal, powersensor3, ina3221-fastest, ina3221-fast, ina3221-avg1, ina3221-reset, ina3221-boot,
+    /// ina219, ina226, ina238, rapl, nvml, k20) or a JSON file that describes one.
     #[arg(long, value_name = "SENSOR", default_value = "ina3221-fast")]
     pub(super) simulate_sensor: String,
+    /// Simulated: time constant of what smooths the current in front of the sensor, such as 0.2ms.
+    #[arg(long, value_name = "TIME", value_parser = super::values::duration)]
+    pub(super) simulate_smoothing: Option<Duration>,
+    /// Simulated: a JSON file that says when the sensor is read (period, jitter, stalls); else --rate says it, and a meter
+    /// streams.
+    #[arg(long, value_name = "FILE")]
+    pub(super) simulate_reading: Option<PathBuf>,
     /// Simulated: what layer stamps mark.
     #[arg(long, value_enum, default_value_t = StampKind::LayerEnd)]
     pub(super) layer_stamps: StampKind,
@@ -92,6 +102,8 @@ pub(super) struct RunnerArgs {
 pub(super) struct Simulation {
     load: Load,
     sensor: SensorModel,
+    /// Which was given; else the rate says how the sensor is read.
+    poll: Option<PollModel>,
     engine_info: Option<Vec<u8>>,
 }
 
@@ -107,39 +119,34 @@ impl RunnerArgs {
     /// Reads what is to be simulated.
     pub(super) fn simulation(&self, engine_info: Option<&PathBuf>) -> Result<Simulation, Failure> {
         let bytes = engine_info.map(|path| read_capped(path, limits::ENGINE_INFO_BYTES)).transpose()?;
-        let load = match (&self.simulate_load, engine_info) {
-            (Some(path), _) => {
-                let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
-            }
-            (None, Some(path)) => Load::of_engine(&shared::engine::read(path)?.0, self.seed),
+        let made_up = match engine_info {
+            Some(path) => Some(Load::of_engine(&shared::engine::read(path)?.0, self.seed)),
+            None => None,
+        };
+        let load = match (&self.simulate_load, made_up) {
+            (Some(path), made_up) => read_load(path, made_up)?,
+            (None, Some(made_up)) => made_up,
             (None, None) => {
                 return Err(Failure::usage("the simulated runner needs something to simulate")
                     .help("give --engine-info or --simulate-load"));
             }
         };
         load.check().map_err(Failure::usage)?;
-        let sensor = match SensorModel::named(&self.simulate_sensor) {
+        let mut sensor = match SensorModel::named(&self.simulate_sensor) {
             Some(sensor) => sensor,
             None => {
-                let path = PathBuf::from(&self.simulate_sensor);
-                let content = read_capped(&path, limits::SMALL_FILE_BYTES)
-                    .map_err(|f| f.help("name ideal, ina3221-fast, ina3221-boot or a JSON file"))?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
+                let names = SensorModel::names().collect::<Vec<_>>().join(", ");
+                read_json(Path::new(&self.simulate_sensor)).map_err(|failure| {
+                    failure.help(format!("name {names} or a JSON file as docs/sensors.md describes it"))
+                })?
             }
         };
-        Ok(Simulation { load, sensor, engine_info: bytes })
-    }
-
-    /// How the simulated sensor is read: a meter as it streams, a register at the rate asked for.
-    fn poll(&self, sensor: &SensorModel, rate_hz: Option<f64>) -> PollModel {
-        if sensor.refresh_ns < 500_000 {
-            return PollModel::streaming();
+        if let Some(smoothing) = self.simulate_smoothing {
+            sensor.smoothing_ns = crate::sys::ns(smoothing);
         }
-        match rate_hz {
-            Some(hz) => PollModel { period_ns: ((1e9 / hz) as u64).max(1), ..PollModel::reference_loop() },
-            None => PollModel::reference_loop(),
-        }
+        sensor.check().map_err(|why| Failure::usage(format!("--simulate-sensor: {why}")))?;
+        let poll = self.simulate_reading.as_deref().map(read_json).transpose()?;
+        Ok(Simulation { load, sensor, poll, engine_info: bytes })
     }
 
     /// The simulation as a run in virtual time.
@@ -154,7 +161,7 @@ impl RunnerArgs {
         VirtualRun {
             load: simulation.load.clone(),
             sensor: simulation.sensor,
-            poll: self.poll(&simulation.sensor, rate_hz),
+            poll: simulation.poll(rate_hz),
             passes: PassPlan {
                 warmup,
                 runs,
@@ -178,7 +185,7 @@ impl RunnerArgs {
         if let Some(readings) = self.simulate_sensor_loss_after {
             board.lose_sensor_after(readings);
         }
-        let source = SimulatedSource::new(board.clone(), self.poll(&simulation.sensor, rate_hz));
+        let source = SimulatedSource::new(board.clone(), simulation.poll(rate_hz));
         let mut runner = SimulatedRunner::new(
             board,
             simulation.load.clone(),
@@ -213,7 +220,37 @@ impl RunnerArgs {
     }
 }
 
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
+    serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
+}
+
+/// A load as its file describes it; what the file leaves out stands as it was made up for an engine.
+fn read_load(path: &Path, made_up: Option<Load>) -> Result<Load, Failure> {
+    let bad = |e| Failure::from_error(Kind::Data, e).at(path);
+    let mut given: serde_json::Map<String, serde_json::Value> = read_json(path)?;
+    if let Some(made_up) = made_up {
+        let serde_json::Value::Object(base) = serde_json::to_value(made_up).map_err(bad)? else {
+            return Err(Failure::data("the load is not an object").at(path));
+        };
+        for (key, value) in base {
+            given.entry(key).or_insert(value);
+        }
+    }
+    serde_json::from_value(given.into()).map_err(bad)
+}
+
 impl Simulation {
+    /// How the sensor is read: as a file says it, else a meter as it streams and a register at the rate asked for.
+    fn poll(&self, rate_hz: Option<f64>) -> PollModel {
+        match (self.poll, self.sensor.family, rate_hz) {
+            (Some(poll), ..) => poll,
+            (None, SensorFamily::Meter { .. }, _) => PollModel::streaming(),
+            (None, _, Some(hz)) => PollModel { period_ns: ((1e9 / hz) as u64).max(1), ..PollModel::reference_loop() },
+            (None, _, None) => PollModel::reference_loop(),
+        }
+    }
+
     /// The engine info it was made from.
     pub(super) fn engine_info(&self) -> Option<&[u8]> {
         self.engine_info.as_deref()

@@ -5,7 +5,7 @@ use crate::power::SimulatedBoard;
 use crate::sys;
 use shared::random::Random;
 use shared::run_folder::{InferenceSpan, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
-use simulate::{CyclePlanner, Load, SensorModel, Truth, stamp_layers};
+use simulate::{CyclePlanner, Load, SensorModel, Truth};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -105,13 +105,18 @@ impl EngineRunner for SimulatedRunner {
             if pass == Pass::Power {
                 self.truth.add_cycle(&cycle);
             }
-            if reports {
-                observer.layers(number, stamp_layers(&cycle, self.timing.stamp, &mut self.stamps));
+            let profiler = self.planner.load().profiler;
+            if profiler.loses(&mut self.stamps) {
+                observer.progress(u64::from(number) + 1);
+            } else {
+                if reports {
+                    observer.layers(number, profiler.report(&cycle, self.timing.stamp, &mut self.stamps));
+                }
+                observer.inferences(
+                    pass,
+                    vec![InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns }],
+                );
             }
-            observer.inferences(
-                pass,
-                vec![InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns }],
-            );
             (self.next_ns, end_ns, done) = (cycle.next_ns, cycle.next_ns, number + 1);
             sys::sleep_until(cycle.next_ns);
         }
