@@ -117,7 +117,7 @@ fn power_checks(candidates: &[Candidate]) -> Vec<Check> {
                         &name,
                         Verdict::Warn,
                         format!("{labels}; the sensor averages {slow} samples"),
-                        "readings lag the load: set --sensor-averaging 1 for the run, or read docs/METHOD.md",
+                        "readings lag the load: measure with --sensor fast (as root), and see docs/sensors.md",
                     ),
                     Total::Sum(_) => check(
                         &name,

@@ -128,7 +128,7 @@ impl ProfileArgs {
             profiled: if self.runner.layers_with_power { 0 } else { self.profiled },
             work: run.path().join("trtexec"),
         };
-        let rate = self.source.rate.0;
+        let rate = self.source.rate_hz();
         let simulated = match self.runner.runner {
             RunnerKind::Simulated => Some(self.runner.simulation(self.engine_info.as_ref())?),
             _ => None,
@@ -142,7 +142,7 @@ impl ProfileArgs {
             let manifest = profile_virtually(run, &virtual_run, &job, simulation.engine_info(), &context.root)?;
             return self.report(context, run, &manifest);
         }
-        let averaging = self.source.set_averaging(context)?;
+        let restores = self.source.set_sensor(context)?;
         let checks = super::doctor::checks(context, &self.result_dir, self.runner.trtexec.as_deref());
         let (mut runner, source): (Box<dyn EngineRunner>, Box<dyn PowerSource>) = match &simulated {
             Some(simulation) => {
@@ -165,7 +165,7 @@ impl ProfileArgs {
         };
         let progress = display(&context.printer, run.model(), u64::from(self.runs), Duration::ZERO);
         let outcome = profile(&plan, source, runner.as_mut(), stop, progress)?;
-        drop(averaging);
+        drop(restores);
         self.report(context, run, &outcome.manifest)?;
         outcome.failure.map_or(Ok(()), Err)
     }
@@ -181,6 +181,11 @@ impl ProfileArgs {
     }
 
     fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+        for rail in &manifest.power.rails {
+            for change in rail.sensor.changes() {
+                context.printer.warn(format!("the sensor of {} was changed during the run: {change}", rail.label));
+            }
+        }
         let counts = manifest.counts;
         context.printer.say(format!(
             "{}: {:?}, {} samples, {} inferences for power, {} profiled",

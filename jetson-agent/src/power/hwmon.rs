@@ -4,37 +4,12 @@
 //! source, since one board's rails belong together. Millivolts are `inN_input`, milliamps `currN_input`.
 
 use super::boards::total_of;
+use super::chip::{ChipKind, settings};
 use super::sysfs::{NumberFile, Root, read_number, read_text};
 use super::{Candidate, PowerSource, SourceError, Unusable};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor};
 use std::path::{Path, PathBuf};
-
-/// The chips that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChipKind {
-    /// Three channels, bus voltage `in1..3`, current `curr1..3`.
-    Ina3221,
-    /// One channel, bus voltage `in1`, current `curr1`.
-    Ina238,
-}
-
-impl ChipKind {
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "ina3221" => Some(Self::Ina3221),
-            "ina238" => Some(Self::Ina238),
-            _ => None,
-        }
-    }
-
-    fn channels(self) -> u32 {
-        match self {
-            Self::Ina3221 => 3,
-            Self::Ina238 => 1,
-        }
-    }
-}
 
 struct Channel {
     voltage: NumberFile,
@@ -133,13 +108,16 @@ fn open_number(path: PathBuf) -> Result<NumberFile, Unusable> {
 }
 
 /// What the driver tells of the sensor. INA3221: 40 µV over the shunt is one step of current, 8 mV one of voltage (data
-/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand; what they mean depends on the kernel.
+/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand, and as settings as far as they determine them.
 fn sensor(folder: &Path, kind: ChipKind, number: u32) -> Sensor {
     let positive =
         |name: String| read_number(&folder.join(name)).and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0);
     let shunt = positive(format!("shunt{number}_resistor")).or_else(|| positive("shunt_resistor".into()));
-    let samples = positive("samples".into());
-    Sensor {
+    let settings = settings(folder, kind, number);
+    let family = settings.family(kind.name());
+    let known_from = settings.conversions_from.as_deref().filter(|from| *from == "assumed").unwrap_or("driver");
+    let sensor = Sensor {
+        chip: Some(kind.name().into()),
         quantum_ma: match kind {
             ChipKind::Ina3221 => shunt.map(|micro_ohm| 40.0 / micro_ohm as f64 * 1e3),
             ChipKind::Ina238 => None,
@@ -149,9 +127,14 @@ fn sensor(folder: &Path, kind: ChipKind, number: u32) -> Sensor {
             ChipKind::Ina238 => 3.125,
         }),
         shunt_micro_ohm: shunt,
-        samples,
+        samples: positive("samples".into()),
         update_interval_ms: positive("update_interval".into()),
-        known_from: Some("driver".into()),
+        known_from: Some(known_from.into()),
+        settings: Some(settings),
         ..Sensor::default()
+    };
+    match family {
+        Some(family) => sensor.with_family(family),
+        None => sensor,
     }
 }

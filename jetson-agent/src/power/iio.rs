@@ -62,6 +62,7 @@ fn open(devices: &[PathBuf]) -> Result<Iio, Unusable> {
                 place: folder.join(format!("in_current{number}_input")).display().to_string(),
                 voltage_measured: true,
                 sensor: Sensor {
+                    chip: Some("ina3221".into()),
                     shunt_micro_ohm: read_number(&folder.join(format!("rail_shunt_{number}")))
                         .and_then(|v| u64::try_from(v).ok()),
                     quantum_mv: Some(8.0),

@@ -1,83 +1,141 @@
-//! Setting the INA3221's averaging for a run, and setting it back whatever happens.
+//! Setting the INA3221 for a run, and setting it back whatever happens.
 //!
 //! The old values are handed to a small process of our own before anything is changed. It waits for the end of its
 //! standard input, which comes when the agent ends in any way, `kill -9` included, and then writes them back. The sensor
 //! also feeds the board's over-current limits, so it must not stay changed.
 
 use super::SourceError;
+use super::chip::{ChipKind, is_enabled, settings};
+use super::hwmon::find_hwmon;
+use super::restore::{Attributes, Sysfs};
 use super::sysfs::{Root, read_text};
 use crate::sys;
-use std::io::{BufRead, Write};
+use shared::run_folder::{Rail, Total};
+use shared::sensor::{ChipSettings, INA_AVERAGES};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Values that the driver takes for `samples`.
-const SAMPLES: [u32; 8] = [1, 4, 16, 64, 128, 256, 512, 1024];
+/// One file that is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Change {
+    path: PathBuf,
+    old: String,
+    new: String,
+    /// Whether the run makes no sense without it. A driver may refuse the rest and keep its value; what stands then is recorded
+    /// with the rails.
+    needed: bool,
+}
 
 /// Restores the sensors when dropped; its helper does when the process dies.
 #[derive(Debug)]
-pub struct AveragingGuard {
+pub struct SensorGuard {
     helper: Child,
     input: Option<ChildStdin>,
+    said: Vec<String>,
 }
 
-impl AveragingGuard {
-    /// Sets `samples` of every INA3221, and the shortest `update_interval` where there is one.
+impl SensorGuard {
+    /// Sets `samples` of every INA3221, and the shortest conversion times where there is an `update_interval`.
     ///
     /// # Errors
     /// When the number is none of the chip's, no chip is there, or a file cannot be written.
-    pub fn set(root: &Root, samples: u32) -> Result<Self, SourceError> {
-        let lost = |message: String| SourceError::Lost(message);
-        if !SAMPLES.contains(&samples) {
-            return Err(lost(format!("{samples} is no averaging of an INA3221: {SAMPLES:?}")));
+    pub fn averaging(root: &Root, samples: u32) -> Result<Self, SourceError> {
+        if !INA_AVERAGES.contains(&samples) {
+            return Err(lost(format!("{samples} is no averaging of an INA3221: {INA_AVERAGES:?}")));
         }
         let mut changes = Vec::new();
         for folder in root.entries("/sys/class/hwmon") {
-            if read_text(&folder.join("name")).is_none_or(|name| name != "ina3221") {
-                continue;
+            if read_text(&folder.join("name")).is_some_and(|name| name == "ina3221") {
+                changes.extend(averaging_changes(&folder, samples)?);
             }
-            let file = folder.join("samples");
-            let old = read_text(&file).ok_or_else(|| lost(format!("{}: cannot be read", file.display())))?;
-            let interval = folder.join("update_interval");
-            if let Some(old) = read_text(&interval) {
-                changes.push((interval, old, None));
-            }
-            changes.push((file, old, Some(samples.to_string())));
         }
         if changes.is_empty() {
             return Err(lost("there is no INA3221 under hwmon whose averaging could be set".into()));
         }
-        let guard = Self::start(&changes).map_err(|e| lost(format!("cannot start the process that restores: {e}")))?;
-        for (path, _, new) in &changes {
-            let Some(new) = new else { continue };
-            std::fs::write(path, new)
-                .map_err(|e| lost(format!("{}: {e}; setting the averaging needs root", path.display())))?;
-        }
-        for (path, old, new) in &changes {
-            // Only after `samples`: some kernels derive the shortest interval from it.
-            if new.is_none() && old.parse::<u64>().is_ok_and(|ms| ms > 1) {
-                // A driver may refuse 1 ms and keep its value; what stands then is recorded with the rails.
-                let _ = std::fs::write(path, "1");
+        Self::apply(&changes, Vec::new())
+    }
+
+    /// Sets the quickest useful setting: no averaging, the shortest conversions, and of a chip that measures a part of the
+    /// board's total only the channels that do. Other chips stay as they are.
+    ///
+    /// # Errors
+    /// When there is no chip that can be set, or `samples` cannot be written.
+    pub fn fastest(root: &Root) -> Result<Self, SourceError> {
+        let setup = find_hwmon(root)
+            .and_then(|candidate| candidate.source.ok())
+            .map(|source| source.setup().clone())
+            .ok_or_else(|| lost("there is no INA3221 or INA238 under hwmon that could be set".into()))?;
+        let counts = |index: usize| match &setup.total {
+            Total::Rail(rail) => usize::from(*rail) == index,
+            Total::Sum(rails) => rails.iter().any(|rail| usize::from(*rail) == index),
+            Total::Unknown => true,
+        };
+        let mut chips: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
+        for (_, rail) in setup.rails.iter().enumerate().filter(|(index, _)| counts(*index)) {
+            if let Some((folder, channel)) = place_of(rail) {
+                chips.entry(folder).or_default().push(channel);
             }
+        }
+        let (mut changes, mut before) = (Vec::new(), Vec::new());
+        for (folder, channels) in chips {
+            let Some(kind) = read_text(&folder.join("name")).and_then(|name| ChipKind::of(&name)) else { continue };
+            let of_chip = match kind {
+                ChipKind::Ina3221 => fastest_changes(&folder, &channels)?,
+                ChipKind::Ina238 if folder.join("samples").exists() => averaging_changes(&folder, 1)?,
+                // This kernel's driver lets nothing be set.
+                ChipKind::Ina238 => continue,
+            };
+            before.push((folder.clone(), kind, channels[0], settings(&folder, kind, channels[0])));
+            changes.extend(of_chip);
+        }
+        if changes.is_empty() {
+            return Err(lost("the chip that measures the total has no setting in this kernel".into()));
+        }
+        Self::apply(&changes, before)
+    }
+
+    /// What was set, in sentences for people.
+    #[must_use]
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    fn apply(changes: &[Change], before: Vec<(PathBuf, ChipKind, u32, ChipSettings)>) -> Result<Self, SourceError> {
+        let mut guard =
+            Self::start(changes).map_err(|e| lost(format!("cannot start the process that restores: {e}")))?;
+        for change in changes {
+            if let Err(e) = Sysfs.write(&change.path, &change.new) {
+                let path = change.path.display();
+                if change.needed {
+                    return Err(lost(format!("{path}: {e}; setting the sensor needs root")));
+                }
+                guard.said.push(format!("{path} stays at {}: {e}", change.old));
+            }
+        }
+        for (folder, kind, channel, before) in before {
+            guard.said.push(describe(&folder, kind, &before, &settings(&folder, kind, channel)));
         }
         Ok(guard)
     }
 
-    fn start(changes: &[(PathBuf, String, Option<String>)]) -> std::io::Result<Self> {
+    fn start(changes: &[Change]) -> std::io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("restore-sensor").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
         sys::detach(&mut command);
         let mut helper = command.spawn()?;
         let mut input = helper.stdin.take().ok_or_else(|| std::io::Error::other("no pipe"))?;
-        for (path, old, _) in changes {
-            writeln!(input, "{}\t{old}", path.display())?;
+        // It writes the last first: channels come back before `samples`, and that before the interval, which depends on both.
+        for change in changes.iter().rev() {
+            writeln!(input, "{}\t{}", change.path.display(), change.old)?;
         }
         input.flush()?;
-        Ok(Self { helper, input: Some(input) })
+        Ok(Self { helper, input: Some(input), said: Vec::new() })
     }
 }
 
-impl Drop for AveragingGuard {
+impl Drop for SensorGuard {
     fn drop(&mut self) {
         drop(self.input.take());
         // Wait, so that the sensor is as it was when the command returns.
@@ -85,28 +143,158 @@ impl Drop for AveragingGuard {
     }
 }
 
-/// The helper's work: reads `path<TAB>value` lines until the end of the input, then writes the values back, last first.
-///
-/// # Errors
-/// When a value could not be written; the others are written all the same.
-pub fn restore_from_stdin(input: impl BufRead) -> std::io::Result<()> {
-    let mut entries = Vec::new();
-    for line in input.lines() {
-        let line = line?;
-        if let Some((path, value)) = line.split_once('\t') {
-            entries.push((PathBuf::from(path), value.to_owned()));
-        }
-    }
-    let mut result = Ok(());
-    for (path, value) in entries.iter().rev() {
-        if let Err(e) = write_value(path, value) {
-            result = Err(std::io::Error::new(e.kind(), format!("{}: {e}", path.display())));
-        }
-    }
-    result
+fn lost(message: String) -> SourceError {
+    SourceError::Lost(message)
 }
 
-fn write_value(path: &Path, value: &str) -> std::io::Result<()> {
-    // Opened without creating: the helper restores what was there and makes nothing new.
-    std::fs::OpenOptions::new().write(true).truncate(true).open(path)?.write_all(value.as_bytes())
+/// The folder and the channel of a rail under hwmon.
+fn place_of(rail: &Rail) -> Option<(PathBuf, u32)> {
+    let path = Path::new(&rail.place);
+    let name = path.file_name()?.to_str()?;
+    Some((path.parent()?.to_owned(), name.strip_prefix("curr")?.strip_suffix("_input")?.parse().ok()?))
+}
+
+/// `samples`, then the interval: the driver turns the interval into conversion times by way of `samples`. 0 is the shortest
+/// conversion for any number of channels (kernel documentation `hwmon/ina3221.rst`).
+fn averaging_changes(folder: &Path, samples: u32) -> Result<Vec<Change>, SourceError> {
+    let path = folder.join("samples");
+    let old = read_text(&path).ok_or_else(|| lost(format!("{}: cannot be read", path.display())))?;
+    let mut changes = vec![Change { path, old, new: samples.to_string(), needed: true }];
+    let path = folder.join("update_interval");
+    if let Some(old) = read_text(&path) {
+        changes.push(Change { path, old, new: "0".into(), needed: false });
+    }
+    Ok(changes)
+}
+
+fn fastest_changes(folder: &Path, channels: &[u32]) -> Result<Vec<Change>, SourceError> {
+    let mut changes = Vec::new();
+    for channel in (1..=3).filter(|channel| !channels.contains(channel) && is_enabled(folder, *channel)) {
+        let path = folder.join(format!("in{channel}_enable"));
+        if let Some(old) = read_text(&path) {
+            changes.push(Change { path, old, new: "0".into(), needed: false });
+        }
+    }
+    changes.extend(averaging_changes(folder, 1)?);
+    Ok(changes)
+}
+
+fn describe(folder: &Path, kind: ChipKind, before: &ChipSettings, after: &ChipSettings) -> String {
+    let averaging = |settings: &ChipSettings| settings.averaging.map_or("unknown".into(), |n| n.to_string());
+    let channels = |settings: &ChipSettings| {
+        let list = settings.channels.iter().flatten().map(u32::to_string).collect::<Vec<_>>();
+        if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    };
+    let chip = kind.name();
+    let cycle = after.cycle(chip).map_or("unknown".into(), |cycle| format!("{:.2} ms", cycle.0 / 1e3));
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(
+        "{chip} ({name}): AVG {} → {}, channels {} → {}, a new value every {cycle}; all is restored after the run",
+        averaging(before),
+        averaging(after),
+        channels(before),
+        channels(after)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::restore::restore;
+    use super::*;
+    use proptest::prelude::*;
+    use shared::sensor::INA_CONVERSIONS;
+
+    /// The INA3221's driver, as `drivers/hwmon/ina3221.c` of Linux writes its register.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Driver {
+        averaging: u32,
+        conversion: f64,
+        enabled: [bool; 3],
+        /// Whether `update_interval` is shown with AVG, as until Linux 5.19.
+        with_averaging: bool,
+    }
+
+    impl Driver {
+        fn channels(&self) -> f64 {
+            self.enabled.iter().filter(|on| **on).count() as f64
+        }
+    }
+
+    impl Attributes for Driver {
+        fn read(&self, path: &Path) -> Option<String> {
+            let averaging = if self.with_averaging { f64::from(self.averaging) } else { 1.0 };
+            match path.file_name()?.to_str()? {
+                "samples" => Some(self.averaging.to_string()),
+                "update_interval" => {
+                    Some(format!("{:.0}", (self.channels() * 2.0 * self.conversion * averaging / 1e3).round()))
+                }
+                name => {
+                    let channel: usize = name.strip_prefix("in")?.strip_suffix("_enable")?.parse().ok()?;
+                    Some(u8::from(self.enabled[channel - 1]).to_string())
+                }
+            }
+        }
+
+        fn write(&mut self, path: &Path, value: &str) -> std::io::Result<()> {
+            let number: f64 = value.parse().expect("a number");
+            match path.file_name().and_then(|name| name.to_str()).expect("a name") {
+                "samples" => self.averaging = value.parse().expect("a number"),
+                // Both kernels divide by AVG here.
+                "update_interval" => {
+                    let wanted = (number * 1000.0 / 2.0 / (self.channels() * f64::from(self.averaging))).round();
+                    self.conversion = INA_CONVERSIONS
+                        .iter()
+                        .map(|time| time.0)
+                        .min_by(|a, b| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
+                        .expect("eight");
+                }
+                name => {
+                    let channel: usize = name[2..3].parse().expect("a channel");
+                    self.enabled[channel - 1] = number != 0.0;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// The quickest setting of channel 1, and back, as the guard and its helper do it.
+    fn there_and_back(driver: &mut Driver) -> Driver {
+        let path = |name: &str| Path::new("/sys/class/hwmon/hwmon1").join(name);
+        let mut names = vec![("in2_enable", "0"), ("in3_enable", "0"), ("samples", "1"), ("update_interval", "0")];
+        names.retain(|(name, _)| !name.ends_with("_enable") || driver.read(&path(name)).as_deref() == Some("1"));
+        let entries: Vec<(PathBuf, String)> =
+            names.iter().rev().map(|(name, _)| (path(name), driver.read(&path(name)).expect("reads"))).collect();
+        for (name, value) in names {
+            driver.write(&path(name), value).expect("writes");
+        }
+        let fastest = driver.clone();
+        restore(&entries, driver).expect("restores");
+        fastest
+    }
+
+    proptest! {
+        /// Whatever the chip was set to through its driver, and whichever kernel it is.
+        #[test]
+        fn the_quickest_setting_is_set_and_everything_comes_back(
+            averaging in 0_usize..8, conversion in 0_usize..8, second: bool, third: bool, with_averaging: bool,
+        ) {
+            let before = Driver {
+                averaging: INA_AVERAGES[averaging],
+                conversion: INA_CONVERSIONS[conversion].0,
+                enabled: [true, second, third],
+                with_averaging,
+            };
+            // Of 140 and 204 µs the file's whole milliseconds may not tell which: then the shorter comes back.
+            let shown = |conversion: f64| {
+                Driver { conversion, ..before.clone() }.read(Path::new("update_interval"))
+            };
+            prop_assume!(before.conversion != 204.0 || shown(204.0) != shown(140.0));
+            let mut driver = before.clone();
+            let fastest = there_and_back(&mut driver);
+            prop_assert_eq!(fastest.averaging, 1);
+            prop_assert_eq!(fastest.conversion, 140.0);
+            prop_assert_eq!(fastest.enabled, [true, false, false]);
+            prop_assert_eq!(driver, before);
+        }
+    }
 }

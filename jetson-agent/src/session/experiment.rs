@@ -32,6 +32,9 @@ pub struct ExperimentPlan {
     /// Readings a second, as `--rate`.
     #[serde(default)]
     pub rate: Option<String>,
+    /// Setting of the board's sensor, as `--sensor`.
+    #[serde(default)]
+    pub sensor: Option<String>,
     /// Runner, as `--runner`.
     #[serde(default)]
     pub runner: Option<String>,
