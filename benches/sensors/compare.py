@@ -46,7 +46,8 @@ FAMILIES = {
 
 def slow(family):
     """Whether it takes seconds until something happens; the steps are longer then."""
-    return family.get("samples", 1) >= 64 or family["family"] == "filtered" or family.get("window_us", 0) > 10000
+    takes = family.get("samples", 1) * family.get("spacing_us", family.get("cycle_us", 0))
+    return takes > 20_000 or family["family"] == "filtered" or family.get("window_us", 0) > 10_000
 
 
 def case(name, family, number):
@@ -54,7 +55,7 @@ def case(name, family, number):
     rng = random.Random(number)
     step = 10_000 if slow(family) else 1_000
     pieces = [[60_000_000, 4.2]]
-    length = 3_000_000_000 if slow(family) else 250_000_000
+    length = 3_000_000_000 if slow(family) else 150_000_000
     while sum(piece[0] for piece in pieces) < length:
         # Ends of pieces fall on ends of steps, so that a step has one power.
         pieces.append([step * rng.randint(1, 400_000 // step + 40), round(rng.uniform(4.0, 15.0), 3)])

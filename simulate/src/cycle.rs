@@ -2,8 +2,10 @@
 
 use super::leakage::LeakageState;
 use super::load::Load;
+use super::profiler::ProfilerModel;
 use shared::random::Random;
-use shared::units::Watts;
+use shared::run_folder::{LayerRun, LayerStamp};
+use shared::units::{Millis, Watts};
 
 /// Constant power until an instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +43,29 @@ impl Cycle {
         (end - start) as f64 * 1e-6
     }
 
+    /// The layers as a profiler reports them.
+    #[must_use]
+    pub fn report(&self, profiler: &ProfilerModel, stamp: LayerStamp, random: &mut Random) -> Vec<LayerRun> {
+        let mut late = profiler.callback_delay.0;
+        if profiler.callback_jitter.0 > 0.0 {
+            late += profiler.callback_jitter.0 * random.normal().abs().min(5.0);
+        }
+        // The callbacks come one after the other once the inference is done, 1 to 3 µs each.
+        let mut callback_ns = self.end_ns + (late * 1e6).round() as u64;
+        (0..self.layers.len())
+            .map(|index| {
+                callback_ns += 1_000 + (random.uniform() * 2_000.0) as u64;
+                let stamp_ns = match stamp {
+                    LayerStamp::Callback => callback_ns,
+                    LayerStamp::LayerEnd => self.layers[index].1,
+                    LayerStamp::PassAverage => self.end_ns,
+                };
+                let error = if profiler.duration_error > 0.0 { profiler.duration_error * random.normal() } else { 0.0 };
+                LayerRun { ms: (self.layer_ms(index) * (1.0 + error).max(0.0)) as f32, stamp_ns }
+            })
+            .collect()
+    }
+
     fn flow(&mut self, ms: f64, watts: f64, leakage: &mut LeakageState, idle: Watts) -> (u64, f64) {
         let from = self.pieces.last().map_or(self.start_ns, |piece| piece.end_ns);
         let end_ns = from + (ms * 1e6).round() as u64;
@@ -61,8 +86,6 @@ pub struct CyclePlanner {
     leakage: LeakageState,
     /// When the first cycle began.
     origin_ns: Option<u64>,
-    /// Time between two inferences on top of the load's host gap, ms.
-    pause: f64,
 }
 
 impl CyclePlanner {
@@ -70,7 +93,7 @@ impl CyclePlanner {
     #[must_use]
     pub fn new(load: Load, random: Random) -> Self {
         let leakage = LeakageState::new(load.leakage);
-        Self { load, random, leakage, origin_ns: None, pause: 0.0 }
+        Self { load, random, leakage, origin_ns: None }
     }
 
     /// The load.
@@ -85,23 +108,27 @@ impl CyclePlanner {
         self.leakage.celsius()
     }
 
-    /// Sets how long the host waits between two inferences on top of the load's host gap, ms. The board idles then.
-    pub fn pause(&mut self, ms: f64) {
-        self.pause = ms;
+    /// Sets how long the host waits between two inferences on top of the load's host gap. The board then draws the load's pause power.
+    pub fn pause(&mut self, time: Millis) {
+        self.load.pause = time;
     }
 
     /// What the board draws while it idles. Without leakage it is one piece.
     pub fn idle(&mut self, start_ns: u64, end_ns: u64) -> Vec<Piece> {
-        let idle = self.load.idle;
+        self.rest(start_ns, end_ns, self.load.idle)
+    }
+
+    fn rest(&mut self, start_ns: u64, end_ns: u64, power: Watts) -> Vec<Piece> {
         if self.load.leakage.is_none() {
-            return vec![Piece { end_ns, watts: idle.0 }];
+            return vec![Piece { end_ns, watts: power.0 }];
         }
+        let above_idle = power - self.load.idle;
         let mut pieces = Vec::new();
         let mut now = start_ns;
         while now < end_ns {
             let step = IDLE_STEP_NS.min(end_ns - now);
             now += step;
-            pieces.push(Piece { end_ns: now, watts: (idle + self.leakage.flow(step, Watts(0.0))).0 });
+            pieces.push(Piece { end_ns: now, watts: (power + self.leakage.flow(step, above_idle)).0 });
         }
         pieces
     }
@@ -146,9 +173,10 @@ impl CyclePlanner {
         let between = self.load.host_gap_power.map_or(host, scaled);
         (cycle.next_ns, _) = cycle.flow(gap, between, &mut leakage, idle);
         self.leakage = leakage;
-        if self.pause > 0.0 {
-            let end_ns = cycle.next_ns + (self.pause * 1e6).round() as u64;
-            let pieces = self.idle(cycle.next_ns, end_ns);
+        if self.load.pause.0 > 0.0 {
+            let end_ns = cycle.next_ns + (self.load.pause.0 * 1e6).round() as u64;
+            let pieces =
+                self.rest(cycle.next_ns, end_ns, self.load.pause_power.map_or(idle, |power| Watts(scaled(power))));
             cycle.pieces.extend(pieces);
             cycle.next_ns = end_ns;
         }
@@ -160,7 +188,6 @@ impl CyclePlanner {
 mod tests {
     use super::*;
     use crate::{ClockChange, Leakage, LoadLayer};
-    use shared::units::Millis;
 
     fn two_layers() -> Load {
         Load::of_layers(vec![
@@ -174,7 +201,7 @@ mod tests {
         let mut planner = CyclePlanner::new(two_layers(), Random::new(3));
         let mut start = 1_000;
         for number in 0..100 {
-            planner.pause(f64::from(number % 3));
+            planner.pause(Millis(f64::from(number % 3)));
             let cycle = planner.next_cycle(start);
             assert!(cycle.pieces.windows(2).all(|p| p[0].end_ns <= p[1].end_ns));
             assert_eq!(cycle.pieces.last().map(|p| p.end_ns), Some(cycle.next_ns));
@@ -218,5 +245,28 @@ mod tests {
         assert!(last.layer_watts[0] > 7.3 && planner.celsius().expect("it leaks") > 28.0, "{last:?}");
         let idle = planner.idle(now, now + 1_000_000_000);
         assert!(idle.len() == 100 && idle[0].watts > 4.5 && (idle[99].watts - 4.2).abs() < 1e-3, "{:?}", idle[0]);
+    }
+
+    #[test]
+    fn callbacks_come_late_together_and_cycles_are_lost() {
+        let cycle = Cycle { end_ns: 1_000_000, layers: vec![(0, 400_000), (400_000, 900_000)], ..Cycle::default() };
+        let profiler = ProfilerModel {
+            callback_delay: Millis(0.05),
+            callback_jitter: Millis(0.02),
+            duration_error: 0.01,
+            lost_cycles: 0.25,
+        };
+        assert_eq!(profiler.check(), Ok(()));
+        let mut random = Random::new(3);
+        let mut lost = 0;
+        for _ in 0..4_000 {
+            let runs = cycle.report(&profiler, LayerStamp::Callback, &mut random);
+            assert!(runs[0].stamp_ns > 1_050_000 && runs[1].stamp_ns < 1_160_000, "{runs:?}");
+            assert!(runs[1].stamp_ns - runs[0].stamp_ns <= 3_000);
+            assert!((runs[0].ms / 0.4 - 1.0).abs() < 0.06);
+            lost += u32::from(profiler.loses(&mut random));
+        }
+        assert!((900..1_100).contains(&lost), "{lost}");
+        assert!(ProfilerModel { lost_cycles: 1.0, ..profiler }.check().is_err());
     }
 }

@@ -43,6 +43,12 @@ pub struct Load {
     /// What the board draws between one inference and the next; else host power.
     #[serde(default)]
     pub host_gap_power: Option<Watts>,
+    /// How long the host waits between two inferences on top of its own gap.
+    #[serde(default)]
+    pub pause: Millis,
+    /// What the board draws during that pause; else idle power.
+    #[serde(default)]
+    pub pause_power: Option<Watts>,
     /// How far a layer's power follows the one before: `power + carry_over · (power before − power)`, 0 to 1. The first layer
     /// follows the host.
     #[serde(default)]
@@ -85,6 +91,8 @@ impl Load {
             host_gap: Millis(0.3),
             host_gap_deviation: 0.2,
             host_gap_power: None,
+            pause: Millis(0.0),
+            pause_power: None,
             carry_over: 0.0,
             leakage: None,
             clock_changes: Vec::new(),
@@ -129,6 +137,8 @@ impl Load {
             ("collect", self.collect.0),
             ("host_gap", self.host_gap.0),
             ("host_gap_deviation", self.host_gap_deviation),
+            ("pause", self.pause.0),
+            ("pause_power", self.pause_power.map_or(0.0, |power| power.0)),
             ("host_gap_power", self.host_gap_power.map_or(0.0, |power| power.0)),
         ];
         if !(0.0..=1.0).contains(&self.carry_over) {
@@ -204,7 +214,7 @@ mod tests {
     #[test]
     fn a_load_of_an_earlier_version_reads() {
         let mut value = serde_json::to_value(two_layers()).expect("serialises");
-        for key in ["host_gap_power", "carry_over", "leakage", "clock_changes", "profiler"] {
+        for key in ["host_gap_power", "pause", "pause_power", "carry_over", "leakage", "clock_changes", "profiler"] {
             value.as_object_mut().expect("an object").remove(key);
         }
         assert_eq!(serde_json::from_value::<Load>(value).expect("reads"), two_layers());

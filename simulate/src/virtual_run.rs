@@ -175,7 +175,7 @@ pub fn simulate<E>(
             }
             spans.push(InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns });
             if pass == Pass::Profiled || (pass == Pass::Power && run.passes.with_power) {
-                let runs = run.load.profiler.report(&cycle, run.passes.stamp, &mut stamps);
+                let runs = cycle.report(&run.load.profiler, run.passes.stamp, &mut stamps);
                 (board.sink)(Record::Layers { cycle: number, runs })?;
             }
             if spans.len() == 256 {

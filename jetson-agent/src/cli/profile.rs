@@ -50,6 +50,9 @@ pub(super) struct ProfileArgs {
     /// Number format to build for: fp32, fp16, int8 or best.
     #[arg(long, default_value = "fp16", value_parser = ["fp32", "fp16", "int8", "best"])]
     precision: String,
+    /// How long the host waits between two inferences on top of its own gap. trtexec takes whole milliseconds.
+    #[arg(long, default_value = "0ms", value_parser = super::values::duration)]
+    pause: Duration,
     /// Idle time recorded before the first and after the last cycle.
     #[arg(long, default_value = "3s", value_parser = super::values::duration)]
     idle: Duration,
@@ -126,6 +129,7 @@ impl ProfileArgs {
             warmup: self.warmup,
             runs: self.runs,
             profiled: if self.runner.layers_with_power { 0 } else { self.profiled },
+            pause: self.pause,
             work: run.path().join("trtexec"),
         };
         let rate = self.source.rate_hz();
@@ -138,7 +142,7 @@ impl ProfileArgs {
                 return Err(Failure::usage("--simulate-fast simulates power too").help("leave out --source"));
             }
             let cycles = (self.warmup, self.runs, job.profiled);
-            let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle);
+            let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle, self.pause);
             let manifest = profile_virtually(run, &virtual_run, &job, simulation.engine_info(), &context.root)?;
             return self.report(context, run, &manifest);
         }

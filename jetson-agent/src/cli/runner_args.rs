@@ -10,6 +10,7 @@ use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::LayerStamp;
 use shared::sensor::SensorFamily;
+use shared::units::Millis;
 use simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -156,10 +157,12 @@ impl RunnerArgs {
         rate_hz: Option<f64>,
         (warmup, runs, profiled): (u32, u32, u32),
         idle: Duration,
+        pause: Duration,
     ) -> VirtualRun {
         let timing = self.timing();
+        let load = Load { pause: Millis(pause.as_secs_f64() * 1e3), ..simulation.load.clone() };
         VirtualRun {
-            load: simulation.load.clone(),
+            load,
             sensor: simulation.sensor,
             poll: simulation.poll(rate_hz),
             passes: PassPlan {

@@ -100,7 +100,7 @@ pub(super) fn is_enabled(folder: &Path, channel: u32) -> bool {
 }
 
 /// The conversion time that gives an `update_interval`, for either meaning of that file, and whether it is the only one.
-fn conversion_of(interval_ms: u64, averaging: u32, channels: usize) -> Option<(Micros, &'static str)> {
+pub(super) fn conversion_of(interval_ms: u64, averaging: u32, channels: usize) -> Option<(Micros, &'static str)> {
     let gives = |time: &Micros, averaging: u32| {
         let us = 2.0 * time.0 * channels as f64 * f64::from(averaging);
         (us / 1e3).round() as u64 == interval_ms

@@ -5,7 +5,7 @@
 //! also feeds the board's over-current limits, so it must not stay changed.
 
 use super::SourceError;
-use super::chip::{ChipKind, is_enabled, settings};
+use super::chip::{ChipKind, conversion_of, is_enabled, settings};
 use super::hwmon::find_hwmon;
 use super::restore::{Attributes, Sysfs};
 use super::sysfs::{Root, read_text};
@@ -28,6 +28,13 @@ struct Change {
     needed: bool,
 }
 
+/// What is written into a chip's files, and what afterwards, both in this order.
+#[derive(Debug, Default)]
+struct Plan {
+    changes: Vec<Change>,
+    restores: Vec<(PathBuf, String)>,
+}
+
 /// Restores the sensors when dropped; its helper does when the process dies.
 #[derive(Debug)]
 pub struct SensorGuard {
@@ -45,16 +52,16 @@ impl SensorGuard {
         if !INA_AVERAGES.contains(&samples) {
             return Err(lost(format!("{samples} is no averaging of an INA3221: {INA_AVERAGES:?}")));
         }
-        let mut changes = Vec::new();
+        let mut plan = Plan::default();
         for folder in root.entries("/sys/class/hwmon") {
             if read_text(&folder.join("name")).is_some_and(|name| name == "ina3221") {
-                changes.extend(averaging_changes(&folder, samples)?);
+                plan.add(&folder, ChipKind::Ina3221, None, samples, &Sysfs)?;
             }
         }
-        if changes.is_empty() {
+        if plan.changes.is_empty() {
             return Err(lost("there is no INA3221 under hwmon whose averaging could be set".into()));
         }
-        Self::apply(&changes, Vec::new())
+        Self::apply(&plan, Vec::new())
     }
 
     /// Sets the quickest useful setting: no averaging, the shortest conversions, and of a chip that measures a part of the
@@ -78,22 +85,19 @@ impl SensorGuard {
                 chips.entry(folder).or_default().push(channel);
             }
         }
-        let (mut changes, mut before) = (Vec::new(), Vec::new());
+        let (mut plan, mut before) = (Plan::default(), Vec::new());
         for (folder, channels) in chips {
             let Some(kind) = read_text(&folder.join("name")).and_then(|name| ChipKind::of(&name)) else { continue };
-            let of_chip = match kind {
-                ChipKind::Ina3221 => fastest_changes(&folder, &channels)?,
-                ChipKind::Ina238 if folder.join("samples").exists() => averaging_changes(&folder, 1)?,
-                // This kernel's driver lets nothing be set.
-                ChipKind::Ina238 => continue,
-            };
-            before.push((folder.clone(), kind, channels[0], settings(&folder, kind, channels[0])));
-            changes.extend(of_chip);
+            // Most kernels' driver of the INA238 lets nothing be set.
+            if kind == ChipKind::Ina3221 || folder.join("samples").exists() {
+                before.push((folder.clone(), kind, channels[0], settings(&folder, kind, channels[0])));
+                plan.add(&folder, kind, Some(&channels), 1, &Sysfs)?;
+            }
         }
-        if changes.is_empty() {
+        if plan.changes.is_empty() {
             return Err(lost("the chip that measures the total has no setting in this kernel".into()));
         }
-        Self::apply(&changes, before)
+        Self::apply(&plan, before)
     }
 
     /// What was set, in sentences for people.
@@ -102,10 +106,10 @@ impl SensorGuard {
         &self.said
     }
 
-    fn apply(changes: &[Change], before: Vec<(PathBuf, ChipKind, u32, ChipSettings)>) -> Result<Self, SourceError> {
+    fn apply(plan: &Plan, before: Vec<(PathBuf, ChipKind, u32, ChipSettings)>) -> Result<Self, SourceError> {
         let mut guard =
-            Self::start(changes).map_err(|e| lost(format!("cannot start the process that restores: {e}")))?;
-        for change in changes {
+            Self::start(&plan.restores).map_err(|e| lost(format!("cannot start the process that restores: {e}")))?;
+        for change in &plan.changes {
             if let Err(e) = Sysfs.write(&change.path, &change.new) {
                 let path = change.path.display();
                 if change.needed {
@@ -120,15 +124,14 @@ impl SensorGuard {
         Ok(guard)
     }
 
-    fn start(changes: &[Change]) -> std::io::Result<Self> {
+    fn start(restores: &[(PathBuf, String)]) -> std::io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("restore-sensor").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
         sys::detach(&mut command);
         let mut helper = command.spawn()?;
         let mut input = helper.stdin.take().ok_or_else(|| std::io::Error::other("no pipe"))?;
-        // It writes the last first: channels come back before `samples`, and that before the interval, which depends on both.
-        for change in changes.iter().rev() {
-            writeln!(input, "{}\t{}", change.path.display(), change.old)?;
+        for (path, value) in restores {
+            writeln!(input, "{}\t{value}", path.display())?;
         }
         input.flush()?;
         Ok(Self { helper, input: Some(input), said: Vec::new() })
@@ -154,29 +157,56 @@ fn place_of(rail: &Rail) -> Option<(PathBuf, u32)> {
     Some((path.parent()?.to_owned(), name.strip_prefix("curr")?.strip_suffix("_input")?.parse().ok()?))
 }
 
-/// `samples`, then the interval: the driver turns the interval into conversion times by way of `samples`. 0 is the shortest
-/// conversion for any number of channels (kernel documentation `hwmon/ina3221.rst`).
-fn averaging_changes(folder: &Path, samples: u32) -> Result<Vec<Change>, SourceError> {
-    let path = folder.join("samples");
-    let old = read_text(&path).ok_or_else(|| lost(format!("{}: cannot be read", path.display())))?;
-    let mut changes = vec![Change { path, old, new: samples.to_string(), needed: true }];
-    let path = folder.join("update_interval");
-    if let Some(old) = read_text(&path) {
-        changes.push(Change { path, old, new: "0".into(), needed: false });
-    }
-    Ok(changes)
-}
-
-fn fastest_changes(folder: &Path, channels: &[u32]) -> Result<Vec<Change>, SourceError> {
-    let mut changes = Vec::new();
-    for channel in (1..=3).filter(|channel| !channels.contains(channel) && is_enabled(folder, *channel)) {
-        let path = folder.join(format!("in{channel}_enable"));
-        if let Some(old) = read_text(&path) {
-            changes.push(Change { path, old, new: "0".into(), needed: false });
+impl Plan {
+    /// Plans AVG, the shortest conversions and, if given, which channels stay on.
+    ///
+    /// `update_interval` 0 is the shortest conversion for any number of channels (kernel documentation `hwmon/ina3221.rst`), and it
+    /// comes after `samples`, by which the driver divides it. What the file shows is rounded to milliseconds, so that writing it
+    /// back may set another conversion. So the conversion time behind it is restored at the largest AVG, where a millisecond is
+    /// fine enough; the value shown is written only if the file still shows another.
+    fn add(
+        &mut self,
+        folder: &Path,
+        kind: ChipKind,
+        channels: Option<&[u32]>,
+        samples: u32,
+        files: &impl Attributes,
+    ) -> Result<(), SourceError> {
+        const FINEST: u32 = INA_AVERAGES[INA_AVERAGES.len() - 1];
+        let is_on = |channel: &u32| {
+            let shown = files.read(&folder.join(format!("in{channel}_enable")));
+            shown.map_or_else(|| is_enabled(folder, *channel), |on| on != "0")
+        };
+        let on = (1..=3).filter(is_on).count();
+        if let (Some(keep), ChipKind::Ina3221) = (channels, kind) {
+            for channel in (1..=3).filter(|channel| !keep.contains(channel)).filter(is_on) {
+                let path = folder.join(format!("in{channel}_enable"));
+                if let Some(old) = files.read(&path) {
+                    self.restores.push((path.clone(), old.clone()));
+                    self.changes.push(Change { path, old, new: "0".into(), needed: false });
+                }
+            }
         }
+        let path = folder.join("samples");
+        let old = files.read(&path).ok_or_else(|| lost(format!("{}: cannot be read", path.display())))?;
+        self.changes.push(Change { path: path.clone(), old: old.clone(), new: samples.to_string(), needed: true });
+        let interval = folder.join("update_interval");
+        let shown = files.read(&interval);
+        if let Some(shown) = &shown {
+            let known = shown.parse().ok().zip(old.parse().ok());
+            if let (ChipKind::Ina3221, Some((ms, averaging))) = (kind, known)
+                && let Some((conversion, _)) = conversion_of(ms, averaging, on)
+            {
+                let finest = 2.0 * conversion.0 * on as f64 * f64::from(FINEST) / 1e3;
+                self.restores.push((path.clone(), FINEST.to_string()));
+                self.restores.push((interval.clone(), format!("{finest:.0}")));
+            }
+            self.changes.push(Change { path: interval.clone(), old: shown.clone(), new: "0".into(), needed: false });
+        }
+        self.restores.push((path, old));
+        self.restores.extend(shown.map(|shown| (interval, shown)));
+        Ok(())
     }
-    changes.extend(averaging_changes(folder, 1)?);
-    Ok(changes)
 }
 
 fn describe(folder: &Path, kind: ChipKind, before: &ChipSettings, after: &ChipSettings) -> String {
@@ -259,16 +289,13 @@ mod tests {
 
     /// The quickest setting of channel 1, and back, as the guard and its helper do it.
     fn there_and_back(driver: &mut Driver) -> Driver {
-        let path = |name: &str| Path::new("/sys/class/hwmon/hwmon1").join(name);
-        let mut names = vec![("in2_enable", "0"), ("in3_enable", "0"), ("samples", "1"), ("update_interval", "0")];
-        names.retain(|(name, _)| !name.ends_with("_enable") || driver.read(&path(name)).as_deref() == Some("1"));
-        let entries: Vec<(PathBuf, String)> =
-            names.iter().rev().map(|(name, _)| (path(name), driver.read(&path(name)).expect("reads"))).collect();
-        for (name, value) in names {
-            driver.write(&path(name), value).expect("writes");
+        let mut plan = Plan::default();
+        plan.add(Path::new("hwmon1"), ChipKind::Ina3221, Some(&[1]), 1, driver).expect("plans");
+        for change in &plan.changes {
+            driver.write(&change.path, &change.new).expect("writes");
         }
         let fastest = driver.clone();
-        restore(&entries, driver).expect("restores");
+        restore(&plan.restores, driver).expect("restores");
         fastest
     }
 
@@ -284,11 +311,10 @@ mod tests {
                 enabled: [true, second, third],
                 with_averaging,
             };
-            // Of 140 and 204 µs the file's whole milliseconds may not tell which: then the shorter comes back.
-            let shown = |conversion: f64| {
-                Driver { conversion, ..before.clone() }.read(Path::new("update_interval"))
-            };
-            prop_assume!(before.conversion != 204.0 || shown(204.0) != shown(140.0));
+            // Where the file's whole milliseconds fit several conversion times, the shortest comes back.
+            let shown = before.read(Path::new("update_interval")).and_then(|shown| shown.parse().ok()).expect("a number");
+            let found = conversion_of(shown, before.averaging, before.channels() as usize);
+            prop_assume!(found.is_some_and(|(time, _)| time.0 == before.conversion));
             let mut driver = before.clone();
             let fastest = there_and_back(&mut driver);
             prop_assert_eq!(fastest.averaging, 1);

@@ -1,7 +1,9 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
 use super::counts::{Counts, Pass};
+use super::design::Design;
 use super::rail::Rail;
+use super::status::Status;
 use crate::failure::Failure;
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
@@ -45,6 +47,9 @@ pub struct Manifest {
     pub board: Board,
     /// What `jetson-agent doctor` found before the run.
     pub checks: Vec<Check>,
+    /// The experiment whose main run this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
 }
 
 impl Manifest {
@@ -67,6 +72,7 @@ impl Manifest {
             sampling: None,
             board: Board::default(),
             checks: Vec::new(),
+            design: None,
         }
     }
 }
@@ -99,22 +105,6 @@ impl Manifest {
         text.push(b'\n');
         write_atomic(path, &text)
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It has not ended, or the program was killed: `recover` seals it.
-    Running,
-    /// Every cycle asked for was measured.
-    Complete,
-    /// The user stopped it; what was measured is whole.
-    Interrupted,
-    /// Something failed on the way; what was measured until then is whole.
-    Failed,
-    /// It was cut off and its log was read back by `recover`.
-    Recovered,
 }
 
 /// How monotonic stamps relate to the wall clock.
@@ -186,6 +176,9 @@ pub struct RunnerSetup {
     pub warmup: u32,
     /// Measured cycles asked for.
     pub runs: u32,
+    /// How long the host waits between two inferences on top of its own gap, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_us: Option<f64>,
 }
 
 /// What a layer's stamp in the log marks.

@@ -19,6 +19,7 @@ use shared::run_folder::{InferenceSpan, LayerRun, LayerStamp, LayerTimes, Pass, 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Inferences reported at once.
 const BLOCK: usize = 64;
@@ -34,6 +35,7 @@ pub struct OnnxRuntime {
     model: PathBuf,
     work: PathBuf,
     shapes: Vec<(String, Vec<i64>)>,
+    pause: Duration,
     session: Option<Session>,
     layers: Vec<String>,
 }
@@ -69,6 +71,7 @@ impl OnnxRuntime {
             model: PathBuf::new(),
             work: PathBuf::new(),
             shapes: Vec::new(),
+            pause: Duration::ZERO,
             session: None,
             layers: Vec::new(),
         })
@@ -160,6 +163,7 @@ impl EngineRunner for OnnxRuntime {
         self.model.clone_from(onnx);
         self.work.clone_from(&job.work);
         self.shapes.clone_from(&job.shapes);
+        self.pause = job.pause;
         let (first, _) = self.profile(FIRST_CYCLES, None)?;
         self.layers.clone_from(&first.nodes);
         let session = self.session(None)?;
@@ -191,6 +195,7 @@ impl EngineRunner for OnnxRuntime {
                 precision: None,
                 warmup: job.warmup,
                 runs: job.runs,
+                pause_us: job.pause_us(),
             },
             engine_info: serde_json::to_vec_pretty(&info).ok(),
             layers: self.layers.clone(),
@@ -239,6 +244,7 @@ impl EngineRunner for OnnxRuntime {
             if block.len() == BLOCK {
                 observer.inferences(pass, std::mem::take(&mut block));
             }
+            Job::wait(self.pause);
         }
         observer.inferences(pass, block);
         self.session = Some(session);
