@@ -8,11 +8,22 @@ use super::values::shape;
 use crate::power::PowerSource;
 use crate::runner::{EngineRunner, Job};
 use crate::session::{ProfilePlan, Stop, profile, profile_virtually};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use shared::failure::Failure;
 use shared::run_folder::{Manifest, RunFolder};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What differs between the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DesignChoice {
+    /// The pause between two inferences: it shows the power outside layers.
+    Pauses,
+    /// Pauses, and each layer over and over: it shows the power of single layers. Needs --onnx, or the simulated runner.
+    Loops,
+    /// Loops behind a sensor that settles slowly, where the runner can, else pauses.
+    Auto,
+}
 
 /// Measure one model.
 #[derive(Debug, Clone, Args)]
@@ -31,7 +42,7 @@ pub(super) struct ProfileArgs {
     name: Option<String>,
     /// Where the run folder goes.
     #[arg(long, default_value = "raw_data")]
-    result_dir: PathBuf,
+    pub(super) result_dir: PathBuf,
     /// Cycles in which power is measured.
     #[arg(long, default_value_t = 30_000)]
     runs: u32,
@@ -52,10 +63,16 @@ pub(super) struct ProfileArgs {
     precision: String,
     /// How long the host waits between two inferences on top of its own gap. trtexec takes whole milliseconds.
     #[arg(long, default_value = "0ms", value_parser = super::values::duration)]
-    pause: Duration,
+    pub(super) pause: Duration,
+    /// Measure further runs that differ in one thing, into folders below the run's. The same command goes on where it was cut off.
+    #[arg(long, value_enum)]
+    design: Option<DesignChoice>,
+    /// How long the further runs of --design may take together, idle time left out.
+    #[arg(long, default_value = "3m", value_parser = super::values::duration, requires = "design")]
+    pub(super) design_time: Duration,
     /// Idle time recorded before the first and after the last cycle.
     #[arg(long, default_value = "3s", value_parser = super::values::duration)]
-    idle: Duration,
+    pub(super) idle: Duration,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -103,7 +120,47 @@ impl ProfileArgs {
         &mut self.runner
     }
 
-    fn model_name(&self) -> Result<String, Failure> {
+    pub(super) fn runner(&self) -> &RunnerArgs {
+        &self.runner
+    }
+
+    /// Where a further run goes and how many cycles it has.
+    pub(super) fn set_run(&mut self, name: String, result_dir: PathBuf, runs: u32, profiled: u32) {
+        (self.name, self.result_dir, self.runs) = (Some(name), result_dir, runs);
+        self.profiled = self.profiled.min(profiled);
+    }
+
+    /// Runs a part of the model, whose inputs have shapes of their own.
+    pub(super) fn set_model(&mut self, onnx: PathBuf) {
+        (self.onnx, self.engine, self.shapes, self.batch) = (Some(onnx), None, Vec::new(), None);
+    }
+
+    /// Runs a built engine instead of what it was built from.
+    pub(super) fn set_engine(&mut self, engine: PathBuf) {
+        (self.engine, self.onnx) = (Some(engine), None);
+    }
+
+    /// The experiment asked for.
+    pub(super) fn design(&self) -> Option<DesignChoice> {
+        self.design
+    }
+
+    /// The model that engines are built from.
+    pub(super) fn onnx(&self) -> Option<&Path> {
+        self.onnx.as_deref()
+    }
+
+    /// Whether a simulated run has an engine info, which describes its layers.
+    pub(super) fn has_engine_info(&self) -> bool {
+        self.engine_info.is_some()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_in_virtual_time(&self) -> bool {
+        self.runner.runner == RunnerKind::Simulated && self.runner.simulate_fast
+    }
+
+    pub(super) fn model_name(&self) -> Result<String, Failure> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
@@ -121,6 +178,24 @@ impl ProfileArgs {
 
     /// Measures into a run folder and says what it holds.
     pub(super) fn measure(&self, context: &Context, stop: &Stop, run: &RunFolder) -> Result<(), Failure> {
+        let (manifest, failure) = self.measured(context, stop, run)?;
+        self.report(context, run, &manifest)?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Measures into a run folder and returns its manifest.
+    pub(super) fn measure_quietly(&self, context: &Context, stop: &Stop, run: &RunFolder) -> Result<Manifest, Failure> {
+        let (manifest, failure) = self.measured(context, stop, run)?;
+        failure.map_or(Ok(manifest), Err)
+    }
+
+    /// Measures into a run folder. A failure after the first sample comes with the manifest of what was measured until then.
+    fn measured(
+        &self,
+        context: &Context,
+        stop: &Stop,
+        run: &RunFolder,
+    ) -> Result<(Manifest, Option<Failure>), Failure> {
         let job = Job {
             engine: self.engine.clone(),
             onnx: self.onnx.clone(),
@@ -144,7 +219,7 @@ impl ProfileArgs {
             let cycles = (self.warmup, self.runs, job.profiled);
             let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle, self.pause);
             let manifest = profile_virtually(run, &virtual_run, &job, simulation.engine_info(), &context.root)?;
-            return self.report(context, run, &manifest);
+            return Ok((manifest, None));
         }
         let restores = self.source.set_sensor(context)?;
         let checks = super::doctor::checks(context, &self.result_dir, self.runner.trtexec.as_deref());
@@ -170,8 +245,7 @@ impl ProfileArgs {
         let progress = display(&context.printer, run.model(), u64::from(self.runs), Duration::ZERO);
         let outcome = profile(&plan, source, runner.as_mut(), stop, progress)?;
         drop(restores);
-        self.report(context, run, &outcome.manifest)?;
-        outcome.failure.map_or(Ok(()), Err)
+        Ok((outcome.manifest, outcome.failure))
     }
 
     fn shapes_with_batch(&self) -> Vec<(String, Vec<i64>)> {
@@ -184,7 +258,7 @@ impl ProfileArgs {
         shapes
     }
 
-    fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+    pub(super) fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
         for rail in &manifest.power.rails {
             for change in rail.sensor.changes() {
                 context.printer.warn(format!("the sensor of {} was changed during the run: {change}", rail.label));

@@ -91,6 +91,12 @@ pub(super) struct RunnerArgs {
     /// Simulated: run in virtual time, without waiting.
     #[arg(long)]
     pub(super) simulate_fast: bool,
+    /// Simulated: which run of an experiment it is. The load is the same in all of them, the noise is not.
+    #[arg(skip)]
+    pub(super) step: u64,
+    /// Simulated: only this layer of the load.
+    #[arg(skip)]
+    pub(super) only_layer: Option<usize>,
     /// Simulated: the runner fails in this cycle of the power pass.
     #[arg(long, hide = true)]
     pub(super) simulate_failure_at: Option<u32>,
@@ -109,6 +115,10 @@ pub(super) struct Simulation {
 }
 
 impl RunnerArgs {
+    fn noise_seed(&self) -> u64 {
+        self.seed.wrapping_add(self.step << 32)
+    }
+
     fn timing(&self) -> SimulatedTiming {
         let stamp = match self.layer_stamps {
             StampKind::Callback => LayerStamp::Callback,
@@ -124,7 +134,7 @@ impl RunnerArgs {
             Some(path) => Some(Load::of_engine(&shared::engine::read(path)?.0, self.seed)),
             None => None,
         };
-        let load = match (&self.simulate_load, made_up) {
+        let mut load = match (&self.simulate_load, made_up) {
             (Some(path), made_up) => read_load(path, made_up)?,
             (None, Some(made_up)) => made_up,
             (None, None) => {
@@ -132,6 +142,11 @@ impl RunnerArgs {
                     .help("give --engine-info or --simulate-load"));
             }
         };
+        let mut bytes = bytes;
+        if let Some(index) = self.only_layer {
+            load.layers = load.layers.into_iter().skip(index).take(1).collect();
+            bytes = bytes.and_then(|bytes| only_layer(&bytes, index));
+        }
         load.check().map_err(Failure::usage)?;
         let mut sensor = match SensorModel::named(&self.simulate_sensor) {
             Some(sensor) => sensor,
@@ -174,7 +189,7 @@ impl RunnerArgs {
                 idle_ns: crate::sys::ns(idle),
             },
             start_ns: 0,
-            seed: self.seed,
+            seed: self.noise_seed(),
         }
     }
 
@@ -184,7 +199,7 @@ impl RunnerArgs {
         simulation: &Simulation,
         rate_hz: Option<f64>,
     ) -> (SimulatedRunner, SimulatedSource) {
-        let board = SimulatedBoard::new(simulation.sensor, simulation.load.idle.0, self.seed);
+        let board = SimulatedBoard::new(simulation.sensor, simulation.load.idle.0, self.noise_seed());
         if let Some(readings) = self.simulate_sensor_loss_after {
             board.lose_sensor_after(readings);
         }
@@ -194,7 +209,7 @@ impl RunnerArgs {
             simulation.load.clone(),
             simulation.sensor,
             self.timing(),
-            self.seed,
+            self.noise_seed(),
             simulation.engine_info.clone(),
         );
         if let Some(cycle) = self.simulate_failure_at {
@@ -226,6 +241,14 @@ impl RunnerArgs {
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
     serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
+}
+
+/// An engine info of one layer; nothing where it is not a JSON list of layers.
+fn only_layer(engine_info: &[u8], index: usize) -> Option<Vec<u8>> {
+    let mut value: serde_json::Value = serde_json::from_slice(engine_info).ok()?;
+    let layer = value.get("Layers")?.get(index)?.clone();
+    *value.get_mut("Layers")? = vec![layer].into();
+    serde_json::to_vec_pretty(&value).ok()
 }
 
 /// A load as its file describes it; what the file leaves out stands as it was made up for an engine.

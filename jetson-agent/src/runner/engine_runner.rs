@@ -57,7 +57,7 @@ impl Job {
     /// The pause as a manifest records it.
     #[must_use]
     pub fn pause_us(&self) -> Option<f64> {
-        (!self.pause.is_zero()).then(|| self.pause.as_secs_f64() * 1e6)
+        (!self.pause.is_zero()).then_some(self.pause.as_secs_f64() * 1e6)
     }
 
     /// Waits for the pause, if there is one.

@@ -5,7 +5,7 @@
 //! step is an ordinary run folder below it.
 
 use super::status::Status;
-use crate::units::{Micros, Millis};
+use crate::units::{Micros, Millis, Watts};
 use serde::{Deserialize, Serialize};
 
 /// An experiment: its main run is the one whose manifest holds it.
@@ -18,6 +18,22 @@ pub struct Design {
     pub period: Millis,
     /// The further runs, in the order in which they are measured.
     pub steps: Vec<DesignStep>,
+    /// What an experiment with pauses came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<OutsidePower>,
+}
+
+/// The power between two inferences, from runs with different pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct OutsidePower {
+    /// Energy per inference over the period: the power of what a longer period adds, idle power included.
+    #[serde(rename = "watts")]
+    pub watts: Watts,
+    /// Its standard deviation, from how far the runs are from a line. It does not hold what all runs have in common.
+    #[serde(rename = "deviation_w")]
+    pub deviation: Watts,
+    /// How many runs it comes from, the main one included.
+    pub runs: u32,
 }
 
 /// What differs between the runs of an experiment.
@@ -50,6 +66,9 @@ pub struct DesignStep {
     pub status: Option<Status>,
     /// Cycles of its power pass.
     pub cycles: u32,
+    /// How long its power pass should take.
+    #[serde(rename = "expected_ms")]
+    pub expected: Millis,
     /// How long after the power pass's start the sensor still shows the time before: five of its time constants.
     #[serde(rename = "settled_after_ms")]
     pub settled_after: Millis,
@@ -80,6 +99,9 @@ pub enum Change {
         /// Its mean time in the loop.
         #[serde(rename = "alone_ms")]
         alone: Option<Millis>,
+        /// Mean time of what else its engine runs, such as reformatting of its inputs.
+        #[serde(rename = "others_ms")]
+        others: Option<Millis>,
         /// Whether both engines run it by the same tactic, where both say which.
         same_tactic: Option<bool>,
     },
@@ -119,12 +141,14 @@ mod tests {
             folder: folder.into(),
             status: Some(Status::Complete),
             cycles: 100,
+            expected: Millis(250.0),
             settled_after: Millis(2_150.0),
             change,
         };
         let design = Design {
             kind: DesignKind::Pauses,
             period: Millis(2.5),
+            outside: Some(OutsidePower { watts: Watts(4.2), deviation: Watts(0.01), runs: 4 }),
             steps: vec![
                 step("design/pause-1500us", Change::Pause { pause: Micros(1_500.0) }),
                 step(
@@ -133,6 +157,7 @@ mod tests {
                         layers: vec![3, 7],
                         network: Some(Millis(0.1)),
                         alone: Some(Millis(0.13)),
+                        others: Some(Millis(0.0)),
                         same_tactic: None,
                     },
                 ),

@@ -38,7 +38,7 @@ mod summary;
 mod total;
 
 pub use counts::{Counts, Pass};
-pub use design::{Change, Design, DesignKind, DesignStep};
+pub use design::{Change, Design, DesignKind, DesignStep, OutsidePower};
 pub use diagnostics::Diagnostics;
 pub use layer_latency::{
     LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, index_layers,
