@@ -5,8 +5,8 @@ use super::parts::Parts;
 use super::profile::{DesignChoice, ProfileArgs};
 use super::runner_args::RunnerKind;
 use crate::session::{
-    DESIGN_FOLDER, Stop, loop_layers, needs_measuring, outside_power, period, plan_loops, plan_pauses, settling,
-    time_left,
+    DESIGN_FOLDER, Stop, layer_times, loop_layers, needs_measuring, outside_power, period, plan_loops, plan_pauses,
+    plan_prefixes, settling, time_left,
 };
 use shared::failure::{Failure, Kind};
 use shared::run_folder::{
@@ -27,9 +27,9 @@ impl ProfileArgs {
     /// command goes on where it was cut off.
     pub(super) fn run_design(&self, context: &Context, choice: DesignChoice) -> Result<(), Failure> {
         let can_loop = Parts::can(self);
-        if choice == DesignChoice::Loops && !can_loop {
+        if matches!(choice, DesignChoice::Loops | DesignChoice::Prefixes) && !can_loop {
             return Err(Failure::usage(
-                "layers are looped out of an ONNX model by trtexec or ONNX Runtime, or simulated",
+                "layers are cut out of an ONNX model for trtexec or ONNX Runtime, or simulated",
             )
             .help("give --onnx, or choose --design pauses"));
         }
@@ -45,6 +45,7 @@ impl ProfileArgs {
         let kind = match (choice, &planned) {
             (DesignChoice::Pauses, _) => DesignKind::Pauses,
             (DesignChoice::Loops, _) => DesignKind::Loops,
+            (DesignChoice::Prefixes, _) => DesignKind::Prefixes,
             (DesignChoice::Auto, Some(planned)) => planned.kind,
             (DesignChoice::Auto, None) if can_loop && settled_after > SLOW => DesignKind::Loops,
             (DesignChoice::Auto, None) => DesignKind::Pauses,
@@ -85,10 +86,22 @@ impl ProfileArgs {
             return Ok(pauses(self.design_time));
         }
         let parts = Parts::open(self, run, manifest)?;
+        let gap = gap(&content, period);
+        if kind == DesignKind::Prefixes {
+            let times = layer_times(manifest, &content);
+            let can = |first: usize| parts.check(0..first).is_ok();
+            let design = plan_prefixes(&times, &can, period, gap, settled_after, self.design_time);
+            if design.steps.is_empty() {
+                return Err(Failure::data("the network cannot be cut after any of its layers")
+                    .at(run.path())
+                    .help("the names of operators in the model and in the engine info have to agree"));
+            }
+            return Ok(design);
+        }
         let mut groups = loop_layers(manifest, &content, parts.engine());
         let all = groups.len();
         // A layer that the builder added has no operators in the model.
-        groups.retain(|group| match parts.check(group.layers[0]) {
+        groups.retain(|group| match parts.check(group.layers[0]..group.layers[0] + 1) {
             Ok(()) => true,
             Err(failure) => {
                 context.printer.say(format!("{}: not looped: {}", manifest.layers[group.layers[0]], failure.message));
@@ -96,7 +109,7 @@ impl ProfileArgs {
             }
         });
         let time = self.design_time.mul_f64(1.0 - PAUSES);
-        let loops = plan_loops(&groups, period, gap(&content, period), settled_after, time);
+        let loops = plan_loops(&groups, period, gap, settled_after, time);
         if loops.steps.len() < all {
             let steps = loops.steps.len();
             context.printer.say(format!("{steps} of {all} kinds of layers are looped, those that take the most time"));
@@ -131,8 +144,8 @@ impl ProfileArgs {
             match args.measure_quietly(context, stop, &further) {
                 Ok(_) => {}
                 Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Io) => return Err(failure),
-                // One layer that does not run alone must not keep the others from being measured.
-                Err(failure) if matches!(step.change, Change::Loop { .. }) => {
+                // One part that does not run alone must not keep the others from being measured.
+                Err(failure) if !matches!(step.change, Change::Pause { .. }) => {
                     context.printer.fail(&failure);
                     step.status = Some(Status::Failed);
                     return Ok(());
@@ -144,6 +157,9 @@ impl ProfileArgs {
         if let Change::Loop { layers, alone, others, same_tactic, .. } = &mut step.change {
             let compared = Parts::open(self, run, main)?.compare(layers[0], &further)?;
             (*alone, *others, *same_tactic) = (compared.alone, compared.others, compared.same_tactic);
+        }
+        if let Change::Prefix { alone, .. } = &mut step.change {
+            *alone = Parts::whole_time(&further)?;
         }
         Ok(())
     }
@@ -158,7 +174,7 @@ impl ProfileArgs {
         index: usize,
     ) -> Result<Self, Failure> {
         let mut args = self.clone();
-        let profiled = if matches!(step.change, Change::Loop { .. }) { PROFILED } else { 0 };
+        let profiled = if matches!(step.change, Change::Pause { .. }) { 0 } else { PROFILED };
         args.set_run(further.model().to_owned(), run.path().join(DESIGN_FOLDER), step.cycles, profiled);
         match &step.change {
             Change::Pause { pause } => {
@@ -169,7 +185,12 @@ impl ProfileArgs {
                     args.set_engine(built);
                 }
             }
-            Change::Loop { layers, .. } => Parts::open(self, run, main)?.set(&mut args, layers[0], further)?,
+            Change::Loop { layers, .. } => {
+                Parts::open(self, run, main)?.set(&mut args, layers[0]..layers[0] + 1, further)?;
+            }
+            Change::Prefix { first_layers, .. } => {
+                Parts::open(self, run, main)?.set(&mut args, 0..*first_layers, further)?;
+            }
         }
         args.runner_mut().step = index as u64 + 1;
         Ok(args)
@@ -199,17 +220,21 @@ fn say_results(context: &Context, manifest: &Manifest, design: &Design) {
         ));
     }
     for step in design.steps.iter().filter(|step| step.status == Some(Status::Complete)) {
-        if let Change::Loop { layers, same_tactic, .. } = &step.change
-            && !step.change.is_comparable()
-        {
-            let why = match (same_tactic, step.change.deviation()) {
-                (Some(false), _) => "runs by another tactic".to_owned(),
-                (_, Some(deviation)) => format!("takes {:+.0} % of its time in the network", deviation * 1e2),
-                _ => "is not found in the loop's engine".to_owned(),
-            };
-            let name = manifest.layers.get(layers[0]).map_or("a layer", String::as_str);
-            context.printer.warn(format!("{}: `{name}` {why} when it runs alone; it is marked", step.folder));
+        if step.change.is_comparable() {
+            continue;
         }
+        let name = match &step.change {
+            Change::Loop { layers, .. } => manifest.layers.get(layers[0]).map_or("a layer", String::as_str),
+            _ => "the prefix",
+        };
+        let why = match step.change.deviation() {
+            Some(deviation) if deviation.abs() > 0.2 => {
+                format!("takes {:+.0} % of its time in the network", deviation * 1e2)
+            }
+            Some(_) => "runs by another tactic".to_owned(),
+            None => "is not found in its engine".to_owned(),
+        };
+        context.printer.warn(format!("{}: `{name}` {why} when it runs alone; it is marked", step.folder));
     }
 }
 

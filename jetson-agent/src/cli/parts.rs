@@ -3,13 +3,15 @@
 use super::profile::ProfileArgs;
 use super::runner_args::RunnerKind;
 use crate::onnx::{Cut, cut};
-use crate::session::{Compared, compare, in_engine};
+use crate::session::{Compared, compare, in_engine, layer_times};
 use shared::engine::{Engine, Layer};
 use shared::failure::Failure;
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::run_folder::{Manifest, RunFolder, read_sample_log};
-use std::collections::HashMap;
+use shared::units::Millis;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Where the models of single layers lie, below the further runs.
@@ -58,16 +60,15 @@ impl Parts {
         layer.ok_or_else(|| Failure::data("the engine info does not describe it"))
     }
 
-    /// Whether a layer of the manifest can run alone.
-    pub(super) fn check(&self, place: usize) -> Result<(), Failure> {
-        let layer = self.layer(place)?;
+    /// Whether some layers of the manifest can run without the others.
+    pub(super) fn check(&self, places: Range<usize>) -> Result<(), Failure> {
         match &self.model {
-            Some(_) => self.cut(layer).map(|_| ()),
-            None => Ok(()),
+            Some(_) => self.cut(places).map(|_| ()),
+            None => places.last().map_or(Ok(()), |place| self.layer(place).map(|_| ())),
         }
     }
 
-    fn cut(&self, layer: &Layer) -> Result<Cut, Failure> {
+    fn cut(&self, places: Range<usize>) -> Result<Cut, Failure> {
         let Some((path, model)) = &self.model else { return Err(Failure::data("there is no model to cut")) };
         let tensors = self.engine.layers.iter().flat_map(|layer| layer.inputs.iter().chain(&layer.outputs));
         let shapes: HashMap<&str, Vec<u64>> = tensors
@@ -76,24 +77,46 @@ impl Parts {
                 Some((tensor.name.as_str(), dims))
             })
             .collect();
-        let mut operators: std::collections::BTreeSet<String> = layer.fused.iter().cloned().collect();
-        operators.insert(layer.name.clone());
-        cut(model, &operators, &|name| shapes.get(name).cloned()).map_err(|e| Failure::data(e.to_string()).at(path))
+        let mut operators = BTreeSet::new();
+        let one = places.len() == 1;
+        for place in places.clone() {
+            // Of several layers, those that the builder added are in no model.
+            let Ok(layer) = self.layer(place) else { continue };
+            operators.extend(layer.fused.iter().cloned());
+            operators.insert(layer.name.clone());
+        }
+        let part = cut(model, &operators, &|name| shapes.get(name).cloned())
+            .map_err(|e| Failure::data(e.to_string()).at(path))?;
+        match part.inner_inputs.first() {
+            Some(input) if !one => Err(Failure::data(format!(
+                "the first {} layers read `{input}`, which an operator computes that none of them names",
+                places.end
+            ))
+            .at(path)),
+            _ => Ok(part),
+        }
     }
 
-    /// Makes options run one layer alone.
-    pub(super) fn set(&self, args: &mut ProfileArgs, place: usize, further: &RunFolder) -> Result<(), Failure> {
-        let layer = self.layer(place)?;
+    /// Makes options run some layers without the others.
+    pub(super) fn set(&self, args: &mut ProfileArgs, places: Range<usize>, further: &RunFolder) -> Result<(), Failure> {
         if self.model.is_none() {
-            args.runner_mut().only_layer = Some(layer.index);
+            let first = self.layer(places.start)?.index;
+            args.runner_mut().only_layers = Some((first, places.len()));
             return Ok(());
         }
         let folder = further.path().with_file_name(MODELS);
         std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, "create", &e))?;
         let path = folder.join(format!("{}.onnx", further.model()));
-        write_atomic(&path, &self.cut(layer)?.bytes)?;
+        write_atomic(&path, &self.cut(places)?.bytes)?;
         args.set_model(path);
         Ok(())
+    }
+
+    /// The mean time of all layers of a further run; `None` where it reports none.
+    pub(super) fn whole_time(further: &RunFolder) -> Result<Option<Millis>, Failure> {
+        let manifest = Manifest::read(&further.manifest())?;
+        let times = layer_times(&manifest, &read_sample_log(&further.sample_log())?);
+        Ok(times.iter().any(Option::is_some).then(|| times.into_iter().flatten().sum()))
     }
 
     /// How a layer ran alone, beside how it runs in the network.

@@ -21,6 +21,8 @@ pub(super) enum DesignChoice {
     Pauses,
     /// Pauses, and each layer over and over: it shows the power of single layers. Needs --onnx, or the simulated runner.
     Loops,
+    /// How many of the first layers run: differences show the power of stretches of layers. Needs --onnx, or the simulated runner.
+    Prefixes,
     /// Loops behind a sensor that settles slowly, where the runner can, else pauses.
     Auto,
 }

@@ -94,9 +94,9 @@ pub(super) struct RunnerArgs {
     /// Simulated: which run of an experiment it is. The load is the same in all of them, the noise is not.
     #[arg(skip)]
     pub(super) step: u64,
-    /// Simulated: only this layer of the load.
+    /// Simulated: only these layers of the load.
     #[arg(skip)]
-    pub(super) only_layer: Option<usize>,
+    pub(super) only_layers: Option<(usize, usize)>,
     /// Simulated: the runner fails in this cycle of the power pass.
     #[arg(long, hide = true)]
     pub(super) simulate_failure_at: Option<u32>,
@@ -143,9 +143,9 @@ impl RunnerArgs {
             }
         };
         let mut bytes = bytes;
-        if let Some(index) = self.only_layer {
-            load.layers = load.layers.into_iter().skip(index).take(1).collect();
-            bytes = bytes.and_then(|bytes| only_layer(&bytes, index));
+        if let Some((first, count)) = self.only_layers {
+            load.layers = load.layers.into_iter().skip(first).take(count).collect();
+            bytes = bytes.and_then(|bytes| only_layers(&bytes, first, count));
         }
         load.check().map_err(Failure::usage)?;
         let mut sensor = match SensorModel::named(&self.simulate_sensor) {
@@ -243,11 +243,11 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> 
     serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
 }
 
-/// An engine info of one layer; nothing where it is not a JSON list of layers.
-fn only_layer(engine_info: &[u8], index: usize) -> Option<Vec<u8>> {
+/// An engine info of some of its layers; nothing where it is not a JSON list of layers.
+fn only_layers(engine_info: &[u8], first: usize, count: usize) -> Option<Vec<u8>> {
     let mut value: serde_json::Value = serde_json::from_slice(engine_info).ok()?;
-    let layer = value.get("Layers")?.get(index)?.clone();
-    *value.get_mut("Layers")? = vec![layer].into();
+    let layers = value.get_mut("Layers")?.as_array_mut()?;
+    *layers = layers.drain(..).skip(first).take(count).collect();
     serde_json::to_vec_pretty(&value).ok()
 }
 

@@ -14,6 +14,8 @@ pub struct Cut {
     pub bytes: Vec<u8>,
     /// Tensors that come in, with their shapes.
     pub inputs: BTreeMap<String, Vec<u64>>,
+    /// Those of them that another operator of the model computes.
+    pub inner_inputs: BTreeSet<String>,
     /// Tensors that come out.
     pub outputs: BTreeSet<String>,
     /// Operators that were asked for and are in it, and constants that they need.
@@ -81,6 +83,7 @@ pub fn cut(
     outputs.iter().for_each(|name| put_bytes(&mut out, 12, &value(name, &type_of(graph, name, shape))));
     Ok(Cut {
         bytes: whole(&model, &out),
+        inner_inputs: inputs.keys().filter(|name| !graph.inputs.contains(&name.as_str())).cloned().collect(),
         inputs: inputs.into_iter().map(|(name, (_, dims))| (name, dims)).collect(),
         outputs: outputs.into_iter().map(str::to_owned).collect(),
         operators: nodes.len(),
@@ -215,6 +218,7 @@ mod tests {
         let scale = cut(&model, &names(&["scale"]), &known).expect("cuts");
         assert_eq!((scale.operators, scale.outputs), (2, names(&["s"])));
         assert_eq!(scale.inputs.keys().collect::<Vec<_>>(), ["r"]);
+        assert_eq!((conv.inner_inputs.len(), scale.inner_inputs), (0, names(&["r"])));
 
         let all = cut(&model, &names(&["two", "conv", "relu", "scale", "add"]), &known).expect("cuts");
         assert_eq!((all.operators, all.outputs), (5, names(&["y"])));

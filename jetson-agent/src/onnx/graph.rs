@@ -41,6 +41,7 @@ pub(super) struct Graph<'a> {
     pub(super) weights: HashMap<&'a str, (&'a [u8], bool)>,
     /// Types and shapes by the tensor's name.
     pub(super) values: HashMap<&'a str, TensorType>,
+    pub(super) inputs: Vec<&'a str>,
     pub(super) outputs: Vec<&'a str>,
 }
 
@@ -106,8 +107,10 @@ fn graph(bytes: &[u8]) -> Result<Graph<'_>, OnnxError> {
                 if let Some(tensor) = tensor {
                     graph.values.insert(name, tensor);
                 }
-                if field.number == 12 {
-                    graph.outputs.push(name);
+                match field.number {
+                    11 => graph.inputs.push(name),
+                    12 => graph.outputs.push(name),
+                    _ => {}
                 }
             }
             _ => {}

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Most inferences of one loop: what `trtexec` writes about them has to be read.
-const MOST_CYCLES: u32 = 200_000;
+pub(super) const MOST_CYCLES: u32 = 200_000;
 
 /// A layer that runs in a network, or several that are alike.
 #[derive(Debug, Clone, PartialEq)]

@@ -210,6 +210,55 @@ fn loops_identify_single_layers_behind_a_lag_of_half_a_second() {
     assert_eq!(code(&measure("pauses")), 2, "another experiment in the same folder is refused");
 }
 
+/// The energy of stretches of layers, as differences of prefixes behind a filter of 0.43 s.
+#[test]
+fn prefixes_identify_stretches_of_layers_behind_a_lag_of_half_a_second() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/resnet18_trt_engine_info.json");
+    let output = run(agent(home.path()).args(["profile", "--runner", "simulated", "--engine-info", engine]).args([
+        "--name",
+        "tiny",
+        "--simulate-fast",
+        "--simulate-sensor",
+        "ina3221-boot",
+        "--runs",
+        "40000",
+        "--profiled",
+        "50",
+        "--design",
+        "prefixes",
+        "--design-time",
+        "5m",
+    ]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let design = design(home.path());
+    assert_eq!(design.kind, DesignKind::Prefixes);
+    let main = tiny(home.path());
+    let truth: Truth = serde_json::from_slice(&std::fs::read(main.truth()).expect("reads")).expect("parses");
+    let settled_after = design.steps[0].settled_after;
+    let energy = |run: &RunFolder| {
+        let (power, period) = settled_means(run, settled_after).expect("reads").expect("has settled");
+        (power * period).0
+    };
+    let mut ends: Vec<(usize, f64)> = Vec::new();
+    for step in &design.steps {
+        let Change::Prefix { first_layers, .. } = step.change else { panic!("{step:?}") };
+        assert!(step.change.is_comparable(), "{step:?}");
+        let further = further(home.path(), step);
+        assert_eq!(manifest(&further).layers, manifest(&main).layers[..first_layers]);
+        ends.push((first_layers, energy(&further)));
+    }
+    ends.push((truth.layers.len(), energy(&main)));
+    assert!(ends.len() >= 6, "{ends:?}");
+    for pair in ends.windows(2) {
+        let between = &truth.layers[pair[0].0..pair[1].0];
+        // A microsecond of the host stands before each layer.
+        let wanted: f64 = between.iter().map(|layer| layer.energy_mj + 5.0 * 1e-3).sum();
+        let found = pair[1].1 - pair[0].1;
+        assert!((found - wanted).abs() < 0.15 * wanted + 0.1, "{pair:?}: {found} {wanted}");
+    }
+}
+
 /// The first layers of the sample engine, as an ONNX model with shapes left open: the engine info knows them.
 fn stem() -> Vec<u8> {
     let graph = [
@@ -266,6 +315,23 @@ fn trtexec_loops_the_layers_that_the_model_has() {
     }
     names.sort();
     assert_eq!(names, ["stem/Conv + stem/Relu", "stem/MaxPool"]);
+    // A prefix of the same model: what the model does not have is in none.
+    let output = run(agent(home.path())
+        .args([
+            "--root",
+            home.path().to_str().expect("UTF-8"),
+            "profile",
+            "--trtexec",
+            stand_in,
+            "--onnx",
+            "model.onnx",
+        ])
+        .args(["--name", "prefix", "--runs", "100", "--profiled", "10", "--idle", "20ms"])
+        .args(["--design", "prefixes", "--design-time", "60ms"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let prefix = RunFolder::new(&home.path().join("raw_data"), "prefix");
+    let steps = manifest(&prefix).design.expect("an experiment").steps;
+    assert!(!steps.is_empty() && steps.iter().all(|step| step.status == Some(Status::Complete)), "{steps:?}");
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub enum DesignKind {
     Pauses,
     /// Which layer runs, over and over.
     Loops,
+    /// How many of the network's first layers run.
+    Prefixes,
 }
 
 impl DesignKind {
@@ -53,6 +55,7 @@ impl DesignKind {
         match self {
             Self::Pauses => "pauses",
             Self::Loops => "loops",
+            Self::Prefixes => "prefixes",
         }
     }
 }
@@ -105,28 +108,42 @@ pub enum Change {
         /// Whether both engines run it by the same tactic, where both say which.
         same_tactic: Option<bool>,
     },
+    /// Only the first layers of the network run. The difference of two prefixes' energies per inference is the energy of the layers
+    /// between them; the time between inferences cancels.
+    Prefix {
+        /// How many of the main run's `layers`.
+        first_layers: usize,
+        /// Their mean time in the main run.
+        #[serde(rename = "network_ms")]
+        network: Option<Millis>,
+        /// Mean time of all layers of the prefix's engine.
+        #[serde(rename = "alone_ms")]
+        alone: Option<Millis>,
+    },
 }
 
 impl Change {
-    /// How much longer a layer takes in its loop than in the network, relative; `None` unless both times are known.
+    /// How much longer layers take alone than in the network, relative; `None` unless both times are known.
     #[must_use]
     pub fn deviation(&self) -> Option<f64> {
         match self {
-            Self::Loop { network: Some(network), alone: Some(alone), .. } if network.0 > 0.0 => {
+            Self::Loop { network: Some(network), alone: Some(alone), .. }
+            | Self::Prefix { network: Some(network), alone: Some(alone), .. }
+                if network.0 > 0.0 =>
+            {
                 Some(*alone / *network - 1.0)
             }
             _ => None,
         }
     }
 
-    /// Whether a layer in its loop is the layer in the network: by the same tactic as far as known, and within 20 % of its time.
+    /// Whether what ran alone is what runs in the network: by the same tactic as far as known, and within 20 % of its time.
     #[must_use]
     pub fn is_comparable(&self) -> bool {
         match self {
             Self::Pause { .. } => true,
-            Self::Loop { same_tactic, .. } => {
-                *same_tactic != Some(false) && self.deviation().is_some_and(|deviation| deviation.abs() <= 0.2)
-            }
+            Self::Loop { same_tactic: Some(false), .. } => false,
+            Self::Loop { .. } | Self::Prefix { .. } => self.deviation().is_some_and(|deviation| deviation.abs() <= 0.2),
         }
     }
 }
