@@ -174,7 +174,7 @@ fn source_check(name: &str, source: &dyn PowerSource) -> Check {
             name,
             Verdict::Warn,
             format!("{labels}; the sensor averages {slow} samples"),
-            "readings lag the load: set --sensor-averaging 1 for the run, or read docs/METHOD.md",
+            "readings lag the load: measure with --sensor fast (as root), and see docs/sensors.md",
         ),
         Total::Sum(_) => check(
             name,

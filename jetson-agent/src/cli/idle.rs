@@ -31,7 +31,7 @@ pub(super) struct IdleArgs {
 impl IdleArgs {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
         let stop = context.stop_on_signals()?;
-        let _averaging = self.source.set_averaging(context)?;
+        let _restores = self.source.set_sensor(context)?;
         let source: Box<dyn PowerSource> = match self.source.source {
             SourceSpec::Simulated => {
                 let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, self.seed);

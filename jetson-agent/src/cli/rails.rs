@@ -4,7 +4,8 @@ use super::context::Context;
 use crate::power::{PowerSource, SamplerOptions, Unread, absence, discover, sample_briefly, total_lacks};
 use clap::Args;
 use shared::failure::{Failure, Kind};
-use shared::run_folder::Total;
+use shared::run_folder::{Sensor, Total};
+use shared::sensor::SensorFamily;
 use std::time::Duration;
 
 /// List power rails.
@@ -43,6 +44,55 @@ struct RailAnswer {
     watts: Option<f64>,
     total: bool,
     problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensor: Option<SensorAnswer>,
+}
+
+/// What the rail's chip does, as far as it is known.
+#[derive(serde::Serialize)]
+struct SensorAnswer {
+    chip: Option<String>,
+    averaging: Option<u32>,
+    family: SensorFamily,
+    /// Between two new values.
+    refresh_ms: f64,
+    /// The share of time in which the rail is seen at all.
+    duty: f64,
+    /// How old the power in a reading is on average.
+    lag_ms: f64,
+    conversions_from: Option<String>,
+}
+
+impl SensorAnswer {
+    fn of(sensor: &Sensor) -> Option<Self> {
+        let family = sensor.family?;
+        let settings = sensor.settings.as_ref();
+        Some(Self {
+            chip: sensor.chip.clone(),
+            averaging: settings.and_then(|settings| settings.averaging),
+            family,
+            refresh_ms: family.refresh().0 / 1e3,
+            duty: family.duty(),
+            lag_ms: family.mean_delay().0 / 1e3,
+            conversions_from: settings.and_then(|settings| settings.conversions_from.clone()),
+        })
+    }
+
+    fn human(&self) -> String {
+        let chip = self.chip.as_deref().unwrap_or("sensor");
+        let averaging = self.averaging.map_or(String::new(), |n| format!(", AVG {n}"));
+        let assumed = match self.conversions_from.as_deref() {
+            Some("assumed") => "; conversion times assumed",
+            Some("driver") => "; conversion times as the driver sets them",
+            _ => "",
+        };
+        format!(
+            "{chip}{averaging}: a new value every {:.2} ms, sees {:.0} % of the time, lags by {:.2} ms{assumed}",
+            self.refresh_ms,
+            self.duty * 1e2,
+            self.lag_ms
+        )
+    }
 }
 
 impl RailsArgs {
@@ -104,6 +154,7 @@ impl RailsArgs {
                         watts: sample.map(|s| s.power().0),
                         total: setup.total == Total::Rail(index),
                         problem: None,
+                        sensor: SensorAnswer::of(&rail.sensor),
                     });
                 }
                 answer.rails.extend(unread.into_iter().map(|unread| RailAnswer {
@@ -113,6 +164,7 @@ impl RailsArgs {
                     watts: None,
                     total: false,
                     problem: Some(unread.why),
+                    sensor: None,
                 }));
                 let watts = |rails: &[u8]| rails.iter().map(|r| last(*r).map(|s| s.power().0)).sum::<Option<f64>>();
                 let label = |rail: u8| setup.rails.get(usize::from(rail)).map_or("", |r| r.label.as_str());
@@ -162,6 +214,9 @@ fn human(answer: &Answer) -> String {
             );
             out += row.trim_end();
             out.push('\n');
+            if let Some(sensor) = &rail.sensor {
+                out += &format!("    {}\n", sensor.human());
+            }
         }
         if let (Some(total), Some(watts)) = (&source.total, source.total_watts) {
             out += &format!("  total: {total}, {watts:.3} W\n");

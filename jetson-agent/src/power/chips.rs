@@ -44,6 +44,12 @@ impl Chip {
         let name = driver.strip_suffix('x').unwrap_or(driver);
         CHIPS.iter().find(|chip| chip.name == name)
     }
+
+    /// Whether several channels take turns, as in the INA3221, so that fewer of them are seen more often.
+    #[must_use]
+    pub fn takes_turns(&self) -> bool {
+        self.channels > 1
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! source, since one board's rails belong together. Millivolts are `inN_input`, milliamps `currN_input`.
 
 use super::channels::{Channel, Channels, Figure, Found};
+use super::chip_settings::settings;
 use super::chips::Chip;
 use super::sysfs::{Root, read_number, read_text};
 use super::{Candidate, PowerSource};
@@ -86,19 +87,27 @@ fn unlabelled(root: &Root, chip: &Chip, found: &[Found]) -> String {
 }
 
 /// What the driver tells of the sensor. INA3221: 40 µV over the shunt is one step of current, 8 mV one of voltage (data
-/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand; what they mean depends on the kernel.
+/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand, and as settings as far as they determine them.
 fn sensor(folder: &Path, chip: &Chip, number: u32) -> Sensor {
     let positive =
         |name: String| read_number(&folder.join(name)).and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0);
     let shunt = positive(format!("shunt{number}_resistor")).or_else(|| positive("shunt_resistor".into()));
-    let samples = positive("samples".into());
-    Sensor {
+    let settings = settings(folder, chip, number);
+    let family = settings.family(chip.name);
+    let known_from = settings.conversions_from.as_deref().filter(|from| *from == "assumed").unwrap_or("driver");
+    let sensor = Sensor {
+        chip: Some(chip.name.into()),
         quantum_ma: shunt.zip(chip.shunt_step_uv).map(|(micro_ohm, step_uv)| step_uv / micro_ohm as f64 * 1e3),
         quantum_mv: Some(chip.quantum_mv),
         shunt_micro_ohm: shunt,
-        samples,
+        samples: positive("samples".into()),
         update_interval_ms: positive("update_interval".into()),
-        known_from: Some("driver".into()),
+        known_from: Some(known_from.into()),
+        settings: Some(settings),
         ..Sensor::default()
+    };
+    match family {
+        Some(family) => sensor.with_family(family),
+        None => sensor,
     }
 }

@@ -52,6 +52,7 @@ fn channel(folder: &Path, chip: &Chip, label: String, (voltage, current): (u32, 
         place: folder.join(format!("in_current{current}_input")).display().to_string(),
         voltage_measured: true,
         sensor: Sensor {
+            chip: Some(chip.name.into()),
             shunt_micro_ohm: read_number(&folder.join(format!("rail_shunt_{current}")))
                 .and_then(|v| u64::try_from(v).ok()),
             quantum_mv: Some(chip.quantum_mv),

@@ -7,6 +7,8 @@ use super::sysfs::{NumberFile, Root, read_number, read_text};
 use super::{Candidate, PowerSource, SourceError, Unusable};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
+use shared::sensor::SensorFamily;
+use shared::units::Micros;
 use std::path::PathBuf;
 
 /// Counters step about every millisecond; a difference over less than this is mostly the step.
@@ -87,6 +89,7 @@ fn open(zones: Vec<(PathBuf, String)>) -> Result<Powercap, Unusable> {
             place: path.display().to_string(),
             voltage_measured: false,
             sensor: Sensor {
+                family: Some(SensorFamily::Counter { refresh: Micros(1000.0) }),
                 refresh_ns: Some(SHORTEST_NS),
                 window_ns: Some(SHORTEST_NS),
                 known_from: Some("configured".into()),

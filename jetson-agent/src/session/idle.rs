@@ -2,7 +2,7 @@
 
 use super::log::{LogThread, RunLog};
 use super::monitor::{Monitor, Stop, Tick};
-use super::profile::{event_now, note_sampling};
+use super::profile::{event_now, note_sampling, note_settings};
 use super::program;
 use crate::board;
 use crate::power::{PowerSource, Root, Sampler, SamplerOptions};
@@ -84,6 +84,9 @@ pub fn measure_idle(
         Ok(outcome) => note_sampling(&mut manifest, outcome),
         Err(error) => Some(error),
     };
+    for change in note_settings(&mut manifest) {
+        let _ = log.append(&event_now("sensor_changed", change));
+    }
     let failure = lost.filter(|e| *e != crate::power::SourceError::Ended).map_or_else(
         || stop.is_interrupted().then(|| Failure::new(Kind::Interrupted, "interrupted")),
         |error| Some(Failure::device(format!("the power source was lost: {error}"))),

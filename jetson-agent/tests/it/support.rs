@@ -114,6 +114,7 @@ pub(crate) fn ina3221(root: &Path, number: u32, samples: &str, rails: &[(&str, &
             root,
             &[
                 (&format!("{folder}/in{index}_label"), label),
+                (&format!("{folder}/in{index}_enable"), "1"),
                 (&format!("{folder}/in{index}_input"), mv),
                 (&format!("{folder}/curr{index}_input"), ma),
                 (&format!("{folder}/shunt{index}_resistor"), shunt),

@@ -1,6 +1,9 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
 use super::counts::{Counts, Pass};
+use super::design::Design;
+use super::rail::Rail;
+use super::status::Status;
 use crate::failure::{Failure, Kind};
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
@@ -45,6 +48,9 @@ pub struct Manifest {
     pub board: Board,
     /// What `jetson-agent doctor` found before the run.
     pub checks: Vec<Check>,
+    /// The experiment whose main run this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
 }
 
 impl Manifest {
@@ -67,6 +73,7 @@ impl Manifest {
             sampling: None,
             board: Board::default(),
             checks: Vec::new(),
+            design: None,
         }
     }
 }
@@ -99,22 +106,6 @@ impl Manifest {
         text.push(b'\n');
         write_atomic(path, &text)
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It has not ended, or the program was killed: `recover` seals it.
-    Running,
-    /// Every cycle asked for was measured.
-    Complete,
-    /// The user stopped it; what was measured is whole.
-    Interrupted,
-    /// Something failed on the way; what was measured until then is whole.
-    Failed,
-    /// It was cut off and its log was read back by `recover`.
-    Recovered,
 }
 
 /// How monotonic stamps relate to the wall clock.
@@ -163,44 +154,6 @@ pub enum Total {
     Sum(Vec<u8>),
 }
 
-/// One measured rail.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Rail {
-    /// The label that the board gives it (`VDD_IN`).
-    pub label: String,
-    /// Where it is read: a sysfs path, a port, a device.
-    pub place: String,
-    /// Whether the voltage was measured; otherwise it is nominal, and only the product means something.
-    pub voltage_measured: bool,
-    /// How the sensor turns a load into readings.
-    pub sensor: Sensor,
-}
-
-/// A sensor's response. Zero or `None`: not known.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Sensor {
-    /// Time between updates of its register in ns.
-    pub refresh_ns: Option<u64>,
-    /// Length of the boxcar that one reading averages over in ns, ending at the update. 0 is a point sample.
-    pub window_ns: Option<u64>,
-    /// Time constant of a first-order lag in ns, in series with the boxcar. 0 is none.
-    pub lag_ns: Option<u64>,
-    /// Step of a current reading in mA.
-    pub quantum_ma: Option<f64>,
-    /// Step of a voltage reading in mV.
-    pub quantum_mv: Option<f64>,
-    /// Standard deviation of a reading's noise in mA.
-    pub noise_ma: Option<f64>,
-    /// Shunt in µΩ.
-    pub shunt_micro_ohm: Option<u64>,
-    /// The driver's `samples` setting, as read.
-    pub samples: Option<u64>,
-    /// The driver's `update_interval` in ms, as read. Its meaning depends on the kernel.
-    pub update_interval_ms: Option<u64>,
-    /// Where the figures come from: `measured`, `driver`, `data sheet`, `configured`.
-    pub known_from: Option<String>,
-}
-
 /// What ran the engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunnerSetup {
@@ -224,6 +177,9 @@ pub struct RunnerSetup {
     pub warmup: u32,
     /// Measured cycles asked for.
     pub runs: u32,
+    /// How long the host waits between two inferences on top of its own gap, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_us: Option<f64>,
 }
 
 /// What a layer's stamp in the log marks.

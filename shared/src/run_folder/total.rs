@@ -64,7 +64,7 @@ pub fn total_readings(setup: &PowerSetup, samples: &[Sample]) -> impl Iterator<I
 
 #[cfg(test)]
 mod tests {
-    use super::super::manifest::Rail;
+    use super::super::rail::Rail;
     use super::*;
 
     #[test]

@@ -60,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What tests, examples and benches may know besides.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
     ("shared", &["gated-tests"]),
+    ("simulate", &["gated-tests"]),
     ("jetson-agent", &["gated-tests"]),
     ("align", &["gated-tests"]),
     ("host-trainer", &["gated-tests", "simulate", "store", "study"]),

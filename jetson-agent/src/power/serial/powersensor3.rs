@@ -12,6 +12,8 @@ use super::turns::{Stamped, Turns};
 use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
+use shared::sensor::SensorFamily;
+use shared::units::Micros;
 use std::io::{Read, Write};
 
 const CHANNELS: usize = 8;
@@ -168,14 +170,12 @@ fn rail(pair: usize, name: &str, current: Channel, voltage: Channel, place: &str
         place: place.to_owned(),
         voltage_measured: true,
         sensor: Sensor {
-            refresh_ns: Some(PERIOD_NS),
-            window_ns: Some(PERIOD_NS),
-            lag_ns: Some(0),
             quantum_ma: Some((step_v / current.sensitivity).abs() * 1e3),
             quantum_mv: Some((step_v / voltage.sensitivity).abs() * 1e3),
             known_from: Some("data sheet".into()),
             ..Sensor::default()
-        },
+        }
+        .with_family(SensorFamily::Meter { period: Micros(PERIOD_NS as f64 / 1e3) }),
     }
 }
 

@@ -1,7 +1,7 @@
-//! How a power sensor turns a load into readings.
+//! What is known of a sensor's response, in one form for every sensor.
 
-use crate::run_folder::Sensor;
-use crate::units::{Micros, Millis, Nanos};
+use super::family::SensorFamily;
+use crate::units::{Micros, Millis};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -45,14 +45,25 @@ impl SensorResponse {
     }
 }
 
-impl From<&Sensor> for SensorResponse {
-    /// What a manifest says of a rail's sensor. A window of zero means that it is not known.
-    fn from(sensor: &Sensor) -> Self {
-        let micros = |ns: Option<u64>| ns.map(|ns| Micros::from(Nanos(ns as f64)));
+impl From<SensorFamily> for SensorResponse {
+    /// A family's response as one window behind one lag. It is exact for [`SensorFamily::Window`], [`SensorFamily::Meter`],
+    /// [`SensorFamily::Counter`] and [`SensorFamily::Filtered`]. A recursive filter becomes its time constant, and a block
+    /// becomes the window from its first conversion to its last: whoever needs the gaps in between uses the family itself.
+    fn from(family: SensorFamily) -> Self {
+        let (window, lag) = match family {
+            SensorFamily::Window { window, .. } => (Some(window), Micros(0.0)),
+            SensorFamily::Block { samples, conversion, spacing } => {
+                (Some(spacing * f64::from(samples.saturating_sub(1)) + conversion), Micros(0.0))
+            }
+            SensorFamily::Recursive { conversion, .. } => (Some(conversion), family.time_constant()),
+            SensorFamily::Meter { period } => (Some(period), Micros(0.0)),
+            SensorFamily::Counter { refresh } => (Some(refresh), Micros(0.0)),
+            SensorFamily::Filtered { lag, .. } => (None, lag),
+        };
         Self {
-            refresh: micros(sensor.refresh_ns),
-            window: micros(sensor.window_ns).filter(|window| window.0 > 0.0),
-            lag: micros(sensor.lag_ns),
+            refresh: Some(family.refresh()),
+            window: window.filter(|window| window.0 > 0.0),
+            lag: Some(lag),
             delay: None,
         }
     }
