@@ -122,7 +122,8 @@ fn files_of_other_shells_and_spreadsheets_become_the_same_run_folder() {
     );
     let iso: String = (0..20).map(|k| format!("1970-01-01T00:00:{:02}.{}00Z,6.0005\n", k / 10, k % 10)).collect();
     let bom = |text: &str| format!("\u{feff}{text}").into_bytes();
-    let cases: [(&str, Vec<u8>, Vec<u8>, Vec<u8>); 5] = [
+    type Case = (&'static str, Vec<u8>, Vec<u8>, Vec<u8>);
+    let cases: [Case; 5] = [
         ("plain", profile.replace('\u{1e}', "\\u001e").into_bytes(), times.into(), plain.clone().into_bytes()),
         ("bom", bom(profile), bom(times), bom(&plain)),
         ("utf16", utf16(profile), utf16(times), utf16(&plain)),
