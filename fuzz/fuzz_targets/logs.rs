@@ -9,6 +9,13 @@ use shared::run_folder::{
     Diagnostics, LayerCursor, PowerLogReader, PowerReadings, index_layers, split_shared_names,
 };
 
+/// Readings run on in time, and every one of them lies in a stretch.
+fn check_power(power: &ingest::Timed) {
+    assert!(!power.readings.is_empty());
+    assert!(power.readings.windows(2).all(|pair| pair[0].wall_ns <= pair[1].wall_ns));
+    assert_eq!(power.times.stretches.iter().map(|stretch| stretch.len()).sum::<usize>(), power.readings.len());
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut log = PowerLogReader::new(data);
     let mut chunk = Vec::new();
@@ -35,9 +42,19 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ = trtexec::profile(data);
     let _ = trtexec::times(data);
-    let _ = tegrastats::read(data, None, 100.0);
-    let _ = tables::power(data);
-    if let Ok((layers, _)) = tables::layers(data) {
-        assert!(layers.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
+    for rail in [None, Some("VDD_IN")] {
+        if let Ok(log) = tegrastats::read(data, rail, Some(100.0)) {
+            assert!(!log.read.is_empty());
+            check_power(&log.power);
+        }
+    }
+    for volts in [None, Some(5.0)] {
+        if let Ok(table) = tables::power(data, volts) {
+            assert!(table.rows.iter().all(|r| r.voltage.0.is_finite() && r.current.0.is_finite()));
+            check_power(&ingest::Timed { readings: table.rows, times: table.times });
+        }
+    }
+    if let Ok(table) = tables::layers(data) {
+        assert!(table.rows.iter().all(|l| l.runs.iter().all(|r| r.0 >= 0.0)));
     }
 });

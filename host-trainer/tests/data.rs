@@ -242,3 +242,113 @@ fn only_what_nothing_leads_to_and_is_old_is_removed() {
     bench.ok("one", &["verify"]);
     bench.pulled("two");
 }
+
+/// Every file below a folder.
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.map(walkdir::DirEntry::into_path).collect()
+}
+
+const ASKING: [&[&str]; 8] =
+    [&["push"], &["pull"], &["verify"], &["gc"], &["status"], &["branch"], &["tag"], &["checkout", "some-tag"]];
+
+#[test]
+fn a_store_that_is_gone_is_missed_and_not_made_again() {
+    let bench = Bench::pushed();
+    let (store, unmounted) = (bench.path("store"), bench.path("unmounted"));
+    fs::rename(&store, &unmounted).expect("unmounted");
+    for command in ASKING {
+        let said = bench.fails("one", command, 5);
+        assert!(said.contains(&bench.store()) && said.contains("no such folder"), "{command:?}: {said}");
+        assert!(!store.exists(), "{command:?} made a store");
+    }
+    // What needs no store goes on.
+    write(&bench.path("one/new.csv"), b"new\n");
+    bench.ok("one", &["status", "--offline"]);
+    bench.ok("one", &["commit", "-m", "without the store"]);
+    bench.ok("one", &["log"]);
+    // An empty folder, as a disk that is not mounted leaves it, and one of another program.
+    fs::create_dir(&store).expect("a folder");
+    for (command, file) in ASKING.iter().flat_map(|command| [(command, false), (command, true)]) {
+        if file {
+            write(&store.join("photo.jpg"), b"none of ours");
+        }
+        let said = bench.fails("one", command, 5);
+        assert!(said.contains("there is no store"), "{command:?}: {said}");
+        assert_eq!(all_files(&store).len(), usize::from(file), "{command:?}");
+        let _ = fs::remove_file(store.join("photo.jpg"));
+    }
+    let said = bench.fails("one", &["push"], 5);
+    assert!(said.contains("empty") && said.contains("pushed to it"), "{said}");
+    // Another store in its place, which has as many entries, and an older one.
+    write(&bench.path("other/a.txt"), b"other\n");
+    bench.ok("other", &["init", &bench.store()]);
+    bench.fails("one", &["push"], 3);
+    bench.ok("other", &["commit", "-m", "first of another"]);
+    bench.ok("other", &["push"]);
+    for command in &ASKING[..5] {
+        let said = bench.fails("one", command, 3);
+        assert!(said.contains("has gone back"), "{command:?}: {said}");
+    }
+    // It is there again.
+    fs::remove_dir_all(&store).expect("removed");
+    fs::rename(&unmounted, &store).expect("mounted");
+    bench.ok("one", &["push"]);
+    bench.ok("one", &["verify"]);
+}
+
+#[test]
+fn stores_of_earlier_versions_go_on_working() {
+    let bench = Bench::pushed();
+    // They have no marker, and their folders do not know whether the store was there.
+    fs::remove_file(bench.path("store").join(store::MARKER)).expect("a marker");
+    let forget = |folder: &str| {
+        let config = bench.path(folder).join(".edge/config.json");
+        let text = fs::read_to_string(&config).expect("a file");
+        let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert!(value.as_object_mut().expect("an object").remove("store_seen").is_some());
+        fs::write(&config, value.to_string()).expect("written");
+    };
+    forget("one");
+    write(&bench.path("one/new.csv"), b"new\n");
+    bench.ok("one", &["commit", "-m", "second"]);
+    bench.ok("one", &["push"]);
+    bench.ok("one", &["verify"]);
+    bench.ok("one", &["gc"]);
+    bench.pulled("two");
+    // One that was begun and never pushed to: its folder is there, and has nothing in it.
+    write(&bench.path("three/a.txt"), b"a\n");
+    let begun = bench.path("begun").display().to_string();
+    bench.ok("three", &["init", &begun]);
+    forget("three");
+    fs::remove_file(bench.path("begun").join(store::MARKER)).expect("a marker");
+    bench.ok("three", &["commit", "-m", "first"]);
+    bench.ok("three", &["push"]);
+    bench.ok("three", &["verify"]);
+}
+
+#[test]
+fn empty_steps_in_a_link_or_a_folder_do_not_matter() {
+    let bench = Bench { folder: tempfile::tempdir().expect("temporary folder") };
+    write(&bench.path("one/f.txt"), b"f");
+    write(&bench.path("one/sub/g.txt"), b"g");
+    for (name, target) in
+        [("dot", "./f.txt"), ("slash", "sub/"), ("empty", "sub//g.txt"), ("back", "sub/../f.txt"), ("own", "./")]
+    {
+        std::os::unix::fs::symlink(target, bench.path("one").join(name)).expect("a link");
+    }
+    bench.ok("one", &["init", &bench.store(), "--remote-dir-path", "./runs//lab/"]);
+    bench.ok("one", &["commit", "-m", "links"]);
+    assert!(bench.ok("one", &["status", "--offline"]).lines().count() == 1, "nothing has changed since");
+    bench.ok("one", &["push"]);
+    bench.pulled("two");
+    let link = |name: &str| fs::read_link(bench.path("two/runs/lab").join(name)).expect("a link");
+    for (name, target) in [("dot", "f.txt"), ("slash", "sub"), ("empty", "sub/g.txt"), ("back", "f.txt"), ("own", ".")]
+    {
+        assert_eq!(link(name), Path::new(target), "{name}");
+    }
+    // A `..` behind a link may lead anywhere.
+    std::os::unix::fs::symlink("slash/../f.txt", bench.path("one/through")).expect("a link");
+    let said = bench.fails("one", &["commit", "-m", "more"], 3);
+    assert!(said.contains("slash/../f.txt") && said.contains("gone down"), "{said}");
+}

@@ -95,6 +95,41 @@ fn what_is_written_is_what_the_trainer_reads() {
     assert!(data.tables.values().flatten().all(|row| row.power.unwrap().0 > 5.9));
 }
 
+/// The tables, totals and network files of a folder, by ending.
+fn endings(results: &Path, ending: &str) -> usize {
+    let is_table = |path: &Path| {
+        path.extension().is_some_and(|found| found == ending) && !path.to_string_lossy().ends_with("_stats.csv")
+    };
+    let files =
+        |folder: PathBuf| fs::read_dir(folder).unwrap().filter(|e| is_table(&e.as_ref().unwrap().path())).count();
+    files(results.to_owned()) + files(results.join("alexnet"))
+}
+
+#[test]
+fn tables_in_parquet_hold_the_rows_of_csv_and_take_their_place() {
+    let root = tempfile::tempdir().unwrap();
+    let results = tempfile::tempdir().unwrap();
+    let names = preprocessed(root.path(), 10, usize::MAX);
+    let read = |format: &str| {
+        let output = dataset(root.path(), results.path(), &["--format", format]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        learn::training::read(results.path()).unwrap()
+    };
+    let csv = read("csv");
+    assert!(endings(results.path(), "csv") >= 4);
+    let parquet = read("parquet");
+    assert!(csv.tables.values().flatten().all(|row| names.contains(&row.layer)));
+    assert_eq!(format!("{:?}", parquet.tables), format!("{:?}", csv.tables));
+    assert_eq!(parquet.totals, csv.totals);
+    assert_eq!(endings(results.path(), "csv"), 0, "a table in both formats would count twice");
+    assert!(results.path().join("alexnet/alexnet_layer_stats.csv").is_file());
+    let provenance = fs::read_to_string(results.path().join("alexnet/provenance.json")).unwrap();
+    assert!(provenance.contains("convolutional.parquet") && !provenance.contains("convolutional.csv"));
+    // And back.
+    assert_eq!(read("csv").hash, csv.hash);
+    assert_eq!(endings(results.path(), "parquet"), 0);
+}
+
 /// Every file of a network's training data but its provenance, which names what it was made from.
 fn training_files(results: &Path) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = fs::read_dir(results.join("lenet"))

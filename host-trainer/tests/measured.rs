@@ -1,12 +1,14 @@
 //! Aligned runs and data sets of real boards, where the measurements lie beside the repository.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod runs;
+
 use gated_tests::{data, measured, run};
+use runs::{host_trainer, quality, write_run};
 use serde_json::Value;
 use shared::run_folder::stamp::format_stamp;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     run(vec![
@@ -31,37 +33,6 @@ fn main() -> ExitCode {
             the_references_statistics_come_out,
         ),
     ])
-}
-
-/// Runs `align` or `dataset` on a folder of runs.
-fn host_trainer(command: &str, runs: &Path, results: &Path, options: &[&str]) -> Output {
-    let folder = if command == "align" { "--raw-data-dir" } else { "--preprocessed-data-dir" };
-    Command::new(env!("CARGO_BIN_EXE_host-trainer"))
-        .args([command, folder])
-        .arg(runs)
-        .arg("--result-dir")
-        .arg(results)
-        .args(options)
-        .output()
-        .unwrap()
-}
-
-/// The alignment report of the only run in a folder.
-fn quality(raw: &Path, options: &[&str]) -> Value {
-    let results = tempfile::tempdir().unwrap();
-    let output = host_trainer("align", raw, results.path(), &[options, &["--format", "json"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].clone()
-}
-
-fn write_run(root: &Path, model: &str, power: &[u8], latency: &[u8], idle_w: f64) -> PathBuf {
-    let folder = root.join(model);
-    fs::create_dir_all(folder.join("trt_profiling")).unwrap();
-    fs::write(folder.join(format!("{model}_power_log.log")), power).unwrap();
-    fs::write(folder.join("trt_profiling/trt_layer_latency.json"), latency).unwrap();
-    let idle = format!("{{\"timestamp\": \"20250128-133619\", \"avg_idle_power\": {}}}", idle_w * 1e6);
-    fs::write(root.join("idling_power.json"), idle).unwrap();
-    folder
 }
 
 fn the_references_examples_come_out_to_the_digit() {

@@ -286,3 +286,74 @@ fn a_damaged_model_is_named_and_never_used() {
     assert!(stderr(&output).contains("model.onnx") && stderr(&output).contains("SHA-256"), "{}", stderr(&output));
     assert!(stdout(&output).is_empty());
 }
+
+/// The totals and warnings of an engine on one of the devices whose models come with the program.
+fn totals(info: &Value, device: &str) -> (Value, String, String) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("graph.json");
+    fs::write(&file, info.to_string()).expect("written");
+    let models = root().join("trained_models");
+    let ask = |format: &str| {
+        let output = run(&[
+            &"predict",
+            &"--models",
+            &models,
+            &"--trt-engine-path",
+            &file,
+            &"--device",
+            &device,
+            &"--format",
+            &format,
+        ]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        output
+    };
+    let answer: Value = serde_json::from_slice(&ask("json").stdout).expect("JSON");
+    let human = ask("human");
+    (answer["totals"].clone(), answer["warnings"].to_string(), format!("{}{}", stdout(&human), stderr(&human)))
+}
+
+#[test]
+fn what_is_not_known_is_not_told_as_zero() {
+    let opaque = serde_json::json!({"Name": "{ForeignNode[a...b]}", "LayerType": "Myelin"});
+    let tensor =
+        |name: &str, n: u32| serde_json::json!({"Name": name, "Dimensions": [1, n], "Format/Datatype": "Half"});
+    let dense = serde_json::json!({
+        "Name": "fc", "LayerType": "gemm", "Inputs": [tensor("a", 512)], "Outputs": [tensor("b", 1000)],
+        "Weights": {"Type": "Half", "Count": 512_000},
+    });
+    let free = serde_json::json!({"Name": "c", "LayerType": "Constant", "Outputs": [tensor("k", 8)]});
+    let engine = |layers: &[&Value]| serde_json::json!({ "Layers": layers });
+
+    let (whole, warnings, human) = totals(&engine(&[&dense, &free]), "jetson-orin-nano");
+    assert!(whole["runtime_ms"].as_f64() > Some(0.0) && whole["energy_mj"].as_f64() > Some(0.0), "{whole}");
+    assert_eq!((&whole["runtime_is_lower_bound"], &whole["runtime_missing"]), (&false.into(), &serde_json::json!({})));
+    assert!(!warnings.contains("no power") && !human.contains("at least"), "{warnings} {human}");
+
+    for layers in [&[&opaque][..], &[&opaque, &free]] {
+        let (totals, warnings, human) = totals(&engine(layers), "jetson-orin-nano");
+        for figure in ["runtime_ms", "energy_mj", "average_power_w", "runtime_bounds", "runtime_modelled_percent"] {
+            assert_eq!(totals[figure], Value::Null, "{figure}");
+        }
+        assert!(human.contains("run time       –") && human.contains("energy         –"), "{human}");
+        assert!(warnings.contains("Myelin") && !warnings.contains("no power was measured"), "{warnings}");
+    }
+
+    let (part, warnings, human) = totals(&engine(&[&dense, &opaque, &opaque]), "jetson-orin-nano");
+    assert_eq!((&part["runtime_ms"], &part["energy_mj"]), (&whole["runtime_ms"], &whole["energy_mj"]));
+    assert_eq!((&part["runtime_is_lower_bound"], &part["energy_is_lower_bound"]), (&true.into(), &true.into()));
+    assert_eq!(part["runtime_missing"], serde_json::json!({"Myelin": 2}));
+    assert_eq!((&part["runtime_bounds"], &part["average_power_w"]), (&Value::Null, &Value::Null));
+    assert!(human.contains("run time       at least ") && human.contains("2 layers are not predicted"), "{human}");
+    assert!(warnings.contains("lower bounds"), "{warnings}");
+
+    // A layer that costs nothing is known to cost nothing.
+    let (nothing, ..) = totals(&engine(&[&free]), "jetson-orin-nano");
+    assert_eq!((&nothing["runtime_ms"], &nothing["energy_mj"]), (&0.0.into(), &0.0.into()));
+
+    // Only run times were measured on this device, and its file says so.
+    let (timed, warnings, human) = totals(&engine(&[&dense]), "desktop-gpu");
+    assert!(timed["runtime_ms"].as_f64() > Some(0.0), "{timed}");
+    assert_eq!((&timed["energy_mj"], &timed["average_power_w"]), (&Value::Null, &Value::Null));
+    assert!(warnings.contains("no power was measured on desktop-gpu") && human.contains("energy         –"), "{human}");
+}

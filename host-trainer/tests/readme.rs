@@ -167,6 +167,11 @@ fn every_command_of_the_page_on_data_works() {
 }
 
 #[test]
+fn every_command_of_the_page_on_sensors_works() {
+    run_all("docs/sensors.md");
+}
+
+#[test]
 fn the_picture_is_what_the_first_command_prints() {
     let text = fs::read_to_string(root().join("README.md")).expect("the README");
     let first = commands("README.md").into_iter().next().expect("a command");

@@ -105,3 +105,120 @@ async fn a_table_is_tuned_and_its_plan_reproduces_the_score() {
     let refused = run(folder.path(), "fit", &["--out", "x", "--zero-is-a-value", "size", "--tag-column", "tga"]);
     assert_eq!(refused.status.code(), Some(2));
 }
+
+/// A database with one table `training_data`, made by statements.
+async fn database(folder: &Path, statements: &[&str]) {
+    fs::create_dir_all(folder.join("dbs")).expect("folder");
+    let path = folder.join("dbs/a.db");
+    let _ = fs::remove_file(&path);
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("a database");
+    for statement in statements {
+        sqlx::query(sqlx::AssertSqlSafe(*statement)).execute(&mut connection).await.expect(statement);
+    }
+    connection.close().await.expect("closes");
+}
+
+/// Rows `i = 1…40` of some columns.
+fn insert(columns: &str, values: &str) -> String {
+    format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+         INSERT INTO training_data ({columns}) SELECT {values} FROM n"
+    )
+}
+
+/// Every form of table that SQLite has gives the rows of the plainest.
+#[tokio::test]
+async fn tables_of_every_form_are_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let fit = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+        command.current_dir(folder.path()).args([
+            "fit",
+            "--dbs-dir",
+            "dbs",
+            "--config",
+            "base.toml",
+            "--out",
+            "models",
+        ]);
+        command.args(["--format", "json", "--output-cols", "time"]).args(arguments).output().expect("runs")
+    };
+    let plan = "kind = \"mlp\"\n[mlp]\nepochs = 5\nmembers = 1\nhidden = [4]\n[evaluation]\nfolds = 3\n";
+    fs::write(folder.path().join("base.toml"), plan).expect("plan");
+    let usual = "'echo', i * 1.5, i % 7 + 1, i / 8.0";
+    let plain = "CREATE TABLE training_data (image_tag TEXT, size REAL, calls REAL, time REAL)";
+    let columns = "image_tag, size, calls, time";
+    let rows = insert(columns, usual);
+    let keyed = insert("id, image_tag, size, calls, time", &format!("i, {usual}"));
+    let texts = insert(columns, "'echo', CAST(i * 1.5 AS TEXT), i % 7 + 1, printf('%.3f', i / 8.0)");
+    let commas = insert(
+        columns,
+        "'echo', replace(CAST(i * 1.5 AS TEXT), '.', ','), i % 7 + 1, replace(printf('%.3f', i / 8.0), '.', ',')",
+    );
+    let cases: [(&str, Vec<&str>); 8] = [
+        ("plain", vec![plain, &rows]),
+        (
+            "without rowid",
+            vec![
+                "CREATE TABLE training_data (id INTEGER PRIMARY KEY, image_tag TEXT, size REAL, calls REAL, time REAL) WITHOUT ROWID",
+                &keyed,
+            ],
+        ),
+        (
+            "a column called rowid",
+            vec!["CREATE TABLE training_data (rowid TEXT, image_tag TEXT, size REAL, calls REAL, time REAL)", &rows],
+        ),
+        (
+            "a view",
+            vec![
+                "CREATE TABLE kept (image_tag TEXT, size REAL, calls REAL, time REAL)",
+                "CREATE VIEW training_data AS SELECT * FROM kept",
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) INSERT INTO kept SELECT 'echo', i * 1.5, i % 7 + 1, i / 8.0 FROM n",
+            ],
+        ),
+        (
+            "a generated column",
+            vec![
+                "CREATE TABLE training_data (image_tag TEXT, size REAL, calls REAL, ms REAL, time REAL GENERATED ALWAYS AS (ms / 1000.0) VIRTUAL)",
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) INSERT INTO training_data (image_tag, size, calls, ms) SELECT 'echo', i * 1.5, i % 7 + 1, i * 125.0 FROM n",
+            ],
+        ),
+        ("texts", vec!["CREATE TABLE training_data (image_tag TEXT, size TEXT, calls TEXT, time TEXT)", &texts]),
+        (
+            "texts with commas",
+            vec!["CREATE TABLE training_data (image_tag TEXT, size TEXT, calls TEXT, time TEXT)", &commas],
+        ),
+        ("other letters", vec!["CREATE TABLE Training_Data (Image_Tag TEXT, Size REAL, Calls REAL, Time REAL)", &rows]),
+    ];
+    let mut hashes = Vec::new();
+    for (name, statements) in cases {
+        database(folder.path(), &statements).await;
+        let cards = json(&fit(&["--input-cols", "size,calls"]));
+        let of = |field: &str| cards[0][field].as_u64().expect(field);
+        assert_eq!(of("training_rows") + of("test_rows"), 40, "{name}");
+        assert_eq!(of("rows_without_numbers"), 0, "{name}");
+        hashes.push((name, cards[0]["data_sha256"].clone()));
+    }
+    assert!(hashes.iter().all(|(_, hash)| *hash == hashes[0].1 && hash.is_string()), "{hashes:?}");
+
+    // What stays refused is said with its column.
+    let words = insert(columns, "'echo', 'big', i, i");
+    database(folder.path(), &["CREATE TABLE training_data (image_tag TEXT, size TEXT, calls TEXT, time TEXT)", &words])
+        .await;
+    for (arguments, code, expected) in [
+        (
+            &["--input-cols", "size,calls"][..],
+            3,
+            "no row of `echo` is left of 40: `size` holds no number in 40 rows, such as `big`",
+        ),
+        (&["--input-cols", "calls", "--func-tag", "ecko"], 3, "no row has the tag `ecko`"),
+        (&["--input-cols", "sizes"], 2, "has no column `sizes`; did you mean `size`?"),
+        (&["--input-cols", "size", "--table-name", "x"], 3, "name one by --table-name: it has training_data"),
+    ] {
+        let output = fit(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}

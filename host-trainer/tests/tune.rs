@@ -247,6 +247,32 @@ fn so_they_do_on_postgresql() {
     survives_being_killed(&url);
 }
 
+#[tokio::test]
+#[ignore = "needs the PostgreSQL that LAYERJOULE_TEST_POSTGRES_URL names: .ci/postgres"]
+async fn looking_at_a_postgresql_without_studies_makes_no_tables() {
+    let url = std::env::var("LAYERJOULE_TEST_POSTGRES_URL").expect("LAYERJOULE_TEST_POSTGRES_URL: see .ci/postgres");
+    let server = sqlx::PgPool::connect(&url).await.expect("the server");
+    sqlx::query("DROP DATABASE IF EXISTS looked_at").execute(&server).await.expect("dropped");
+    sqlx::query("CREATE DATABASE looked_at").execute(&server).await.expect("created");
+    let (server_url, _) = url.rsplit_once('/').expect("a database");
+    let url = format!("{server_url}/looked_at");
+    let home = tempfile::tempdir().expect("folder");
+    for arguments in [&["list"][..], &["show", "x"], &["delete", "x"]] {
+        let output = studies(home.path(), arguments, &url);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.contains("none was begun"), "{said}");
+    }
+    let database = sqlx::PgPool::connect(&url).await.expect("the database");
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'")
+        .fetch_one(&database)
+        .await
+        .expect("counted");
+    assert_eq!(tables, 0);
+    database.close().await;
+    sqlx::query("DROP DATABASE looked_at").execute(&server).await.expect("dropped");
+}
+
 #[test]
 fn an_interrupt_releases_what_is_in_hand() {
     let folder = tempfile::tempdir().expect("folder");
@@ -285,4 +311,42 @@ fn a_password_shows_in_no_message() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(5), "{message}");
     assert!(message.contains("127.0.0.1") && !message.contains("hunter2"), "{message}");
+}
+
+fn studies(folder: &Path, arguments: &[&str], database: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command.current_dir(folder).env_remove("HOST_TRAINER_STUDIES").arg("studies").args(arguments);
+    command.args(["--shared-db", database]).output().expect("runs")
+}
+
+#[test]
+fn looking_at_studies_makes_and_changes_nothing() {
+    let home = tempfile::tempdir().expect("folder");
+    let folder = home.path();
+    let listed = || -> Vec<std::path::PathBuf> {
+        let mut all: Vec<_> = fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+        all.sort();
+        all
+    };
+    fs::write(folder.join("notes.db"), "notes\n").expect("written");
+    let before = listed();
+    let asking: [&[&str]; 3] = [&["list"], &["show", "x"], &["delete", "x"]];
+    for (database, code, says) in [
+        ("typo.db", 5, "no such database of studies"),
+        ("notes.db", 3, "not a SQLite database"),
+        ("no/typo.db", 5, "no such"),
+    ] {
+        for arguments in asking {
+            let output = studies(folder, arguments, database);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?} {database}: {said}");
+            assert!(said.contains(database) && said.contains(says), "{arguments:?} {database}: {said}");
+        }
+    }
+    training_data(folder);
+    let output = tune(folder, "notes.db", &["--trials", "1"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read(folder.join("notes.db")).expect("read"), b"notes\n");
+    let after: Vec<_> = listed().into_iter().filter(|path| path.extension().is_some_and(|e| e != "toml")).collect();
+    assert_eq!(after, before, "nothing was made");
 }

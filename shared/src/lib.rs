@@ -1,9 +1,11 @@
 //! What `jetson-agent` and `host-trainer` agree on.
 //!
 //! The two programs never depend on each other; they meet in files. This crate holds those files' formats (engine info,
-//! run folders), the units their numbers carry, and the one way in which both programs tell a user that something
+//! run folders), how text and numbers of foreign files are read, the units their numbers carry, and the one way in which both programs tell a user that something
 //! failed. It has no async, no network, no data frames and no machine learning.
 
+pub mod boards;
+pub mod clock;
 pub mod digest;
 pub mod engine;
 pub mod failure;
@@ -14,4 +16,5 @@ pub mod printer;
 pub mod random;
 pub mod run_folder;
 pub mod sensor;
+pub mod text;
 pub mod units;

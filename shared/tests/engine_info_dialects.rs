@@ -86,9 +86,47 @@ fn wrapped_encoded_and_redirected_texts_are_read() {
     let mut utf16 = vec![0xff, 0xfe];
     utf16.extend(engine.encode_utf16().flat_map(u16::to_le_bytes));
     assert_eq!(parse(&utf16).expect("UTF-16").0.layers.len(), 1);
+    assert_eq!(parse(&utf16[2..]).expect("UTF-16 without a mark").0.layers.len(), 1);
+    let (_, diagnostics) = parse(&[engine.as_bytes(), b"\n\xb5\xb5"].concat()).expect("a foreign byte");
+    assert!(diagnostics[0].message.starts_with("2 bytes are not UTF-8, the first on line "), "{diagnostics:?}");
     let (two, diagnostics) = read(&format!(r#"{{"acc_0": {engine}, "acc_1": {}}}"#, engine.replace("conv1", "c")));
     assert_eq!(two.layers.len(), 2);
     assert_eq!(diagnostics[0].message, "holds 2 engines; their layers are listed one after the other");
+}
+
+/// Raw control characters, which TensorRT writes into names and metadata, and which logs have around them.
+#[test]
+fn any_control_character_spoils_only_its_field() {
+    for code in (0..0x20_u8).chain([0x7f]) {
+        let control = char::from(code);
+        let named = CONVOLUTION
+            .replace("conv1 + relu1", &format!("conv1{control}r"))
+            .replace("some_kernel", &format!("k{control}"));
+        let text = format!("log {control}{control}\n{}{control}\n", engine_of(&named));
+        let (engine, diagnostics) = read(&text);
+        let layer = &engine.layers[0];
+        assert_eq!(
+            (layer.name.as_str(), layer.kind),
+            (format!("conv1{control}r").as_str(), LayerKind::Convolution),
+            "{code}"
+        );
+        assert_eq!(layer.tactic, Some(format!("k{control}")), "{code}");
+        let expected = match code {
+            // What separates operators, and white space, is ordinary.
+            0x1e | 0x1f | 0x7f | b'\t' | b'\n' | b'\r' => Vec::new(),
+            _ => ["Name", "TacticName"]
+                .map(|field| (Some(field.to_owned()), format!("holds the control character U+{code:04X}")))
+                .to_vec(),
+        };
+        let found: Vec<_> = diagnostics.into_iter().map(|d| (d.field, d.message)).collect();
+        assert_eq!(found, expected, "{code}");
+    }
+    // The two characters `0` and `1` are none, and neither is an escape.
+    let plain = CONVOLUTION.replace("conv1 + relu1", "c01_\\u0001x");
+    assert_eq!(clean(&engine_of(&plain))[0].name, "c01_\u{1}x");
+    // A name in a buffer of fixed length is padded.
+    let padded = CONVOLUTION.replace("conv1 + relu1", &format!("conv1{}", "\0".repeat(100)));
+    assert!(read(&engine_of(&padded)).0.layers[0].name.starts_with("conv1\0"));
 }
 
 #[test]

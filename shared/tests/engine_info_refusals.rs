@@ -44,6 +44,21 @@ fn other_files_are_told_for_what_they_are() {
     // A length and JSON stand before the engine in some exporters' files.
     assert_eq!(refused(b"\x20\x00\x00\x00{\"stride\": 32}ptrt\x00\x00"), EngineInfoError::EngineBinary);
     assert_eq!(refused(&[0, 159, 146, 150]), EngineInfoError::Binary { what: None });
+    for (head, what) in [
+        (&b"\x1f\x8b\x08\x00"[..], "gzip"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "zstd"),
+        (b"\x7fELF\x02\x01", "program"),
+        (b"\x80\x04\x95{\"Layers\"", "pickle"),
+        (b"SQLite format 3\x00", "SQLite"),
+    ] {
+        assert!(refused(head).to_string().contains(what), "{what}");
+    }
+    // Weights of another exporter: a length, JSON, numbers.
+    let safetensors = [&b"\x40\x00\x00\x00\x00\x00\x00\x00"[..], br#"{"conv1":{"dtype":"F32"}}"#, &[0; 64]].concat();
+    assert_eq!(refused(&safetensors), EngineInfoError::Binary { what: None });
+    // A text that names an engine is not one.
+    assert_eq!(refused(b"ftrt \x07 is how engines begin"), EngineInfoError::EngineBinary);
+    assert_eq!(refused(b"an engine begins with ftrt, \x07"), EngineInfoError::NotJson);
 }
 
 #[test]
@@ -86,14 +101,14 @@ fn sizes_and_counts_are_refused_before_anything_is_built() {
 }
 
 #[test]
-fn oddities_are_counted_past_a_limit() {
+fn diagnostics_are_counted_past_a_limit() {
     let layer = r#"{"Name": 1, "LayerType": 2, "Kernel": 3}"#;
     let text = format!(r#"{{"Layers": [{}]}}"#, vec![layer; 1_000].join(","));
     let (engine, diagnostics) = parse(text.as_bytes()).expect("layers");
     assert_eq!(engine.layers.len(), 1_000);
     assert_eq!(diagnostics.len(), limits::DIAGNOSTICS + 1);
     let last = &diagnostics[limits::DIAGNOSTICS];
-    assert!(last.message.contains("more oddities"), "{last}");
+    assert!(last.message.contains("more diagnostics"), "{last}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a simulated engine draws: constant power in each layer and each gap.
 
+use super::leakage::Leakage;
+use super::profiler::ProfilerModel;
 use serde::{Deserialize, Serialize};
 use shared::engine::{Engine, Layer};
 use shared::random::Random;
@@ -38,6 +40,40 @@ pub struct Load {
     pub host_gap: Millis,
     /// Relative deviation of the host gap.
     pub host_gap_deviation: f64,
+    /// What the board draws between one inference and the next; else host power.
+    #[serde(default)]
+    pub host_gap_power: Option<Watts>,
+    /// How long the host waits between two inferences on top of its own gap.
+    #[serde(default)]
+    pub pause: Millis,
+    /// What the board draws during that pause; else idle power.
+    #[serde(default)]
+    pub pause_power: Option<Watts>,
+    /// How far a layer's power follows the one before: `power + carry_over · (power before − power)`, 0 to 1. The first layer
+    /// follows the host.
+    #[serde(default)]
+    pub carry_over: f64,
+    /// Leakage that rises with temperature.
+    #[serde(default)]
+    pub leakage: Option<Leakage>,
+    /// Changes of the clock while inferences run.
+    #[serde(default)]
+    pub clock_changes: Vec<ClockChange>,
+    /// How the profiler reports layers.
+    #[serde(default)]
+    pub profiler: ProfilerModel,
+}
+
+/// A change of the clock (DVFS) while inferences run: at the first cycle that starts after it, durations and powers change.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockChange {
+    /// Time since the first cycle's start, warm-up included.
+    pub at: Millis,
+    /// The clock from then on, relative to the one that durations belong to; layers take their duration over it.
+    pub speed: f64,
+    /// The power above idle from then on, relative.
+    pub power: f64,
 }
 
 impl Load {
@@ -54,6 +90,13 @@ impl Load {
             collect: Millis(0.02),
             host_gap: Millis(0.3),
             host_gap_deviation: 0.2,
+            host_gap_power: None,
+            pause: Millis(0.0),
+            pause_power: None,
+            carry_over: 0.0,
+            leakage: None,
+            clock_changes: Vec::new(),
+            profiler: ProfilerModel::default(),
         }
     }
 
@@ -94,7 +137,24 @@ impl Load {
             ("collect", self.collect.0),
             ("host_gap", self.host_gap.0),
             ("host_gap_deviation", self.host_gap_deviation),
+            ("pause", self.pause.0),
+            ("pause_power", self.pause_power.map_or(0.0, |power| power.0)),
+            ("host_gap_power", self.host_gap_power.map_or(0.0, |power| power.0)),
         ];
+        if !(0.0..=1.0).contains(&self.carry_over) {
+            return Err(format!("`carry_over` is {}, it needs to be 0 to 1", self.carry_over));
+        }
+        for change in &self.clock_changes {
+            if !(sound(change.at.0) && sound(change.power) && (0.01..=100.0).contains(&change.speed)) {
+                return Err(format!(
+                    "`clock_changes` has {change:?}: `speed` needs to be 0.01 to 100, the rest zero or more"
+                ));
+            }
+        }
+        if let Some(leakage) = &self.leakage {
+            leakage.check()?;
+        }
+        self.profiler.check()?;
         match numbers.into_iter().find(|(_, value)| !sound(*value)) {
             Some((name, value)) => Err(format!("`{name}` is {value}, it needs to be zero or more")),
             None if self.inference().0 + self.host_gap.0 <= 0.0 => Err("an inference would take no time".into()),
@@ -129,95 +189,6 @@ fn make_up(layer: &Layer, random: &mut Random) -> LoadLayer {
     }
 }
 
-/// Constant power until an instant.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Piece {
-    /// Its end, ns; it begins where the piece before it ended.
-    pub end_ns: u64,
-    /// What the board draws.
-    pub watts: f64,
-}
-
-/// One inference, planned.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Cycle {
-    /// The inference's start, ns.
-    pub start_ns: u64,
-    /// The inference's end, ns.
-    pub end_ns: u64,
-    /// Start and end of each layer, ns.
-    pub layers: Vec<(u64, u64)>,
-    /// What the board draws from `start_ns` to the start of the next cycle, the host gap included.
-    pub pieces: Vec<Piece>,
-    /// When the next cycle starts, ns.
-    pub next_ns: u64,
-}
-
-impl Cycle {
-    /// A layer's duration in ms.
-    #[must_use]
-    pub fn layer_ms(&self, index: usize) -> f64 {
-        let (start, end) = self.layers[index];
-        (end - start) as f64 * 1e-6
-    }
-}
-
-/// Draws one cycle after the other.
-#[derive(Debug, Clone)]
-pub struct CyclePlanner {
-    load: Load,
-    random: Random,
-}
-
-impl CyclePlanner {
-    /// For a load, with its randomness.
-    #[must_use]
-    pub fn new(load: Load, random: Random) -> Self {
-        Self { load, random }
-    }
-
-    /// The load.
-    #[must_use]
-    pub fn load(&self) -> &Load {
-        &self.load
-    }
-
-    fn spread(&mut self, relative: f64) -> f64 {
-        (1.0 + relative * self.random.normal().clamp(-3.0, 3.0)).max(0.0)
-    }
-
-    /// A cycle that starts at an instant.
-    pub fn next_cycle(&mut self, start_ns: u64) -> Cycle {
-        let mut cycle = Cycle { start_ns, ..Cycle::default() };
-        let mut now = start_ns;
-        let host = self.load.host.0;
-        let mut until = |pieces: &mut Vec<Piece>, ms: f64, watts: f64| {
-            now += (ms * 1e6).round() as u64;
-            pieces.push(Piece { end_ns: now, watts });
-            now
-        };
-        let mut pieces = Vec::with_capacity(2 * self.load.layers.len() + 3);
-        let mut at = until(&mut pieces, self.load.launch.0, host);
-        for index in 0..self.load.layers.len() {
-            if index > 0 {
-                at = until(&mut pieces, self.load.layer_gap.0, host);
-            }
-            let spread = self.spread(self.load.duration_deviation);
-            let layer = &self.load.layers[index];
-            let end = until(&mut pieces, layer.duration.0 * spread, layer.power.0);
-            cycle.layers.push((at, end));
-            at = end;
-        }
-        cycle.end_ns = until(&mut pieces, self.load.collect.0, host);
-        let gap = self.load.host_gap.0 * self.spread(self.load.host_gap_deviation);
-        let next_ns = cycle.end_ns + (gap * 1e6).round() as u64;
-        pieces.push(Piece { end_ns: next_ns, watts: host });
-        cycle.next_ns = next_ns;
-        cycle.pieces = pieces;
-        cycle
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,25 +201,22 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_covered_without_a_hole() {
-        let mut planner = CyclePlanner::new(two_layers(), Random::new(3));
-        let mut start = 1_000;
-        for _ in 0..100 {
-            let cycle = planner.next_cycle(start);
-            assert!(cycle.pieces.windows(2).all(|p| p[0].end_ns <= p[1].end_ns));
-            assert_eq!(cycle.pieces.last().map(|p| p.end_ns), Some(cycle.next_ns));
-            assert!(cycle.layers[0].1 <= cycle.layers[1].0 && cycle.layers[1].1 <= cycle.end_ns);
-            let relative = cycle.layer_ms(0) / 0.5;
-            assert!((relative - 1.0).abs() < 0.0601);
-            start = cycle.next_ns;
-        }
-    }
-
-    #[test]
     fn a_load_that_makes_no_sense_is_named() {
         let mut load = two_layers();
         load.layers[1].power = Watts(f64::NAN);
         assert!(load.check().expect_err("must fail").contains("`b`"));
         assert!(two_layers().check().is_ok());
+        let mut load = two_layers();
+        load.clock_changes = vec![ClockChange { at: Millis(1.0), speed: 0.0, power: 1.0 }];
+        assert!(load.check().expect_err("must fail").contains("speed"));
+    }
+
+    #[test]
+    fn a_load_of_an_earlier_version_reads() {
+        let mut value = serde_json::to_value(two_layers()).expect("serialises");
+        for key in ["host_gap_power", "pause", "pause_power", "carry_over", "leakage", "clock_changes", "profiler"] {
+            value.as_object_mut().expect("an object").remove(key);
+        }
+        assert_eq!(serde_json::from_value::<Load>(value).expect("reads"), two_layers());
     }
 }

@@ -1,27 +1,13 @@
 //! A whole run in virtual time: nothing sleeps, 30,000 cycles take seconds.
 
-use super::{CyclePlanner, Load, PollModel, Poller, SensorFilter, SensorModel};
+use super::cycle::{Cycle, CyclePlanner, Piece};
+use super::load::Load;
+use super::passes::PassPlan;
+use super::sensor::{PollModel, Poller, Reader, SensorFilter, SensorModel};
+use super::truth::Truth;
 use serde::{Deserialize, Serialize};
 use shared::random::Random;
-use shared::run_folder::{Counts, InferenceSpan, LayerRun, LayerStamp, Pass, PassSpan, Record, Sample};
-
-/// How the passes of a simulated run go.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PassPlan {
-    /// Cycles before anything is recorded as measured.
-    pub warmup: u32,
-    /// Cycles of the power pass.
-    pub runs: u32,
-    /// Cycles of the profiled pass; none when `with_power`.
-    pub profiled: u32,
-    /// Whether the power pass reports layers too, as the reference's does.
-    pub with_power: bool,
-    /// What layer stamps mark.
-    pub stamp: LayerStamp,
-    /// Idle time before the first and after the last cycle, ns.
-    pub idle_ns: u64,
-}
+use shared::run_folder::{BoardState, InferenceSpan, Pass, PassSpan, Record, Sample};
 
 /// A run to simulate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,119 +27,37 @@ pub struct VirtualRun {
     pub seed: u64,
 }
 
-/// What was true of one layer in the power pass.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct LayerTruth {
-    /// Position in the engine.
-    pub index: usize,
-    /// Name.
-    pub name: String,
-    /// What the board drew while it ran, idle power included, W.
-    pub power_w: f64,
-    /// Its mean duration in ms.
-    pub duration_ms: f64,
-    /// Its mean energy a cycle, idle power included, mJ.
-    pub energy_mj: f64,
-}
-
-/// The truth of a simulated run, `truth.json`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Truth {
-    /// The seed.
-    pub seed: u64,
-    /// Idle power in W.
-    pub idle_w: f64,
-    /// Power while the host works, W.
-    pub host_w: f64,
-    /// Layers in execution order.
-    pub layers: Vec<LayerTruth>,
-    /// Cycles of the power pass.
-    pub cycles: u32,
-    /// Energy of the power pass from its first inference's start to the end of its last host gap, idle included, mJ.
-    pub energy_mj: f64,
-    /// Length of the same span, ms.
-    pub span_ms: f64,
-    /// The sensor.
-    pub sensor: Option<SensorModel>,
-}
-
-impl Truth {
-    /// A truth with its layers named and nothing measured yet.
-    #[must_use]
-    pub fn of(load: &Load, sensor: Option<SensorModel>, seed: u64) -> Self {
-        Self {
-            seed,
-            idle_w: load.idle.0,
-            host_w: load.host.0,
-            layers: load
-                .layers
-                .iter()
-                .enumerate()
-                .map(|(index, layer)| LayerTruth {
-                    index,
-                    name: layer.name.clone(),
-                    power_w: layer.power.0,
-                    ..LayerTruth::default()
-                })
-                .collect(),
-            sensor,
-            ..Self::default()
-        }
-    }
-
-    /// Adds a cycle of the power pass; the means are sums until [`Truth::finish`].
-    pub fn add_cycle(&mut self, cycle: &super::Cycle) {
-        self.cycles += 1;
-        let mut at = cycle.start_ns;
-        for piece in &cycle.pieces {
-            self.energy_mj += piece.watts * (piece.end_ns - at) as f64 * 1e-6;
-            at = piece.end_ns;
-        }
-        self.span_ms += (cycle.next_ns - cycle.start_ns) as f64 * 1e-6;
-        for layer in &mut self.layers {
-            let ms = cycle.layer_ms(layer.index);
-            layer.duration_ms += ms;
-            layer.energy_mj += ms * layer.power_w;
-        }
-    }
-
-    /// Turns the layers' sums into means.
-    pub fn finish(&mut self) {
-        let cycles = f64::from(self.cycles.max(1));
-        for layer in &mut self.layers {
-            layer.duration_ms /= cycles;
-            layer.energy_mj /= cycles;
-        }
-    }
-}
-
 /// How often collected samples are handed on.
 const CHUNK_NS: u64 = 1_000_000_000;
 
 struct Board<'a, E> {
     filter: SensorFilter,
     poller: Poller,
+    reader: Reader,
     samples: Vec<Sample>,
     chunk_start_ns: u64,
+    state_ns: u64,
     sink: &'a mut dyn FnMut(Record) -> Result<(), E>,
 }
 
 impl<E> Board<'_, E> {
-    fn flow(&mut self, end_ns: u64, watts: f64) -> Result<(), E> {
-        let Self { filter, poller, samples, .. } = self;
-        filter.advance(end_ns, watts, &mut |t_ns, old, new| {
-            let Some(mut due) = poller.due() else {
-                samples.push(Sample { t_ns, rail: 0, mv: new.0, ma: new.1 });
-                return;
-            };
-            while due < t_ns {
-                samples.push(Sample { t_ns: due, rail: 0, mv: old.0, ma: old.1 });
-                poller.step();
-                due = poller.due().unwrap_or(u64::MAX);
+    fn flow(&mut self, pieces: &[Piece]) -> Result<(), E> {
+        for piece in pieces {
+            let Self { filter, poller, reader, samples, .. } = self;
+            filter.advance(piece.end_ns, piece.watts, &mut |t_ns, old, new| {
+                let Some(mut due) = poller.due() else {
+                    samples.extend(reader.read(t_ns, new));
+                    return;
+                };
+                while due < t_ns {
+                    samples.extend(reader.read(due, old));
+                    poller.step();
+                    due = poller.due().unwrap_or(u64::MAX);
+                }
+            });
+            if piece.end_ns.saturating_sub(self.chunk_start_ns) >= CHUNK_NS {
+                self.hand_on(piece.end_ns)?;
             }
-        });
-        if end_ns.saturating_sub(self.chunk_start_ns) >= CHUNK_NS {
-            self.hand_on(end_ns)?;
         }
         Ok(())
     }
@@ -161,6 +65,36 @@ impl<E> Board<'_, E> {
     fn hand_on(&mut self, now_ns: u64) -> Result<(), E> {
         self.chunk_start_ns = now_ns;
         if self.samples.is_empty() { Ok(()) } else { (self.sink)(Record::Samples(std::mem::take(&mut self.samples))) }
+    }
+
+    /// Lets the board idle and returns its mean power; `None` for no time.
+    fn idle(&mut self, planner: &mut CyclePlanner, start_ns: u64, end_ns: u64) -> Result<Option<f64>, E> {
+        if end_ns <= start_ns {
+            return Ok(None);
+        }
+        let pieces = planner.idle(start_ns, end_ns);
+        self.flow(&pieces)?;
+        let (mut at, mut watt_ns) = (start_ns, 0.0);
+        for piece in &pieces {
+            watt_ns += piece.watts * (piece.end_ns - at) as f64;
+            at = piece.end_ns;
+        }
+        Ok(Some(watt_ns / (end_ns - start_ns) as f64))
+    }
+
+    /// Once a second, what the board's own sensors say of a temperature and a clock that change.
+    fn state(&mut self, planner: &CyclePlanner, cycle: &Cycle) -> Result<(), E> {
+        let changes = !planner.load().clock_changes.is_empty();
+        if !(changes || planner.celsius().is_some()) || cycle.end_ns.saturating_sub(self.state_ns) < CHUNK_NS {
+            return Ok(());
+        }
+        self.state_ns = cycle.end_ns;
+        (self.sink)(Record::State(BoardState {
+            t_ns: cycle.end_ns,
+            temperatures_c: planner.celsius().map(|celsius| ("gpu-thermal".to_owned(), celsius)).into_iter().collect(),
+            clocks_mhz: if changes { vec![("gpu".to_owned(), 1_000.0 * cycle.speed)] } else { Vec::new() },
+            ..BoardState::default()
+        }))
     }
 }
 
@@ -212,10 +146,13 @@ pub fn simulate<E>(
     let filter = SensorFilter::new(run.sensor, run.start_ns, run.load.idle.0, random.fork(2));
     let poller = Poller::new(run.poll, run.start_ns, random.fork(3));
     let mut stamps = random.fork(4);
+    let reader = Reader::new(&run.sensor, random.fork(5));
     let mut truth = Truth::of(&run.load, Some(run.sensor), run.seed);
-    let mut board = Board { filter, poller, samples: Vec::new(), chunk_start_ns: run.start_ns, sink };
+    (truth.poll, truth.passes) = (Some(run.poll), Some(run.passes));
+    let mut board =
+        Board { filter, poller, reader, samples: Vec::new(), chunk_start_ns: run.start_ns, state_ns: 0, sink };
     let mut now = run.start_ns + run.passes.idle_ns;
-    board.flow(now, run.load.idle.0)?;
+    truth.idle_before_w = board.idle(&mut planner, run.start_ns, now)?;
     let profiled = if run.passes.with_power { 0 } else { run.passes.profiled };
     let plan = [(Pass::Warmup, run.passes.warmup), (Pass::Power, run.passes.runs), (Pass::Profiled, profiled)];
     let mut passes = Vec::new();
@@ -227,72 +164,41 @@ pub fn simulate<E>(
         let mut spans = Vec::new();
         for number in 0..cycles {
             let cycle = planner.next_cycle(now);
-            for piece in &cycle.pieces {
-                board.flow(piece.end_ns, piece.watts)?;
-            }
-            spans.push(InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns });
+            board.flow(&cycle.pieces)?;
+            board.state(&planner, &cycle)?;
             if pass == Pass::Power {
                 truth.add_cycle(&cycle);
             }
+            now = cycle.next_ns;
+            if run.load.profiler.loses(&mut stamps) {
+                continue;
+            }
+            spans.push(InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns });
             if pass == Pass::Profiled || (pass == Pass::Power && run.passes.with_power) {
-                (board.sink)(Record::Layers {
-                    cycle: number,
-                    runs: stamp_layers(&cycle, run.passes.stamp, &mut stamps),
-                })?;
+                let runs = cycle.report(&run.load.profiler, run.passes.stamp, &mut stamps);
+                (board.sink)(Record::Layers { cycle: number, runs })?;
             }
             if spans.len() == 256 {
                 (board.sink)(Record::Inferences(pass, std::mem::take(&mut spans)))?;
             }
-            now = cycle.next_ns;
         }
         if !spans.is_empty() {
             (board.sink)(Record::Inferences(pass, spans))?;
         }
         passes.push(PassSpan { pass, cycles, start_ns, end_ns: now, uncertainty_ns: 0 });
     }
-    now += run.passes.idle_ns;
-    board.flow(now, run.load.idle.0)?;
-    board.hand_on(now)?;
+    let end_ns = now + run.passes.idle_ns;
+    truth.idle_after_w = board.idle(&mut planner, now, end_ns)?;
+    board.hand_on(end_ns)?;
     truth.finish();
-    Ok((passes, truth, now))
-}
-
-/// Stamps the layers of a cycle as a profiler would.
-#[must_use]
-pub fn stamp_layers(cycle: &super::Cycle, stamp: LayerStamp, random: &mut Random) -> Vec<LayerRun> {
-    // The callbacks come one after the other once the inference is done, 1 to 3 µs each.
-    let mut callback_ns = cycle.end_ns;
-    (0..cycle.layers.len())
-        .map(|index| {
-            callback_ns += 1_000 + (random.uniform() * 2_000.0) as u64;
-            let stamp_ns = match stamp {
-                LayerStamp::Callback => callback_ns,
-                LayerStamp::LayerEnd => cycle.layers[index].1,
-                LayerStamp::PassAverage => cycle.end_ns,
-            };
-            LayerRun { ms: cycle.layer_ms(index) as f32, stamp_ns }
-        })
-        .collect()
-}
-
-impl PassPlan {
-    /// Counts without the samples, which depend on how long it takes.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let profiled = if self.with_power { 0 } else { u64::from(self.profiled) };
-        Counts {
-            samples: 0,
-            power_inferences: u64::from(self.runs),
-            profiled_inferences: profiled,
-            layer_cycles: if self.with_power { u64::from(self.runs) } else { profiled },
-        }
-    }
+    Ok((passes, truth, end_ns))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::LoadLayer;
+    use shared::run_folder::{Counts, LayerStamp};
     use shared::units::{Millis, Watts};
     use std::convert::Infallible;
 

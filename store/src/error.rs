@@ -18,6 +18,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no store where one should be: an unmounted disk, another bucket, a mistyped path.
+    #[error("{store}: there is no store: {reason}")]
+    Absent {
+        /// The store, by its path or its URL without secrets.
+        store: String,
+        /// What was found in its place.
+        reason: String,
+    },
+    /// A store that has lost entries that were there: an older copy, or another store in its place.
+    #[error("{store}: the store has gone back: {reason}")]
+    Lost {
+        /// The store, by its URL without secrets.
+        store: String,
+        /// What is no longer there.
+        reason: String,
+    },
     /// The store did not do what it was asked to.
     #[error("{store}: cannot {doing} `{key}`: {source}")]
     Backend {
@@ -83,16 +99,22 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Key(_) | Error::Url { .. } | Error::ReadOnly { .. } => Kind::Usage,
-            Error::Backend { .. } => Kind::Io,
-            Error::Damaged { .. } | Error::Missing { .. } | Error::TooLarge { .. } | Error::Content { .. } => {
-                Kind::Data
-            }
+            Error::Backend { .. } | Error::Absent { .. } => Kind::Io,
+            Error::Lost { .. }
+            | Error::Damaged { .. }
+            | Error::Missing { .. }
+            | Error::TooLarge { .. }
+            | Error::Content { .. } => Kind::Data,
         };
         let help = match &error {
             Error::Backend { source, .. } if denied(source) => {
                 "check the credentials in the environment or the profile"
             }
             Error::Backend { .. } => "check that the store can be reached and run the same command again",
+            Error::Absent { .. } => {
+                "mount the disk or correct the path or URL; a new store is made by `data init` or `models register` only"
+            }
+            Error::Lost { .. } => "mount or restore the store that this folder was last in step with",
             Error::Damaged { .. } | Error::Missing { .. } => {
                 "run `verify` to see everything that is damaged, and restore it from another copy"
             }

@@ -4,19 +4,21 @@ use crate::traffic::Counters;
 use crate::{Digest, Error, Key, Traffic};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use std::{fmt, fs, io};
 
 /// A store of objects. Cloning it is cheap and gives the same store.
 #[derive(Clone)]
 pub struct Store {
-    backend: Arc<dyn ObjectStore>,
+    /// Not there yet for a folder that was not there when the store was opened.
+    backend: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     /// Objects of this store begin with it, where the URL names a folder of a bucket.
     prefix: Option<Key>,
     /// The URL without user, password and query.
@@ -27,6 +29,8 @@ pub struct Store {
     folder: Option<Arc<Path>>,
     /// Whether that folder's backend is the plain one, so that a file put there by other means is the same.
     plain: bool,
+    /// Whether it was seen that a store is there.
+    known: Arc<AtomicBool>,
     counters: Arc<Counters>,
 }
 
@@ -51,29 +55,75 @@ impl Store {
     /// A store over a backend. `name` is what messages call it: its URL without secrets.
     #[must_use]
     pub fn over(backend: Arc<dyn ObjectStore>, prefix: Option<Key>, name: &str) -> Self {
+        Self { backend: Arc::new(OnceLock::from(backend)), ..Self::named(prefix, name) }
+    }
+
+    /// A store without a backend.
+    fn named(prefix: Option<Key>, name: &str) -> Self {
         Self {
-            backend,
+            backend: Arc::default(),
             prefix,
             name: name.into(),
             read_only: false,
             folder: None,
             plain: false,
+            known: Arc::default(),
             counters: Arc::default(),
         }
+    }
+
+    /// The store in a folder of this machine, whether it is there or not.
+    pub(crate) fn at(folder: PathBuf, name: &str) -> Self {
+        Self { folder: Some(folder.into()), plain: true, ..Self::named(None, name) }
+    }
+
+    /// The backend. A local store is looked for on each call, so that nothing is read from or written to the place of one that
+    /// has gone away.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] for a local store whose folder is not there.
+    fn backend(&self) -> Result<Arc<dyn ObjectStore>, Error> {
+        if let Some(folder) = &self.folder {
+            match fs::metadata(folder) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => return Err(self.absent("a file lies in its place".into())),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(self.absent("no such folder".into())),
+                Err(e) => return Err(self.absent(format!("its folder cannot be looked at: {e}"))),
+            }
+        }
+        if let Some(backend) = self.backend.get() {
+            return Ok(Arc::clone(backend));
+        }
+        let folder = self.folder.as_deref().ok_or_else(|| self.absent("it has no backend".into()))?;
+        let local = LocalFileSystem::new_with_prefix(folder).map_err(|e| self.absent(e.to_string()))?;
+        Ok(Arc::clone(self.backend.get_or_init(|| Arc::new(local.with_fsync(true)))))
     }
 
     /// The same store with its backend wrapped: by what injects faults, for instance.
     #[must_use]
     pub fn with_backend(&self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { backend: wrap(Arc::clone(&self.backend)), plain: false, counters: Arc::default(), ..self.clone() }
+        let backend = match self.backend() {
+            Ok(backend) => Arc::new(OnceLock::from(wrap(backend))),
+            Err(_) => Arc::clone(&self.backend),
+        };
+        Self { backend, plain: false, counters: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn read_only(self) -> Self {
         Self { read_only: true, ..self }
     }
 
-    pub(crate) fn in_folder(self, folder: PathBuf) -> Self {
-        Self { folder: Some(folder.into()), plain: true, ..self }
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Whether it was seen that a store is there.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn know(&self) {
+        self.known.store(true, Ordering::Relaxed);
     }
 
     /// What this value and its clones have asked of the store so far.
@@ -95,7 +145,10 @@ impl Store {
     /// A store that lives as long as this value and its clones.
     #[must_use]
     pub fn memory() -> Self {
-        Self::over(Arc::new(object_store::memory::InMemory::new()), None, "memory:")
+        let store = Self::over(Arc::new(object_store::memory::InMemory::new()), None, "memory:");
+        // It is there because this value is.
+        store.know();
+        store
     }
 
     /// What messages call this store.
@@ -111,6 +164,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn absent(&self, reason: String) -> Error {
+        Error::Absent { store: self.name.to_string(), reason }
+    }
+
     fn failed(&self, doing: &'static str, key: &Key, source: object_store::Error) -> Error {
         Error::Backend { store: self.name.to_string(), doing, key: key.clone(), source: Box::new(source) }
     }
@@ -122,7 +179,7 @@ impl Store {
     pub async fn get(&self, key: &Key, limit: u64) -> Result<Option<Bytes>, Error> {
         let failed = |source| self.failed("read", key, source);
         self.counters.request();
-        let result = match self.backend.get_opts(self.full(key)?.path(), GetOptions::default()).await {
+        let result = match self.backend()?.get_opts(self.full(key)?.path(), GetOptions::default()).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             other => other.map_err(failed)?,
         };
@@ -141,7 +198,7 @@ impl Store {
     /// [`Error::Missing`], [`Error::Content`] when the object is shorter, or what the backend says.
     pub async fn get_ranges(&self, key: &Key, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
         self.counters.request();
-        let parts = match self.backend.get_ranges(self.full(key)?.path(), ranges).await {
+        let parts = match self.backend()?.get_ranges(self.full(key)?.path(), ranges).await {
             Err(object_store::Error::NotFound { .. }) => {
                 return Err(Error::Missing { store: self.name.to_string(), key: key.clone() });
             }
@@ -167,7 +224,7 @@ impl Store {
         self.writable()?;
         self.counters.request();
         self.counters.sent(content.len() as u64);
-        let written = self.backend.put(self.full(key)?.path(), PutPayload::from(content)).await;
+        let written = self.backend()?.put(self.full(key)?.path(), PutPayload::from(content)).await;
         written.map(drop).map_err(|source| self.failed("write", key, source))
     }
 
@@ -178,6 +235,7 @@ impl Store {
     /// What the backend says.
     pub async fn put_file(&self, key: &Key, file: &Path, content: Bytes) -> Result<(), Error> {
         self.writable()?;
+        self.backend()?;
         if let Some(folder) = self.folder.as_ref().filter(|_| self.plain && self.prefix.is_none()) {
             let (to, file) = (folder.join(key.to_string()), file.to_owned());
             if matches!(tokio::task::spawn_blocking(move || link(&file, &to)).await, Ok(Ok(()))) {
@@ -201,7 +259,7 @@ impl Store {
         self.counters.request();
         self.counters.sent(content.len() as u64);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.backend.put_opts(self.full(key)?.path(), PutPayload::from(content), options).await {
+        match self.backend()?.put_opts(self.full(key)?.path(), PutPayload::from(content), options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
             Err(source) => Err(self.failed("create", key, source)),
@@ -214,7 +272,7 @@ impl Store {
     /// What the backend says.
     pub async fn exists(&self, key: &Key) -> Result<bool, Error> {
         self.counters.request();
-        match self.backend.head(self.full(key)?.path()).await {
+        match self.backend()?.head(self.full(key)?.path()).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(source) => Err(self.failed("look for", key, source)),
@@ -234,12 +292,12 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn list_all(&self, folder: &Key, after: Option<&Key>) -> Result<Vec<Listed>, Error> {
-        let prefix = self.full(folder)?;
+        let (prefix, backend) = (self.full(folder)?, self.backend()?);
         let listing = match after {
-            Some(after) => self.backend.list_with_offset(Some(prefix.path()), self.full(after)?.path()),
-            None => self.backend.list(Some(prefix.path())),
+            Some(after) => backend.list_with_offset(Some(prefix.path()), self.full(after)?.path()),
+            None => backend.list(Some(prefix.path())),
         };
-        let skipped = self.prefix.as_ref().map_or(0, |prefix| prefix.path().parts().count());
+        let skipped = self.skipped();
         let mut listed: Vec<Listed> = listing
             .map_ok(|object| Listed {
                 key: Key::from_path(object.location.parts().skip(skipped).collect()),
@@ -255,6 +313,29 @@ impl Store {
         Ok(listed)
     }
 
+    /// Segments of a backend's path that stand before a key.
+    fn skipped(&self) -> usize {
+        self.prefix.as_ref().map_or(0, |prefix| prefix.path().parts().count())
+    }
+
+    /// Whether an object below `folder` is such a one; only the first page of a listing is looked at.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub(crate) async fn any(&self, folder: &Key, such: impl Fn(&Key) -> bool) -> Result<bool, Error> {
+        const LOOKED_AT: usize = 1000;
+        self.counters.request();
+        let (prefix, backend, skipped) = (self.full(folder)?, self.backend()?, self.skipped());
+        let mut listing = backend.list(Some(prefix.path())).take(LOOKED_AT);
+        while let Some(object) = listing.next().await {
+            let object = object.map_err(|source| self.failed("list", folder, source))?;
+            if such(&Key::from_path(object.location.parts().skip(skipped).collect())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes an object; one that is not there is no error.
     ///
     /// # Errors
@@ -262,7 +343,7 @@ impl Store {
     pub async fn delete(&self, key: &Key) -> Result<(), Error> {
         self.writable()?;
         self.counters.request();
-        match self.backend.delete(self.full(key)?.path()).await {
+        match self.backend()?.delete(self.full(key)?.path()).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.failed("remove", key, source)),
         }
@@ -350,6 +431,12 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
     use std::time::Duration;
 
+    async fn made(folder: &Path) -> Store {
+        let store = Store::open(&folder.display().to_string()).expect("a path");
+        store.make().await.expect("made");
+        store
+    }
+
     #[tokio::test]
     async fn a_folder_takes_the_file_itself_and_counts_its_age_from_then() {
         let folder = tempfile::tempdir().expect("temporary folder");
@@ -357,7 +444,7 @@ mod tests {
         fs::write(&file, b"content").expect("written");
         let long_ago = SystemTime::now() - Duration::from_secs(1_000_000);
         fs::File::options().write(true).open(&file).and_then(|file| file.set_modified(long_ago)).expect("aged");
-        let store = Store::folder(&place).expect("opened");
+        let store = made(&place).await;
         let key = Key::new("packs/ab/abcd").expect("a key");
         store.put(&key, Bytes::from_static(b"torn")).await.expect("written");
         for _ in 0..2 {
@@ -394,7 +481,7 @@ mod tests {
         store.put_file(&key, nowhere, Bytes::from_static(b"content")).await.expect("written");
         assert_eq!(store.get(&key, 100).await.expect("read").as_deref(), Some(&b"content"[..]));
         let folder = tempfile::tempdir().expect("temporary folder");
-        let store = Store::folder(folder.path()).expect("opened");
+        let store = made(folder.path()).await;
         store.put_file(&key, nowhere, Bytes::from_static(b"content")).await.expect("written");
         assert_eq!(store.get(&key, 100).await.expect("read").as_deref(), Some(&b"content"[..]));
     }

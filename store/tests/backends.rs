@@ -40,7 +40,7 @@ async fn memory_conforms_with_faults() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_conforms() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::folder(folder.path()).unwrap();
+    let store = Store::open(&folder.path().join("store").display().to_string()).unwrap();
     run(&store, &store.clone()).await;
 }
 

@@ -63,6 +63,7 @@ async fn killed() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().join("store").display().to_string();
     let store = Store::open(&url).unwrap();
+    store.make().await.unwrap();
     fs::create_dir_all(folder.path().join("client")).unwrap();
     drop(WorkingCopy::init(&folder.path().join("client"), &url, store.clone(), "", "main").unwrap());
     let observer = folder.path().join("observer");

@@ -181,7 +181,7 @@ fn csv(all: &[&Quality]) -> Result<String, Failure> {
             layer.name.clone(),
             layer.layer_type.clone(),
             layer.runs.to_string(),
-            layer.runtime.0.to_string(),
+            number(layer.runtime.map(|t| t.0)),
             watts(layer.power),
             watts(layer.power_low),
             watts(layer.power_high),

@@ -4,9 +4,9 @@ use super::progress;
 use clap::{Args, ValueEnum};
 use dataset::{self, Options, PowerKind, totals};
 use shared::failure::Failure;
-use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::path::PathBuf;
+use tables::TableFormat;
 
 /// Make training tables from what `align` wrote.
 #[derive(Debug, Args)]
@@ -27,6 +27,9 @@ pub(super) struct Dataset {
     /// place of its window.
     #[arg(long)]
     reference_compatible: bool,
+    /// Format of the training tables and of `networks`; `fit` reads both.
+    #[arg(long, value_enum, default_value_t)]
+    format: TableFormatName,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -38,6 +41,15 @@ enum PowerName {
     Total,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum TableFormatName {
+    /// Text with a header.
+    #[default]
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
 impl Dataset {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let folders = dataset::networks(&self.preprocessed_data_dir)?;
@@ -45,6 +57,10 @@ impl Dataset {
             per_layer_measurements: self.per_layer_measurements,
             power: if self.power == PowerName::Net { PowerKind::Net } else { PowerKind::Total },
             reference_compatible: self.reference_compatible,
+            format: match self.format {
+                TableFormatName::Csv => TableFormat::Csv,
+                TableFormatName::Parquet => TableFormat::Parquet,
+            },
         };
         let bar = progress::bar(printer, folders.len() as u64, "networks");
         let (mut totals, mut failures, mut rows) = (Vec::new(), Vec::new(), 0);
@@ -62,7 +78,7 @@ impl Dataset {
         }
         bar.finish_and_clear();
         if !totals.is_empty() {
-            write_atomic(&self.result_dir.join("networks.csv"), totals::render(&totals).as_bytes())?;
+            totals::write(&self.result_dir, &totals, options.format)?;
         }
         for failure in &failures {
             printer.fail(failure);

@@ -14,11 +14,11 @@ use learn::predict::Models;
 use learn::training::{self, TrainingData};
 use report::{EngineView, Report, StudyView, TrialView, work_of};
 use shared::engine;
-use shared::failure::{Failure, Kind as FailureKind};
+use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::path::PathBuf;
-use tune::studies::{Location, Studies, StudyError, TrialState};
+use tune::studies::{StudyError, TrialState};
 
 /// Write an HTML report about models: accuracy, errors, feature importance, and what the data cannot show.
 #[derive(Debug, Args)]
@@ -153,17 +153,9 @@ impl ReportCommand {
     }
 
     fn study(&self, name: &str, printer: &Printer) -> Result<StudyView, Failure> {
-        let location = self.studies.location(printer)?;
-        if let Location::File(path) = &location
-            && !path.is_file()
-        {
-            return Err(Failure::new(FailureKind::Io, "no such database of studies")
-                .at(path)
-                .help("name the one that `tune` wrote, by --shared-db"));
-        }
         let runtime = super::runtime::build()?;
+        let (studies, location) = self.studies.read(&runtime, printer)?;
         let read = runtime.block_on(async {
-            let studies = Studies::open(&location).await?;
             let read = (studies.study(name).await?, studies.trials(name).await?);
             studies.close().await;
             Ok::<_, StudyError>(read)

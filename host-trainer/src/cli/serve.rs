@@ -62,7 +62,7 @@ pub(super) struct Serve {
     /// Seconds between checks for new models.
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
     poll: f64,
-    /// Log filter for stderr: `error`, `warn`, `info`, `debug` (every request), or a filter such as `info,host_trainer=debug`.
+    /// Log filter for stderr: `error`, `warn`, `info`, `debug` (every request), or a filter such as `info,serve=debug`.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "HOST_TRAINER_LOG")]
     log: String,
     /// Log format.

@@ -50,13 +50,14 @@ impl StudiesCommand {
         let runtime = super::runtime::build()?;
         match self.action {
             Action::List { place, format } => {
-                let (studies, location) = place.open(&runtime, printer)?;
+                let (studies, location) = place.read(&runtime, printer)?;
                 let listed = runtime.block_on(async {
                     let mut listed = Vec::new();
                     for study in studies.list().await? {
                         let progress = studies.progress(&study.name).await?;
                         listed.push((study, progress));
                     }
+                    studies.close().await;
                     Ok(listed)
                 });
                 let listed = listed.map_err(|e| failure(&location, e))?;
@@ -84,14 +85,23 @@ impl StudiesCommand {
                 )
             }
             Action::Show { name, place, format } => {
-                let (studies, location) = place.open(&runtime, printer)?;
-                let shown = runtime.block_on(async { Ok((studies.study(&name).await?, studies.trials(&name).await?)) });
+                let (studies, location) = place.read(&runtime, printer)?;
+                let shown = runtime.block_on(async {
+                    let shown = (studies.study(&name).await?, studies.trials(&name).await?);
+                    studies.close().await;
+                    Ok(shown)
+                });
                 let (study, trials) = shown.map_err(|e| failure(&location, e))?;
                 print(&study, &trials, best_of(&trials), format, printer)
             }
             Action::Delete { name, place } => {
                 let (studies, location) = place.open(&runtime, printer)?;
-                runtime.block_on(studies.delete(&name)).map_err(|e| failure(&location, e))?;
+                let deleted = runtime.block_on(async {
+                    let deleted = studies.delete(&name).await;
+                    studies.close().await;
+                    deleted
+                });
+                deleted.map_err(|e| failure(&location, e))?;
                 printer.say(format!("study {name} is deleted"));
                 Ok(())
             }

@@ -80,8 +80,19 @@ fn engine(folder: &Path) -> PathBuf {
 #[test]
 fn what_people_type_from_register_to_rollback() {
     let desk = Desk::new();
-    desk.refused(&["models", "list"], 2, "there is no store");
+    for looking in [
+        &["models", "list"][..],
+        &["models", "history"],
+        &["models", "verify"],
+        &["models", "show", "board/dense/runtime"],
+    ] {
+        desk.refused(looking, 5, "there is no store: no such folder");
+    }
     assert!(!desk.store().exists(), "looking makes nothing");
+    std::fs::create_dir(desk.store()).expect("a folder");
+    desk.refused(&["models", "list"], 5, "its folder is empty");
+    assert_eq!(std::fs::read_dir(desk.store()).expect("a folder").count(), 0);
+    std::fs::remove_dir(desk.store()).expect("removed");
     let first = desk.register(Part { scale: 1.0, mape: Some(5.0), ..Part::default() });
     let worse = desk.register(Part { scale: 2.0, mape: Some(8.0), ..Part::default() });
     let better = desk.register(Part { scale: 3.0, mape: Some(2.0), ..Part::default() });

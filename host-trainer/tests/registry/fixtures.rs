@@ -15,9 +15,11 @@ use store::{Digest, Key, Ledger, Store};
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
 /// Memory and a folder, with nothing in them.
-pub(crate) fn local_stores() -> Vec<Store> {
+pub(crate) async fn local_stores() -> Vec<Store> {
     let folder = tempfile::tempdir().expect("folder").keep();
-    vec![Store::memory(), Store::folder(&folder).expect("a folder")]
+    let local = Store::open(&folder.to_string_lossy()).expect("a path");
+    local.make().await.expect("made");
+    vec![Store::memory(), local]
 }
 
 /// A folder of its own in the bucket that the environment names.

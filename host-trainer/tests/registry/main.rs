@@ -37,7 +37,7 @@ fn forced(reason: &str) -> Request {
 
 #[tokio::test]
 async fn a_models_life_is_the_same_on_every_store() {
-    for store in fixtures::local_stores() {
+    for store in fixtures::local_stores().await {
         live_a_whole_life(store).await;
     }
 }
@@ -135,7 +135,7 @@ async fn figures_of_other_data_do_not_compare_and_given_data_judge_both() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_promoters_of_one_alias_leave_a_linear_trail_and_readers_see_whole_models() {
-    for store in fixtures::local_stores() {
+    for store in fixtures::local_stores().await {
         race_sixteen_promoters(store).await;
     }
 }
@@ -247,7 +247,7 @@ async fn what_may_not_be_deployed_is_neither_registered_nor_promoted() {
 async fn a_flipped_bit_is_named() {
     let folder = tempfile::tempdir().expect("folder");
     let url = folder.path().to_str().expect("a path");
-    let registry = Registry::create(url).expect("opened");
+    let registry = Registry::open(url).expect("opened");
     let forge = Forge::new();
     let version =
         registry.register(&forge.model(Part::default()), None, &who("tester")).await.expect("registered")[0].clone();
@@ -285,7 +285,7 @@ async fn a_store_out_of_reach_is_no_failure_for_one_who_has_seen_it() {
     let folder = tempfile::tempdir().expect("folder");
     let (place, cache) = (folder.path().join("store"), Cache::at(&folder.path().join("cache")));
     let url = place.to_str().expect("a path");
-    let registry = Registry::create(url).expect("opened");
+    let registry = Registry::open(url).expect("opened");
     let forge = Forge::new();
     let version =
         registry.register(&forge.model(Part::default()), None, &who("tester")).await.expect("registered")[0].clone();

@@ -8,6 +8,7 @@ mod fixtures;
 mod hostile;
 mod predictions;
 mod promotions;
+mod schema;
 mod server;
 mod studies;
 mod tls;

@@ -59,7 +59,7 @@ fn is(value: f64, expected: f64) -> bool {
 #[test]
 fn a_promotion_by_anybody_answers_within_seconds_and_is_told() {
     let folder = tempfile::tempdir().expect("folder");
-    let registry = Registry::create(&folder.path().to_string_lossy()).expect("a store");
+    let registry = Registry::open(&folder.path().to_string_lossy()).expect("a store");
     let versions = registered(&registry, &[1.0, 2.0, 3.0]);
     let server = Server::of_store(folder.path());
     // Nothing is deployed yet: alive, not ready.
@@ -110,7 +110,7 @@ fn a_promotion_by_anybody_answers_within_seconds_and_is_told() {
 #[test]
 fn a_bad_model_never_replaces_a_good_one() {
     let folder = tempfile::tempdir().expect("folder");
-    let store = Store::folder(folder.path()).expect("a store");
+    let store = Store::open(&folder.path().to_string_lossy()).expect("a store");
     let registry = Registry::over(store.clone());
     let versions = registered(&registry, &[1.0, 2.0]);
     block(registry.promote(&versions[0], &forced("a test"))).expect("promoted");
@@ -162,7 +162,7 @@ fn a_folder_is_followed_too_and_a_damaged_one_is_not() {
 #[test]
 fn promotions_under_load_fail_no_request() {
     let folder = tempfile::tempdir().expect("folder");
-    let registry = Registry::create(&folder.path().to_string_lossy()).expect("a store");
+    let registry = Registry::open(&folder.path().to_string_lossy()).expect("a store");
     let versions = registered(&registry, &[1.0, 2.0, 3.0]);
     block(registry.promote(&versions[0], &forced("a test"))).expect("promoted");
     let server = Server::of_store(folder.path());
@@ -205,7 +205,7 @@ fn promotions_under_load_fail_no_request() {
 #[test]
 fn killed_during_a_promotion_it_starts_again_with_a_whole_model() {
     let folder = tempfile::tempdir().expect("folder");
-    let registry = Registry::create(&folder.path().to_string_lossy()).expect("a store");
+    let registry = Registry::open(&folder.path().to_string_lossy()).expect("a store");
     let versions = registered(&registry, &[1.0, 2.0]);
     block(registry.promote(&versions[0], &forced("a test"))).expect("promoted");
     let alias: Alias = ALIAS.parse().expect("a name");

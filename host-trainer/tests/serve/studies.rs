@@ -25,7 +25,7 @@ fn training_data(folder: &Path) -> PathBuf {
 }
 
 /// A server with data, which keeps its studies in the folder.
-fn server(folder: &Path) -> Server {
+pub(crate) fn server(folder: &Path) -> Server {
     let (data, state, studies) = (training_data(folder), folder.join("state"), folder.join("studies.sqlite"));
     let text = |path: &Path| path.to_string_lossy().into_owned();
     Server::start(&["--data", &text(&data), "--state", &text(&state), "--shared-db", &text(&studies)])
@@ -43,7 +43,7 @@ fn begun(server: &Server, order: &Value) -> String {
 }
 
 /// What the list says of a study: its state, and the trials that are done.
-fn stands(server: &Server, name: &str) -> (String, u64) {
+pub(crate) fn stands(server: &Server, name: &str) -> (String, u64) {
     let list = server.json("/v1/studies");
     let study = list["studies"].as_array().expect("studies").iter().find(|study| study["name"] == name);
     let study = study.unwrap_or_else(|| panic!("no {name} in {list}"));

@@ -52,18 +52,41 @@ fn jetpack_of(l4t: &str) -> Option<&'static str> {
     }
 }
 
-/// `/var/lib/nvpmodel/status` holds `pmode:0002`; the names are in `/etc/nvpmodel.conf` as `< POWER_MODEL ID=2 NAME=15W >`.
+/// Where the power mode stands, and where its names do.
+pub(super) const POWER_MODE_FILE: &str = "/var/lib/nvpmodel/status";
+const POWER_MODES_FILE: &str = "/etc/nvpmodel.conf";
+
+/// The status file holds `pmode:0002`, on some releases with `fmode:quiet` behind it or on a second line; the names are in
+/// `nvpmodel.conf` as `< POWER_MODEL ID=2 NAME=15W >`.
 fn power_mode(root: &Root) -> (Option<u32>, Option<String>) {
-    let mode = root.text("/var/lib/nvpmodel/status").and_then(|text| text.split_once(':')?.1.trim().parse().ok());
+    let mode = root.text(POWER_MODE_FILE).and_then(|text| mode_of(&text));
     let name = mode.and_then(|mode: u32| {
-        root.text("/etc/nvpmodel.conf")?.lines().find_map(|line| {
+        root.text(POWER_MODES_FILE)?.lines().find_map(|line| {
             let rest = line.split_once("POWER_MODEL")?.1;
             let field = |key: &str| rest.split_whitespace().find_map(|word| word.strip_prefix(key));
-            let id: u32 = field("ID=")?.parse().ok()?;
+            let id: u32 = field("ID=")?.trim_end_matches('>').parse().ok()?;
             (id == mode).then(|| field("NAME=").map(|name| name.trim_end_matches('>').to_owned()))?
         })
     });
     (mode, name)
+}
+
+/// The number behind `pmode:`, wherever it stands.
+fn mode_of(status: &str) -> Option<u32> {
+    let lower = status.to_ascii_lowercase();
+    let rest = lower
+        .match_indices("pmode")
+        .map(|(at, key)| lower[at + key.len()..].trim_start())
+        .find_map(|rest| rest.strip_prefix([':', '=']).map(str::trim_start))?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Whether the device tree says that this is a Jetson; `None` without a device tree.
+pub(super) fn is_jetson(root: &Root) -> Option<bool> {
+    let compatible = root.text("/proc/device-tree/compatible");
+    let model = root.text("/proc/device-tree/model");
+    let tegra = |text: &String| text.contains("nvidia,tegra") || text.contains("Jetson");
+    (compatible.is_some() || model.is_some()).then(|| compatible.iter().chain(&model).any(tegra))
 }
 
 /// The GPU's devfreq folder: `17000000.gpu`, `17000000.ga10b`, `gpu-gpc-0`, …
@@ -74,17 +97,33 @@ pub(super) fn gpu_devfreq(root: &Root) -> Option<std::path::PathBuf> {
     })
 }
 
-/// Locked clocks have their minimum at their maximum, GPU and CPUs alike.
+/// Whether a clock is locked: its minimum stands at its maximum. `None` where one of them cannot be read.
+fn is_locked(folder: &std::path::Path, low: &str, high: &str) -> Option<bool> {
+    let read = |name: &str| crate::power::read_text(&folder.join(name)).and_then(|t| t.parse::<u64>().ok());
+    Some(read(low)? == read(high)?)
+}
+
+/// Whether the GPU's and the CPUs' clocks are locked; `None` where it cannot be read.
+pub(super) fn locks(root: &Root) -> (Option<bool>, Option<bool>) {
+    let gpu = gpu_devfreq(root).and_then(|folder| is_locked(&folder, "min_freq", "max_freq"));
+    let numbered = |name: &str| name.strip_prefix("cpu").is_some_and(|n| n.parse::<u32>().is_ok());
+    let cpus = root
+        .entries("/sys/devices/system/cpu")
+        .into_iter()
+        .filter(|folder| folder.file_name().is_some_and(|name| numbered(&name.to_string_lossy())));
+    // A processor that is switched off has no frequencies.
+    let cpus: Vec<bool> =
+        cpus.filter_map(|folder| is_locked(&folder.join("cpufreq"), "scaling_min_freq", "scaling_max_freq")).collect();
+    (gpu, (!cpus.is_empty()).then(|| cpus.into_iter().all(|locked| locked)))
+}
+
+/// Locked clocks have their minimum at their maximum, GPU and CPUs alike. One that is not locked decides; one that cannot
+/// be read leaves it open.
 fn clocks_locked(root: &Root) -> Option<bool> {
-    let equal = |folder: std::path::PathBuf, low: &str, high: &str| {
-        let read = |name: &str| crate::power::read_text(&folder.join(name)).and_then(|t| t.parse::<u64>().ok());
-        Some(read(low)? == read(high)?)
-    };
-    let gpu = gpu_devfreq(root).and_then(|folder| equal(folder, "min_freq", "max_freq"));
-    let cpu = equal(root.path("/sys/devices/system/cpu/cpu0/cpufreq"), "scaling_min_freq", "scaling_max_freq");
-    match (gpu, cpu) {
-        (None, None) => None,
-        (gpu, cpu) => Some(gpu.unwrap_or(true) && cpu.unwrap_or(true)),
+    match locks(root) {
+        (Some(true), Some(true)) => Some(true),
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        _ => None,
     }
 }
 
@@ -123,6 +162,22 @@ mod tests {
         assert_eq!(jetpack_of("36.4.3"), Some("6.2"));
         assert_eq!(jetpack_of("32.7.1"), Some("4"));
         assert_eq!(jetpack_of("99.1"), None);
+    }
+
+    #[test]
+    fn the_power_mode_is_found_wherever_it_stands() {
+        for (text, mode) in [
+            ("pmode:0002", Some(2)),
+            ("pmode:0000 fmode:quiet", Some(0)),
+            ("pmode:0002\nfmode:cool", Some(2)),
+            ("fmode:quiet\nPMODE: 0001", Some(1)),
+            ("pmode=8", Some(8)),
+            ("pmode:", None),
+            ("fmode:quiet", None),
+            ("", None),
+        ] {
+            assert_eq!(mode_of(text), mode, "{text}");
+        }
     }
 
     #[test]

@@ -31,12 +31,13 @@ pub fn read_state(root: &Root, t_ns: u64) -> BoardState {
     if let Some(hz) = read_number(&root.path("/sys/kernel/debug/bpmp/debug/clk/emc/rate")) {
         state.clocks_mhz.push(("emc".into(), hz as f64 / 1e6));
     }
-    state.throttle_events = throttle_events(root);
+    state.throttle_events = throttle_events(root).unwrap_or_default();
     state
 }
 
-/// Counters of over-current throttling, as Orin's `soctherm-oc-event` hwmon shows them.
-pub(super) fn throttle_events(root: &Root) -> Vec<(String, u64)> {
+/// Counters of over-current throttling, as Orin's `soctherm-oc-event` hwmon shows them. `None` where there is none that can
+/// be read: then nothing is known.
+pub(super) fn throttle_events(root: &Root) -> Option<Vec<(String, u64)>> {
     let mut events = Vec::new();
     for folder in root.entries("/sys/class/hwmon") {
         if read_text(&folder.join("name")).is_none_or(|name| name != "soctherm_oc") {
@@ -49,5 +50,5 @@ pub(super) fn throttle_events(root: &Root) -> Vec<(String, u64)> {
             }
         }
     }
-    events
+    (!events.is_empty()).then_some(events)
 }

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::profile::{ModelChoice, ProfileArgs};
 use super::progress::display;
 use super::runner_args::{RunnerKind, simulates_power};
+use super::source_args::SensorSetting;
 use super::values;
 use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
 use crate::session::{ExperimentPlan, ModelPlan, Stop, measure_idle, steps};
@@ -52,7 +53,11 @@ impl ExperimentArgs {
             template.source_mut().source = source.parse().map_err(usage)?;
         }
         if let Some(rate) = &plan.rate {
-            template.source_mut().rate = values::rate(rate).map_err(usage)?;
+            template.source_mut().rate = Some(values::rate(rate).map_err(usage)?);
+        }
+        if let Some(sensor) = &plan.sensor {
+            template.source_mut().sensor = SensorSetting::from_str(sensor, true)
+                .map_err(|_| usage(format!("`{sensor}` is no setting of a sensor")))?;
         }
         if let Some(runner) = &plan.runner {
             template.runner_mut().runner =

@@ -31,7 +31,7 @@ pub(super) struct IdleArgs {
 impl IdleArgs {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
         let stop = context.stop_on_signals()?;
-        let _averaging = self.source.set_averaging(context)?;
+        let _restores = self.source.set_sensor(context)?;
         let source: Box<dyn PowerSource> = match self.source.source {
             SourceSpec::Simulated => {
                 let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, self.seed);
@@ -42,6 +42,7 @@ impl IdleArgs {
         let progress = display(&context.printer, "idle", 0, self.duration);
         let sampling = self.source.sampling();
         let outcome = measure_idle(&self.result_dir, self.duration, source, sampling, &context.root, &stop, progress)?;
+        outcome.notes.iter().for_each(|note| context.printer.warn(note));
         context.answer(&outcome.power, |power| {
             let error =
                 power.standard_error.map_or(String::new(), |e| format!(" ± {:.4}", Watts::from_microwatts(e).0));

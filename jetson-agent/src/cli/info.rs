@@ -51,6 +51,9 @@ fn human(info: &RunInfo) -> String {
             100.0 * sampling.cpu_share,
             number(sampling.refresh_ms, "ms"),
         );
+        for note in &sampling.notes {
+            out += &format!("note             {note}\n");
+        }
     }
     for event in &info.events {
         out += &format!("event            {event}\n");

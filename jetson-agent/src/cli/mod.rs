@@ -1,10 +1,12 @@
 //! The command line: one file a command, each with its clap type and its run function.
 
 mod context;
+mod design;
 mod doctor;
 mod experiment;
 mod idle;
 mod info;
+mod parts;
 mod profile;
 mod progress;
 #[cfg(feature = "push")]
@@ -110,7 +112,10 @@ impl Cli {
         match self.command {
             Command::Rails(args) => args.run(&context),
             Command::Idle(args) => args.run(&context),
-            Command::Profile(args) => args.run(&context),
+            Command::Profile(args) => match args.design() {
+                Some(design) => args.run_design(&context, design),
+                None => args.run(&context),
+            },
             Command::Experiment(args) => args.run(&context),
             Command::Doctor(args) => args.run(&context),
             Command::Recover(args) => args.run(&context),

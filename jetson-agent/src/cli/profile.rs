@@ -8,11 +8,24 @@ use super::values::shape;
 use crate::power::PowerSource;
 use crate::runner::{EngineRunner, Job};
 use crate::session::{ProfilePlan, Stop, profile, profile_virtually};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use shared::failure::Failure;
 use shared::run_folder::{Manifest, RunFolder};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What differs between the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DesignChoice {
+    /// The pause between two inferences: it shows the power outside layers.
+    Pauses,
+    /// Pauses, and each layer over and over: it shows the power of single layers. Needs --onnx, or the simulated runner.
+    Loops,
+    /// How many of the first layers run: differences show the power of stretches of layers. Needs --onnx, or the simulated runner.
+    Prefixes,
+    /// Loops behind a sensor that settles slowly, where the runner can, else pauses.
+    Auto,
+}
 
 /// Measure one model.
 #[derive(Debug, Clone, Args)]
@@ -31,7 +44,7 @@ pub(super) struct ProfileArgs {
     name: Option<String>,
     /// Where the run folder goes.
     #[arg(long, default_value = "raw_data")]
-    result_dir: PathBuf,
+    pub(super) result_dir: PathBuf,
     /// Cycles in which power is measured.
     #[arg(long, default_value_t = 30_000)]
     runs: u32,
@@ -50,9 +63,18 @@ pub(super) struct ProfileArgs {
     /// Number format to build for: fp32, fp16, int8 or best.
     #[arg(long, default_value = "fp16", value_parser = ["fp32", "fp16", "int8", "best"])]
     precision: String,
+    /// How long the host waits between two inferences on top of its own gap. trtexec takes whole milliseconds.
+    #[arg(long, default_value = "0ms", value_parser = super::values::duration)]
+    pub(super) pause: Duration,
+    /// Measure further runs that differ in one thing, into folders below the run's. The same command goes on where it was cut off.
+    #[arg(long, value_enum)]
+    design: Option<DesignChoice>,
+    /// How long the further runs of --design may take together, idle time left out.
+    #[arg(long, default_value = "3m", value_parser = super::values::duration, requires = "design")]
+    pub(super) design_time: Duration,
     /// Idle time recorded before the first and after the last cycle.
     #[arg(long, default_value = "3s", value_parser = super::values::duration)]
-    idle: Duration,
+    pub(super) idle: Duration,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -100,7 +122,47 @@ impl ProfileArgs {
         &mut self.runner
     }
 
-    fn model_name(&self) -> Result<String, Failure> {
+    pub(super) fn runner(&self) -> &RunnerArgs {
+        &self.runner
+    }
+
+    /// Where a further run goes and how many cycles it has.
+    pub(super) fn set_run(&mut self, name: String, result_dir: PathBuf, runs: u32, profiled: u32) {
+        (self.name, self.result_dir, self.runs) = (Some(name), result_dir, runs);
+        self.profiled = self.profiled.min(profiled);
+    }
+
+    /// Runs a part of the model, whose inputs have shapes of their own.
+    pub(super) fn set_model(&mut self, onnx: PathBuf) {
+        (self.onnx, self.engine, self.shapes, self.batch) = (Some(onnx), None, Vec::new(), None);
+    }
+
+    /// Runs a built engine instead of what it was built from.
+    pub(super) fn set_engine(&mut self, engine: PathBuf) {
+        (self.engine, self.onnx) = (Some(engine), None);
+    }
+
+    /// The experiment asked for.
+    pub(super) fn design(&self) -> Option<DesignChoice> {
+        self.design
+    }
+
+    /// The model that engines are built from.
+    pub(super) fn onnx(&self) -> Option<&Path> {
+        self.onnx.as_deref()
+    }
+
+    /// Whether a simulated run has an engine info, which describes its layers.
+    pub(super) fn has_engine_info(&self) -> bool {
+        self.engine_info.is_some()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_in_virtual_time(&self) -> bool {
+        self.runner.runner == RunnerKind::Simulated && self.runner.simulate_fast
+    }
+
+    pub(super) fn model_name(&self) -> Result<String, Failure> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
@@ -118,6 +180,24 @@ impl ProfileArgs {
 
     /// Measures into a run folder and says what it holds.
     pub(super) fn measure(&self, context: &Context, stop: &Stop, run: &RunFolder) -> Result<(), Failure> {
+        let (manifest, failure) = self.measured(context, stop, run)?;
+        self.report(context, run, &manifest)?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Measures into a run folder and returns its manifest.
+    pub(super) fn measure_quietly(&self, context: &Context, stop: &Stop, run: &RunFolder) -> Result<Manifest, Failure> {
+        let (manifest, failure) = self.measured(context, stop, run)?;
+        failure.map_or(Ok(manifest), Err)
+    }
+
+    /// Measures into a run folder. A failure after the first sample comes with the manifest of what was measured until then.
+    fn measured(
+        &self,
+        context: &Context,
+        stop: &Stop,
+        run: &RunFolder,
+    ) -> Result<(Manifest, Option<Failure>), Failure> {
         let job = Job {
             engine: self.engine.clone(),
             onnx: self.onnx.clone(),
@@ -126,9 +206,10 @@ impl ProfileArgs {
             warmup: self.warmup,
             runs: self.runs,
             profiled: if self.runner.layers_with_power { 0 } else { self.profiled },
+            pause: self.pause,
             work: run.path().join("trtexec"),
         };
-        let rate = self.source.rate.0;
+        let rate = self.source.rate_hz();
         let simulated = match self.runner.runner {
             RunnerKind::Simulated => Some(self.runner.simulation(self.engine_info.as_ref())?),
             _ => None,
@@ -138,11 +219,11 @@ impl ProfileArgs {
                 return Err(Failure::usage("--simulate-fast simulates power too").help("leave out --source"));
             }
             let cycles = (self.warmup, self.runs, job.profiled);
-            let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle);
+            let virtual_run = self.runner.virtual_run(simulation, rate, cycles, self.idle, self.pause);
             let manifest = profile_virtually(run, &virtual_run, &job, simulation.engine_info(), &context.root)?;
-            return self.report(context, run, &manifest);
+            return Ok((manifest, None));
         }
-        let averaging = self.source.set_averaging(context)?;
+        let restores = self.source.set_sensor(context)?;
         let checks = super::doctor::checks(context, &self.result_dir, self.runner.trtexec.as_deref());
         let (mut runner, source): (Box<dyn EngineRunner>, Box<dyn PowerSource>) = match &simulated {
             Some(simulation) => {
@@ -165,9 +246,8 @@ impl ProfileArgs {
         };
         let progress = display(&context.printer, run.model(), u64::from(self.runs), Duration::ZERO);
         let outcome = profile(&plan, source, runner.as_mut(), stop, progress)?;
-        drop(averaging);
-        self.report(context, run, &outcome.manifest)?;
-        outcome.failure.map_or(Ok(()), Err)
+        drop(restores);
+        Ok((outcome.manifest, outcome.failure))
     }
 
     fn shapes_with_batch(&self) -> Vec<(String, Vec<i64>)> {
@@ -180,8 +260,14 @@ impl ProfileArgs {
         shapes
     }
 
-    fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+    pub(super) fn report(&self, context: &Context, run: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+        for rail in &manifest.power.rails {
+            for change in rail.sensor.changes() {
+                context.printer.warn(format!("the sensor of {} was changed during the run: {change}", rail.label));
+            }
+        }
         let counts = manifest.counts;
+        manifest.sampling.iter().flat_map(|sampling| &sampling.notes).for_each(|note| context.printer.warn(note));
         context.printer.say(format!(
             "{}: {:?}, {} samples, {} inferences for power, {} profiled",
             run.path().display(),

@@ -59,7 +59,11 @@ impl PushArgs {
                 .help("give the folder that holds the run folders"));
         }
         let board = probe(&context.root).model;
-        let mut copy = self.open(board.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::new(Kind::Io, format!("no threads: {e}")).caused_by(e))?;
+        let mut copy = self.open(board.as_deref(), &runtime)?;
         let mut running = Vec::new();
         find_running(&self.folder, "", &mut running, DEPTH);
         for run in &running {
@@ -74,10 +78,6 @@ impl PushArgs {
             keep_missing: true,
             skip: running.clone(),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::new(Kind::Io, format!("no threads: {e}")).caused_by(e))?;
         runtime.block_on(async {
             copy.fetch().await?;
             if copy.state().head().is_none() && copy.state().remote.contains_key(&copy.state().branch) {
@@ -115,7 +115,8 @@ impl PushArgs {
         })
     }
 
-    fn open(&self, board: Option<&str>) -> Result<WorkingCopy, Failure> {
+    /// The folder under version; the first time it is put there, and the store made if it is not there yet.
+    fn open(&self, board: Option<&str>, runtime: &tokio::runtime::Runtime) -> Result<WorkingCopy, Failure> {
         if self.folder.join(FOLDER).join("config.json").exists() {
             let copy = WorkingCopy::open(&self.folder)?;
             let other = self.branch.as_ref().filter(|branch| **branch != copy.state().branch);
@@ -133,7 +134,10 @@ impl PushArgs {
             Failure::usage("no store is known for this folder").at(&self.folder).help("name it once with --remote URL")
         })?;
         let branch = self.branch.clone().unwrap_or_else(|| branch_of(board));
-        WorkingCopy::init(&self.folder, remote, Store::open(remote)?, &self.remote_dir_path, &branch)
+        let store = Store::open(remote)?;
+        WorkingCopy::check_init(&self.folder, &store, &self.remote_dir_path, &branch)?;
+        runtime.block_on(store.make())?;
+        WorkingCopy::init(&self.folder, remote, store, &self.remote_dir_path, &branch)
     }
 }
 

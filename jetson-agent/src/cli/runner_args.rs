@@ -9,8 +9,10 @@ use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::LayerStamp;
+use shared::sensor::SensorFamily;
+use shared::units::Millis;
 use simulate::{Load, PassPlan, PollModel, SensorModel, VirtualRun};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The runners.
@@ -65,12 +67,21 @@ pub(super) struct RunnerArgs {
     /// Simulated: where all randomness comes from.
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Simulated: a JSON file with the load (powers, durations, gaps); else it is made up from the engine info.
+    /// Simulated: a JSON file with the load (powers, durations, gaps, and what spoils measurements); else it is made up from the
+    /// engine info. A file without `layers` changes the made-up one.
     #[arg(long, value_name = "FILE")]
     pub(super) simulate_load: Option<PathBuf>,
-    /// Simulated: the sensor (ideal, ina3221-fast, ina3221-boot) or a JSON file that describes one.
+    /// Simulated: the sensor (ideal, powersensor3, ina3221-fastest, ina3221-fast, ina3221-avg1, ina3221-reset, ina3221-boot,
+    /// ina219, ina226, ina238, rapl, nvml, k20) or a JSON file that describes one.
     #[arg(long, value_name = "SENSOR", default_value = "ina3221-fast")]
     pub(super) simulate_sensor: String,
+    /// Simulated: time constant of what smooths the current in front of the sensor, such as 0.2ms.
+    #[arg(long, value_name = "TIME", value_parser = super::values::duration)]
+    pub(super) simulate_smoothing: Option<Duration>,
+    /// Simulated: a JSON file that says when the sensor is read (period, jitter, stalls); else --rate says it, and a meter
+    /// streams.
+    #[arg(long, value_name = "FILE")]
+    pub(super) simulate_reading: Option<PathBuf>,
     /// Simulated: what layer stamps mark.
     #[arg(long, value_enum, default_value_t = StampKind::LayerEnd)]
     pub(super) layer_stamps: StampKind,
@@ -80,6 +91,12 @@ pub(super) struct RunnerArgs {
     /// Simulated: run in virtual time, without waiting.
     #[arg(long)]
     pub(super) simulate_fast: bool,
+    /// Simulated: which run of an experiment it is. The load is the same in all of them, the noise is not.
+    #[arg(skip)]
+    pub(super) step: u64,
+    /// Simulated: only these layers of the load.
+    #[arg(skip)]
+    pub(super) only_layers: Option<(usize, usize)>,
     /// Simulated: the runner fails in this cycle of the power pass.
     #[arg(long, hide = true)]
     pub(super) simulate_failure_at: Option<u32>,
@@ -92,10 +109,16 @@ pub(super) struct RunnerArgs {
 pub(super) struct Simulation {
     load: Load,
     sensor: SensorModel,
+    /// Which was given; else the rate says how the sensor is read.
+    poll: Option<PollModel>,
     engine_info: Option<Vec<u8>>,
 }
 
 impl RunnerArgs {
+    fn noise_seed(&self) -> u64 {
+        self.seed.wrapping_add(self.step << 32)
+    }
+
     fn timing(&self) -> SimulatedTiming {
         let stamp = match self.layer_stamps {
             StampKind::Callback => LayerStamp::Callback,
@@ -107,39 +130,39 @@ impl RunnerArgs {
     /// Reads what is to be simulated.
     pub(super) fn simulation(&self, engine_info: Option<&PathBuf>) -> Result<Simulation, Failure> {
         let bytes = engine_info.map(|path| read_capped(path, limits::ENGINE_INFO_BYTES)).transpose()?;
-        let load = match (&self.simulate_load, engine_info) {
-            (Some(path), _) => {
-                let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
-            }
-            (None, Some(path)) => Load::of_engine(&shared::engine::read(path)?.0, self.seed),
+        let made_up = match engine_info {
+            Some(path) => Some(Load::of_engine(&shared::engine::read(path)?.0, self.seed)),
+            None => None,
+        };
+        let mut load = match (&self.simulate_load, made_up) {
+            (Some(path), made_up) => read_load(path, made_up)?,
+            (None, Some(made_up)) => made_up,
             (None, None) => {
                 return Err(Failure::usage("the simulated runner needs something to simulate")
                     .help("give --engine-info or --simulate-load"));
             }
         };
+        let mut bytes = bytes;
+        if let Some((first, count)) = self.only_layers {
+            load.layers = load.layers.into_iter().skip(first).take(count).collect();
+            bytes = bytes.and_then(|bytes| only_layers(&bytes, first, count));
+        }
         load.check().map_err(Failure::usage)?;
-        let sensor = match SensorModel::named(&self.simulate_sensor) {
+        let mut sensor = match SensorModel::named(&self.simulate_sensor) {
             Some(sensor) => sensor,
             None => {
-                let path = PathBuf::from(&self.simulate_sensor);
-                let content = read_capped(&path, limits::SMALL_FILE_BYTES)
-                    .map_err(|f| f.help("name ideal, ina3221-fast, ina3221-boot or a JSON file"))?;
-                serde_json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?
+                let names = SensorModel::names().collect::<Vec<_>>().join(", ");
+                read_json(Path::new(&self.simulate_sensor)).map_err(|failure| {
+                    failure.help(format!("name {names} or a JSON file as docs/sensors.md describes it"))
+                })?
             }
         };
-        Ok(Simulation { load, sensor, engine_info: bytes })
-    }
-
-    /// How the simulated sensor is read: a meter as it streams, a register at the rate asked for.
-    fn poll(&self, sensor: &SensorModel, rate_hz: Option<f64>) -> PollModel {
-        if sensor.refresh_ns < 500_000 {
-            return PollModel::streaming();
+        if let Some(smoothing) = self.simulate_smoothing {
+            sensor.smoothing_ns = crate::sys::ns(smoothing);
         }
-        match rate_hz {
-            Some(hz) => PollModel { period_ns: ((1e9 / hz) as u64).max(1), ..PollModel::reference_loop() },
-            None => PollModel::reference_loop(),
-        }
+        sensor.check().map_err(|why| Failure::usage(format!("--simulate-sensor: {why}")))?;
+        let poll = self.simulate_reading.as_deref().map(read_json).transpose()?;
+        Ok(Simulation { load, sensor, poll, engine_info: bytes })
     }
 
     /// The simulation as a run in virtual time.
@@ -149,12 +172,14 @@ impl RunnerArgs {
         rate_hz: Option<f64>,
         (warmup, runs, profiled): (u32, u32, u32),
         idle: Duration,
+        pause: Duration,
     ) -> VirtualRun {
         let timing = self.timing();
+        let load = Load { pause: Millis(pause.as_secs_f64() * 1e3), ..simulation.load.clone() };
         VirtualRun {
-            load: simulation.load.clone(),
+            load,
             sensor: simulation.sensor,
-            poll: self.poll(&simulation.sensor, rate_hz),
+            poll: simulation.poll(rate_hz),
             passes: PassPlan {
                 warmup,
                 runs,
@@ -164,7 +189,7 @@ impl RunnerArgs {
                 idle_ns: crate::sys::ns(idle),
             },
             start_ns: 0,
-            seed: self.seed,
+            seed: self.noise_seed(),
         }
     }
 
@@ -174,17 +199,17 @@ impl RunnerArgs {
         simulation: &Simulation,
         rate_hz: Option<f64>,
     ) -> (SimulatedRunner, SimulatedSource) {
-        let board = SimulatedBoard::new(simulation.sensor, simulation.load.idle.0, self.seed);
+        let board = SimulatedBoard::new(simulation.sensor, simulation.load.idle.0, self.noise_seed());
         if let Some(readings) = self.simulate_sensor_loss_after {
             board.lose_sensor_after(readings);
         }
-        let source = SimulatedSource::new(board.clone(), self.poll(&simulation.sensor, rate_hz));
+        let source = SimulatedSource::new(board.clone(), simulation.poll(rate_hz));
         let mut runner = SimulatedRunner::new(
             board,
             simulation.load.clone(),
             simulation.sensor,
             self.timing(),
-            self.seed,
+            self.noise_seed(),
             simulation.engine_info.clone(),
         );
         if let Some(cycle) = self.simulate_failure_at {
@@ -213,7 +238,45 @@ impl RunnerArgs {
     }
 }
 
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
+    shared::text::json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
+}
+
+/// An engine info of some of its layers; nothing where it is not a JSON list of layers.
+fn only_layers(engine_info: &[u8], first: usize, count: usize) -> Option<Vec<u8>> {
+    let mut value: serde_json::Value = serde_json::from_slice(engine_info).ok()?;
+    let layers = value.get_mut("Layers")?.as_array_mut()?;
+    *layers = layers.drain(..).skip(first).take(count).collect();
+    serde_json::to_vec_pretty(&value).ok()
+}
+
+/// A load as its file describes it; what the file leaves out stands as it was made up for an engine.
+fn read_load(path: &Path, made_up: Option<Load>) -> Result<Load, Failure> {
+    let bad = |e| Failure::from_error(Kind::Data, e).at(path);
+    let mut given: serde_json::Map<String, serde_json::Value> = read_json(path)?;
+    if let Some(made_up) = made_up {
+        let serde_json::Value::Object(base) = serde_json::to_value(made_up).map_err(bad)? else {
+            return Err(Failure::data("the load is not an object").at(path));
+        };
+        for (key, value) in base {
+            given.entry(key).or_insert(value);
+        }
+    }
+    serde_json::from_value(given.into()).map_err(bad)
+}
+
 impl Simulation {
+    /// How the sensor is read: as a file says it, else a meter as it streams and a register at the rate asked for.
+    fn poll(&self, rate_hz: Option<f64>) -> PollModel {
+        match (self.poll, self.sensor.family, rate_hz) {
+            (Some(poll), ..) => poll,
+            (None, SensorFamily::Meter { .. }, _) => PollModel::streaming(),
+            (None, _, Some(hz)) => PollModel { period_ns: ((1e9 / hz) as u64).max(1), ..PollModel::reference_loop() },
+            (None, _, None) => PollModel::reference_loop(),
+        }
+    }
+
     /// The engine info it was made from.
     pub(super) fn engine_info(&self) -> Option<&[u8]> {
         self.engine_info.as_deref()

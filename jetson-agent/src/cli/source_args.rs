@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::values::{Rate, rate};
 use crate::power::{
-    AveragingGuard, Candidate, PowerSource, ReplaySource, SamplerOptions, SourceError, discover, find_nvml, serial,
+    Candidate, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SourceError, absence, discover, find_nvml,
+    serial, total_lacks,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
 use shared::run_folder::RunFolder;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,18 @@ impl FromStr for SourceSpec {
     }
 }
 
+/// How the board's sensor is set for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SensorSetting {
+    /// As it is.
+    AsIs,
+    /// The quickest useful setting.
+    Fast,
+}
+
+/// Readings a second where nothing else is asked for.
+const USUAL_HZ: f64 = 1000.0;
+
 /// How to sample.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
@@ -65,11 +78,16 @@ pub(super) struct SourceArgs {
     /// serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER.
     #[arg(long, default_value = "auto")]
     pub(super) source: SourceSpec,
-    /// Readings a second, or `max` to read back to back. A streaming meter sets its own rate.
-    #[arg(long, default_value = "1000", value_parser = rate)]
-    pub(super) rate: Rate,
+    /// Readings a second, or `max` to read back to back; else 1000, and `max` with --sensor fast. A streaming meter sets its own
+    /// rate.
+    #[arg(long, value_parser = rate)]
+    pub(super) rate: Option<Rate>,
+    /// Setting of the board's sensor for this run: as it is, or fast (no averaging, the shortest conversions, only what measures
+    /// the total). Restored afterwards. Needs root.
+    #[arg(long, value_enum, default_value_t = SensorSetting::AsIs)]
+    pub(super) sensor: SensorSetting,
     /// Samples that the INA3221 averages, for this run: 1, 4, 16, … 1024. Restored afterwards. Needs root.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "sensor")]
     pub(super) sensor_averaging: Option<u32>,
     /// Do not ask for real-time priority for the sampling thread.
     #[arg(long)]
@@ -78,23 +96,40 @@ pub(super) struct SourceArgs {
 
 impl SourceArgs {
     pub(super) fn sampling(&self) -> SamplerOptions {
-        SamplerOptions { rate_hz: self.rate.0, realtime: !self.no_realtime }
+        SamplerOptions { rate_hz: self.rate_hz(), realtime: !self.no_realtime }
     }
 
-    /// Changes the sensor's averaging if asked to; the guard changes it back.
-    pub(super) fn set_averaging(&self, context: &Context) -> Result<Option<AveragingGuard>, Failure> {
-        self.sensor_averaging
-            .map(|samples| AveragingGuard::set(&context.root, samples))
-            .transpose()
-            .map_err(|e| Failure::from_error(Kind::Device, e).help("run with sudo, or leave out --sensor-averaging"))
+    /// Readings a second; `None` is back to back. A sensor that was set to be fast renews as often as its bus lets it be read.
+    pub(super) fn rate_hz(&self) -> Option<f64> {
+        match (self.rate, self.sensor) {
+            (Some(rate), _) => rate.0,
+            (None, SensorSetting::Fast) => None,
+            (None, SensorSetting::AsIs) => Some(USUAL_HZ),
+        }
+    }
+
+    /// Changes the sensor's setting if asked to, and says what it did; the guard changes it back.
+    pub(super) fn set_sensor(&self, context: &Context) -> Result<Option<SensorGuard>, Failure> {
+        let set = match (self.sensor, self.sensor_averaging) {
+            (SensorSetting::Fast, _) => SensorGuard::fastest(&context.root),
+            (SensorSetting::AsIs, Some(samples)) => SensorGuard::averaging(&context.root, samples),
+            (SensorSetting::AsIs, None) => return Ok(None),
+        };
+        let guard = set.map_err(|e| {
+            Failure::from_error(Kind::Device, e).help("run with sudo, or leave out --sensor and --sensor-averaging")
+        })?;
+        guard.said().iter().for_each(|said| context.printer.say(said));
+        Ok(Some(guard))
     }
 
     /// Opens the source. The simulated one comes from the runner that draws on its board.
     pub(super) fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
         match &self.source {
-            SourceSpec::Auto => choose(discover(&context.root), None),
-            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind)),
-            SourceSpec::NvmlLibrary(path) => choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml")),
+            SourceSpec::Auto => choose(discover(&context.root), None, || absence(&context.root)),
+            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind), || absence(&context.root)),
+            SourceSpec::NvmlLibrary(path) => {
+                choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml"), || "NVML was not found".into())
+            }
             SourceSpec::Serial { port, protocol, baud } => {
                 serial::open(port, *protocol, *baud).map_err(|e| Failure::from_error(Kind::Device, e))
             }
@@ -114,13 +149,29 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     }
 }
 
-fn choose(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Box<dyn PowerSource>, Failure> {
+fn choose(
+    candidates: Vec<Candidate>,
+    kind: Option<&str>,
+    absence: impl Fn() -> String,
+) -> Result<Box<dyn PowerSource>, Failure> {
     let mut unusable = None;
     for candidate in candidates.into_iter().filter(|c| kind.is_none_or(|kind| kind == c.kind)) {
         match candidate.source {
             // The proof is in the reading: a source that opens may still refuse it.
             Ok(mut source) => match source.read(&mut Vec::new()) {
-                Ok(()) => return Ok(source),
+                Ok(()) => match total_lacks(source.as_ref()) {
+                    None => return Ok(source),
+                    // A part of the total is not measured as if it were the total.
+                    Some(why) => {
+                        unusable.get_or_insert((
+                            candidate.place,
+                            why,
+                            "`jetson-agent rails` reads what can be read; measure the board's input with an external meter \
+                             (--source serial:…)"
+                                .to_owned(),
+                        ));
+                    }
+                },
                 Err(SourceError::Transient(why) | SourceError::Lost(why)) => {
                     unusable.get_or_insert((
                         candidate.place,
@@ -137,7 +188,7 @@ fn choose(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Box<dyn Powe
     }
     Err(match unusable {
         Some((place, why, advice)) => Failure::device(why).at(place).help(advice),
-        None => Failure::device(kind.map_or("no power sensor was found".into(), |kind| format!("no `{kind}` source was found")))
+        None => Failure::device(kind.map_or_else(&absence, |kind| format!("no `{kind}` source was found: {}", absence())))
             .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"),
     })
 }

@@ -1,157 +1,113 @@
-//! The board's own sensors as the kernel's hwmon shows them: INA3221 on JetPack 5 and later, INA238 on Thor.
+//! The board's own sensors as the kernel's hwmon shows them: INA3221 on JetPack 5 and later, INA238 on Thor, and the chips
+//! of the INA2xx family on carrier boards.
 //!
 //! Chips are found by the driver's name and channels by their label, never by bus address. All chips together are one
 //! source, since one board's rails belong together. Millivolts are `inN_input`, milliamps `currN_input`.
 
-use super::boards::total_of;
-use super::sysfs::{NumberFile, Root, read_number, read_text};
-use super::{Candidate, PowerSource, SourceError, Unusable};
-use crate::sys;
-use shared::run_folder::{PowerSetup, Rail, Sample, Sensor};
+use super::channels::{Channel, Channels, Figure, Found};
+use super::chip_settings::settings;
+use super::chips::Chip;
+use super::sysfs::{Root, read_number, read_text};
+use super::{Candidate, PowerSource};
+use shared::run_folder::{Rail, Sensor};
 use std::path::{Path, PathBuf};
 
-/// The chips that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChipKind {
-    /// Three channels, bus voltage `in1..3`, current `curr1..3`.
-    Ina3221,
-    /// One channel, bus voltage `in1`, current `curr1`.
-    Ina238,
-}
+/// Where the chips are looked for.
+pub(super) const FOLDER: &str = "/sys/class/hwmon";
 
-impl ChipKind {
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "ina3221" => Some(Self::Ina3221),
-            "ina238" => Some(Self::Ina238),
-            _ => None,
-        }
-    }
-
-    fn channels(self) -> u32 {
-        match self {
-            Self::Ina3221 => 3,
-            Self::Ina238 => 1,
-        }
-    }
-}
-
-struct Channel {
-    voltage: NumberFile,
-    current: NumberFile,
-}
-
-struct Hwmon {
-    setup: PowerSetup,
-    channels: Vec<Channel>,
-}
-
-impl PowerSource for Hwmon {
-    fn setup(&self) -> &PowerSetup {
-        &self.setup
-    }
-
-    fn read(&mut self, out: &mut Vec<Sample>) -> Result<(), SourceError> {
-        for (rail, channel) in (0..).zip(&self.channels) {
-            // Voltage first, as the reference does: the current, which changes more, is then the fresher of the two.
-            let mv = channel.voltage.read()?;
-            let ma = channel.current.read()?;
-            out.push(Sample { t_ns: sys::monotonic_ns(), rail, mv: mv as f32, ma: ma as f32 });
-        }
-        Ok(())
-    }
-}
-
-/// Finds INA3221 and INA238 chips. Nothing when there is none.
+/// Finds power chips. Nothing when there is none.
 #[must_use]
 pub fn find_hwmon(root: &Root) -> Option<Candidate> {
-    let chips: Vec<(PathBuf, ChipKind)> = root
-        .entries("/sys/class/hwmon")
+    let chips: Vec<(PathBuf, &Chip)> = root
+        .entries(FOLDER)
         .into_iter()
-        .filter_map(|folder| Some((folder.clone(), ChipKind::of(&read_text(&folder.join("name"))?)?)))
+        .filter_map(|folder| Some((folder.clone(), Chip::of(&read_text(&folder.join("name"))?)?)))
         .collect();
     if chips.is_empty() {
         return None;
     }
     let place = chips.iter().map(|(folder, _)| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let kind = if chips.iter().all(|(_, kind)| *kind == ChipKind::Ina238) { "ina238" } else { "hwmon" };
-    Some(Candidate { kind, place, source: open(&chips, kind).map(|s| Box::new(s) as Box<dyn PowerSource>) })
+    let kind = if chips.iter().all(|(_, chip)| chip.name == "ina238") { "ina238" } else { "hwmon" };
+    let found = found(root, &chips);
+    let source = Channels::join(kind, found, "check the labels in the chip's hwmon folder");
+    Some(Candidate { kind, place, source: source.map(|s| Box::new(s) as Box<dyn PowerSource>) })
 }
 
-fn open(chips: &[(PathBuf, ChipKind)], kind: &str) -> Result<Hwmon, Unusable> {
-    let (mut rails, mut channels) = (Vec::new(), Vec::new());
-    for (folder, kind) in chips {
-        for number in 1..=kind.channels() {
-            let Some(label) = label(folder, *kind, number) else { continue };
-            let voltage = open_number(folder.join(format!("in{number}_input")))?;
-            let current = open_number(folder.join(format!("curr{number}_input")))?;
-            rails.push(Rail {
-                label,
-                place: folder.join(format!("curr{number}_input")).display().to_string(),
+fn found(root: &Root, chips: &[(PathBuf, &Chip)]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for (folder, chip) in chips {
+        for number in 1..=chip.channels {
+            let Some(label) = label(folder, chip, number) else { continue };
+            let label = label.unwrap_or_else(|| unlabelled(root, chip, &found));
+            let current = folder.join(format!("curr{number}_input"));
+            let rail = Rail {
+                label: label.clone(),
+                place: current.display().to_string(),
                 voltage_measured: true,
-                sensor: sensor(folder, *kind, number),
-            });
-            channels.push(Channel { voltage, current });
+                sensor: sensor(folder, chip, number),
+            };
+            let channel = Figure::open(&folder.join(format!("in{number}_input")), 1.0)
+                .and_then(|voltage| Ok(Channel { rail, voltage, current: Figure::open(&current, 1.0)? }));
+            found.push(Found { label, channel });
         }
     }
-    if rails.is_empty() {
-        return Err(Unusable {
-            why: "the chip has no connected channel".into(),
-            advice: "check the labels in the chip's hwmon folder".into(),
-        });
-    }
-    let total = total_of(&rails);
-    Ok(Hwmon { setup: PowerSetup { source: kind.into(), rails, total, requested_hz: None }, channels })
+    found
 }
 
-/// A connected channel's label. `NC` is not connected; a channel switched off reads nothing.
-fn label(folder: &Path, kind: ChipKind, number: u32) -> Option<String> {
+/// A connected channel's label, if it bears one; `None` for a channel that is not connected (`NC`) or switched off.
+fn label(folder: &Path, chip: &Chip, number: u32) -> Option<Option<String>> {
     if read_number(&folder.join(format!("in{number}_enable"))) == Some(0) {
         return None;
     }
-    let label = read_text(&folder.join(format!("in{number}_label")))
-        .or_else(|| read_text(&folder.join(format!("curr{number}_label"))));
-    match (label, kind) {
-        (Some(label), _) if label.eq_ignore_ascii_case("nc") => None,
-        (Some(label), _) => Some(label),
-        // Thor's INA238 stands at the module's input and bears no label.
-        (None, ChipKind::Ina238) => Some("VIN".into()),
-        (None, ChipKind::Ina3221) => {
-            folder.join(format!("curr{number}_input")).exists().then(|| format!("channel {number}"))
-        }
+    let text = |name: String| read_text(&folder.join(name));
+    let label = text(format!("in{number}_label"))
+        .or_else(|| text(format!("curr{number}_label")))
+        .or_else(|| (chip.channels == 1).then(|| text("label".into())).flatten());
+    match label {
+        Some(label) if label.eq_ignore_ascii_case("nc") => None,
+        Some(label) => Some(Some(label)),
+        None if chip.channels == 1 => Some(None),
+        None => folder.join(format!("curr{number}_input")).exists().then(|| Some(format!("channel {number}"))),
     }
 }
 
-fn open_number(path: PathBuf) -> Result<NumberFile, Unusable> {
-    NumberFile::open(path.clone()).map_err(|e| match e.kind() {
-        std::io::ErrorKind::PermissionDenied => Unusable {
-            why: format!("{}: permission denied", path.display()),
-            advice: "let your user read it with the udev rule of docs/agent.md, or run with sudo".into(),
-        },
-        _ => Unusable { why: format!("{}: {e}", path.display()), advice: "check the kernel's messages (dmesg)".into() },
-    })
+/// What a chip without a label is called: Thor's INA238 stands at the board's input, any other by its name.
+fn unlabelled(root: &Root, chip: &Chip, found: &[Found]) -> String {
+    let thor = || {
+        root.text("/proc/device-tree/compatible").is_some_and(|text| text.contains("tegra264"))
+            || found.iter().any(|f| f.label == "VDD_CPU_SOC_MSS")
+    };
+    if chip.name == "ina238" && thor() {
+        return "VIN".into();
+    }
+    match found.iter().filter(|f| f.label.split(' ').next() == Some(chip.name)).count() {
+        0 => chip.name.into(),
+        others => format!("{} {}", chip.name, others + 1),
+    }
 }
 
 /// What the driver tells of the sensor. INA3221: 40 µV over the shunt is one step of current, 8 mV one of voltage (data
-/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand; what they mean depends on the kernel.
-fn sensor(folder: &Path, kind: ChipKind, number: u32) -> Sensor {
+/// sheet, 8.6.2). `samples` and `update_interval` are recorded as they stand, and as settings as far as they determine them.
+fn sensor(folder: &Path, chip: &Chip, number: u32) -> Sensor {
     let positive =
         |name: String| read_number(&folder.join(name)).and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0);
     let shunt = positive(format!("shunt{number}_resistor")).or_else(|| positive("shunt_resistor".into()));
-    let samples = positive("samples".into());
-    Sensor {
-        quantum_ma: match kind {
-            ChipKind::Ina3221 => shunt.map(|micro_ohm| 40.0 / micro_ohm as f64 * 1e3),
-            ChipKind::Ina238 => None,
-        },
-        quantum_mv: Some(match kind {
-            ChipKind::Ina3221 => 8.0,
-            ChipKind::Ina238 => 3.125,
-        }),
+    let settings = settings(folder, chip, number);
+    let family = settings.family(chip.name);
+    let known_from = settings.conversions_from.as_deref().filter(|from| *from == "assumed").unwrap_or("driver");
+    let sensor = Sensor {
+        chip: Some(chip.name.into()),
+        quantum_ma: shunt.zip(chip.shunt_step_uv).map(|(micro_ohm, step_uv)| step_uv / micro_ohm as f64 * 1e3),
+        quantum_mv: Some(chip.quantum_mv),
         shunt_micro_ohm: shunt,
-        samples,
+        samples: positive("samples".into()),
         update_interval_ms: positive("update_interval".into()),
-        known_from: Some("driver".into()),
+        known_from: Some(known_from.into()),
+        settings: Some(settings),
         ..Sensor::default()
+    };
+    match family {
+        Some(family) => sensor.with_family(family),
+        None => sensor,
     }
 }

@@ -1,7 +1,8 @@
 //! Power sources: anything that says what a rail draws.
 
-mod averaging;
-mod boards;
+mod channels;
+mod chip_settings;
+mod chips;
 mod discover;
 mod hwmon;
 mod iio;
@@ -9,22 +10,27 @@ mod nvml;
 mod powercap;
 mod refresh;
 mod replay;
+mod restore;
 mod sampler;
+mod sensor_guard;
 pub mod serial;
 mod simulated;
 mod source;
 mod sysfs;
 
-pub use averaging::{AveragingGuard, restore_from_stdin};
-pub use discover::discover;
-pub use hwmon::{ChipKind, find_hwmon};
+pub use chip_settings::settings_at;
+pub use chips::Chip;
+pub use discover::{absence, discover};
+pub use hwmon::find_hwmon;
 pub use iio::find_iio;
 pub use nvml::find_nvml;
 pub use powercap::find_powercap;
 pub use refresh::RefreshDetector;
 pub use replay::ReplaySource;
+pub use restore::restore_from_stdin;
 pub use sampler::{Live, Outcome, Sampler, SamplerOptions, sample_briefly};
+pub use sensor_guard::SensorGuard;
 pub(crate) use simulated::setup as simulated_setup;
 pub use simulated::{SimulatedBoard, SimulatedSource};
-pub use source::{Candidate, Pacing, PowerSource, SourceError, Unusable};
+pub use source::{Candidate, Pacing, PowerSource, SourceError, Unread, Unusable, total_lacks};
 pub use sysfs::{Root, read_number, read_text};

@@ -7,6 +7,8 @@ use super::sysfs::{NumberFile, Root, read_number, read_text};
 use super::{Candidate, PowerSource, SourceError, Unusable};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
+use shared::sensor::SensorFamily;
+use shared::units::Micros;
 use std::path::PathBuf;
 
 /// Counters step about every millisecond; a difference over less than this is mostly the step.
@@ -14,7 +16,8 @@ const SHORTEST_NS: u64 = 5_000_000;
 
 struct Zone {
     counter: NumberFile,
-    range_uj: i64,
+    /// Where the counter begins again; `None` where the kernel does not say.
+    range_uj: Option<i64>,
     last: Option<(u64, i64)>,
     watts: f64,
 }
@@ -41,11 +44,13 @@ impl PowerSource for Powercap {
             if let Some((then, before)) = zone.last
                 && now - then >= SHORTEST_NS
             {
-                let mut difference = microjoules - before;
-                if difference < 0 {
-                    difference += zone.range_uj;
-                }
-                zone.watts = difference as f64 * 1e3 / (now - then) as f64;
+                let difference = match (microjoules - before, zone.range_uj) {
+                    (difference, _) if difference >= 0 => Some(difference),
+                    (difference, Some(range)) => Some(difference + range),
+                    // Where it began again is not known: the reading before stands for this one.
+                    (_, None) => None,
+                };
+                zone.watts = difference.map_or(zone.watts, |joules| joules as f64 * 1e3 / (now - then) as f64);
                 zone.last = Some((now, microjoules));
             }
             // Power alone is known: 1 V nominal, so that milliamps are milliwatts.
@@ -78,12 +83,13 @@ fn open(zones: Vec<(PathBuf, String)>) -> Result<Powercap, Unusable> {
             why: format!("{}: {e}", path.display()),
             advice: "since 2020 only root may read these counters: run with sudo, or `chmod a+r` the file".into(),
         })?;
-        let range_uj = read_number(&folder.join("max_energy_range_uj")).unwrap_or(i64::MAX);
+        let range_uj = read_number(&folder.join("max_energy_range_uj")).filter(|range| *range > 0);
         rails.push(Rail {
             label: name,
             place: path.display().to_string(),
             voltage_measured: false,
             sensor: Sensor {
+                family: Some(SensorFamily::Counter { refresh: Micros(1000.0) }),
                 refresh_ns: Some(SHORTEST_NS),
                 window_ns: Some(SHORTEST_NS),
                 known_from: Some("configured".into()),

@@ -4,12 +4,13 @@ use super::{Pacing, PowerSource, SourceError};
 use crate::sys;
 use shared::random::Random;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
-use simulate::{Cycle, Piece, PollModel, SensorFilter, SensorModel};
+use simulate::{Cycle, Piece, PollModel, Reader, Register, SensorFilter, SensorModel};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 struct State {
     filter: SensorFilter,
+    reader: Reader,
     pieces: VecDeque<Piece>,
     idle_w: f64,
     updates: Vec<Sample>,
@@ -29,9 +30,12 @@ impl SimulatedBoard {
     /// A board that has always been idle.
     #[must_use]
     pub fn new(sensor: SensorModel, idle_w: f64, seed: u64) -> Self {
-        let filter = SensorFilter::new(sensor, sys::monotonic_ns(), idle_w, Random::new(seed));
+        let mut random = Random::new(seed);
+        let reader = Reader::new(&sensor, random.fork(1));
+        let filter = SensorFilter::new(sensor, sys::monotonic_ns(), idle_w, random);
         let state = State {
             filter,
+            reader,
             pieces: VecDeque::new(),
             idle_w,
             updates: Vec::new(),
@@ -62,10 +66,10 @@ impl SimulatedBoard {
 
     fn advance(&self, now_ns: u64) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        let State { filter, pieces, idle_w, updates, keep_updates, .. } = &mut *state;
-        let mut record = |t_ns: u64, _: (f32, f32), new: (f32, f32)| {
+        let State { filter, reader, pieces, idle_w, updates, keep_updates, .. } = &mut *state;
+        let mut record = |t_ns: u64, _: Register, new: Register| {
             if *keep_updates {
-                updates.push(Sample { t_ns, rail: 0, mv: new.0, ma: new.1 });
+                updates.extend(reader.read(t_ns, new));
             }
         };
         while let Some(piece) = pieces.front().copied() {
@@ -105,15 +109,13 @@ impl SimulatedSource {
 #[must_use]
 pub(crate) fn setup(model: &SensorModel) -> PowerSetup {
     let sensor = Sensor {
-        refresh_ns: Some(model.refresh_ns),
-        window_ns: Some(model.window_ns),
-        lag_ns: Some(model.lag_ns),
         quantum_ma: Some(model.quantum_ma),
         quantum_mv: Some(0.0),
-        noise_ma: Some(model.noise_ma),
+        noise_ma: Some(model.reading_noise_ma()),
         known_from: Some("configured".into()),
         ..Sensor::default()
-    };
+    }
+    .with_family(model.family);
     let rail = Rail { label: "VDD_IN".into(), place: "simulated".into(), voltage_measured: true, sensor };
     PowerSetup { source: "simulated".into(), rails: vec![rail], total: Total::Rail(0), requested_hz: None }
 }
@@ -141,8 +143,8 @@ impl PowerSource for SimulatedSource {
         if self.streaming {
             out.append(&mut state.updates);
         } else {
-            let (mv, ma) = state.filter.register();
-            out.push(Sample { t_ns: now, rail: 0, mv, ma });
+            let register = state.filter.register();
+            out.extend(state.reader.read(now, register));
         }
         Ok(())
     }

@@ -44,6 +44,48 @@ pub trait PowerSource: Send {
     /// # Errors
     /// [`SourceError`]; what was appended before stays valid.
     fn read(&mut self, out: &mut Vec<Sample>) -> Result<(), SourceError>;
+
+    /// Rails that are there and cannot be read.
+    fn unread(&self) -> &[Unread] {
+        &[]
+    }
+
+    /// What went wrong without ending it, one sentence each: rails that are not measured, readings that failed, what a
+    /// meter lost.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Lines or packets that came and were no reading.
+    fn rejected(&self) -> u64 {
+        0
+    }
+}
+
+/// A rail that is there and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Its label.
+    pub label: String,
+    /// The file that cannot be read, and why.
+    pub why: String,
+    /// Whether permission is what it lacks.
+    pub denied: bool,
+    /// Whether the board's total needs it; the total is then not known.
+    pub in_total: bool,
+}
+
+impl Unread {
+    /// What to do about permission that is lacking.
+    pub const PERMISSION: &str = "let your user read it with the udev rule of docs/agent.md, or run with sudo";
+}
+
+/// Why the total of a source is not known, if that is for the lack of a rail.
+#[must_use]
+pub fn total_lacks(source: &dyn PowerSource) -> Option<String> {
+    let lacking: Vec<&Unread> = source.unread().iter().filter(|unread| unread.in_total).collect();
+    let named: Vec<String> = lacking.iter().map(|unread| format!("{} ({})", unread.label, unread.why)).collect();
+    (!named.is_empty()).then(|| format!("the board's total lacks {}", shared::boards::list(&named)))
 }
 
 /// A power source that was found, or that could be there but cannot be used.

@@ -1,10 +1,12 @@
 //! What an engine runner is given, what it observes, and how it fails.
 
+use crate::sys;
 use shared::run_folder::{Event, InferenceSpan, LayerRun, LayerTimes, Pass, PassSpan, Record, RunnerSetup};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 /// Why a runner failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +47,25 @@ pub struct Job {
     pub runs: u32,
     /// Cycles of the profiled pass.
     pub profiled: u32,
+    /// How long the host waits between two inferences on top of its own gap.
+    pub pause: Duration,
     /// Where the runner may keep its files: logs, a built engine.
     pub work: PathBuf,
+}
+
+impl Job {
+    /// The pause as a manifest records it.
+    #[must_use]
+    pub fn pause_us(&self) -> Option<f64> {
+        (!self.pause.is_zero()).then_some(self.pause.as_secs_f64() * 1e6)
+    }
+
+    /// Waits for the pause, if there is one.
+    pub fn wait(pause: Duration) {
+        if !pause.is_zero() {
+            sys::sleep_until(sys::monotonic_ns() + sys::ns(pause));
+        }
+    }
 }
 
 /// An engine that is ready to run.

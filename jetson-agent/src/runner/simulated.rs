@@ -5,7 +5,8 @@ use crate::power::SimulatedBoard;
 use crate::sys;
 use shared::random::Random;
 use shared::run_folder::{InferenceSpan, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
-use simulate::{CyclePlanner, Load, SensorModel, Truth, stamp_layers};
+use shared::units::Millis;
+use simulate::{CyclePlanner, Load, SensorModel, Truth};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -66,6 +67,7 @@ pub(crate) fn describe(job: &Job, load: &Load, timing: SimulatedTiming) -> Prepa
             batch: job.shapes.first().and_then(|(_, dims)| u32::try_from(*dims.first()?).ok()),
             warmup: job.warmup,
             runs: job.runs,
+            pause_us: job.pause_us(),
             ..RunnerSetup::default()
         },
         engine_info: None,
@@ -80,6 +82,7 @@ impl EngineRunner for SimulatedRunner {
             message,
             help: "correct the load that is to be simulated".into(),
         })?;
+        self.planner.pause(Millis(job.pause.as_secs_f64() * 1e3));
         let prepared = describe(job, self.planner.load(), self.timing);
         Ok(Prepared { engine_info: self.engine_info.clone(), ..prepared })
     }
@@ -105,13 +108,18 @@ impl EngineRunner for SimulatedRunner {
             if pass == Pass::Power {
                 self.truth.add_cycle(&cycle);
             }
-            if reports {
-                observer.layers(number, stamp_layers(&cycle, self.timing.stamp, &mut self.stamps));
+            let profiler = self.planner.load().profiler;
+            if profiler.loses(&mut self.stamps) {
+                observer.progress(u64::from(number) + 1);
+            } else {
+                if reports {
+                    observer.layers(number, cycle.report(&profiler, self.timing.stamp, &mut self.stamps));
+                }
+                observer.inferences(
+                    pass,
+                    vec![InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns }],
+                );
             }
-            observer.inferences(
-                pass,
-                vec![InferenceSpan { cycle: number, start_ns: cycle.start_ns, end_ns: cycle.end_ns }],
-            );
             (self.next_ns, end_ns, done) = (cycle.next_ns, cycle.next_ns, number + 1);
             sys::sleep_until(cycle.next_ns);
         }

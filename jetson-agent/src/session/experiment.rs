@@ -6,9 +6,9 @@
 use super::recover;
 use serde::Deserialize;
 use shared::failure::Failure;
-use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{Manifest, RunFolder, Status};
+use shared::text::read_text;
 use std::path::{Path, PathBuf};
 
 /// The plan, as its TOML file says it.
@@ -32,6 +32,9 @@ pub struct ExperimentPlan {
     /// Readings a second, as `--rate`.
     #[serde(default)]
     pub rate: Option<String>,
+    /// Setting of the board's sensor, as `--sensor`.
+    #[serde(default)]
+    pub sensor: Option<String>,
     /// Runner, as `--runner`.
     #[serde(default)]
     pub runner: Option<String>,
@@ -99,8 +102,7 @@ impl ExperimentPlan {
     /// # Errors
     /// When it cannot be read, has an unknown key, names a model twice, or gives a model nothing to run.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let text = String::from_utf8(content).map_err(|_| Failure::usage("is not UTF-8").at(path))?;
+        let text = read_text(path, limits::SMALL_FILE_BYTES)?;
         let mut plan: Self = toml::from_str(&text).map_err(|e| {
             let line = e.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             let failure = Failure::usage(e.message().to_owned()).at(path);
@@ -166,34 +168,43 @@ pub fn steps(plan: &ExperimentPlan, said: &mut dyn FnMut(String)) -> Result<Vec<
             if plan.repeats == 1 { plan.result_dir.clone() } else { plan.result_dir.join(format!("run{repeat}")) };
         for (index, model) in plan.models.iter().enumerate() {
             let run = RunFolder::new(&root, &model.name);
-            if !run.sample_log().exists() {
-                if run.path().exists() && run.manifest().exists() {
-                    set_aside(&run)?;
-                }
+            if needs_measuring(&run, said)? {
                 steps.push(Step { model: index, repeat, run });
-                continue;
             }
-            let status = Manifest::read(&run.manifest()).map(|manifest| manifest.status);
-            if matches!(status, Ok(Status::Complete)) {
-                continue;
-            }
-            if !matches!(status, Ok(Status::Interrupted | Status::Failed | Status::Recovered)) {
-                match recover(&run) {
-                    Ok(found) => said(format!(
-                        "{}: sealed {} samples of a run that was cut off",
-                        run.path().display(),
-                        found.counts.samples
-                    )),
-                    // What cannot be sealed is set aside as it is; it is not ours to delete.
-                    Err(failure) => said(failure.report(false)),
-                }
-            }
-            let aside = set_aside(&run)?;
-            said(format!("{}: set aside as {}", run.path().display(), aside.display()));
-            steps.push(Step { model: index, repeat, run });
         }
     }
     Ok(steps)
+}
+
+/// Whether a run is still to be measured: it is not there, or it was cut off. A run that was cut off is sealed and set aside.
+///
+/// # Errors
+/// When it can be neither sealed nor set aside.
+pub fn needs_measuring(run: &RunFolder, said: &mut dyn FnMut(String)) -> Result<bool, Failure> {
+    if !run.sample_log().exists() {
+        if run.path().exists() && run.manifest().exists() {
+            set_aside(run)?;
+        }
+        return Ok(true);
+    }
+    let status = Manifest::read(&run.manifest()).map(|manifest| manifest.status);
+    if matches!(status, Ok(Status::Complete)) {
+        return Ok(false);
+    }
+    if !matches!(status, Ok(Status::Interrupted | Status::Failed | Status::Recovered)) {
+        match recover(run) {
+            Ok(found) => said(format!(
+                "{}: sealed {} samples of a run that was cut off",
+                run.path().display(),
+                found.counts.samples
+            )),
+            // What cannot be sealed is set aside as it is; it is not ours to delete.
+            Err(failure) => said(failure.report(false)),
+        }
+    }
+    let aside = set_aside(run)?;
+    said(format!("{}: set aside as {}", run.path().display(), aside.display()));
+    Ok(true)
 }
 
 /// Moves a run out of the way, to a name that begins with a dot so that nobody takes it for a model.

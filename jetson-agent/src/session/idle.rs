@@ -2,7 +2,7 @@
 
 use super::log::{LogThread, RunLog};
 use super::monitor::{Monitor, Stop, Tick};
-use super::profile::{event_now, note_sampling};
+use super::profile::{event_now, note_sampling, note_settings};
 use super::program;
 use crate::board;
 use crate::power::{PowerSource, Root, Sampler, SamplerOptions};
@@ -25,6 +25,8 @@ pub struct IdleOutcome {
     pub path: PathBuf,
     /// Why it ended early, if it did; the figure then stands on what was measured.
     pub failure: Option<Failure>,
+    /// What went wrong without ending it, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The sample log and the manifest of an idle measurement, beside `idling_power.json`. Not in a folder: every folder
@@ -82,6 +84,9 @@ pub fn measure_idle(
         Ok(outcome) => note_sampling(&mut manifest, outcome),
         Err(error) => Some(error),
     };
+    for change in note_settings(&mut manifest) {
+        let _ = log.append(&event_now("sensor_changed", change));
+    }
     let failure = lost.filter(|e| *e != crate::power::SourceError::Ended).map_or_else(
         || stop.is_interrupted().then(|| Failure::new(Kind::Interrupted, "interrupted")),
         |error| Some(Failure::device(format!("the power source was lost: {error}"))),
@@ -99,7 +104,8 @@ pub fn measure_idle(
     };
     let path = RunFolder::idle_power(result_dir);
     power.write(&path)?;
-    Ok(IdleOutcome { power, path, failure })
+    let notes = manifest.sampling.map(|sampling| sampling.notes).unwrap_or_default();
+    Ok(IdleOutcome { power, path, failure, notes })
 }
 
 /// An earlier idle log is kept under another name: nothing measured is lost.

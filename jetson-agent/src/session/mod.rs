@@ -4,24 +4,30 @@
 //! records into one channel, and only the log's writer touches the disk while a session runs. The reference's files are
 //! made from the log when the session ends, or by `recover` when it could not.
 
+mod design;
 mod experiment;
 mod export;
 mod idle;
 mod info;
 mod log;
+mod loops;
 mod monitor;
+mod prefixes;
 mod profile;
 mod program;
 mod recover;
 mod verify;
 mod virtual_session;
 
-pub use experiment::{ExperimentPlan, ModelPlan, Step, steps};
+pub use design::{DESIGN_FOLDER, outside_power, period, plan_pauses, settled_means, settling, time_left};
+pub use experiment::{ExperimentPlan, ModelPlan, Step, needs_measuring, steps};
 pub use export::write_reference_files;
 pub use idle::{IdleOutcome, idle_files, measure_idle};
 pub use info::{RunInfo, describe};
 pub use log::{LogThread, RunLog};
+pub use loops::{Compared, LoopLayer, compare, in_engine, layer_times, loop_layers, plan_loops};
 pub use monitor::{Stop, Tick};
+pub use prefixes::plan_prefixes;
 pub use profile::{ProfileOutcome, ProfilePlan, profile};
 pub use program::program;
 pub use recover::{Recovered, recover};

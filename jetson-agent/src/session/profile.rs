@@ -4,7 +4,7 @@ use super::log::{LogThread, RunLog};
 use super::monitor::{Monitor, Stop, Tick};
 use super::{program, write_reference_files};
 use crate::board;
-use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions, SourceError};
+use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions, SourceError, settings_at};
 use crate::runner::{EngineRunner, Job, Observer, RunnerError};
 use crate::sys;
 use shared::digest::sha256_file;
@@ -107,6 +107,10 @@ pub fn profile(
     manifest.counts = log.counts();
     manifest.clock.drift_ns = Some(sys::clock_offset().0 - offset);
     let lost = outcome.map(|outcome| note_sampling(&mut manifest, outcome));
+    for change in note_settings(&mut manifest) {
+        // It is in the manifest too; a log that cannot be written any more is reported below.
+        let _ = log.append(&event_now("sensor_changed", change));
+    }
     let done = |pass| manifest.passes.iter().filter(|p| p.pass == pass).map(|p| p.cycles).sum::<u32>();
     let all_done = done(Pass::Power) >= plan.job.runs && (plan.job.profiled == 0 || done(Pass::Profiled) > 0);
     let failure = judge(&plan.run, stop, ran, lost, written, all_done);
@@ -177,6 +181,16 @@ pub(super) fn note_sampling(manifest: &mut Manifest, outcome: Outcome) -> Option
     }
     manifest.sampling = Some(outcome.report);
     outcome.lost
+}
+
+/// Reads again what the chips are set to, and returns what has changed since the run began.
+pub(super) fn note_settings(manifest: &mut Manifest) -> Vec<String> {
+    let mut changes = Vec::new();
+    for rail in manifest.power.rails.iter_mut().filter(|rail| rail.sensor.settings.is_some()) {
+        rail.sensor.settings_at_end = settings_at(&rail.place);
+        changes.extend(rail.sensor.changes().into_iter().map(|change| format!("{}: {change}", rail.label)));
+    }
+    changes
 }
 
 /// Why a session ended early, if it did. One fault brings others with it: a full disk and a lost sensor stop the runner,

@@ -52,6 +52,14 @@ pub fn verify(run: &RunFolder) -> Result<Vec<Finding>, Failure> {
             None
         }
     };
+    for step in manifest.iter().filter_map(|manifest| manifest.design.as_ref()).flat_map(|design| &design.steps) {
+        let further = run.path().join(&step.folder).join("manifest.json");
+        match Manifest::read(&further).map(|manifest| manifest.status) {
+            Ok(Status::Complete) => find(&further, Verdict::Pass, "the further run is complete".to_owned()),
+            Ok(status) => find(&further, Verdict::Warn, format!("the further run is not complete: {status:?}")),
+            Err(_) => find(&further, Verdict::Warn, "was not measured: the same command goes on from here".to_owned()),
+        }
+    }
     let content = match read_sample_log(&run.sample_log()) {
         Ok(content) => content,
         Err(failure) => {

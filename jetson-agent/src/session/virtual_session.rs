@@ -23,6 +23,7 @@ pub fn profile_virtually(
 ) -> Result<Manifest, Failure> {
     refuse_existing(run)?;
     virtual_run.load.check().map_err(Failure::usage)?;
+    virtual_run.sensor.check().map_err(Failure::usage)?;
     let mut virtual_run = virtual_run.clone();
     if virtual_run.start_ns == 0 {
         virtual_run.start_ns = sys::monotonic_ns();
@@ -51,7 +52,7 @@ pub fn profile_virtually(
     let seconds = (end_ns - virtual_run.start_ns) as f64 * 1e-9;
     manifest.sampling = Some(SamplingReport {
         achieved_hz: manifest.counts.samples as f64 / seconds,
-        refresh_ms: Some(virtual_run.sensor.refresh_ns as f64 * 1e-6),
+        refresh_ms: Some(virtual_run.sensor.family.refresh().0 * 1e-3),
         ..SamplingReport::default()
     });
     manifest.status = Status::Complete;

@@ -3,9 +3,11 @@
 mod boards;
 mod conformance;
 mod crash;
+mod design;
 mod experiment;
 mod faults;
 mod meters;
+mod onnx_file;
 mod onnxruntime;
 mod output;
 #[cfg(feature = "push")]

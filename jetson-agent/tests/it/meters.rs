@@ -33,7 +33,12 @@ pub(crate) fn pty() -> (File, String) {
 }
 
 /// A meter that writes `t_us,V,A` a thousand times a second until told to stop; then it holds the port or lets go of it.
-pub(crate) fn csv_meter(mut master: File, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<File> {
+pub(crate) fn csv_meter(master: File, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<File> {
+    csv_meter_from(master, stop, 0)
+}
+
+/// Such a meter whose 32-bit counter stands at `first_us` when it starts.
+fn csv_meter_from(mut master: File, stop: Arc<AtomicBool>, first_us: u64) -> std::thread::JoinHandle<File> {
     std::thread::spawn(move || {
         let started = std::time::Instant::now();
         let _ = master.write_all(b"INA226 meter v1\r\n");
@@ -41,7 +46,8 @@ pub(crate) fn csv_meter(mut master: File, stop: Arc<AtomicBool>) -> std::thread:
             let us = started.elapsed().as_micros() as u64;
             let amps = if (us / 5_000).is_multiple_of(2) { 1.5 } else { 2.0 };
             // Before the agent opens the port nobody reads, and the buffer may be full.
-            let _ = master.write_all(format!("{us},5.0,{amps}\r\n").as_bytes());
+            let stamp = (first_us + us) % (1 << 32);
+            let _ = master.write_all(format!("{stamp},5.0,{amps}\r\n").as_bytes());
             if us % 50_000 < 1_000 {
                 let _ = master.write_all(b"\x00\xffnoise,,\r\n");
             }
@@ -81,6 +87,30 @@ fn a_csv_meter_with_noise_on_its_line_is_read() {
     assert!(content.samples.len() > 30, "{}", content.samples.len());
     assert!(content.samples.iter().all(|s| s.mv == 5_000.0 && (s.ma == 1_500.0 || s.ma == 2_000.0)));
     assert!(content.samples.windows(2).all(|pair| pair[0].t_ns < pair[1].t_ns));
+}
+
+#[test]
+fn a_counter_of_32_bits_that_begins_again_moves_no_reading() {
+    let (master, port) = pty();
+    let stop = Arc::new(AtomicBool::new(false));
+    // It begins again 100 ms after its start, before or after the agent listens; the readings go on past it.
+    let meter = csv_meter_from(master, Arc::clone(&stop), (1 << 32) - 100_000);
+    let home = home();
+    let mut child = start(home.path(), &format!("serial:{port}"), "1000000");
+    wait_for_samples(&tiny(home.path()), &mut child);
+    // SAFETY: the child is ours and has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let output = child.wait_with_output().expect("waits");
+    stop.store(true, Ordering::Relaxed);
+    meter.join().expect("joins");
+    let content = read_sample_log(&tiny(home.path()).sample_log()).expect("reads");
+    assert!(!content.samples.is_empty(), "{}", stderr(&output));
+    assert!(content.samples.windows(2).all(|pair| pair[0].t_ns < pair[1].t_ns));
+    let span = content.samples[content.samples.len() - 1].t_ns - content.samples[0].t_ns;
+    assert!(span < 600_000_000_000, "{span}");
+    let sampling = Manifest::read(&tiny(home.path()).manifest()).expect("reads").sampling.expect("a report");
+    // The greeting and the noise on the line are counted.
+    assert!(sampling.rejected > 0 && stderr(&output).contains("left out"), "{sampling:?} {}", stderr(&output));
 }
 
 #[test]
@@ -125,7 +155,16 @@ fn a_line_of_garbage_and_a_wrong_port_are_named() {
 }
 
 /// A PowerSensor3 with one pair: answers the configuration and streams once started.
-pub(crate) fn powersensor3(mut master: File, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+pub(crate) fn powersensor3(master: File, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+    powersensor3_that_loses(master, stop, 0..0)
+}
+
+/// Such a device of which the sets of these microseconds never come.
+fn powersensor3_that_loses(
+    mut master: File,
+    stop: Arc<AtomicBool>,
+    lost: std::ops::Range<u64>,
+) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let (mut streaming, mut channel, mut sent) = (None, 0, 0_u64);
         let mut command = [0_u8; 1];
@@ -153,6 +192,10 @@ pub(crate) fn powersensor3(mut master: File, stop: Arc<AtomicBool>) -> std::thre
                 let due = started.elapsed().as_micros() as u64 / 50;
                 let mut bytes = Vec::new();
                 while sent < due {
+                    if lost.contains(&(sent * 50)) {
+                        sent += 1;
+                        continue;
+                    }
                     let us = (sent * 50 % 1024) as u16;
                     for (sensor, level, mark) in [(7_u8, us, true), (0, 600, false), (1, 465, false)] {
                         bytes.push(0x80 | sensor << 4 | (level >> 6) as u8);
@@ -193,6 +236,24 @@ fn a_powersensor3_is_configured_started_and_read_at_20_khz() {
     assert!(content.samples.len() > 1_000, "{}", content.samples.len());
     let watts = (3.3 * 600.0 / 1023.0 - 1.65) / 0.12 * (3.3 * 465.0 / 1023.0 / 0.125);
     assert!(content.samples.iter().all(|s| (s.power().0 - watts).abs() < 1e-3));
+}
+
+#[test]
+fn what_a_powersensor3_loses_is_counted_and_time_stays_true_behind_it() {
+    let (master, port) = pty();
+    let stop = Arc::new(AtomicBool::new(false));
+    // 102.4 ms are a hundred turns of its stamp: the stamps alone show nothing.
+    let meter = powersensor3_that_loses(master, Arc::clone(&stop), 300_000..402_400);
+    let home = home();
+    let source = format!("serial:{port},powersensor3");
+    let output = run(agent(home.path()).args(["idle", "--duration", "1s", "--no-realtime", "--source", &source]));
+    stop.store(true, Ordering::Relaxed);
+    meter.join().expect("joins");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let path = home.path().join("raw_data/idling_power.manifest.json");
+    let sampling = Manifest::read(&path).expect("reads").sampling.expect("a report");
+    assert!(sampling.longest_gap_ms > 90.0 && sampling.missed > 1_500, "{sampling:?}");
+    assert!(stderr(&output).contains("the stream lost about"), "{}", stderr(&output));
 }
 
 /// Builds the stand-in for NVML.

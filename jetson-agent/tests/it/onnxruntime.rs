@@ -1,62 +1,13 @@
 //! ONNX Runtime. Tests with the real library are ignored by default; `cargo test -- --ignored onnxruntime` runs them with the
 //! library that `JETSON_AGENT_ONNXRUNTIME` names.
 
+use crate::onnx_file::{bytes, initializer, integers, node, number, value};
 use crate::support::{agent, code, orin_nano, run, stderr};
 use shared::run_folder::{Manifest, Pass, RunFolder, Status, read_sample_log};
 use std::path::Path;
 
-/// A protobuf field: a number, or bytes with their length.
-fn number(field: u64, value: u64) -> Vec<u8> {
-    [varint(field << 3), varint(value)].concat()
-}
-
-fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
-    [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
-}
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
-/// An ONNX `ValueInfoProto` of floats.
-fn value(name: &str, dims: &[u64]) -> Vec<u8> {
-    let shape: Vec<u8> = dims.iter().flat_map(|dim| bytes(1, &number(1, *dim))).collect();
-    let tensor = [number(1, 1), bytes(2, &shape)].concat();
-    [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
-}
-
-fn initializer(name: &str, dims: &[u64]) -> Vec<u8> {
-    let count = dims.iter().product::<u64>();
-    let data: Vec<u8> = (0..count).flat_map(|i| ((i % 7) as f32 * 0.01).to_le_bytes()).collect();
-    let dims: Vec<u8> = dims.iter().flat_map(|dim| number(1, *dim)).collect();
-    [dims, number(2, 1), bytes(8, name.as_bytes()), bytes(9, &data)].concat()
-}
-
-fn integers(name: &str, values: &[u64]) -> Vec<u8> {
-    let list: Vec<u8> = values.iter().flat_map(|v| number(8, *v)).collect();
-    bytes(5, &[bytes(1, name.as_bytes()), list, number(20, 7)].concat())
-}
-
-fn node(operator: &str, name: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
-    let inputs: Vec<u8> = inputs.iter().flat_map(|input| bytes(1, input.as_bytes())).collect();
-    let node = [
-        inputs,
-        bytes(2, output.as_bytes()),
-        bytes(3, name.as_bytes()),
-        bytes(4, operator.as_bytes()),
-        attributes.concat(),
-    ];
-    bytes(1, &node.concat())
-}
-
 /// A convolution of 16 filters (the library pads to its block of 8 or 16) with stride 2, a maximum pool, a flattening and a matrix product, for 3×32×32 inputs.
-fn small_model() -> Vec<u8> {
+pub(crate) fn small_model() -> Vec<u8> {
     let graph = [
         node("Conv", "conv", &["x", "w"], "c", &[integers("strides", &[2, 2]), integers("pads", &[1, 1, 1, 1])]),
         node("MaxPool", "pool", &["c"], "p", &[integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])]),
@@ -66,6 +17,9 @@ fn small_model() -> Vec<u8> {
         bytes(5, &initializer("w", &[16, 3, 3, 3])),
         bytes(5, &initializer("m", &[1024, 10])),
         bytes(11, &value("x", &[1, 3, 32, 32])),
+        bytes(13, &value("c", &[1, 16, 16, 16])),
+        bytes(13, &value("p", &[1, 16, 8, 8])),
+        bytes(13, &value("f", &[1, 1024])),
         bytes(12, &value("y", &[1, 10])),
     ];
     [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph.concat())].concat()
@@ -93,7 +47,7 @@ fn profile(home: &Path, library: &str) -> std::process::Output {
 }
 
 /// The library to test with.
-fn library() -> String {
+pub(crate) fn library() -> String {
     std::env::var("JETSON_AGENT_ONNXRUNTIME").expect("JETSON_AGENT_ONNXRUNTIME names a libonnxruntime.so")
 }
 

@@ -97,6 +97,13 @@ pub(crate) fn tree(root: &Path, files: &[(&str, &str)]) {
     }
 }
 
+/// Makes a file of an imitated root one whose every read fails with an I/O error.
+pub(crate) fn unreadable(root: &Path, path: &str) {
+    let path = root.join(path);
+    let _ = std::fs::remove_file(&path);
+    std::os::unix::fs::symlink("/proc/self/mem", path).expect("links");
+}
+
 /// An INA3221 under hwmon with up to three labelled rails of (mV, mA, µΩ).
 pub(crate) fn ina3221(root: &Path, number: u32, samples: &str, rails: &[(&str, &str, &str, &str)]) {
     let folder = format!("sys/class/hwmon/hwmon{number}");
@@ -107,6 +114,7 @@ pub(crate) fn ina3221(root: &Path, number: u32, samples: &str, rails: &[(&str, &
             root,
             &[
                 (&format!("{folder}/in{index}_label"), label),
+                (&format!("{folder}/in{index}_enable"), "1"),
                 (&format!("{folder}/in{index}_input"), mv),
                 (&format!("{folder}/curr{index}_input"), ma),
                 (&format!("{folder}/shunt{index}_resistor"), shunt),

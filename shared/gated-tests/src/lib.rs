@@ -1,4 +1,4 @@
-//! Tests over measured data that are not part of the repository.
+//! Tests over measured data that are not part of the repository, and tests that need a program that may not be there.
 //!
 //! The measurements lie in `../shared/data` beside the repository, or where `LAYERJOULE_TEST_DATA` says. A test that needs them
 //!
@@ -38,8 +38,17 @@ pub fn data(path: &str) -> PathBuf {
 /// A test that needs a file or folder of the measurements.
 #[must_use]
 pub fn measured(name: &str, needs: &str, test: fn()) -> Trial {
-    let continuous_integration = std::env::var("CI").is_ok_and(|value| value == "true");
-    gated(name, &data(needs), continuous_integration, test)
+    gated(name, &data(needs), continuous_integration(), test)
+}
+
+/// A test that needs another program or library. `there` says whether it is; `missing` says what is missing and how to get it.
+#[must_use]
+pub fn peer(name: &str, there: bool, missing: &str, test: fn()) -> Trial {
+    trial(name, there, missing.to_owned(), continuous_integration(), test)
+}
+
+fn continuous_integration() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// Runs tests with the arguments of this process, as the built-in harness does.
@@ -50,11 +59,14 @@ pub fn run(tests: Vec<Trial>) -> ExitCode {
 
 /// A test that needs a path, which must be there under continuous integration.
 fn gated(name: &str, needs: &Path, must: bool, test: fn()) -> Trial {
-    let there = needs.exists();
     let missing = format!(
         "needs {}, which is not there; {FOLDER_VARIABLE} names the folder of the measurements",
         needs.display()
     );
+    trial(name, needs.exists(), missing, must, test)
+}
+
+fn trial(name: &str, there: bool, missing: String, must: bool, test: fn()) -> Trial {
     Trial::ignorable_test(name, move || {
         if there {
             test();

@@ -264,6 +264,30 @@ impl Layer {
         }
     }
 
+    /// Elements of the second matrix of a single product, for a matrix product of two inputs: those of the second input,
+    /// divided by the number of products that the layer computes, one for each batch and head. None for other layers.
+    ///
+    /// ```
+    /// // Queries × keys of an attention: 12 heads, 128 tokens, 64 numbers per token.
+    /// let info = br#"{"Layers": [{"Name": "qk", "LayerType": "gemm", "Inputs": [
+    ///     {"Name": "q", "Dimensions": [1, 12, 128, 64], "Format/Datatype": "Half"},
+    ///     {"Name": "k", "Dimensions": [1, 12, 64, 128], "Format/Datatype": "Half"}],
+    ///     "Outputs": [{"Name": "qk", "Dimensions": [1, 12, 128, 128], "Format/Datatype": "Half"}]}],
+    ///     "Bindings": ["q", "k", "qk"]}"#;
+    /// let (engine, _) = shared::engine::parse(info)?;
+    /// let layer = &engine.layers[0];
+    /// assert_eq!((layer.weight_count(), layer.multiplied_elements()), (0, Some(64 * 128)));
+    /// # Ok::<(), shared::engine::EngineInfoError>(())
+    /// ```
+    #[must_use]
+    pub fn multiplied_elements(&self) -> Option<u64> {
+        if self.kind != LayerKind::Dense || self.kernel.is_some() || self.weights.is_some() {
+            return None;
+        }
+        let contraction = self.contraction()?;
+        contraction.operand.map(|_| contraction.length.saturating_mul(contraction.columns))
+    }
+
     /// Number of weights and biases.
     #[must_use]
     pub fn parameters(&self) -> u64 {

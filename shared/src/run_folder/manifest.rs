@@ -1,10 +1,13 @@
 //! The manifest of a run: what was measured, how, on what, and by which clock.
 
 use super::counts::{Counts, Pass};
+use super::design::Design;
 use super::rail::Rail;
-use crate::failure::Failure;
+use super::status::Status;
+use crate::failure::{Failure, Kind};
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
+use crate::text::json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,6 +48,9 @@ pub struct Manifest {
     pub board: Board,
     /// What `jetson-agent doctor` found before the run.
     pub checks: Vec<Check>,
+    /// The experiment whose main run this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
 }
 
 impl Manifest {
@@ -67,6 +73,7 @@ impl Manifest {
             sampling: None,
             board: Board::default(),
             checks: Vec::new(),
+            design: None,
         }
     }
 }
@@ -78,7 +85,7 @@ impl Manifest {
     /// When it cannot be read, or was written by a later version.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let manifest: Self = serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        let manifest: Self = json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
         if manifest.schema_version > SCHEMA_VERSION {
             return Err(Failure::data(format!(
                 "has schema version {}, this program reads up to {}",
@@ -95,26 +102,10 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
         text.push(b'\n');
         write_atomic(path, &text)
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It has not ended, or the program was killed: `recover` seals it.
-    Running,
-    /// Every cycle asked for was measured.
-    Complete,
-    /// The user stopped it; what was measured is whole.
-    Interrupted,
-    /// Something failed on the way; what was measured until then is whole.
-    Failed,
-    /// It was cut off and its log was read back by `recover`.
-    Recovered,
 }
 
 /// How monotonic stamps relate to the wall clock.
@@ -186,6 +177,9 @@ pub struct RunnerSetup {
     pub warmup: u32,
     /// Measured cycles asked for.
     pub runs: u32,
+    /// How long the host waits between two inferences on top of its own gap, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_us: Option<f64>,
 }
 
 /// What a layer's stamp in the log marks.
@@ -247,6 +241,12 @@ pub struct SamplingReport {
     pub cpu_share: f64,
     /// Whether the sampling thread had real-time priority.
     pub realtime: bool,
+    /// Lines or packets of a meter that came and were no reading.
+    #[serde(default)]
+    pub rejected: u64,
+    /// What went wrong without ending the run, one sentence each: rails that could not be read, what a meter lost.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The board, as far as it could be probed.

@@ -19,6 +19,7 @@
 //! [`SampleLogReadings`] give the same [`PowerReadings`], whichever file they come from.
 
 mod counts;
+mod design;
 mod diagnostics;
 pub mod frames;
 mod layer_latency;
@@ -32,20 +33,22 @@ mod readings;
 mod record;
 mod sample_log;
 pub mod stamp;
+mod status;
 mod summary;
 mod total;
 
 pub use counts::{Counts, Pass};
+pub use design::{Change, Design, DesignKind, DesignStep, OutsidePower};
 pub use diagnostics::Diagnostics;
 pub use layer_latency::{
-    LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, index_layers,
-    parse_layer_latencies, read_layer_latencies, split_shared_names, write_layer_latencies,
+    LayerCursor, LayerEntry, LayerLatencies, LayerLatencyError, LayerSeries, NumberText, ReadAt, TextFile,
+    index_layers, parse_layer_latencies, read_layer_latencies, split_shared_names, write_layer_latencies,
 };
 pub use log_streams::{LayerCycles, SampleLogReadings};
 pub use log_summary::SampleLogSummary;
 pub use manifest::{
     Board, Check, Clock, LayerStamp, LayerTimes, Manifest, PassSpan, PowerSetup, RunnerSetup, SCHEMA_VERSION,
-    SamplingReport, Status, Total, Verdict,
+    SamplingReport, Total, Verdict,
 };
 pub use paths::RunFolder;
 pub use power_log::{LineFault, PowerLogReader, format_line};
@@ -53,5 +56,6 @@ pub use rail::{Rail, Sensor};
 pub use readings::{CHUNK, PowerReading, PowerReadings};
 pub use record::{BoardState, Event, InferenceSpan, LayerRun, Record, RecordError, RecordKind, Sample};
 pub use sample_log::{LogContent, SampleLogReader, read_sample_log};
+pub use status::Status;
 pub use summary::{IdlePower, ModelConfig, ModelRun};
 pub use total::{TotalReading, TotalReadings, total_readings};

@@ -3,6 +3,7 @@
 use super::diagnostics::Diagnostics;
 use super::readings::{CHUNK, PowerReading, PowerReadings};
 use super::stamp::{StampParser, format_stamp};
+use crate::text::{Moment, TextStream, number as lenient_number};
 use crate::units::{Milliamps, Millivolts};
 use std::io::{self, Read};
 
@@ -46,7 +47,7 @@ pub fn format_line(reading: &PowerReading) -> String {
 /// ```
 #[derive(Debug)]
 pub struct PowerLogReader<R> {
-    source: R,
+    source: TextStream<R>,
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
@@ -60,7 +61,7 @@ impl<R: Read> PowerLogReader<R> {
     /// Reads from the start of a log.
     pub fn new(source: R) -> Self {
         Self {
-            source,
+            source: TextStream::new(source),
             buffer: vec![0; BUFFER_BYTES],
             at: 0,
             filled: 0,
@@ -171,8 +172,23 @@ impl<R: Read> Iterator for PowerLogReader<R> {
     }
 }
 
-/// Parses one line without its end. Fields behind the third are ignored.
+/// Parses one line without its end. Fields behind the third are ignored. A line that is not as EdgeProfiler writes it may be as a
+/// spreadsheet saves it.
 fn parse_line(stamps: &mut StampParser, line: &[u8]) -> Result<PowerReading, &'static str> {
+    plain_line(stamps, line).or_else(|message| spreadsheet_line(line).ok_or(message))
+}
+
+/// A line with semicolons or tabs and decimal commas, or with a time in ISO 8601.
+fn spreadsheet_line(line: &[u8]) -> Option<PowerReading> {
+    let line = std::str::from_utf8(line).ok()?;
+    let separator = [';', '\t'].into_iter().find(|&s| line.contains(s)).unwrap_or(',');
+    let mut fields = line.split(separator).map(|field| field.trim().trim_matches('"'));
+    let wall_ns = Moment::of(fields.next()?)?.unix_ns;
+    let mut number = || lenient_number(fields.next()?, None);
+    Some(PowerReading { wall_ns, voltage: Millivolts(number()?), current: Milliamps(number()?) })
+}
+
+fn plain_line(stamps: &mut StampParser, line: &[u8]) -> Result<PowerReading, &'static str> {
     let mut fields = line.split(|&b| b == b',');
     let stamp = fields.next().unwrap_or_default();
     let (Some(voltage), Some(current)) = (fields.next(), fields.next()) else {
@@ -243,6 +259,19 @@ mod tests {
         assert!(diagnostics.named[1].contains("voltage"), "{diagnostics:?}");
         // Without a decimal point the last number may be a part of one.
         assert_eq!(read_chunks(b"20241121-00:00:01.40,5000,13").1.bad, 1);
+    }
+
+    #[test]
+    fn a_log_that_went_through_another_program_reads_equal() {
+        let plain = "20241121-00:00:01.500000,5000.5,1100.0\n20241121-00:00:02.500000,5000.5,-1.0\n";
+        let expected = read_chunks(plain.as_bytes());
+        assert_eq!((expected.0.len(), expected.1.bad), (2, 0));
+        let utf16: Vec<u8> = format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let semicolons = plain.replace(',', ";").replace(".5,", ",5;").replace(".5;", ",5;").replace(".0\n", ",0\n");
+        let iso = plain.replace("20241121-", "2024-11-21T").replace('\n', "\r\n");
+        for other in [utf16, format!("\u{feff}{plain}").into_bytes(), semicolons.into_bytes(), iso.into_bytes()] {
+            assert_eq!(read_chunks(&other), expected, "{}", String::from_utf8_lossy(&other));
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Sensor {
     pub samples: Option<u64>,
     /// The driver's `update_interval` in ms, as read. Its meaning depends on the kernel.
     pub update_interval_ms: Option<u64>,
-    /// Where the figures come from: `measured`, `driver`, `data sheet`, `configured`.
+    /// Where the figures come from: `measured`, `driver`, `data sheet`, `configured`, `assumed`.
     pub known_from: Option<String>,
 }
 

@@ -123,6 +123,12 @@ fn day_ns(date: &[u8]) -> Option<i64> {
         }
     }
     let [year, month, day] = number;
+    midnight_ns(year, month, day)
+}
+
+/// The start of a day in ns since 1970; `None` for a date that does not exist or lies outside the years from 1900 to 2149.
+#[must_use]
+pub fn midnight_ns(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let month_days = match month {
         2 => 28 + i64::from(leap),

@@ -1,8 +1,9 @@
 //! EdgeProfiler's two small JSON files: `<model>_tensorrt.json` and `idling_power.json`.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
+use crate::text::json;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -72,7 +73,7 @@ macro_rules! json_file {
             /// When it cannot be read or lacks a field; the message names line and column.
             pub fn read(path: &Path) -> Result<Self, Failure> {
                 let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-                serde_json::from_slice(&content).map_err(|e| Failure::data(e.to_string()).at(path))
+                json::from_slice(&content).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
             }
 
             /// Writes the file atomically.
@@ -80,7 +81,8 @@ macro_rules! json_file {
             /// # Errors
             /// When it cannot be written.
             pub fn write(&self, path: &Path) -> Result<(), Failure> {
-                let mut text = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()).at(path))?;
+                let mut text =
+                    serde_json::to_vec_pretty(self).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
                 text.push(b'\n');
                 write_atomic(path, &text)
             }

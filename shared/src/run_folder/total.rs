@@ -38,15 +38,19 @@ impl TotalReadings {
     fn sum(&mut self, sample: Sample) -> Option<TotalReading> {
         let Total::Sum(parts) = &self.total else { return None };
         *self.latest.get_mut(usize::from(sample.rail))? = Some(sample);
-        // One reading is every rail once; it is complete with the last part.
+        // One reading is every rail once; it is complete with the last part. A part that could not be read this time is
+        // not made up for by its reading before.
         if Some(&sample.rail) != parts.last() {
             return None;
         }
-        let mut watts = 0.0;
+        let mut watts = Some(0.0);
+        let mut first = None;
         for part in parts {
-            watts += (*self.latest.get(usize::from(*part))?)?.power().0;
+            let reading = self.latest.get_mut(usize::from(*part)).and_then(Option::take);
+            watts = watts.zip(reading).map(|(sum, reading)| sum + reading.power().0);
+            first = first.or(reading);
         }
-        let first = (*self.latest.get(usize::from(*parts.first()?))?)?;
+        let (watts, first) = (watts?, first?);
         let mv = if first.mv > 0.0 { f64::from(first.mv) } else { 1_000.0 };
         Some((sample.t_ns, Millivolts(mv), Milliamps(watts * 1e6 / mv)))
     }
@@ -80,6 +84,8 @@ mod tests {
         let (t_ns, voltage, current) = readings[0];
         assert_eq!(t_ns, 3);
         assert!(((voltage * current).0 - 6.9).abs() < 1e-9);
+        let lacking = [sample(1, 0, 5_000.0, 100.0), sample(2, 2, 5_000.0, 100.0), sample(12, 2, 5_000.0, 100.0)];
+        assert_eq!(total_readings(&setup, &lacking).map(|r| r.0).collect::<Vec<_>>(), [2]);
         setup.total = Total::Rail(1);
         assert_eq!(total_readings(&setup, &samples).map(|r| r.0).collect::<Vec<_>>(), [2, 12]);
         setup.total = Total::Unknown;

@@ -68,6 +68,7 @@ async fn pull(root: &Path, store: &Store) -> Pulled {
 
 /// Runs the suite on a store. `clean` is the same store without faults, by which the results are judged.
 pub async fn run(store: &Store, clean: &Store) {
+    until("make", || async { store.make().await.map_err(Failure::from) }).await;
     ledgers(store).await;
     run_one_by_one(store, clean).await;
 }
@@ -75,6 +76,7 @@ pub async fn run(store: &Store, clean: &Store) {
 /// The suite without writers that race: for servers that look whether an object exists and then write it, in two steps. Nothing
 /// can be kept on those by more than one writer at a time.
 pub async fn run_one_by_one(store: &Store, clean: &Store) {
+    until("make", || async { store.make().await.map_err(Failure::from) }).await;
     objects(store).await;
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
     round_trip(folder.path(), store, clean).await;

@@ -4,10 +4,9 @@ mod profile;
 
 use crate::{Error, Key, Store};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -17,8 +16,9 @@ const REQUEST_TIMEOUT: &str = "10 minutes";
 
 impl Store {
     /// Opens the store at a URL (`file:///folder`, `s3://bucket/folder`, `gs://…`, `az://…`, `https://…`, `memory:`) or at
-    /// the path of a folder, which is created where it is missing. Credentials come from the backend's usual environment
-    /// variables, for S3 also from the profile that `AWS_PROFILE` names in `~/.aws/credentials` and `~/.aws/config`.
+    /// the path of a folder. Nothing is created, and nothing is asked of it yet: [`Store::make`] makes a store,
+    /// [`Store::require`] sees that one is there. Credentials come from the backend's usual environment variables, for S3 also
+    /// from the profile that `AWS_PROFILE` names in `~/.aws/credentials` and `~/.aws/config`.
     ///
     /// # Errors
     /// [`Error::Url`] when it names no store, or holds a user or a password.
@@ -36,9 +36,9 @@ impl Store {
             Ok(url) if url.scheme() != "file" => url,
             Ok(url) => {
                 let path = url.to_file_path().map_err(|()| refuse("it is no path of this machine".into()))?;
-                return Self::folder(&path);
+                return Self::in_folder(&path);
             }
-            Err(_) if !location.contains("://") => return Self::folder(Path::new(location)),
+            Err(_) if !location.contains("://") => return Self::in_folder(Path::new(location)),
             Err(e) => return Err(refuse(e.to_string())),
         };
         if url.scheme() == "memory" {
@@ -73,19 +73,24 @@ impl Store {
         Ok(if scheme == ObjectStoreScheme::Http { store.read_only() } else { store })
     }
 
-    /// The store in a folder of this machine, created where it is missing. What is written is on the disk before
-    /// the call returns.
-    ///
-    /// # Errors
-    /// [`Error::Url`] when it cannot be created.
-    pub fn folder(path: &Path) -> Result<Self, Error> {
+    /// The store in a folder of this machine. What is written is on the disk before the call returns.
+    fn in_folder(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
-        let refuse = |reason: String| Error::Url { url: name.clone(), reason };
-        std::fs::create_dir_all(path).map_err(|e| refuse(e.to_string()))?;
-        let path = path.canonicalize().map_err(|e| refuse(e.to_string()))?;
-        let backend = LocalFileSystem::new_with_prefix(&path).map_err(|e| refuse(e.to_string()))?.with_fsync(true);
-        Ok(Self::over(Arc::new(backend), None, &name).in_folder(path))
+        let refuse = |e: std::io::Error| Error::Url { url: name.clone(), reason: e.to_string() };
+        Ok(Self::at(resolved(path).map_err(refuse)?, &name))
     }
+}
+
+/// An absolute path in which what is there already is free of links.
+pub(crate) fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    for above in path.ancestors() {
+        if let (Ok(there), Ok(below)) = (above.canonicalize(), path.strip_prefix(above)) {
+            // Joining nothing would add a slash at the end.
+            return Ok(if below.as_os_str().is_empty() { there } else { there.join(below) });
+        }
+    }
+    Ok(path)
 }
 
 /// S3, with conditional puts; plain HTTP only where the endpoint's own URL asks for it.
@@ -202,8 +207,14 @@ mod tests {
     fn a_path_a_file_url_and_memory_open() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("a/b");
-        assert!(Store::open(&path.display().to_string()).is_ok());
-        assert!(Store::open(&format!("file://{}", path.display())).is_ok());
+        let canonical = folder.path().canonicalize().expect("there").join("a/b");
+        for location in
+            [path.display().to_string(), format!("file://{}", path.display()), format!("{}/", path.display())]
+        {
+            let store = Store::open(&location).expect("opened");
+            assert_eq!(store.local_folder(), Some(canonical.as_path()), "{location}");
+        }
+        assert!(!folder.path().join("a").exists(), "opening makes nothing");
         assert!(Store::open("memory:").is_ok());
         assert!(Store::open("gopher://host/a").is_err());
     }

@@ -47,7 +47,7 @@ fn named(store: &Store, folder: &str, name: &str) -> Result<Ledger, Error> {
 /// Every branch with the number of its last entry, by one listing.
 ///
 /// # Errors
-/// What the backend says; [`Error::Content`] for an object that belongs to no branch.
+/// [`Error::Absent`] where no store is; what the backend says; [`Error::Content`] for an object that belongs to no branch.
 pub async fn heads(store: &Store) -> Result<BTreeMap<String, u64>, Error> {
     let mut heads = BTreeMap::new();
     for (name, number) in numbers(store, "branches").await? {
@@ -89,9 +89,13 @@ pub async fn tags(store: &Store) -> Result<BTreeMap<String, Tag>, Error> {
 /// A tag by its name.
 ///
 /// # Errors
-/// What the backend says.
+/// [`Error::Absent`] where no store is; what the backend says.
 pub async fn tag(store: &Store, name: &str) -> Result<Option<Tag>, Error> {
-    named(store, "tags", name)?.get(1).await
+    let tag = named(store, "tags", name)?.get(1).await?;
+    if tag.is_none() {
+        store.require().await?;
+    }
+    Ok(tag)
 }
 
 /// Creates a tag; `false` where one of that name stands for another snapshot. A tag never moves.
@@ -106,9 +110,12 @@ pub async fn create_tag(store: &Store, name: &str, tag: &Tag) -> Result<bool, Er
     })
 }
 
-/// Names and numbers of all entries below a folder of ledgers.
+/// Names and numbers of all entries below a folder of ledgers. That there is none is a fact about a store that is there only.
 async fn numbers(store: &Store, folder: &str) -> Result<Vec<(String, u64)>, Error> {
     let keys = store.list(&Key::new(folder)?, None).await?;
+    if keys.is_empty() {
+        store.require().await?;
+    }
     let parse = |key: &Key| {
         let text = key.to_string();
         let (name, number) = text.strip_prefix(folder)?.strip_prefix('/')?.split_once('/')?;

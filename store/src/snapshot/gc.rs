@@ -42,6 +42,7 @@ pub async fn collect(
     cache: &Path,
 ) -> Result<Collected, Error> {
     let grace = grace.max(GRACE_LEAST);
+    store.require().await?;
     // What is there is listed first: what a push adds afterwards is not among it.
     let mut there = Vec::new();
     for kind in ["packs", "indexes", "snapshots"] {

@@ -30,7 +30,7 @@ pub use files::{Change, Conflict, Difference, Files, diff, merge, read_files, tr
 pub use gc::{Collected, GRACE_LEAST, collect};
 pub use index::{Catalogue, Place, decode_index, encode_index};
 pub(crate) use name::clash;
-pub use name::{check_link, check_name, check_ref, fold};
+pub use name::{check_link, check_name, check_ref, fold, plain_link};
 pub use objects::Objects;
 pub use pack::{Kind, PACK_BYTES, Toc, build_pack, parse_pack};
 pub(crate) use pack::{PACK_BLOBS, tail as pack_tail};

@@ -170,6 +170,7 @@ fn unless_backend(error: &Error) -> Result<(), Error> {
         Error::Backend { store, doing, key, source } => {
             Err(Error::Content { store: store.clone(), key: key.clone(), reason: format!("cannot {doing}: {source}") })
         }
+        Error::Absent { store, reason } => Err(Error::Absent { store: store.clone(), reason: reason.clone() }),
         _ => Ok(()),
     }
 }

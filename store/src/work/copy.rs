@@ -2,6 +2,7 @@
 
 use super::packer::read_toc;
 use super::state::{self, Config, FOLDER, FORMAT, State};
+use crate::location::resolved;
 use crate::snapshot::{Catalogue, Files, Node, Objects, Snapshot, check_name, read_files};
 use crate::{Digest, Progress, Store};
 use shared::failure::{Failure, Kind};
@@ -39,36 +40,46 @@ pub struct WorkingCopy {
 }
 
 impl WorkingCopy {
-    /// Puts a folder under version, with a store to push to. Nothing is read or sent yet.
+    /// Puts a folder under version, with a store to push to. Nothing is read or sent yet: [`Store::make`] makes the store.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is under version already, or when `remote_dir` or `branch` is no name; file system errors.
+    /// As [`WorkingCopy::check_init`]; file system errors.
     pub fn init(root: &Path, remote: &str, store: Store, remote_dir: &str, branch: &str) -> Result<Self, Failure> {
-        let remote_dir = remote_dir.trim_matches('/');
-        for part in remote_dir.split('/').filter(|_| !remote_dir.is_empty()) {
-            check_name(part)
-                .map_err(|why| Failure::usage(format!("the remote folder `{remote_dir}` has a part that {why}")))?;
-        }
-        state::named("the branch", branch)?;
-        let edge = root.join(FOLDER);
-        fs::create_dir_all(&edge).map_err(|e| Failure::io(&edge, "create", &e))?;
-        if edge.join("config.json").exists() {
-            return Err(Failure::usage("is under version already").at(root).help("`data status` says how it stands"));
-        }
+        Self::check_init(root, &store, remote_dir, branch)?;
         let remote = match store.local_folder() {
             Some(folder) => folder.display().to_string(),
             None => remote.to_owned(),
         };
-        if store.local_folder().is_some_and(|folder| {
-            root.canonicalize().is_ok_and(|root| folder.starts_with(&root) || root.starts_with(folder))
-        }) {
+        let edge = root.join(FOLDER);
+        fs::create_dir_all(&edge).map_err(|e| Failure::io(&edge, "create", &e))?;
+        state::write(root, "state.json", &State::new(branch))?;
+        let remote_dir = steps(remote_dir).collect::<Vec<_>>().join("/");
+        let config = Config { format: FORMAT, remote, remote_dir, store_seen: store.is_known() };
+        state::write(root, "config.json", &config)?;
+        Self::open_over(root, store)
+    }
+
+    /// Whether a folder can be put under version so; nothing is written.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when it is under version already, when the store lies in it or it in the store, or when `remote_dir` or
+    /// `branch` is no name.
+    pub fn check_init(root: &Path, store: &Store, remote_dir: &str, branch: &str) -> Result<(), Failure> {
+        for part in steps(remote_dir) {
+            check_name(part)
+                .map_err(|why| Failure::usage(format!("the remote folder `{remote_dir}` has a part that {why}")))?;
+        }
+        state::named("the branch", branch)?;
+        if root.join(FOLDER).join("config.json").exists() {
+            return Err(Failure::usage("is under version already").at(root).help("`data status` says how it stands"));
+        }
+        let root = resolved(root).map_err(|e| Failure::io(root, "find", &e))?;
+        if store.local_folder().is_some_and(|folder| folder.starts_with(&root) || root.starts_with(folder)) {
             return Err(
                 Failure::usage("a store cannot lie in the folder that it keeps, nor the other way round").at(root)
             );
         }
-        state::write(root, "state.json", &State::new(branch))?;
-        state::write(root, "config.json", &Config { format: FORMAT, remote, remote_dir: remote_dir.into() })?;
-        Self::open_over(root, store)
+        Ok(())
     }
 
     /// Opens a folder under version and the store that it names.
@@ -250,6 +261,11 @@ impl WorkingCopy {
         }
         Ok(())
     }
+}
+
+/// The steps of a path in the store: `.`, `//` and a `/` at either end are none.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|step| !matches!(*step, "" | "."))
 }
 
 /// The failure for a branch that exists neither here nor in the store.

@@ -17,10 +17,12 @@
 mod checkout;
 mod commit;
 mod copy;
+mod download;
 mod fetch;
 mod hashing;
 mod history;
 mod packer;
+mod plan;
 mod pull;
 mod push;
 mod scan;
@@ -28,6 +30,7 @@ mod stamp;
 mod stat;
 mod state;
 mod status;
+mod writer;
 
 pub use crate::progress::Progress;
 pub use checkout::Written;

@@ -1,9 +1,10 @@
 //! From the store to here.
 
-use super::checkout::{Written, refusal};
+use super::checkout::Written;
 use super::commit::size;
 use super::copy::{WorkingCopy, no_branch};
 use super::packer::Packer;
+use super::plan::refusal;
 use super::state::FOLDER;
 use crate::Digest;
 use crate::snapshot::{Catalogue, Kind as PackKind, Snapshot, Toc, merge, tree_of};

@@ -55,6 +55,9 @@ impl WorkingCopy {
     /// What the store or the file system says; then the store's branch is where it was, unless only the answer was lost.
     pub async fn push(&mut self, jobs: usize) -> Result<Pushed, Failure> {
         let started = Instant::now();
+        if !self.config.store_seen && self.state.remote.is_empty() {
+            self.store().mark().await?;
+        }
         self.fetch().await?;
         let branch = self.state.branch.clone();
         let Some(head) = self.state.local.get(&branch).copied() else {

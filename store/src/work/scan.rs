@@ -3,7 +3,7 @@
 use super::stamp::Stamp;
 use super::stat::{Cache, Stats};
 use super::state::FOLDER;
-use crate::snapshot::{check_link, check_name, clash, fold};
+use crate::snapshot::{check_link, check_name, clash, fold, plain_link};
 use shared::failure::Failure;
 use std::collections::HashSet;
 use std::fs;
@@ -197,13 +197,15 @@ impl Folder<'_> {
                 there.entries.push((name.to_owned(), Found::File(Stamp::of(&metadata))));
             } else if metadata.is_symlink() {
                 let target = fs::read_link(path()).map_err(|e| Failure::io(&path(), "read", &e))?;
-                let target = target.to_str().ok_or_else(|| refuse("leads to a name that is no Unicode"))?.to_owned();
-                check_link(&target, depth).map_err(|why| {
+                let target = target.to_str().ok_or_else(|| refuse("leads to a name that is no Unicode"))?;
+                let is_folder = |below: &str| folder.join(below).symlink_metadata().is_ok_and(|there| there.is_dir());
+                let plain = plain_link(target, is_folder);
+                check_link(&plain, depth).map_err(|why| {
                     Failure::data(format!("is a link whose target `{target}` {why}"))
                         .at(path())
                         .help("put the file itself there, or remove the link")
                 })?;
-                there.entries.push((name.to_owned(), Found::Link(target)));
+                there.entries.push((name.to_owned(), Found::Link(plain)));
             } else {
                 return Err(Failure::data("is neither a file nor a folder nor a link").at(path()).help("remove it"));
             }

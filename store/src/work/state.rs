@@ -22,6 +22,10 @@ pub struct Config {
     pub remote: String,
     /// The folder of the snapshots that this folder stands for; empty for all of it.
     pub remote_dir: String,
+    /// Whether the store was seen to be there when the folder was put under version. Folders of earlier versions, and those
+    /// whose store was out of reach, may make it with their first push.
+    #[serde(default)]
+    pub store_seen: bool,
 }
 
 /// `state.json`.

@@ -36,7 +36,7 @@ pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
     let mut subset = CalibrationSubset::collect(input, empty.clone())?;
     let idle = input.idle.map(|idle| idle.0);
     let aliased = sensor.aliased();
-    let averaged = aliased.map(|family| averaged(family, sensor.read_period.into()));
+    let averaged = aliased.zip(sensor.read_period).map(|(family, read)| averaged(family, read.into()));
     let mut found = Search::new(&subset, components, idle).response(sensor, averaged);
     let mut tracker = None;
     if let Some((family, lattice)) =

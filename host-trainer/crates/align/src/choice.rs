@@ -7,10 +7,16 @@ use shared::units::{Micros, Millis};
 /// Lack of fit above which the response is in doubt.
 const DOUBTFUL: f64 = 4.0;
 
-/// The method, and why. `identified` is the share of the run time in layers that readings tell apart.
-pub(crate) fn choose(asked: Method, identified: f64, found: &Evidence) -> (Method, String) {
+/// The method, and why. `identified` is the share of the run time in layers that readings tell apart; none where no power was
+/// measured.
+pub(crate) fn choose(asked: Method, identified: Option<f64>, found: &Evidence) -> (Method, String) {
+    let is_free = matches!(asked, Method::Auto | Method::Totals);
+    let Some(identified) = identified else {
+        let why = "no power was measured during inferences: layers have run times only";
+        return if is_free { (Method::Share, why.into()) } else { (asked, format!("asked for; {why}")) };
+    };
     let percent = (identified * 100.0).round();
-    if asked != Method::Auto && asked != Method::Totals {
+    if !is_free {
         return (asked, format!("asked for; readings tell layers apart for {percent} % of the run time"));
     }
     if found.samples == 0 {

@@ -6,6 +6,7 @@ use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{IdlePower, Manifest, ModelRun, Pass, Sensor, Total};
+use shared::text::json;
 use shared::units::{Microwatts, Watts};
 use std::path::Path;
 
@@ -68,8 +69,8 @@ fn engine_of(files: &RunFiles, notes: &mut Vec<String>) -> Option<Engine> {
 /// Whole-inference latencies. Some versions of EdgeProfiler wrote the JSON document as a JSON string.
 fn read_model_run(path: &Path) -> Result<ModelRun, String> {
     let content = read_capped(path, limits::SMALL_FILE_BYTES).map_err(|f| f.to_string())?;
-    let parsed = serde_json::from_slice::<ModelRun>(&content)
-        .or_else(|e| serde_json::from_slice::<String>(&content).map_err(|_| e).and_then(|s| serde_json::from_str(&s)));
+    let parsed = json::from_slice::<ModelRun>(&content)
+        .or_else(|e| json::from_slice::<String>(&content).map_err(|_| e).and_then(|s| json::from_str(&s)));
     parsed.map_err(|e| format!("whole-inference latencies were not read: {e}"))
 }
 
@@ -94,9 +95,9 @@ pub(crate) struct UnprofiledPass {
 }
 
 impl UnprofiledPass {
-    /// The pass of a run, if it has one.
+    /// The pass of a run, if it has one; the longest where a gap in the log parts it into several.
     pub(crate) fn of(manifest: &Manifest) -> Option<Self> {
-        let pass = manifest.passes.iter().find(|p| p.pass == Pass::Power)?;
+        let pass = manifest.passes.iter().filter(|p| p.pass == Pass::Power).max_by_key(|p| p.cycles)?;
         let profiled_too = manifest.layer_times.with_power;
         // Stamps in text logs are cut to microseconds, and so are these.
         let wall = |ns: u64| manifest.clock.wall_ns(ns).div_euclid(1000).saturating_mul(1000);

@@ -11,7 +11,7 @@ pub(crate) const MEASURED_WITHIN: f64 = 0.15;
 /// Puts neighbours that are not measured each into the smallest groups that are. What is left over is a group that is not.
 pub(crate) fn group(layers: &[LayerReport], found: &Evidence) -> Vec<LayerGroup> {
     let mut groups: Vec<LayerGroup> = Vec::new();
-    let open = |l: usize| layers[l].verdict != Verdict::Measured && layers[l].runtime.0 > 0.0;
+    let open = |l: usize| layers[l].verdict != Verdict::Measured && layers[l].runtime.is_some_and(|t| t.0 > 0.0);
     let mut first = 0;
     while first < layers.len() {
         if !open(first) {
@@ -46,7 +46,7 @@ pub(crate) fn group(layers: &[LayerReport], found: &Evidence) -> Vec<LayerGroup>
 
 fn together(layers: &[LayerReport], found: &Evidence, first: usize, last: usize) -> LayerGroup {
     let part = &layers[first..=last];
-    let runtime: Millis = part.iter().map(|l| l.runtime).sum();
+    let runtime: Millis = part.iter().filter_map(|l| l.runtime).sum();
     let energy = part.iter().map(|l| l.energy).sum::<Option<Millijoules>>();
     let power = energy.filter(|_| runtime.0 > 0.0).map(|energy| energy / runtime);
     let (deviation, prior) = found.deviation_together(first, last).unwrap_or((f64::INFINITY, f64::INFINITY));

@@ -56,12 +56,12 @@ pub struct LayerReport {
     pub layer_type: String,
     /// Runs.
     pub runs: u64,
-    /// Mean run time.
+    /// Mean run time; none without a run.
     #[serde(rename = "runtime_ms")]
-    pub runtime: Millis,
-    /// Its standard deviation.
+    pub runtime: Option<Millis>,
+    /// Its standard deviation; none for fewer than two runs.
     #[serde(rename = "runtime_deviation_ms")]
-    pub runtime_deviation: Millis,
+    pub runtime_deviation: Option<Millis>,
     /// Mean power while it runs, idle power included.
     #[serde(rename = "power_w")]
     pub power: Option<Watts>,
@@ -122,9 +122,9 @@ pub struct EnergyReport {
     /// Its standard error.
     #[serde(rename = "power_error_w")]
     pub power_error: Option<Watts>,
-    /// Mean time from one inference to the next.
+    /// Mean time from one inference to the next; none where EdgeProfiler's rule was used, which does not look for it.
     #[serde(rename = "period_ms")]
-    pub period: Millis,
+    pub period: Option<Millis>,
     /// Mean latency of an inference as the runner measured it.
     #[serde(rename = "latency_ms")]
     pub latency: Option<Millis>,
@@ -142,9 +142,9 @@ pub struct EnergyReport {
     /// Energy less idle power.
     #[serde(rename = "net_energy_mj")]
     pub net_energy: Option<Millijoules>,
-    /// Run time of all layers.
+    /// Run time of all layers; none if one of them has none.
     #[serde(rename = "layers_ms")]
-    pub layers_runtime: Millis,
+    pub layers_runtime: Option<Millis>,
     /// Energy of all layers.
     #[serde(rename = "layers_mj")]
     pub layers_energy: Option<Millijoules>,
@@ -181,14 +181,16 @@ pub(crate) struct OutsidePower {
 impl EnergyReport {
     /// Fills in what follows from the layers' powers and from the power outside them.
     pub(crate) fn close(&mut self, layers: &[LayerReport], outside: OutsidePower) {
-        self.layers_runtime = layers.iter().map(|l| l.runtime).sum();
-        let outside_time = Millis((self.period - self.layers_runtime).0.max(0.0));
+        // A sum over no layers is not a measurement of nothing.
+        let any = !layers.is_empty();
+        self.layers_runtime = layers.iter().map(|l| l.runtime).sum::<Option<Millis>>().filter(|_| any);
+        let outside_time = self.period.zip(self.layers_runtime).map(|(all, layers)| Millis((all - layers).0.max(0.0)));
         (self.outside_power, self.outside_half) = (outside.power, outside.half);
         self.outside_measured = outside.measured;
-        self.outside_energy = outside.power.map(|p| p * outside_time);
-        self.layers_energy = layers.iter().map(|l| l.energy).sum();
-        self.energy = self.power.map(|p| p * self.period);
-        self.net_energy = self.power.zip(self.idle).map(|(p, idle)| (p - idle) * self.period);
+        self.outside_energy = outside.power.zip(outside_time).map(|(p, time)| p * time);
+        self.layers_energy = layers.iter().map(|l| l.energy).sum::<Option<Millijoules>>().filter(|_| any);
+        self.energy = self.power.zip(self.period).map(|(p, period)| p * period);
+        self.net_energy = self.power.zip(self.idle).zip(self.period).map(|((p, idle), period)| (p - idle) * period);
         self.closure = match (self.layers_energy, self.outside_energy, self.energy) {
             (Some(layers), Some(outside), Some(all)) if all.0 > 0.0 => Some((layers + outside) / all - 1.0),
             _ => None,
@@ -249,8 +251,8 @@ pub struct Quality {
     pub method: Method,
     /// Why.
     pub because: String,
-    /// Share of the run time in layers whose power the readings tell.
-    pub identified: f64,
+    /// Share of the run time in layers whose power the readings tell; none where no power was measured.
+    pub identified: Option<f64>,
     /// The sensor.
     pub sensor: SensorReport,
     /// The response that the fit used.

@@ -33,7 +33,7 @@ impl<R: PowerReadings> Renewals<R> {
     /// New readings of a log that was surveyed.
     pub fn new(log: R, survey: &Survey) -> Self {
         let refresh_us = survey.sensor.response.refresh.map(|refresh| refresh.0);
-        let slower = |us: &f64| *us > Micros::from(survey.sensor.read_period).0 * 1.02;
+        let slower = |us: &f64| *us > survey.sensor.read_period.map_or(0.0, |read| Micros::from(read).0) * 1.02;
         let repeats = survey.sensor.repeated as f64 > 0.3 * survey.sensor.readings as f64;
         Self {
             log,

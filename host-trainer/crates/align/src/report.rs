@@ -45,8 +45,8 @@ pub(crate) struct LayerFigures {
     pub(crate) method: Method,
     /// Why.
     pub(crate) because: String,
-    /// Share of the run time in layers whose power the readings tell.
-    pub(crate) identified: f64,
+    /// Share of the run time in layers whose power the readings tell; none where no power was measured.
+    pub(crate) identified: Option<f64>,
     /// Layers in execution order.
     pub(crate) layers: Vec<LayerReport>,
     /// Layers that are measured together.
@@ -67,8 +67,8 @@ pub(crate) fn layer_figures(
     let solution = physical_solution(found, layers, mean, idle);
     let ratio = |l: usize| solution.as_ref().map_or(1.0, |s| s.deviation[l] / s.prior_deviation[l].max(1e-12));
     let time: f64 = found.shares[..layers].iter().sum();
-    let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).map(|l| found.shares[l]).sum();
-    let identified = if time > 0.0 { told / time } else { 0.0 };
+    let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).fold(0.0, |sum, l| sum + found.shares[l]);
+    let identified = (solution.is_some() && time > 0.0).then(|| told / time);
     let (method, because) = choose(asked, identified, found);
     // Where readings tell neither the layers nor the time outside them, a fit would only add its noise.
     let unknown = (method == Method::Share && ratio(layers) >= MEASURED)
@@ -84,26 +84,27 @@ pub(crate) fn layer_figures(
     let deviation =
         |s: &Solution, l: usize| if method == Method::Share { s.prior_deviation[l] } else { s.deviation[l] };
     let report = |l: usize| {
-        let power = watts.as_ref().map(|w| w[l]);
+        let runs = found.times.runs[l];
+        let power = watts.as_ref().filter(|_| runs > 0).map(|w| w[l]);
         let half = solution.as_ref().map(|s| half_width(deviation(s, l)));
         let verdict = match (power.zip(half), ratio(l), method) {
             (Some((p, half)), r, Method::Deconvolve) if r < MEASURED && half < MEASURED_WITHIN * p => Verdict::Measured,
             (Some(_), r, Method::Deconvolve) if r < UNKNOWN => Verdict::Attributed,
             _ => Verdict::NotIdentifiable,
         };
-        let runtime = found.times.mean(l);
+        let runtime = (runs > 0).then(|| found.times.mean(l));
         LayerReport {
             index: l,
             engine_index: measured.engine_index[l],
             name: measured.names[l].clone(),
             layer_type: measured.layer_type(l).to_owned(),
-            runs: found.times.runs[l],
+            runs,
             runtime,
-            runtime_deviation: found.times.deviation(l),
+            runtime_deviation: (runs > 1).then(|| found.times.deviation(l)),
             power: power.map(Watts),
             power_low: power.zip(half).map(|(p, h)| Watts((p - h).max(0.0))),
             power_high: power.zip(half).map(|(p, h)| Watts(p + h)),
-            energy: power.map(|p| Watts(p) * runtime),
+            energy: power.zip(runtime).map(|(p, runtime)| Watts(p) * runtime),
             readings: found.readings[l],
             independent_samples: found.independent[l],
             verdict,

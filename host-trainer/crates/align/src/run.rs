@@ -72,7 +72,7 @@ struct Prepared {
 /// for found in files::find("raw_data".as_ref())? {
 ///     let run = run::analyse(found?, &run::Options::default())?;
 ///     for layer in &run.quality.layers {
-///         println!("{}: {:?} for {}", layer.name, layer.power, layer.runtime);
+///         println!("{}: {:?} for {:?}", layer.name, layer.power, layer.runtime);
 ///     }
 /// }
 /// # Ok::<(), shared::failure::Failure>(())
@@ -188,7 +188,7 @@ impl Prepared {
             asked: options.method,
             method: options.method,
             because: String::new(),
-            identified: 0.0,
+            identified: None,
             sensor: survey.sensor.clone(),
             response: None,
             samples: 0,
@@ -274,7 +274,7 @@ impl Run {
         q.energy = EnergyReport {
             power: mean,
             power_error: found.mean.map(|_| found.mean_error).filter(|e| e.0.is_finite()),
-            period: found.period,
+            period: Some(found.period).filter(|period| period.0 > 0.0),
             latency: model_run.filter(|m| m.avg_latency > 0.0).map(|m| Millis(m.avg_latency * 1e3)),
             batch_size: model_run.and_then(|m| m.config.input_shape.first()).and_then(|&b| u32::try_from(b).ok()),
             idle: self.idle,
@@ -303,10 +303,11 @@ impl Run {
         let layers = self.quality.layers.len();
         for (l, report) in self.quality.layers.iter_mut().enumerate() {
             let half = Watts(half_width(deviations[l].0));
+            let Some(runtime) = report.runtime else { continue };
             report.power = Some(powers[l]);
             report.power_low = Some(Watts((powers[l] - half).0.max(0.0)));
             report.power_high = Some(powers[l] + half);
-            report.energy = Some(powers[l] * report.runtime);
+            report.energy = Some(powers[l] * runtime);
             report.verdict = Verdict::Attributed;
         }
         self.quality.method = method;

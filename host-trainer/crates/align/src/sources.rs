@@ -7,7 +7,7 @@ use super::log_inferences::LogInferences;
 use super::text_inferences::TextInferences;
 use shared::failure::Failure;
 use shared::run_folder::{
-    Diagnostics, LayerSeries, Manifest, PowerLogReader, PowerReadings, SampleLogReadings, SampleLogSummary,
+    Diagnostics, LayerSeries, Manifest, PowerLogReader, PowerReadings, SampleLogReadings, SampleLogSummary, TextFile,
     index_layers, split_shared_names,
 };
 use std::collections::HashSet;
@@ -64,7 +64,7 @@ pub(crate) struct LatencyFile {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// The file.
-    pub(crate) file: File,
+    pub(crate) file: TextFile,
     /// The layers in file order.
     pub(crate) file_order: Vec<LayerSeries>,
     /// The layers in execution order, once they were sorted.
@@ -158,7 +158,7 @@ impl RunSources {
 /// Finds the lists of a latency file; returns how many layers share a name with another, if such lists are to be split.
 fn latency_file(files: &RunFiles, split: bool, diagnostics: &mut Diagnostics) -> Result<(LatencyFile, usize), Failure> {
     let path = files.latency.clone().ok_or_else(|| lacks_latency(&files.folder))?;
-    let file = File::open(&path).map_err(|e| Failure::io(&path, "read", &e))?;
+    let file = TextFile::open(&path)?;
     let mut series = index_layers(&file, diagnostics).map_err(|e| reading(&path)(e))?;
     let count = series.len();
     let shared_names = if split { split_shared_names(&mut series) } else { 0 };

@@ -11,19 +11,26 @@ use shared::units::Millis;
 pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let energy = &quality.energy;
-    if let (Some(power), Some(mj)) = (energy.power, energy.energy) {
+    if let Some(power) = energy.power {
         let error = energy.power_error.map_or(String::new(), |e| format!(" ± {:.3}", e.0));
         lines.push(("power", format!("{:.3}{error} W while inferring back to back", power.0)));
-        let net = energy.net_energy.map_or(String::new(), |net| format!(", {net:.3} above idle"));
-        lines.push(("energy per inference", format!("{mj:.3} in {:.3}{net}", energy.period)));
+        if let (Some(mj), Some(period)) = (energy.energy, energy.period) {
+            let net = energy.net_energy.map_or(String::new(), |net| format!(", {net:.3} above idle"));
+            lines.push(("energy per inference", format!("{mj:.3} in {period:.3}{net}")));
+        }
     } else if quality.window.is_none() {
-        lines.push(("power", "no reading lies within the inferences".into()));
+        let why = match quality.sensor.readings {
+            0 => "not known: the power log has no readings",
+            _ if quality.timeline.counts.cycles == 0 => "not known: no inference was found",
+            _ => "not known: no reading lies within the inferences",
+        };
+        lines.push(("power", why.into()));
     }
     if let Some((power, period, energy)) = energy.unprofiled {
         lines.push(("without the profiler", format!("{energy:.3} in {period:.3}, {power:.3}")));
     }
-    if let (Some(layers), Some(outside)) = (energy.layers_energy, energy.outside_energy) {
-        let closure = energy.closure.unwrap_or(0.0);
+    if let (Some(layers), Some(outside), Some(closure)) = (energy.layers_energy, energy.outside_energy, energy.closure)
+    {
         lines.push((
             "energy adds up",
             format!("{layers:.3} in layers + {outside:.3} outside them, {closure:.0e} from the whole"),
@@ -78,7 +85,12 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
 fn sensor(quality: &Quality) -> String {
     let sensor = &quality.sensor;
     let response = &sensor.response;
-    let mut text = format!("{} readings, one every {:.3}", sensor.readings, sensor.read_period);
+    let mut text = match (sensor.readings, sensor.read_period) {
+        (0, _) => return "no readings".into(),
+        (1, _) => "1 reading".to_owned(),
+        (readings, Some(period)) => format!("{readings} readings, one every {period:.3}"),
+        (readings, None) => format!("{readings} readings"),
+    };
     match response.refresh {
         Some(refresh) => text += &format!(", renewed every {:.3}", Millis::from(refresh)),
         None if sensor.repeated > 0 => text += &format!(", {} of them repeated", sensor.repeated),

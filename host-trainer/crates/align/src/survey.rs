@@ -21,9 +21,9 @@ pub struct SensorReport {
     pub readings: u64,
     /// Readings that say the same as the one before.
     pub repeated: u64,
-    /// Median time between readings.
+    /// Median time between readings; none for fewer than two.
     #[serde(rename = "read_period_ms")]
-    pub read_period: Millis,
+    pub read_period: Option<Millis>,
     /// Step of the current: the largest that all readings of the log's beginning are multiples of.
     #[serde(rename = "quantum_ma")]
     pub quantum: Option<Milliamps>,
@@ -45,17 +45,18 @@ pub struct SensorReport {
 }
 
 impl SensorReport {
-    /// Time between readings that can be new: the renewal or the reading, whichever is slower.
+    /// Time between readings that can be new: the renewal or the reading, whichever is slower; 0 where neither is known.
     #[must_use]
     pub fn sample_period(&self) -> Micros {
-        let read = Micros::from(self.read_period);
+        let read = self.read_period.map(Micros::from).unwrap_or_default();
         self.response.refresh.filter(|refresh| *refresh > read).unwrap_or(read)
     }
 
     /// The chip's family, if readings come slower than its register renews: where a conversion lies within the cycle is
     /// not seen then.
     pub(crate) fn aliased(&self) -> Option<SensorFamily> {
-        self.family.filter(|family| family.refresh().0 <= Micros::from(self.read_period).0 * 1.02)
+        let read = Micros::from(self.read_period?);
+        self.family.filter(|family| family.refresh().0 <= read.0 * 1.02)
     }
 
     /// Time constant of the lag; 0 where none is known.
@@ -94,7 +95,7 @@ pub struct Survey {
 ///
 /// let log = b"20241121-00:00:01.000,5000.0,1200.0\n20241121-00:00:01.002,5000.0,1208.0\n";
 /// let found = survey(PowerLogReader::new(log.as_slice()), SensorResponse::default())?;
-/// assert_eq!((found.sensor.readings, found.sensor.read_period.0), (2, 2.0));
+/// assert_eq!((found.sensor.readings, found.sensor.read_period.map(|p| p.0)), (2, Some(2.0)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -160,8 +161,7 @@ fn describe(survey: &mut Survey, head: &[PowerReading], all: &Known) {
     let sensor = &mut survey.sensor;
     let mut steps: Vec<f64> = head.windows(2).map(|w| since_us(w[1].wall_ns, w[0].wall_ns)).collect();
     steps.sort_unstable_by(f64::total_cmp);
-    let read = Micros(steps.get(steps.len() / 2).copied().unwrap_or(0.0));
-    sensor.read_period = read.into();
+    sensor.read_period = steps.get(steps.len() / 2).copied().map(|read| Micros(read).into());
     sensor.quantum = quantum(head);
     sensor.noise = noise(head, sensor.quantum);
     // The busiest of some blocks: a block of idle time shows few changes.
@@ -242,7 +242,7 @@ mod tests {
         let survey = survey(PowerLogReader::new(text.as_bytes()), SensorResponse::default()).expect("memory");
         let sensor = &survey.sensor;
         assert!((sensor.response.refresh.expect("found").0 - 2200.0).abs() < 1.0, "{sensor:?}");
-        assert_eq!((sensor.quantum, sensor.read_period), (Some(Milliamps(8.0)), Millis(1.3)));
+        assert_eq!((sensor.quantum, sensor.read_period), (Some(Milliamps(8.0)), Some(Millis(1.3))));
     }
 
     #[test]
@@ -265,6 +265,9 @@ mod tests {
         let survey = survey(PowerLogReader::new(log(100, usize::MAX, 0).as_bytes()), known).expect("memory");
         assert_eq!(survey.sensor.response, known);
         let empty = super::survey(PowerLogReader::new(b"".as_slice()), SensorResponse::default()).expect("memory");
-        assert_eq!(empty.sensor.readings, 0);
+        assert_eq!((empty.sensor.readings, empty.sensor.read_period), (0, None));
+        let one =
+            super::survey(PowerLogReader::new(log(1, 9, 0).as_bytes()), SensorResponse::default()).expect("memory");
+        assert_eq!((one.sensor.readings, one.sensor.read_period), (1, None));
     }
 }

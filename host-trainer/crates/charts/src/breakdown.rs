@@ -21,13 +21,23 @@ pub struct Breakdown {
     figure: Figure,
     unit: String,
     shares: Vec<Share>,
+    /// Whether the parts are all there is.
+    is_whole: bool,
 }
 
 impl Breakdown {
     /// A chart of these parts, largest first. Parts beyond [`LOOKS`] − 1 are drawn as one.
     #[must_use]
     pub fn new(id: &str, title: &str, description: &str, unit: &str, shares: Vec<Share>) -> Self {
-        Self { figure: Figure::new(id, title, description), unit: visible(unit), shares }
+        Self { figure: Figure::new(id, title, description), unit: visible(unit), shares, is_whole: true }
+    }
+
+    /// The chart of parts that are not all there is; `note` says what is missing.
+    #[must_use]
+    pub fn lacking(mut self, note: impl Into<String>) -> Self {
+        self.figure.notes.push(note.into());
+        self.is_whole = false;
+        self
     }
 
     /// The chart as a figure.
@@ -74,7 +84,7 @@ impl Breakdown {
             }
             @if !parts.is_empty() {
                 line class="grid" x1=(px(left)) x2=(px(width - left)) y1=(px(row(parts.len()) - 16.0)) y2=(px(row(parts.len()) - 16.0)) {}
-                text x=(px(left + 30.0)) y=(px(row(parts.len()))) { "total" }
+                text x=(px(left + 30.0)) y=(px(row(parts.len()))) { (if self.is_whole { "total" } else { "sum of these" }) }
                 text x=(px(width - 90.0)) y=(px(row(parts.len()))) text-anchor="end" { (number(whole)) " " (self.unit) }
             } @else {
                 text x=(px(width / 2.0)) y=(px(row(0))) text-anchor="middle" { "nothing to show" }

@@ -5,20 +5,21 @@ use super::options::{Options, PowerKind};
 use super::outcome::{LeftOut, Outcome};
 use super::report::Report;
 use super::statistics_tables;
-use super::tables;
 use super::totals::NetworkRow;
+use super::training_tables;
 use align::engine_match::match_layers;
 use align::mapping;
 use align::statistics::{self, LayerStatistics};
 use serde::Serialize;
 use shared::digest::sha256_file;
 use shared::engine::{self, Engine};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::run_folder::RunFolder;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tables::TableFormat;
 
 /// Where an output came from, `provenance.json` in a network's folder.
 #[derive(Debug, Serialize)]
@@ -59,15 +60,33 @@ pub fn networks(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Makes the training data of one network below `results`, and its total.
 ///
-/// ```no_run
+/// ```
 /// use dataset::{Options, PowerKind, convert, networks};
+/// use tables::TableFormat;
 ///
-/// let options = Options { per_layer_measurements: 10, power: PowerKind::Net, reference_compatible: false };
-/// for folder in networks("preprocessed_data".as_ref())? {
-///     let (outcome, _total) = convert(&folder, "training_data".as_ref(), &options)?;
-///     println!("{}: {:?}", outcome.model, outcome.rows);
+/// # let root = tempfile::tempdir()?;
+/// # let preprocessed = root.path().join("preprocessed_data");
+/// # std::fs::create_dir_all(preprocessed.join("lenet"))?;
+/// # std::fs::write(preprocessed.join("lenet/trt_engine_info.json"), r#"{"Layers": [{"Name": "fc", "LayerType": "gemm",
+/// #     "Inputs": [{"Name": "a", "Dimensions": [1, 512], "Format/Datatype": "Half"}],
+/// #     "Outputs": [{"Name": "b", "Dimensions": [1, 1000], "Format/Datatype": "Half"}]}]}"#)?;
+/// # std::fs::write(preprocessed.join("lenet/power_runtime_mapping_layerwise.csv"),
+/// #     "cycle,layer_name,layer_type,layer_power_including_idle_power_micro_watt,\
+/// #      layer_power_excluding_idle_power_micro_watt,layer_run_time\n1,fc,gemm,6000000,2000000,0.5\n")?;
+/// # let results = root.path().join("training_data");
+/// let options = Options {
+///     per_layer_measurements: 1,
+///     power: PowerKind::Net,
+///     reference_compatible: false,
+///     format: TableFormat::Parquet,
+/// };
+/// for folder in networks(&preprocessed)? {
+///     let (outcome, _total) = convert(&folder, &results, &options)?;
+///     assert_eq!((outcome.model.as_str(), outcome.rows["dense"]), ("lenet", 1));
 /// }
-/// # Ok::<(), shared::failure::Failure>(())
+/// let data = learn::training::read(&results)?;
+/// assert_eq!(data.networks().into_iter().collect::<Vec<_>>(), ["lenet"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
@@ -91,7 +110,7 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     find_in_engine(&mut measured, &engine);
     let mut outcome = Outcome { model: model.clone(), ..Outcome::default() };
     if !diagnostics.is_empty() {
-        outcome.notes.push(format!("the engine info has {} oddities", diagnostics.len()));
+        outcome.notes.push(format!("the engine info has {} diagnostics", diagnostics.len()));
     }
     if measured.iter().all(|l| options.power.of(l).count == 0) {
         outcome.notes.push(if measured.iter().any(|l| l.power.count > 0) {
@@ -101,29 +120,27 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
         });
     }
     let device = report.as_ref().and_then(|r| r.device.clone()).unwrap_or_default();
-    let (written_tables, left_out) = tables::rows(&measured, &engine, &device, options);
+    let (rows, left_out) = training_tables::rows(&measured, &engine, options);
     let target = results.join(&model);
+    fs::create_dir_all(&target).map_err(|e| Failure::io(&target, "create", &e))?;
     let mut written = Vec::new();
-    for (table, text) in &written_tables {
-        outcome.rows.insert(table.name().to_owned(), text.lines().count() - 1);
-        written.push((format!("{}.csv", table.name()), text.clone()));
+    for (table, rows) in &rows {
+        let name = file_name(*table, options.format);
+        training_tables::write(&target.join(&name), *table, rows, &device)?;
+        outcome.rows.insert(table.name().to_owned(), rows.len());
+        written.push(name);
     }
-    written.push((
-        format!("{model}_average_power_stats.csv"),
-        statistics_tables::reference_table(&measured, true, options.power),
-    ));
-    written.push((
-        format!("{model}_average_run_time_stats.csv"),
-        statistics_tables::reference_table(&measured, false, options.power),
-    ));
-    written.push((format!("{model}_layer_stats.csv"), statistics_tables::layer_table(&measured)));
+    let statistics = |name: &str| format!("{model}_{name}_stats.csv");
+    let (power, runtime, all) = (statistics("average_power"), statistics("average_run_time"), statistics("layer"));
+    statistics_tables::write_reference(&target.join(&power), &measured, |layer| options.power.of(layer))?;
+    statistics_tables::write_reference(&target.join(&runtime), &measured, |layer| &layer.runtime)?;
+    statistics_tables::write_layers(&target.join(&all), &measured)?;
+    written.extend([power, runtime, all]);
     let mut hashes = Vec::new();
-    for (name, text) in &written {
-        let path = target.join(name);
-        write_atomic(&path, text.as_bytes())?;
-        hashes.push((name.clone(), sha256_file(&path)?));
+    for name in &written {
+        hashes.push((name.clone(), sha256_file(&target.join(name))?));
     }
-    remove_stale(&target, &written_tables)?;
+    remove_stale(&target, &written)?;
     let mut made_from = vec![
         (mapping::FILE.to_owned(), sha256_file(&mapping)?),
         ("trt_engine_info.json".into(), sha256_file(&engine_path)?),
@@ -147,7 +164,7 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
         written: hashes,
         left_out: left_out.clone(),
     };
-    let text = serde_json::to_string_pretty(&provenance).map_err(|e| Failure::data(e.to_string()))?;
+    let text = serde_json::to_string_pretty(&provenance).map_err(|e| Failure::from_error(Kind::Data, e))?;
     write_atomic(&target.join("provenance.json"), (text + "\n").as_bytes())?;
     outcome.left_out = left_out;
     Ok((outcome, total))
@@ -174,11 +191,19 @@ fn find_in_engine(measured: &mut [LayerStatistics], engine: &Engine) {
     }
 }
 
-/// Removes tables of an earlier run that this one no longer makes: their rows would pass for measured ones.
-fn remove_stale(folder: &Path, written: &[(engine::Table, String)]) -> Result<(), Failure> {
-    for table in engine::Table::ALL {
-        let path = folder.join(format!("{}.csv", table.name()));
-        if !written.iter().any(|(t, _)| *t == table) && path.is_file() {
+/// The name of a table's file.
+fn file_name(table: engine::Table, format: TableFormat) -> String {
+    format!("{}.{}", table.name(), format.extension())
+}
+
+/// Removes tables of an earlier run that this one no longer makes, in either format: their rows would pass for measured ones.
+fn remove_stale(folder: &Path, written: &[String]) -> Result<(), Failure> {
+    for (table, format) in
+        engine::Table::ALL.into_iter().flat_map(|table| TableFormat::ALL.map(|format| (table, format)))
+    {
+        let name = file_name(table, format);
+        let path = folder.join(&name);
+        if !written.contains(&name) && path.is_file() {
             fs::remove_file(&path).map_err(|e| Failure::io(&path, "remove", &e))?;
         }
     }

@@ -10,8 +10,9 @@ mod options;
 mod outcome;
 mod report;
 mod statistics_tables;
-mod tables;
+mod text;
 pub mod totals;
+mod training_tables;
 
 pub use convert::{convert, networks};
 pub use options::{Options, PowerKind};

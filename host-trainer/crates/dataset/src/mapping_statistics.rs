@@ -2,7 +2,10 @@
 
 use align::statistics::{Distribution, LayerStatistics};
 use shared::failure::Failure;
+use shared::text::{self, Dialect, TextStream};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The values of one layer's rows: powers in µW, run times in ms.
@@ -18,16 +21,33 @@ struct Values {
 /// # Errors
 /// When it cannot be read, lacks a column, or holds something that is not a number.
 pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
+    parse(File::open(path).map_err(|e| Failure::io(path, "read", &e))?, path)
+}
+
+fn parse(source: impl Read, path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
     let broken = |e: &csv::Error| match e.kind() {
         csv::ErrorKind::Io(e) => Failure::io(path, "read", e),
         _ => Failure::data(e.to_string()).at(path),
     };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(&e))?;
+    let failed = |e: io::Error| Failure::io(path, "read", &e);
+    let mut text = TextStream::new(source);
+    // Another program may have saved it again; one that saves decimal commas does so from the first rows on.
+    let (dialect, sign) = {
+        let head = String::from_utf8_lossy(text.head().map_err(failed)?);
+        let dialect = Dialect::of(&head);
+        (dialect, dialect.signs(&head).sign())
+    };
+    io::copy(&mut text.by_ref().take(dialect.start as u64), &mut io::sink()).map_err(failed)?;
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(dialect.separator.byte()).trim(csv::Trim::All).from_reader(text);
     let header = reader.headers().map_err(|e| broken(&e))?.clone();
     let column = |name: &str| header.iter().position(|h| h == name);
     let needed = |name: &str| {
         column(name).ok_or_else(|| {
-            Failure::data(format!("lacks the column `{name}`")).at(path).help("make it with `host-trainer align`")
+            let found = header.iter().collect::<Vec<_>>().join(", ");
+            Failure::data(format!("lacks the column `{name}`; it has {found}, separated by {}", dialect.separator))
+                .at(path)
+                .help("make it with `host-trainer align`")
         })
     };
     let name = needed("layer_name")?;
@@ -44,14 +64,14 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
     let mut record = csv::ByteRecord::new();
     let mut last_cycle: Vec<u8> = Vec::new();
     while reader.read_byte_record(&mut record).map_err(|e| broken(&e))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + dialect.line as u64 - 1;
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let number = |column: usize| -> Result<Option<f64>, Failure> {
             let text = String::from_utf8_lossy(cell(column));
             if text.is_empty() {
                 return Ok(None);
             }
-            text.parse::<f64>().ok().filter(|v| v.is_finite()).map(Some).ok_or_else(|| {
+            text::number(&text, sign).map(Some).ok_or_else(|| {
                 let what = header.get(column).unwrap_or_default();
                 Failure::data(format!("`{what}` is `{text}`, no finite number")).at(path).place(format!("line {line}"))
             })
@@ -99,4 +119,30 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
         layer.runtime = values.runtime.summary();
     }
     Ok(layers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_a_spreadsheet_saved_again_give_the_same_statistics() {
+        let plain = "cycle,layer_name,layer_type,layer_power_including_idle_power_micro_watt,\
+                     layer_power_excluding_idle_power_micro_watt,layer_run_time\n\
+                     1,a,conv,6000000.5,2000000.25,0.125\n1,b,fc,5000000.5,,1.5\n2,a,conv,6000001.5,2000001.25,0.25\n";
+        let read = |content: &[u8]| parse(content, Path::new("m.csv")).expect("statistics");
+        let expected = read(plain.as_bytes());
+        assert_eq!((expected.len(), expected[0].runtime.mean), (2, Some(0.1875)));
+        let semicolons = plain.replace(',', ";").replace('.', ",").replace('\n', "\r\n");
+        let tabs = format!("\u{feff}{}", plain.replace(',', "\t"));
+        let utf16: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for other in [semicolons.as_bytes(), tabs.as_bytes(), &utf16] {
+            assert_eq!(read(other), expected, "{}", String::from_utf8_lossy(other));
+        }
+        let failure = parse(&b"# x\n\na;b\n1;2\n"[..], Path::new("m.csv")).expect_err("other columns").to_string();
+        assert!(failure.contains("it has a, b, separated by semicolons"), "{failure}");
+        let broken = plain.replace(",0.25\n", ",?\n");
+        let failure = parse(broken.as_bytes(), Path::new("m.csv")).expect_err("no number").to_string();
+        assert!(failure.contains("line 4: `layer_run_time` is `?`"), "{failure}");
+    }
 }

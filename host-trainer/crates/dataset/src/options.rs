@@ -1,6 +1,7 @@
 //! What may be asked of a data set.
 
 use align::statistics::{LayerStatistics, Summary};
+use tables::TableFormat;
 
 /// Which power the tables hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,4 +32,6 @@ pub struct Options {
     pub power: PowerKind,
     /// Whether layers are read with EdgeProfiler's faults.
     pub reference_compatible: bool,
+    /// Format of the training tables and of the totals. Statistics are CSV, as EdgeProfiler has them.
+    pub format: TableFormat,
 }

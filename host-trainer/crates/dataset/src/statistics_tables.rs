@@ -1,67 +1,73 @@
 //! Statistics as tables.
 
-use super::options::PowerKind;
-use align::mapping::field;
-use align::statistics::LayerStatistics;
-use std::fmt::Write;
+use super::text::filled;
+use align::statistics::{LayerStatistics, Summary};
+use shared::failure::Failure;
+use std::path::Path;
+use tables::{ColumnData, write_csv};
 
-fn figure(value: Option<f64>) -> String {
-    value.map_or_else(String::new, |v| format!("{v:?}"))
+fn numbers<'a, T>(rows: &[T], value: impl Fn(&T) -> Option<f64>) -> ColumnData<'a> {
+    ColumnData::Numbers(rows.iter().map(value).collect())
 }
 
-/// EdgeProfiler's statistics of power or run time: of the layers it has tables for, by name, with its columns.
-#[must_use]
-pub(crate) fn reference_table(layers: &[LayerStatistics], power: bool, kind: PowerKind) -> String {
+fn count(value: u64) -> Option<i64> {
+    i64::try_from(value).ok()
+}
+
+/// Writes EdgeProfiler's statistics of power or run time: of the layers that it has tables for, by name, with its columns.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write_reference(
+    path: &Path,
+    layers: &[LayerStatistics],
+    values: impl Fn(&LayerStatistics) -> &Summary,
+) -> Result<(), Failure> {
     let mut layers: Vec<&LayerStatistics> = layers
         .iter()
         .filter(|l| matches!(l.layer_type.as_str(), "CaskConvolution" | "CaskPooling" | "CaskGemmConvolution"))
         .collect();
     layers.sort_by(|a, b| (&a.name, a.turn).cmp(&(&b.name, b.turn)));
-    let mut text = String::from("layer_name,count,mean,std,min,25%,50%,75%,max\n");
-    for layer in layers {
-        let values = if power { kind.of(layer) } else { &layer.runtime };
-        let _ = writeln!(
-            text,
-            "{},{:?},{},{},{},{},{},{},{}",
-            field(&layer.name),
-            values.count as f64,
-            figure(values.mean),
-            figure(values.deviation),
-            figure(values.minimum),
-            figure(values.lower_quartile),
-            figure(values.median),
-            figure(values.upper_quartile),
-            figure(values.maximum)
-        );
-    }
-    text
+    let of = |value: fn(&Summary) -> Option<f64>| numbers(&layers, |layer| value(values(layer)));
+    let columns = vec![
+        ("layer_name", ColumnData::Texts(layers.iter().map(|layer| filled(&layer.name)).collect())),
+        ("count", of(|summary| Some(summary.count as f64))),
+        ("mean", of(|summary| summary.mean)),
+        ("std", of(|summary| summary.deviation)),
+        ("min", of(|summary| summary.minimum)),
+        ("25%", of(|summary| summary.lower_quartile)),
+        ("50%", of(|summary| summary.median)),
+        ("75%", of(|summary| summary.upper_quartile)),
+        ("max", of(|summary| summary.maximum)),
+    ];
+    write_csv(path, columns)
 }
 
-/// Statistics of every layer, in execution order.
-#[must_use]
-pub(crate) fn layer_table(layers: &[LayerStatistics]) -> String {
-    let mut text = String::from(
-        "layer_index,layer_name,layer_type,power_count,power_mean_micro_watt,power_std,net_power_mean_micro_watt,\
-         runtime_count,runtime_mean_ms,runtime_std,runtime_median_ms,runtime_p95_ms,power_verdict,power_method\n",
-    );
-    for layer in layers {
-        let (verdict, method) = layer.verdict.clone().unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{verdict},{method}",
-            layer.index.map_or_else(String::new, |i| i.to_string()),
-            field(&layer.name),
-            field(&layer.layer_type),
-            layer.power.count,
-            figure(layer.power.mean),
-            figure(layer.power.deviation),
-            figure(layer.net_power.mean),
-            layer.runtime.count,
-            figure(layer.runtime.mean),
-            figure(layer.runtime.deviation),
-            figure(layer.runtime.median),
-            figure(layer.runtime.p95)
-        );
-    }
-    text
+/// Writes statistics of every layer, in execution order.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write_layers(path: &Path, layers: &[LayerStatistics]) -> Result<(), Failure> {
+    let text = |value: fn(&LayerStatistics) -> &str| {
+        ColumnData::Texts(layers.iter().map(|layer| filled(value(layer))).collect())
+    };
+    let whole = |value: fn(&LayerStatistics) -> Option<i64>| ColumnData::Integers(layers.iter().map(value).collect());
+    let number = |value: fn(&LayerStatistics) -> Option<f64>| numbers(layers, value);
+    let columns = vec![
+        ("layer_index", whole(|layer| layer.index.and_then(|index| i64::try_from(index).ok()))),
+        ("layer_name", text(|layer| &layer.name)),
+        ("layer_type", text(|layer| &layer.layer_type)),
+        ("power_count", whole(|layer| count(layer.power.count))),
+        ("power_mean_micro_watt", number(|layer| layer.power.mean)),
+        ("power_std", number(|layer| layer.power.deviation)),
+        ("net_power_mean_micro_watt", number(|layer| layer.net_power.mean)),
+        ("runtime_count", whole(|layer| count(layer.runtime.count))),
+        ("runtime_mean_ms", number(|layer| layer.runtime.mean)),
+        ("runtime_std", number(|layer| layer.runtime.deviation)),
+        ("runtime_median_ms", number(|layer| layer.runtime.median)),
+        ("runtime_p95_ms", number(|layer| layer.runtime.p95)),
+        ("power_verdict", text(|layer| layer.verdict.as_ref().map_or("", |(verdict, _)| verdict))),
+        ("power_method", text(|layer| layer.verdict.as_ref().map_or("", |(_, method)| method))),
+    ];
+    write_csv(path, columns)
 }

@@ -1,10 +1,13 @@
-//! Totals of whole networks, `networks.csv`.
+//! Totals of whole networks, `networks.csv` or `networks.parquet`.
 
 use super::report::Report;
-use align::mapping::field;
+use super::text::filled;
 use align::statistics::LayerStatistics;
+use shared::failure::Failure;
 use shared::units::{Millijoules, Millis, Watts};
-use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tables::{ColumnData, TableFormat, write_table};
 
 /// A row of `networks.csv`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,24 +34,26 @@ impl NetworkRow {
     pub(crate) fn new(model: &str, report: Option<&Report>, measured: &[LayerStatistics], made_from: String) -> Self {
         let mut row = Self { model: model.into(), made_from, ..Self::default() };
         let Some(report) = report else {
-            let sum: f64 = measured.iter().filter_map(|l| l.runtime.mean).sum();
-            row.layers_runtime = Some(Millis(sum));
-            row.runtime = Some(Millis(sum));
+            // Unknown as soon as one layer has no run time.
+            let sum = measured.iter().map(|l| l.runtime.mean).sum::<Option<f64>>().filter(|_| !measured.is_empty());
+            row.layers_runtime = sum.map(Millis);
+            row.runtime = sum.map(Millis);
             return row;
         };
         let energy = &report.energy;
         let (power, period, total) = match energy.unprofiled {
-            Some((power, period, total)) => (Some(power), period, Some(total)),
-            None => (energy.power, energy.period, energy.energy),
+            Some((power, period, total)) => (Some(power), Some(period), Some(total)),
+            // Earlier versions wrote 0 where none was known.
+            None => (energy.power, energy.period.filter(|p| p.0 > 0.0), energy.energy),
         };
         row.batch_size = energy.batch_size;
-        row.runtime = energy.latency.or(Some(period).filter(|p| p.0 > 0.0));
+        row.runtime = energy.latency.or(period);
         row.power = power;
         row.energy = total;
         row.idle = energy.idle;
-        row.net_energy = total.zip(energy.idle).map(|(total, idle)| total - idle * period);
-        row.period = Some(period);
-        row.layers_runtime = Some(energy.layers_runtime);
+        row.net_energy = total.zip(energy.idle).zip(period).map(|((total, idle), period)| total - idle * period);
+        row.period = period;
+        row.layers_runtime = energy.layers_runtime.filter(|t| t.0 > 0.0);
         row.layers_energy = energy.layers_energy;
         row.power_error = energy.power_error;
         row.method.clone_from(&report.method);
@@ -57,36 +62,40 @@ impl NetworkRow {
     }
 }
 
-/// Renders `networks.csv`.
-#[must_use]
-pub fn render(rows: &[NetworkRow]) -> String {
-    let mut text = String::from(
-        "model,batch_size,runtime,power,energy,idle_power,net_energy,period,layers_runtime,layers_energy,power_error,\
-         method,device,made_from\n",
-    );
-    let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-    let ms = |v: Option<Millis>| number(v.map(|v| v.0));
-    let watts = |v: Option<Watts>| number(v.map(|v| v.0));
-    let mj = |v: Option<Millijoules>| number(v.map(|v| v.0));
-    for row in rows {
-        let _ = writeln!(
-            text,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
-            field(&row.model),
-            row.batch_size.unwrap_or(1),
-            ms(row.runtime),
-            watts(row.power),
-            mj(row.energy),
-            watts(row.idle),
-            mj(row.net_energy),
-            ms(row.period),
-            ms(row.layers_runtime),
-            mj(row.layers_energy),
-            watts(row.power_error),
-            field(&row.method),
-            field(&row.device),
-            row.made_from
-        );
+/// Writes the totals to `networks.csv` or `networks.parquet` of a folder, and removes the file of the other format.
+///
+/// # Errors
+/// When the file cannot be written, or the other one not be removed.
+pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<(), Failure> {
+    let text = |value: fn(&NetworkRow) -> &str| ColumnData::Texts(rows.iter().map(|row| filled(value(row))).collect());
+    let number = |value: fn(&NetworkRow) -> Option<f64>| ColumnData::Numbers(rows.iter().map(value).collect());
+    let batches = rows.iter().map(|row| row.batch_size.map(i64::from));
+    let columns = vec![
+        ("model", text(|row| &row.model)),
+        ("batch_size", ColumnData::Integers(batches.collect())),
+        ("runtime", number(|row| row.runtime.map(|t| t.0))),
+        ("power", number(|row| row.power.map(|p| p.0))),
+        ("energy", number(|row| row.energy.map(|e| e.0))),
+        ("idle_power", number(|row| row.idle.map(|p| p.0))),
+        ("net_energy", number(|row| row.net_energy.map(|e| e.0))),
+        ("period", number(|row| row.period.map(|t| t.0))),
+        ("layers_runtime", number(|row| row.layers_runtime.map(|t| t.0))),
+        ("layers_energy", number(|row| row.layers_energy.map(|e| e.0))),
+        ("power_error", number(|row| row.power_error.map(|p| p.0))),
+        ("method", text(|row| &row.method)),
+        ("device", text(|row| &row.device)),
+        ("made_from", text(|row| &row.made_from)),
+    ];
+    write_table(&file(folder, format), columns)?;
+    for other in TableFormat::ALL.into_iter().filter(|other| *other != format) {
+        let path = file(folder, other);
+        if path.is_file() {
+            fs::remove_file(&path).map_err(|e| Failure::io(&path, "remove", &e))?;
+        }
     }
-    text
+    Ok(())
+}
+
+fn file(folder: &Path, format: TableFormat) -> PathBuf {
+    folder.join(format!("networks.{}", format.extension()))
 }

@@ -108,7 +108,7 @@ mod tests {
         // Nobody listens on a port that was just given back.
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         let url = format!("http://127.0.0.1:{port}/models");
-        let name = Registry::create(&url).expect("a URL").name().to_owned();
+        let name = Registry::open(&url).expect("a URL").name().to_owned();
         cache.remember(&name, device, &deployment);
         let opened = open_deployed(&url, Some(device), Some(&cache)).await.expect("from the cache");
         assert!(opened.offline.is_some());

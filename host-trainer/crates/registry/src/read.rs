@@ -87,7 +87,12 @@ impl Registry {
     /// The last entry of every ledger below a folder: one listing.
     pub(super) async fn heads(&self, folder: &str) -> Result<BTreeMap<Alias, u64>, Error> {
         let mut heads = BTreeMap::new();
-        for key in self.store.list(&Key::new(folder)?, None).await? {
+        let keys = self.store.list(&Key::new(folder)?, None).await?;
+        if keys.is_empty() {
+            // That nothing is registered or deployed is a fact about a store that is there only.
+            self.store.require().await?;
+        }
+        for key in keys {
             let (alias, number) = self.entry_of(&key)?;
             let head = heads.entry(alias).or_insert(0);
             *head = number.max(*head);
@@ -216,6 +221,9 @@ impl Registry {
     /// What the store says.
     pub async fn versions(&self, alias: &Alias) -> Result<Vec<Version>, Error> {
         let entries = self.registered(alias)?.read::<Record>(1).await?;
+        if entries.is_empty() {
+            self.store.require().await?;
+        }
         Ok(entries.into_iter().map(|entry| Version { version: entry.number, record: entry.value }).collect())
     }
 
@@ -226,6 +234,9 @@ impl Registry {
     pub async fn trail(&self, alias: &Alias) -> Result<Trail, Error> {
         let mut trail = Trail::default();
         trail.extend(self.promotions(alias)?.read(1).await?);
+        if trail.entries().is_empty() {
+            self.store.require().await?;
+        }
         Ok(trail)
     }
 

@@ -23,7 +23,7 @@ pub struct Registered {
 
 impl Registry {
     /// Registers every model of a folder that `fit` or `export` wrote, or those of one device. Each is checked as before a
-    /// promotion. Registering a folder again adds nothing.
+    /// promotion. Registering a folder again adds nothing. A store that is not there is made once the first model has passed.
     ///
     /// # Errors
     /// A folder without models, a model that is damaged or none of ours, or what the store says. Models registered before
@@ -66,6 +66,7 @@ impl Registry {
         let model = Digest::of(&card);
         let (artefact, parsed) = files.parse(Path::new(&alias.to_string()))?;
         let (artefact, _) = check(alias.clone(), model, artefact, parsed).await?;
+        self.store.make().await?;
         let ledger = self.registered(alias)?;
         let mut known = ledger.read::<Record>(1).await?;
         let mut record = None;

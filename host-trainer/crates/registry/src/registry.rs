@@ -7,7 +7,6 @@ use super::promotion::Promotion;
 use super::record::Record;
 use bytes::Bytes;
 use learn::model::{Artefact, Device};
-use shared::failure::Failure;
 use shared::limits;
 use std::path::{Path, PathBuf};
 use store::{Digest, Key, Ledger, Store};
@@ -42,31 +41,21 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The registry in the store at a URL or in a folder, which must exist.
+    /// The registry in the store at a URL or in a folder. Nothing is asked of it yet, and nothing is made:
+    /// [`Registry::register`] makes the store where it is not there.
     ///
     /// # Errors
-    /// A URL that names no store, or a folder that is not there.
+    /// A URL that names no store.
     pub fn open(url: &str) -> Result<Self, Error> {
-        let local = match url::Url::parse(url) {
-            Ok(url) if url.scheme() == "file" => url.to_file_path().ok(),
-            Ok(_) => None,
-            Err(_) => Some(PathBuf::from(url)),
-        };
-        match local.filter(|folder| !folder.is_dir()) {
-            Some(folder) => Err(Failure::usage("there is no store")
-                .at(folder)
-                .help("`host-trainer models register --store` makes one")
-                .into()),
-            None => Self::create(url),
-        }
+        Ok(Self::over(Store::open(url)?))
     }
 
-    /// As [`Registry::open`]; a folder that is not there is created.
+    /// Sees that the store is there. Whoever lists does so by itself.
     ///
     /// # Errors
-    /// A URL that names no store, or a folder that cannot be created.
-    pub fn create(url: &str) -> Result<Self, Error> {
-        Ok(Self::over(Store::open(url)?))
+    /// [`store::Error::Absent`], or what the store says.
+    pub async fn require(&self) -> Result<(), Error> {
+        Ok(self.store.require().await?)
     }
 
     /// The registry in a store.

@@ -40,8 +40,8 @@ mod tests {
         fs::write(root.join("notes"), "b").expect("written");
         let tables = root.join("training_data");
         assert_eq!(data_revision(&tables).await.expect("looked"), None, "not under version");
-        let store = Store::folder(&place.path().join("store")).expect("a store");
         let remote = place.path().join("store").display().to_string();
+        let store = Store::open(&remote).expect("a store");
         let mut copy = WorkingCopy::init(&root, &remote, store, "", "main").expect("under version");
         drop(copy);
         assert_eq!(data_revision(&tables).await.expect("looked"), None, "never recorded");

@@ -25,6 +25,7 @@ impl Registry {
     /// # Errors
     /// A store that cannot be read. What is damaged is no failure but stands in the answer.
     pub async fn verify(&self) -> Result<Verification, Error> {
+        self.store.require().await?;
         let mut found = Verification::default();
         let mut aliases: BTreeSet<Alias> = BTreeSet::new();
         for folder in [REGISTERED, PROMOTIONS] {
@@ -103,7 +104,7 @@ async fn entry<T: serde::de::DeserializeOwned>(ledger: &store::Ledger, alias: &A
 fn noted<T>(result: Result<T, Error>, found: &mut Verification) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error @ Error::Store(store::Error::Backend { .. })) => Err(error),
+        Err(error @ Error::Store(store::Error::Backend { .. } | store::Error::Absent { .. })) => Err(error),
         Err(Error::Failed(failure)) => {
             let place = failure.path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
             found.problems.push(format!("{place}{}", failure.message));

@@ -28,16 +28,19 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
 
 fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
     let (totals, layers) = (&engine.prediction.totals, &engine.prediction.layers);
-    let has_energy = totals.average_power_w.is_some();
+    let has_energy = totals.energy.at_least().is_some();
     let (what, unit) = if has_energy { ("Energy", "mJ") } else { ("Run time", "ms") };
     let amount = |layer: &LayerPrediction| {
         if has_energy { layer.row.energy_prediction.map(|e| e.0) } else { layer.row.runtime_prediction.map(|t| t.0) }
     };
     // The kinds that cost most have a look of their own, the rest share the last.
     let mut kinds: BTreeMap<String, f64> = BTreeMap::new();
-    for layer in layers {
-        *kinds.entry(kind(layer)).or_default() += amount(layer).unwrap_or(0.0);
+    for (layer, amount) in layers.iter().filter_map(|layer| Some((layer, amount(layer)?))) {
+        *kinds.entry(kind(layer)).or_default() += amount;
     }
+    let missing = layers.iter().filter(|layer| amount(layer).is_none()).count();
+    let lacks =
+        (missing > 0).then(|| format!("Not shown: {missing} layers whose {} is not known.", what.to_lowercase()));
     let shares: Vec<Share> = kinds.iter().map(|(name, amount)| Share { name: name.clone(), amount: *amount }).collect();
     let mut order: Vec<(&String, &f64)> = kinds.iter().filter(|(_, amount)| **amount > 0.0).collect();
     order.sort_by(|a, b| b.1.total_cmp(a.1).then_with(|| a.0.cmp(b.0)));
@@ -60,7 +63,13 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
     let bars = layers.iter().filter_map(|layer| {
         Some(Column { name: layer.layer_name.clone(), parts: vec![(look(&kind(layer)), amount(layer)?)] })
     });
-    let columns = columns.columns(bars.collect());
+    let mut columns = columns.columns(bars.collect());
+    let about = format!("Predicted {} by layer kind", what.to_lowercase());
+    let mut by_kind = Breakdown::new(&format!("{id}-kinds"), &format!("{what} by layer kind"), &about, unit, shares);
+    if let Some(lacks) = lacks {
+        columns = columns.note(lacks.clone());
+        by_kind = by_kind.lacking(lacks);
+    }
     let dots: Vec<Point> = layers
         .iter()
         .filter_map(|layer| {
@@ -72,16 +81,15 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
     html! {
         h3 id=(id) { (shared::failure::printable(&engine.name)) }
         p {
-            (figure(Some(totals.runtime_ms.0), 3)) " ms"
-            @if let Some(power) = totals.average_power_w {
-                ", " (figure(Some(totals.energy_mj.0), 2)) " mJ, " (figure(Some(power.0), 2)) " W on average"
-            }
-            ". Models speak for " (figure(Some(totals.runtime_modelled_percent), 1)) " % of the run time; "
+            "Run time " (totals.runtime.shown(|t| format!("{:.3} ms", t.0))) ", energy " (totals.energy.shown(|e| format!("{:.2} mJ", e.0)))
+            @if let Some(power) = totals.average_power() { ", " (figure(Some(power.0), 2)) " W on average" }
+            ". Models predict " (figure(totals.runtime_modelled_percent, 1)) " % of the "
+            (if totals.runtime.is_whole() { "run time" } else { "predicted run time" }) "; "
             (totals.layers_outside_training_range) " of " (totals.layers) " layers lie outside the range that training saw."
         }
         (columns.render())
         div class="grid" {
-            (Breakdown::new(&format!("{id}-kinds"), &format!("{what} by layer kind"), &format!("Predicted {} by layer kind", what.to_lowercase()), unit, shares).render())
+            (by_kind.render())
             @if !dots.is_empty() {
                 (roofline_plot(&format!("{id}-roofline"), "Roofline, predicted run times", vec![("layer".to_owned(), dots)], report.device.roofline.as_ref()))
             }

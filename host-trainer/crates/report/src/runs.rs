@@ -49,7 +49,8 @@ fn windows(quality: &Quality) -> Markup {
     let picture = &quality.excerpt;
     let count = quality.layers.len() as u32;
     // Two inferences or so: more cannot be told apart.
-    let shown = picture.pieces.iter().position(|p| p.0 > picture.start_us + 2.5e3 * quality.energy.period.0);
+    let two = quality.energy.period.map(|period| picture.start_us + 2.5e3 * period.0);
+    let shown = two.and_then(|two| picture.pieces.iter().position(|p| p.0 > two));
     let pieces = &picture.pieces[..shown.unwrap_or(picture.pieces.len()).max(1)];
     let start = picture.start_us;
     let end = pieces.last().map_or(start, |p| p.0);
@@ -122,7 +123,7 @@ fn layers(layers: &[LayerReport]) -> Markup {
                 td class="n" { (layer.index) }
                 td class="name" title=(name) { (name) }
                 td { (shared::failure::printable(&layer.layer_type)) }
-                td class="n" { (format!("{:.4}", layer.runtime.0)) }
+                td class="n" { (number(layer.runtime.map(|t| t.0), 4)) }
                 td class="n" { (number(layer.power.map(|p| p.0), 3)) }
                 td class="n" { (number(layer.power_low.map(|p| p.0), 2)) " – " (number(layer.power_high.map(|p| p.0), 2)) }
                 td class="n" { (number(layer.energy.map(|e| e.0), 4)) }

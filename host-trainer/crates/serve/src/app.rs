@@ -47,6 +47,8 @@ impl App {
         let models = Arc::new(Deployments::open(&settings.models, Arc::clone(&metrics), events.clone()).await?);
         let predictor = Predictor::start(settings, &models, &metrics)?;
         let blocking = BlockingPool::new(settings.workers);
+        let studies = StudyRunner::open(settings, blocking.clone())?;
+        studies.check_location().await?;
         Ok(Arc::new(Self {
             limits: settings.limits.clone(),
             access: AccessControl::new(settings),
@@ -55,7 +57,7 @@ impl App {
             metrics,
             events,
             uploads: Uploads::open(&settings.state.join("engines"))?,
-            studies: Arc::new(StudyRunner::open(settings, blocking.clone())?),
+            studies: Arc::new(studies),
             blocking,
             closing: watch::Sender::new(false),
         }))

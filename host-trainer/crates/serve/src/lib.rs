@@ -12,6 +12,7 @@
 //! - `predict`, `models`, `studies`, `uploads`: what they do. None of these knows of the API or the page.
 //! - `access`: tokens, scopes, origins, rate limits.
 
+mod accept;
 mod access;
 mod api;
 mod app;

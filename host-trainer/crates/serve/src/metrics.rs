@@ -1,5 +1,8 @@
 //! Metrics for Prometheus.
 
+use crate::accept::{Offer, preferred};
+use crate::error::ApiError;
+use axum::http::{HeaderMap, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -7,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -113,13 +117,121 @@ impl Metrics {
         self.latency.get_or_create(&RouteLabels { route: route.to_owned() }).observe(took.as_secs_f64());
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// All metrics in a format.
     ///
     /// # Errors
     /// A metric that cannot be formatted.
-    pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn encode(&self, format: MetricsFormat) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(match format {
+            MetricsFormat::OpenMetrics => text,
+            MetricsFormat::Text => to_text_format(&text),
+        })
+    }
+}
+
+/// A format of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricsFormat {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl MetricsFormat {
+    /// The format that the `Accept` header prefers; the text format where it does not say.
+    ///
+    /// # Errors
+    /// A header that accepts neither.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let offers = [
+            Offer { format: Self::Text, media: ("text", "plain"), version: Some("0.0.4") },
+            Offer { format: Self::OpenMetrics, media: ("application", "openmetrics-text"), version: Some("1.0.0") },
+        ];
+        preferred(headers, &offers).ok_or_else(|| {
+            let message = "metrics are Prometheus text 0.0.4 or OpenMetrics 1.0";
+            ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message)
+                .help("send `Accept: text/plain;version=0.0.4` or `Accept: application/openmetrics-text;version=1.0.0`")
+        })
+    }
+
+    /// The value of `Content-Type`.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// OpenMetrics as text format 0.0.4. There, help and type of a counter go by the name of its samples, which ends in `_total`, and
+/// there is neither a unit nor an end.
+fn to_text_format(open_metrics: &str) -> String {
+    let counters: BTreeSet<&str> =
+        open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("UNIT" | "EOF"), ..) => {}
+            (Some("#"), Some(keyword), Some(name), Some(rest)) if counters.contains(name) => {
+                text.push_str(&format!("# {keyword} {name}_total {rest}\n"));
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn metrics() -> Metrics {
+        let metrics = Metrics::default();
+        metrics.count_response("GET", "/v1/\"a\\", 200, Duration::from_millis(3));
+        metrics.rows.inc();
+        metrics
+    }
+
+    #[test]
+    fn the_text_format_names_a_counter_as_its_samples() {
+        let text = metrics().encode(MetricsFormat::Text).expect("text");
+        let mut typed: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in text.lines() {
+            match line.strip_prefix("# ") {
+                Some(comment) => {
+                    let words: Vec<&str> = comment.splitn(3, ' ').collect();
+                    assert!(matches!(words[0], "HELP" | "TYPE"), "{line}");
+                    if words[0] == "TYPE" {
+                        assert!(typed.insert(words[1], words[2]).is_none(), "{line} stands twice");
+                    }
+                }
+                None => {
+                    let name = line.split(['{', ' ']).next().expect("a name");
+                    let family = ["_bucket", "_sum", "_count"]
+                        .iter()
+                        .find_map(|suffix| name.strip_suffix(suffix).filter(|base| typed.contains_key(base)));
+                    assert!(typed.contains_key(family.unwrap_or(name)), "{line} has no type");
+                }
+            }
+        }
+        assert_eq!(typed.get("host_trainer_rows_total"), Some(&"counter"));
+        assert!(
+            text.contains("host_trainer_requests_total{method=\"GET\",route=\"/v1/\\\"a\\\\\",status=\"200\"} 1\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn open_metrics_end_with_eof() {
+        let text = metrics().encode(MetricsFormat::OpenMetrics).expect("text");
+        assert!(text.ends_with("# EOF\n") && text.contains("# TYPE host_trainer_rows counter\n"), "{text}");
     }
 }

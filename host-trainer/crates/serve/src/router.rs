@@ -187,9 +187,26 @@ mod tests {
         let found: BTreeSet<(String, String)> =
             described.iter().map(|(path, method, _)| (path.clone(), method.clone())).collect();
         assert_eq!(found.iter().collect::<BTreeSet<_>>(), expected);
+    }
+
+    /// Programs that were generated from the document call operations by these names: they stay.
+    #[test]
+    fn every_operation_has_a_stable_id_of_its_own() {
+        let document = document();
+        let described = operations(&document);
         let ids: BTreeSet<&str> =
             described.iter().filter_map(|(_, _, operation)| operation["operationId"].as_str()).collect();
         assert_eq!(ids.len(), described.len(), "every operation has an id of its own: {ids:?}");
+        let plain =
+            |id: &&str| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && id.starts_with(char::is_alphabetic);
+        assert!(ids.iter().all(plain), "{ids:?}");
+        let list = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/serve.md"));
+        let list = list.expect("the page on the server");
+        for (path, method, operation) in &described {
+            let id = operation["operationId"].as_str().expect("an id");
+            let row = format!("| `{id}` | `{} {path}` |", method.to_uppercase());
+            assert!(list.contains(&row), "docs/serve.md lacks `{row}`");
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ use axum::routing::{MethodRouter, get, post};
 use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{OpenApi, SecurityRequirement};
+use utoipa::openapi::{
+    ContentBuilder, OpenApi, Ref, Response as OpenApiResponse, ResponseBuilder, SecurityRequirement,
+};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 /// The name of the security scheme in the document.
@@ -38,6 +40,7 @@ impl Routes {
         for (path, item) in &mut paths.paths {
             for (method, operation) in operations(item) {
                 operation.security = Some(requirement(access));
+                operation.responses.responses.entry("default".to_owned()).or_insert_with(|| any_error().into());
                 self.access.insert(path, method, access);
             }
         }
@@ -103,6 +106,12 @@ fn requirement(access: RouteAccess) -> Vec<SecurityRequirement> {
         RouteAccess::Public => Vec::new(),
         RouteAccess::Scoped(scope) => vec![SecurityRequirement::new(TOKEN_SCHEME, [scope.name()])],
     }
+}
+
+/// What every route may answer besides its own responses: the gate around all of them refuses and times out.
+fn any_error() -> OpenApiResponse {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description("Any other error").content("application/json", body).build()
 }
 
 /// The access that each route requires, by path template and method.

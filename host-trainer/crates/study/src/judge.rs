@@ -73,7 +73,7 @@ fn compare(run: &BoardRun, aligned: &Run) -> Judged {
     let time: f64 = run.durations.iter().sum();
     let net: Vec<f64> = run.watts.iter().map(|w| w - run.mean_idle_w).collect();
     let idle = quality.energy.idle.map_or(run.idle_w, |idle| idle.0);
-    let energy = quality.energy.power.map_or(0.0, |p| (p.0 - idle) * quality.energy.period.0);
+    let energy = quality.energy.power.map_or(0.0, |p| (p.0 - idle) * quality.energy.period.map_or(0.0, |p| p.0));
     let constant = energy / time;
     let weigh = |l: usize, off: f64| off.abs() / net[l].abs().max(1e-9) * run.durations[l] / time;
     let (mut got, mut all) = (0.0, 0.0);

@@ -1,8 +1,12 @@
 //! CSV: where each row stands, and the fields as polars reads them.
 
+use crate::signs;
 use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, PlSmallStr, Schema, SerReader};
 use shared::failure::Failure;
+use shared::text::{DecimalSign, Decoded, Dialect, Separator, decode};
+use std::borrow::Cow;
 use std::io::Cursor;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,38 +18,51 @@ pub(crate) struct CsvTable {
     pub(crate) data: DataFrame,
     /// Line of the file on which each row starts, from 1.
     pub(crate) lines: Vec<u32>,
+    /// The decimal sign of each column; none where no field says which.
+    pub(crate) signs: Vec<Option<DecimalSign>>,
+    /// What was found that is not in every such file.
+    pub(crate) notes: Vec<String>,
 }
 
-/// Reads a CSV file's content. A byte-order mark and blank lines are skipped; lines may end in CR LF.
+/// Reads a CSV file's content, in any encoding and with any separator of [`shared::text`]. Blank lines and lines that begin with
+/// `#` are skipped; lines may end in LF, CR LF or, throughout a file, in CR.
 pub(crate) fn read(path: &Path, content: &[u8]) -> Result<CsvTable, Failure> {
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    if let Err(error) = std::str::from_utf8(content) {
-        let before = content[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        return Err(Failure::data("is not UTF-8 text").at(path).place(format!("line {}", before + 1)));
-    }
-    let layout = scan(content).map_err(|fault| fault.failure(path))?;
+    let Decoded { text, encoding, foreign } = decode(content);
+    let mut notes: Vec<String> = foreign.sentence(encoding).into_iter().collect();
+    let text = if text.contains('\n') { text } else { Cow::Owned(text.replace('\r', "\n")) };
+    let dialect = Dialect::of(&text);
+    let layout = scan(text.as_bytes(), dialect).map_err(|fault| fault.failure(path, dialect.separator))?;
     let Some(layout) = layout else {
         return Err(Failure::data("is empty").at(path).help("the first line of a table names its columns"));
     };
-    let data = parse(content, &layout).map_err(|e| Failure::data(format!("cannot be read as CSV: {e}")).at(path))?;
+    let data = parse(&text, &layout, dialect.separator)
+        .map_err(|e| Failure::data(format!("cannot be read as CSV: {e}")).at(path))?;
     if data.height() != layout.lines.len() {
         let (found, expected) = (data.height(), layout.lines.len());
         return Err(Failure::data(format!("was read as {found} rows where it has {expected}")).at(path));
     }
-    Ok(CsvTable { header: layout.header, data, lines: layout.lines })
+    // Between commas, only a field in quotes can hold one.
+    let has_commas = dialect.separator != Separator::Comma || text.contains('"');
+    let signs = if has_commas { signs::of(&data) } else { vec![None; layout.header.len()] };
+    if signs.contains(&Some(DecimalSign::Comma)) {
+        notes.push(format!("its fields are separated by {}, its numbers have decimal commas", dialect.separator));
+    }
+    Ok(CsvTable { header: layout.header, data, lines: layout.lines, signs, notes })
 }
 
 /// Every field as text. Columns are numbered, so that names which are empty or stand twice are told apart.
-fn parse(content: &[u8], layout: &Layout) -> Result<DataFrame, polars::error::PolarsError> {
+fn parse(text: &str, layout: &Layout, separator: Separator) -> Result<DataFrame, polars::error::PolarsError> {
     let fields = (0..layout.header.len()).map(|i| Field::new(PlSmallStr::from_string(i.to_string()), DataType::String));
     let schema: Schema = fields.collect();
+    let content = layout.without_comments(text);
     let mut data = CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
         .with_raise_if_empty(false)
         .with_schema(Some(Arc::new(schema)))
+        .map_parse_options(|options| options.with_separator(separator.byte()))
         // Not from the body: polars takes a file for compressed by its first bytes, which the first field could be.
-        .into_reader_with_file_handle(Cursor::new(&content[layout.header_start..]))
+        .into_reader_with_file_handle(Cursor::new(content.as_bytes()))
         .finish()?;
     if let Some(whole) = layout.mask() {
         data = data.filter(&whole)?;
@@ -62,9 +79,25 @@ struct Layout {
     lines: Vec<u32>,
     /// Numbers of the blank lines among the rows, counted as polars does, which makes a row of nulls of each.
     blank: Vec<usize>,
+    /// Where comments stand among the rows.
+    comments: Vec<Range<usize>>,
 }
 
 impl Layout {
+    /// The text from the header on.
+    fn without_comments<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.comments.is_empty() {
+            return Cow::Borrowed(&text[self.header_start..]);
+        }
+        let mut whole = String::with_capacity(text.len() - self.header_start);
+        let mut at = self.header_start;
+        for comment in &self.comments {
+            whole += &text[at..comment.start];
+            at = comment.end;
+        }
+        Cow::Owned(whole + &text[at..])
+    }
+
     fn mask(&self) -> Option<polars::prelude::BooleanChunked> {
         if self.blank.is_empty() {
             return None;
@@ -85,21 +118,34 @@ struct Fault {
 }
 
 impl Fault {
-    fn failure(self, path: &Path) -> Failure {
-        Failure::data(self.message).at(path).place(format!("line {}", self.line))
+    fn failure(self, path: &Path, separator: Separator) -> Failure {
+        let help = format!(
+            "fields are separated by {separator}; one that contains such a sign, as a number with a decimal comma may, is put \
+             in quotes"
+        );
+        Failure::data(self.message).at(path).place(format!("line {}", self.line)).help(help)
     }
 }
 
 /// Finds every record; nothing where there is no header.
-fn scan(content: &[u8]) -> Result<Option<Layout>, Fault> {
+fn scan(content: &[u8], dialect: Dialect) -> Result<Option<Layout>, Fault> {
     let mut layout = Layout::default();
-    let (mut position, mut line) = (0, 1);
+    let (mut position, mut line) = (dialect.start, dialect.line);
     let mut ends = Vec::new();
     while position < content.len() {
         let start = position;
         let line_of_start = line;
         ends.clear();
-        record(content, &mut position, &mut line, &mut ends)?;
+        let read = record(content, dialect.separator.byte(), &mut position, &mut line, &mut ends);
+        // A comment has not as many fields as there are columns; a first field may well begin with its sign.
+        if content[start] == b'#' && !layout.header.is_empty() && (read.is_err() || ends.len() != layout.header.len()) {
+            position =
+                start + content[start..].iter().position(|&b| b == b'\n').map_or(content.len() - start, |end| end + 1);
+            line = line_of_start + 1;
+            layout.comments.push(start..position);
+            continue;
+        }
+        read?;
         let blank = ends.len() == 1 && ends[0] == start;
         if layout.header.is_empty() {
             if !blank {
@@ -121,7 +167,13 @@ fn scan(content: &[u8]) -> Result<Option<Layout>, Fault> {
 }
 
 /// Passes over one record: `ends` receives the end of each field, without the line's end.
-fn record(content: &[u8], position: &mut usize, line: &mut usize, ends: &mut Vec<usize>) -> Result<(), Fault> {
+fn record(
+    content: &[u8],
+    separator: u8,
+    position: &mut usize,
+    line: &mut usize,
+    ends: &mut Vec<usize>,
+) -> Result<(), Fault> {
     let start_line = *line;
     let fault = |message: &str| Err(Fault { line: start_line, message: message.into() });
     loop {
@@ -140,11 +192,12 @@ fn record(content: &[u8], position: &mut usize, line: &mut usize, ends: &mut Vec
             *position += 1;
         } else {
             let rest = &content[*position..];
-            *position += rest.iter().position(|b| matches!(b, b',' | b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
+            *position +=
+                rest.iter().position(|&b| b == separator || matches!(b, b'\n' | b'\r' | b'"')).unwrap_or(rest.len());
         }
         ends.push(*position);
         match (content.get(*position), content.get(*position + 1)) {
-            (Some(b','), _) => *position += 1,
+            (Some(&byte), _) if byte == separator => *position += 1,
             (Some(b'\n'), _) => *position += 1,
             (Some(b'\r'), Some(b'\n')) => *position += 2,
             (None, _) | (Some(b'\r'), None) => {
@@ -216,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named_with_its_line() {
-        let cases: [(&[u8], &str); 9] = [
+        let cases: [(&[u8], &str); 10] = [
             (b"", "a.csv: is empty"),
             (b"\n\r\n", "a.csv: is empty"),
             (b"a,b\n1,2\n\n1\n", "line 4: has 1 fields where the header has 2"),
@@ -225,7 +278,8 @@ mod tests {
             (b"a,b\n1,\"2\"x\n", "line 2: has text after a closing quote"),
             (b"a,b\n1,2\"\n", "line 2: has a quote inside a field"),
             (b"a,b\n1,2\r3,4\n", "line 2: has a carriage return that no line feed follows"),
-            (b"a,b\n1,2\n\xff,2\n", "line 3: is not UTF-8 text"),
+            (b"a;b\n1,5;2;\n", "line 2: has 3 fields where the header has 2"),
+            (b"a,b\n#,\n#\n1,2,3\n", "line 4: has 3 fields where the header has 2"),
         ];
         for (content, expected) in cases {
             let failure = read(Path::new("a.csv"), content).err().expect(expected).to_string();
@@ -233,7 +287,18 @@ mod tests {
         }
     }
 
-    /// What the `csv` crate reads: the header and the rows, all trimmed, and the line of each row.
+    #[test]
+    fn comments_are_skipped_and_foreign_bytes_are_noted() {
+        let text = b"# a table\r\n\r\na,b\r\n# one, \"two, three\r\n1,2\r\n#3,\xb5\r\n#\r\n\r\n5,6\r\n# end";
+        let table = read(Path::new("a.csv"), text).expect("a table");
+        assert_eq!(table.lines, [5, 6, 9]);
+        assert_eq!(table.notes, ["a byte on line 6 is not UTF-8 and is read as U+FFFD"]);
+        let text = String::from_utf8_lossy(text);
+        assert_eq!(fields(&text), [row(&["1", "2"]), row(&["#3", "\u{fffd}"]), row(&["5", "6"])]);
+        assert_eq!(fields("#a,b\n1,2\n"), [row(&["1", "2"])]);
+        assert_eq!(fields("a,b\r1,2\r\r3,4\r"), [row(&["1", "2"]), row(&["3", "4"])]);
+    }
+
     /// Header, rows and line numbers.
     type Parsed = (Vec<String>, Vec<Vec<String>>, Vec<u64>);
 
@@ -253,6 +318,7 @@ mod tests {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
         #[test]
         fn whatever_is_read_is_what_the_csv_crate_reads(content in "([ab,\"\n ]|\r\n|\"\"|\",\"|\"\n){1,40}") {
+            // A text that has no line feed may end its lines in CR, which the csv crate has to be told.
             let Ok(table) = read(Path::new("a.csv"), content.as_bytes()) else { return Ok(()) };
             let (header, rows, lines) = peer(&content).expect("the csv crate reads it too");
             proptest::prop_assert_eq!(&table.header, &header);

@@ -1,9 +1,11 @@
 //! A table that was read.
 
+use crate::format::TableFormat;
 use crate::{csv, parquet};
 use polars::prelude::{ChunkFullNull, DataFrame, DataType, Float64Chunked, StringChunked};
 use shared::failure::Failure;
 use shared::limits;
+use shared::text::{self, DecimalSign};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -27,12 +29,14 @@ pub struct Frame {
     rows: usize,
     /// Line of each row; nothing for a file without lines.
     lines: Option<Vec<u32>>,
+    notes: Vec<String>,
 }
 
 /// The fields of a column.
 #[derive(Debug)]
 enum Cells {
-    Text(StringChunked),
+    /// Text, and the decimal sign of the numbers in it.
+    Text(StringChunked, Option<DecimalSign>),
     Number(Float64Chunked),
     /// Of a type that is neither, with that type's name.
     Other(String),
@@ -45,11 +49,15 @@ impl Frame {
     /// # Errors
     /// As [`Frame::from_csv`] and [`Frame::from_parquet`].
     pub fn parse(path: &Path, content: &[u8]) -> Result<Self, Failure> {
-        if is_parquet(path) { Self::from_parquet(path, content) } else { Self::from_csv(path, content) }
+        match TableFormat::of(path) {
+            TableFormat::Parquet => Self::from_parquet(path, content),
+            TableFormat::Csv => Self::from_csv(path, content),
+        }
     }
 
-    /// Reads CSV: a header, fields separated by commas, quoted with `"` where needed, lines that end in LF or CR LF. A
-    /// byte-order mark and blank lines are skipped. The path is named in errors and not opened.
+    /// Reads CSV: a header, fields separated by commas, semicolons or tabs, quoted with `"` where needed, numbers with decimal
+    /// points or commas, in UTF-8 or UTF-16. Blank lines and comments (`#`) are skipped. The path is named in errors and not
+    /// opened.
     ///
     /// ```
     /// use std::path::Path;
@@ -62,11 +70,12 @@ impl Frame {
     /// ```
     ///
     /// # Errors
-    /// Text that is not UTF-8, an empty file, a row with more or fewer fields than the header, a quote that is not closed, and
+    /// An empty file, a row with more or fewer fields than the header, a quote that is not closed, and
     /// two columns of one name. Each names the file and the line.
     pub fn from_csv(path: &Path, content: &[u8]) -> Result<Self, Failure> {
         let table = csv::read(path, content)?;
-        Self::new(path, &table.header, &table.data, Some(table.lines))
+        let frame = Self::new(path, &table.header, &table.data, &table.signs)?;
+        Ok(Self { lines: Some(table.lines), notes: table.notes, ..frame })
     }
 
     /// Reads Parquet: columns of text and of numbers. Columns of other types can be there, and cannot be read from. The path
@@ -78,16 +87,16 @@ impl Frame {
     pub fn from_parquet(path: &Path, content: &[u8]) -> Result<Self, Failure> {
         let data = parquet::read(path, content, limits::TABLE_BYTES)?;
         let names: Vec<_> = data.get_column_names().into_iter().map(|name| name.trim().to_owned()).collect();
-        Self::new(path, &names, &data, None)
+        Self::new(path, &names, &data, &[])
     }
 
-    fn new(path: &Path, names: &[String], data: &DataFrame, lines: Option<Vec<u32>>) -> Result<Self, Failure> {
+    fn new(path: &Path, names: &[String], data: &DataFrame, signs: &[Option<DecimalSign>]) -> Result<Self, Failure> {
         let mut columns = HashMap::new();
-        for (column, name) in data.columns().iter().zip(names) {
+        for (place, (column, name)) in data.columns().iter().zip(names).enumerate() {
             if name.is_empty() {
                 continue;
             }
-            let cells = Cells::of(column)
+            let cells = Cells::of(column, signs.get(place).copied().flatten())
                 .map_err(|e| Failure::data(format!("the column `{name}` cannot be read: {e}")).at(path))?;
             if columns.insert(name.clone(), cells).is_some() {
                 let help = "rename or remove one of them";
@@ -95,13 +104,29 @@ impl Frame {
                 return Err(failure.at(path).place("header").help(help));
             }
         }
-        Ok(Self { path: path.to_owned(), columns, rows: data.height(), lines })
+        Ok(Self { path: path.to_owned(), columns, rows: data.height(), lines: None, notes: Vec::new() })
     }
 
     /// Number of rows, without the header.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// What was found in the file that is not in every such file: foreign bytes, decimal commas.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use tables::Frame;
+    ///
+    /// let frame = Frame::from_csv(Path::new("dense.csv"), b"layer_name;power\nfc\xb0;5,5\n")?;
+    /// assert_eq!(frame.number(0, "power")?, Some(5.5));
+    /// assert!(frame.notes()[0].contains("line 2"));
+    /// # Ok::<(), shared::failure::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Path of the file, as it was given.
@@ -152,7 +177,7 @@ impl Frame {
     pub fn text(&self, row: usize, column: &str) -> Result<Option<&str>, Failure> {
         match self.columns.get(column) {
             None => Ok(None),
-            Some(Cells::Text(cells)) => Ok(cells.get(row).map(str::trim).filter(|field| !field.is_empty())),
+            Some(Cells::Text(cells, _)) => Ok(cells.get(row).map(str::trim).filter(|field| !field.is_empty())),
             Some(Cells::Number(_)) => Err(self.wrong_type(column, "numbers", "text")),
             Some(Cells::Other(other)) => Err(self.wrong_type(column, other, "text")),
         }
@@ -163,16 +188,23 @@ impl Frame {
     /// # Errors
     /// The field is something other than a finite number.
     pub fn number(&self, row: usize, column: &str) -> Result<Option<f64>, Failure> {
-        let odd = |field: &str| self.error_in(row, format!("`{column}` is `{field}`, not a finite number"));
+        let refused = |field: &str| self.error_in(row, format!("`{column}` is `{field}`, not a finite number"));
         match self.columns.get(column) {
             None => Ok(None),
             Some(Cells::Number(cells)) => match cells.get(row) {
-                Some(number) if !number.is_finite() => Err(odd(&number.to_string())),
+                Some(number) if !number.is_finite() => Err(refused(&number.to_string())),
                 number => Ok(number),
             },
-            Some(Cells::Text(_)) => match self.text(row, column)? {
+            Some(Cells::Text(_, sign)) => match self.text(row, column)? {
                 None => Ok(None),
-                Some(field) => field.parse().ok().filter(|n: &f64| n.is_finite()).map(Some).ok_or_else(|| odd(field)),
+                Some(field) => text::number(field, *sign).map(Some).ok_or_else(|| match sign {
+                    None if field.contains(',') => refused(field)
+                        .help("a comma may be a decimal sign or separate thousands: write a decimal point"),
+                    Some(DecimalSign::Comma) => {
+                        refused(field).help("the column has decimal commas; mend or remove that row")
+                    }
+                    _ => refused(field),
+                }),
             },
             Some(Cells::Other(other)) => Err(self.wrong_type(column, other, "numbers")),
         }
@@ -202,22 +234,17 @@ impl Frame {
 }
 
 impl Cells {
-    fn of(column: &polars::prelude::Column) -> Result<Self, polars::error::PolarsError> {
+    fn of(column: &polars::prelude::Column, sign: Option<DecimalSign>) -> Result<Self, polars::error::PolarsError> {
         Ok(match column.dtype() {
-            DataType::String => Self::Text(column.str()?.rechunk().into_owned()),
+            DataType::String => Self::Text(column.str()?.rechunk().into_owned(), sign),
             // A column of nulls alone.
-            DataType::Null => Self::Text(StringChunked::full_null(column.name().clone(), column.len())),
+            DataType::Null => Self::Text(StringChunked::full_null(column.name().clone(), column.len()), sign),
             numeric if numeric.is_primitive_numeric() => {
                 Self::Number(column.cast(&DataType::Float64)?.f64()?.rechunk().into_owned())
             }
             other => Self::Other(format!("values of the type {other}")),
         })
     }
-}
-
-/// Whether a file is Parquet by its name.
-pub(crate) fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
 fn is_near(name: &str, wanted: &str) -> bool {
@@ -268,5 +295,13 @@ mod tests {
         );
         let far = frame.require("input_size").expect_err("missing").report(false);
         assert!(far.contains("hint: it has kernel0, output_size"), "{far}");
+    }
+
+    #[test]
+    fn a_comma_with_two_meanings_is_named() {
+        let failure = frame("a;b\n1,234;x\n").expect("a table").number(0, "a").expect_err("two meanings").report(false);
+        assert!(failure.contains("`a` is `1,234`") && failure.contains("separate thousands"), "{failure}");
+        assert_eq!(frame("a;b\n1,234;0,5\n").expect("a table").number(0, "a").expect("a number"), Some(1.234));
+        assert_eq!(frame("a,b\n\"1,234\",0.5\n").expect("a table").number(0, "a").expect("a number"), Some(1234.0));
     }
 }

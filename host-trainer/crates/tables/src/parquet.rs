@@ -1,23 +1,49 @@
 //! Parquet, read whole and written group by group.
 
 use crate::column::{ColumnData, ColumnType, as_io, assemble};
+use crate::pages::declared_bytes;
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{DataFrame, Field, ParallelStrategy, ParquetCompression, ParquetReader, Schema, SerReader};
 use shared::failure::Failure;
+use std::cell::Cell;
 use std::io::{self, Cursor, Write};
-use std::panic::catch_unwind;
+use std::panic::{self, UnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
-/// Reads a file's content. Its size in memory, as the file's footer declares it, is checked first.
+/// What a failure says of files that can be read.
+const READABLE: &str = "columns of text, and of numbers of 32 or 64 bits, can be read";
+
+/// Reads a file's content. Its size in memory, as the file's footer and the headers of its pages declare it, is checked first.
 ///
-/// polars takes memory by what a page says of itself, before it looks further. A damaged page can thus end the process, so
-/// what comes over a network must not be read here.
+/// # Errors
+/// Content that is not Parquet, is damaged, or would take more memory than `limit` bytes.
 pub(crate) fn read(path: &Path, content: &[u8], limit: u64) -> Result<DataFrame, Failure> {
-    // polars panics on some damaged files.
-    let read = catch_unwind(|| read_within(content, limit));
-    read.map_err(|_| "the file is damaged".to_owned())
-        .flatten()
-        .map_err(|why| Failure::data(format!("cannot be read as Parquet: {why}")).at(path))
+    let read = quietly(|| read_within(content, limit));
+    read.unwrap_or_else(|| Err("the file is damaged".to_owned()))
+        .map_err(|why| Failure::data(format!("cannot be read as Parquet: {why}")).at(path).help(READABLE))
+}
+
+thread_local! {
+    /// Whether panics of this thread are caught and become errors.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs code that panics on damaged files, as polars does. None if it panics, without the message that a panic prints.
+fn quietly<T>(run: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !CAUGHT.get() {
+                print(panic);
+            }
+        }));
+    });
+    CAUGHT.set(true);
+    let result = panic::catch_unwind(run);
+    CAUGHT.set(false);
+    result.ok()
 }
 
 fn read_within(content: &[u8], limit: u64) -> Result<DataFrame, String> {
@@ -31,8 +57,18 @@ fn read_within(content: &[u8], limit: u64) -> Result<DataFrame, String> {
         let bytes = values.fold(0_u64, |sum, values| sum.saturating_add(values.saturating_mul(8)));
         needed = needed.saturating_add(bytes.max(group.total_byte_size() as u64));
     }
-    if needed > limit {
-        return Err(format!("it would take {needed} bytes of memory, and the limit is {limit}"));
+    let within = |needed: u64| match needed {
+        needed if needed > limit => Err(format!("it would take {needed} bytes of memory, and the limit is {limit}")),
+        _ => Ok(()),
+    };
+    within(needed)?;
+    let mut needed = 0_u64;
+    for column in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
+        let range = column.byte_range();
+        let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+        let chunk = range.and_then(|(start, end)| content.get(start..end)).ok_or("a column ends beyond the file")?;
+        needed = needed.saturating_add(declared_bytes(chunk, column.num_values())?);
+        within(needed)?;
     }
     reader.finish().map_err(|e| e.to_string())
 }
@@ -103,6 +139,7 @@ impl<W: Write> ParquetWriter<W> {
 mod tests {
     use super::*;
     use crate::Frame;
+    use proptest::prelude::*;
 
     fn written(groups: Vec<Vec<ColumnData<'_>>>) -> Vec<u8> {
         let columns = [("a", ColumnType::Integer), ("b", ColumnType::Number), ("c", ColumnType::Text)];
@@ -164,12 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_bit_of_the_footer_is_an_error_or_another_table_and_never_a_panic() {
+    fn a_changed_bit_is_an_error_or_another_table_and_never_a_panic() {
         let whole = written(vec![group(), group()]);
-        let length: [u8; 4] = whole[whole.len() - 8..whole.len() - 4].try_into().expect("four bytes");
-        let footer = whole.len() - 8 - u32::from_le_bytes(length) as usize;
         let mut refused = 0;
-        for position in footer..whole.len() {
+        for position in 0..whole.len() {
             for bit in 0..8 {
                 let mut changed = whole.clone();
                 changed[position] ^= 1 << bit;
@@ -178,6 +213,28 @@ mod tests {
         }
         // The last eight bytes are the footer's length and the magic number: no change of them goes through.
         assert!(refused >= 8 * 8, "{refused} were refused");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn changed_bytes_are_an_error_or_another_table_and_never_a_panic(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        ) {
+            // Texts that repeat, so that there are dictionaries.
+            let layers: Vec<Option<&str>> = (0..400).map(|i| ["conv", "pool", "fc", "relu"].get(i % 5).copied()).collect();
+            let numbers = |step: i64| (0..400).map(|i| Some(i * step)).collect::<Vec<_>>();
+            let mut content = written(vec![vec![
+                ColumnData::Integers(numbers(3)),
+                ColumnData::Numbers(numbers(7).into_iter().map(|i| Some(i? as f64 / 3.0)).collect()),
+                ColumnData::Texts(layers),
+            ]]);
+            for (place, byte) in changes {
+                let place = place.index(content.len());
+                content[place] = byte;
+            }
+            let _ = Frame::from_parquet(Path::new("a.parquet"), &content);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Writing a table whole.
 
 use crate::column::{ColumnData, as_io, assemble};
+use crate::format::TableFormat;
 use crate::parquet;
 use polars::prelude::{CsvWriter, SerWriter};
 use shared::failure::Failure;
@@ -35,6 +36,31 @@ pub fn write_csv<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Re
 pub fn write_parquet<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Result<(), Failure> {
     let mut data = assemble(columns).map_err(|e| Failure::data(e.to_string()).at(path))?;
     write_atomic_with(path, |out| parquet::options(out).finish(&mut data).map(|_| ()).map_err(as_io))
+}
+
+/// Writes a table in the format of the file's name, CSV or Parquet.
+///
+/// ```
+/// use tables::{ColumnData, Frame, write_table};
+///
+/// let folder = tempfile::tempdir()?;
+/// for name in ["dense.csv", "dense.parquet"] {
+///     let path = folder.path().join(name);
+///     let layers = ColumnData::Texts(vec![Some("fc6"), Some("fc7")]);
+///     write_table(&path, vec![("layer_name", layers), ("power", ColumnData::Numbers(vec![Some(5.5), None]))])?;
+///     let frame = Frame::parse(&path, &std::fs::read(&path)?)?;
+///     assert_eq!((frame.text(1, "layer_name")?, frame.number(1, "power")?), (Some("fc7"), None));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`write_csv`].
+pub fn write_table<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Result<(), Failure> {
+    match TableFormat::of(path) {
+        TableFormat::Csv => write_csv(path, columns),
+        TableFormat::Parquet => write_parquet(path, columns),
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +136,8 @@ mod tests {
             let folder = tempfile::tempdir().expect("temporary folder");
             for (name, parquet) in [("a.csv", false), ("a.parquet", true)] {
                 let path = folder.path().join(name);
-                if parquet { write_parquet(&path, columns(&rows)) } else { write_csv(&path, columns(&rows)) }.expect("written");
+                write_table(&path, columns(&rows)).expect("written");
+                prop_assert_eq!(fs::read(&path).expect("a file").starts_with(b"PAR1"), parquet);
                 prop_assert_eq!(read_back(&path), rows.clone());
             }
         }

@@ -10,9 +10,9 @@ use crate::subject::Subject;
 use learn::fit::plan::Plan;
 use learn::fit::toml_failure;
 use shared::failure::{Failure, Kind};
-use shared::fs::read_capped;
 use shared::limits;
-use std::path::{Path, PathBuf};
+use shared::text::read_text;
+use std::path::PathBuf;
 use toml::Table;
 
 /// Trials of a study, unless somebody says otherwise.
@@ -58,13 +58,14 @@ pub fn space_and_sampler(
 ) -> Result<(Space, Sampler), Failure> {
     let space = match source {
         SpaceSource::File(path) => {
-            let text = text_of(path)?;
+            let text = read_text(path, limits::SMALL_FILE_BYTES)?;
             let table: Table = toml::from_str(&text).map_err(|e| toml_failure(path, &text, &e))?;
             Space::from_table(&table).map_err(|e| Failure::usage(e).at(path))?
         }
         SpaceSource::Grid(path) => {
             let json = path.extension().is_some_and(|extension| extension == "json");
-            Space::from_grid(&text_of(path)?, json).map_err(|e| Failure::usage(e).at(path))?
+            Space::from_grid(&read_text(path, limits::SMALL_FILE_BYTES)?, json)
+                .map_err(|e| Failure::usage(e).at(path))?
         }
         SpaceSource::Kind => defaults::space(plan.kind)
             .map_err(|e| Failure::usage(e).help("give --space, or a --kind that has options"))?,
@@ -127,9 +128,4 @@ pub fn default_name(plan: &Plan, specification: &Specification) -> Result<String
 pub fn best_of(trials: &[Trial]) -> Option<&Trial> {
     let complete = trials.iter().filter(|trial| trial.state == TrialState::Complete);
     complete.min_by(|a, b| a.value.unwrap_or(f64::INFINITY).total_cmp(&b.value.unwrap_or(f64::INFINITY)))
-}
-
-fn text_of(path: &Path) -> Result<String, Failure> {
-    let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-    String::from_utf8(content).map_err(|e| Failure::usage("is not UTF-8 text").at(path).caused_by(e))
 }

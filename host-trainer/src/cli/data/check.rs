@@ -5,6 +5,7 @@ use crate::output::{Format, json};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use std::time::{Duration, SystemTime};
+use store::Error;
 use store::snapshot::{collect, verify};
 
 /// Read and hash every byte of the store, and list damaged objects and the files they affect.
@@ -22,8 +23,15 @@ impl Verify {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let copy = at.open()?;
         let progress = copy.progress();
-        let report =
-            at.run(Some(progress.clone()), async { Ok(verify(copy.store(), self.jobs.into(), &progress).await?) })?;
+        let report = at.run(Some(progress.clone()), async {
+            // Any other error is damage, which is the answer to be found.
+            if let Err(error @ (Error::Absent { .. } | Error::Lost { .. } | Error::Backend { .. })) =
+                copy.find_store().await
+            {
+                return Err(error.into());
+            }
+            Ok(verify(copy.store(), self.jobs.into(), &progress).await?)
+        })?;
         if self.format == Format::Json {
             at.printer.data(&json(&report)?)?;
         } else {
@@ -79,6 +87,7 @@ impl Gc {
         let cache = tempfile::tempdir()
             .map_err(|e| Failure::new(Kind::Io, format!("no temporary folder: {e}")).caused_by(e))?;
         let collected = at.run(None, async {
+            copy.find_store().await?;
             Ok(collect(copy.store(), grace, self.dry_run, SystemTime::now(), cache.path()).await?)
         })?;
         let list: String = collected.removed.iter().map(|object| format!("{object}\n")).collect();

@@ -23,9 +23,20 @@ pub(super) struct Init {
 impl Init {
     pub(super) fn run(&self, at: &At) -> Result<(), Failure> {
         let store = Store::open(&self.url)?;
+        WorkingCopy::check_init(&at.folder, &store, &self.remote_dir_path, &self.branch)?;
+        let made = at.run(None, async {
+            match store.make().await {
+                // A folder can be put under version while its store is out of reach.
+                Err(error @ store::Error::Backend { .. }) => Ok(Err(error)),
+                made => Ok(Ok(made?)),
+            }
+        })?;
         create(&at.folder)?;
         let mut copy = WorkingCopy::init(&at.folder, &self.url, store, &self.remote_dir_path, &self.branch)?;
-        let fetched = at.run(None, copy.fetch());
+        let fetched = match made {
+            Ok(()) => at.run(None, copy.fetch()),
+            Err(error) => Err(error.into()),
+        };
         let known = copy.branches().get(&self.branch).is_some_and(|(_, there)| there.is_some());
         at.printer.say(format!("{} keeps {}, branch {}", copy.store().name(), at.folder.display(), self.branch));
         match fetched {

@@ -21,11 +21,6 @@ impl Place {
     pub(super) fn open(&self) -> Result<Registry, Failure> {
         Ok(Registry::open(&self.store)?)
     }
-
-    /// As `open`, by one who writes: a folder that is not there is made.
-    pub(super) fn create(&self) -> Result<Registry, Failure> {
-        Ok(Registry::create(&self.store)?)
-    }
 }
 
 /// By what models are judged.

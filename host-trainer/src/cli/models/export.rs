@@ -50,7 +50,7 @@ pub(super) struct Import {
 impl Import {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
         let provenance = Provenance { data_revision: None, who: who() };
-        let registered = self.place.create()?.register(&self.folder, None, &provenance).await?;
+        let registered = self.place.open()?.register(&self.folder, None, &provenance).await?;
         register::write(&registered, self.answer.format, printer)
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Register {
 
 impl Register {
     pub(super) async fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let registry = self.place.create()?;
+        let registry = self.place.open()?;
         let provenance = Provenance { data_revision: self.data_revision, who: who() };
         let registered = registry.register(&self.models, self.device.as_deref(), &provenance).await?;
         write(&registered, self.answer.format, printer)?;
@@ -82,7 +82,7 @@ pub(in crate::cli) fn register_fitted(
     let Some(store) = registration.store.as_ref().filter(|_| registration.register) else { return Ok(()) };
     let provenance = Provenance { data_revision, who: who() };
     crate::cli::runtime::block_on(async {
-        let registry = Registry::create(store)?;
+        let registry = Registry::open(store)?;
         for device in devices {
             let registered = registry.register(models, Some(device), &provenance).await?;
             let new = registered.iter().filter(|one| one.new).count();

@@ -12,7 +12,7 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String 
         order.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         order.truncate(top);
     }
-    let total = prediction.totals.runtime_ms.0;
+    let total = prediction.totals.runtime.whole().map(|t| t.0).filter(|total| *total > 0.0);
     let row = |layer: &&LayerPrediction| {
         let runtime = layer.row.runtime_prediction.map(|t| t.0);
         vec![
@@ -22,7 +22,7 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String 
             layer.row.runtime_source.name().to_owned()
                 + if layer.row.outside_training_range.is_empty() { "" } else { " *" },
             figure(runtime, 4),
-            figure(runtime.filter(|_| total > 0.0).map(|t| 100.0 * t / total), 1),
+            figure(runtime.zip(total).map(|(t, total)| 100.0 * t / total), 1),
             figure(layer.row.power_prediction.map(|p| p.0), 2),
             figure(layer.row.energy_prediction.map(|e| e.0), 4),
         ]
@@ -47,22 +47,41 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String 
 
 fn totals(prediction: &Prediction) -> String {
     let totals = &prediction.totals;
-    let bounds = |bounds: Option<Bounds>, unit: &str| match bounds {
+    let bounds = |bounds: Option<Bounds>, is_whole: bool, unit: &str| match bounds {
         Some(b) => format!("  ({:.0} %: {:.3} to {:.3} {unit})", 100.0 * b.level, b.lower, b.upper),
-        None => "  (no interval: the training data are too thin for one)".to_owned(),
+        None if is_whole => "  (no interval: the models come without one)".to_owned(),
+        None => String::new(),
     };
-    let mut text = format!("run time       {:.3} ms{}\n", totals.runtime_ms.0, bounds(totals.runtime_bounds, "ms"));
-    if let Some(power) = totals.average_power_w {
-        text.push_str(&format!("energy         {:.3} mJ{}\n", totals.energy_mj.0, bounds(totals.energy_bounds, "mJ")));
-        text.push_str(&format!("average power  {:.3} W\n", power.0));
-    }
+    let lacks = |missing: usize| match missing {
+        0 => String::new(),
+        1 => "  (1 layer is not predicted)".to_owned(),
+        n => format!("  ({n} layers are not predicted)"),
+    };
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %"));
+    let (runtime, energy) = (&totals.runtime, &totals.energy);
+    let mut text = format!(
+        "run time       {}{}{}\n",
+        runtime.shown(|t| format!("{:.3} ms", t.0)),
+        bounds(totals.runtime_bounds, runtime.is_whole(), "ms"),
+        lacks(runtime.missing_layers())
+    );
+    text.push_str(&format!(
+        "energy         {}{}{}\n",
+        energy.shown(|e| format!("{:.3} mJ", e.0)),
+        bounds(totals.energy_bounds, energy.is_whole(), "mJ"),
+        lacks(energy.missing_layers())
+    ));
+    let power = totals.average_power().map_or_else(|| "–".to_owned(), |power| format!("{:.3} W", power.0));
+    text.push_str(&format!("average power  {power}\n"));
     let sources: Vec<String> = [Source::Model, Source::Roofline, Source::Free, Source::Unmodelled]
         .iter()
         .filter_map(|source| totals.layers_by_source.get(source.name()).map(|n| format!("{n} {}", source.name())))
         .collect();
     text.push_str(&format!(
-        "coverage       models predict {:.1} % of the layers that cost anything and {:.1} % of the run time\n",
-        totals.layers_modelled_percent, totals.runtime_modelled_percent
+        "coverage       models predict {} of the layers that cost anything and {} of the {}run time\n",
+        percent(totals.layers_modelled_percent),
+        percent(totals.runtime_modelled_percent),
+        if runtime.is_whole() { "" } else { "predicted " }
     ));
     text.push_str(&format!("layers         {}: {}\n", totals.layers, sources.join(", ")));
     text

@@ -112,7 +112,7 @@ impl Tune {
             None => default_name(&plan, &specification)?,
         };
         let runtime = super::runtime::build()?;
-        let (studies, location) = self.place.open(&runtime, printer)?;
+        let (studies, location) = self.place.make(&runtime, printer)?;
         let done = runtime.block_on(async {
             let study = studies.create(&name, &specification, trials).await?;
             let job = work::Job { objective: subject.objective.clone(), jobs: self.jobs()?, lease: self.lease()? };

@@ -41,7 +41,7 @@ impl std::str::FromStr for Secret {
 }
 
 impl Place {
-    pub(in crate::cli) fn location(&self, printer: &Printer) -> Result<Location, Failure> {
+    fn location(&self, printer: &Printer) -> Result<Location, Failure> {
         let location = Location::parse(&self.place.0).map_err(Failure::usage)?;
         let in_arguments = std::env::args().any(|argument| argument.contains(&*self.place.0));
         if location.holds_password() && in_arguments {
@@ -51,10 +51,29 @@ impl Place {
         Ok(location)
     }
 
-    /// Opens the database.
+    /// Opens the database to begin studies: it is made if it is not there.
+    pub(in crate::cli) fn make(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
+        self.opened(runtime, printer, Studies::make)
+    }
+
+    /// Opens a database that is there, to change its studies.
     pub(in crate::cli) fn open(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
+        self.opened(runtime, printer, Studies::open)
+    }
+
+    /// Opens a database that is there, to read it only.
+    pub(in crate::cli) fn read(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
+        self.opened(runtime, printer, Studies::read)
+    }
+
+    fn opened(
+        &self,
+        runtime: &Runtime,
+        printer: &Printer,
+        open: impl AsyncFnOnce(&Location) -> Result<Studies, StudyError>,
+    ) -> Result<(Studies, Location), Failure> {
         let location = self.location(printer)?;
-        let studies = runtime.block_on(Studies::open(&location)).map_err(|e| failure(&location, e))?;
+        let studies = runtime.block_on(open(&location)).map_err(|e| failure(&location, e))?;
         Ok((studies, location))
     }
 }
@@ -63,6 +82,10 @@ impl Place {
 pub(in crate::cli) fn failure(location: &Location, error: StudyError) -> Failure {
     let (kind, help) = match error {
         StudyError::Location(_) => (Kind::Io, Some("make the folder first")),
+        StudyError::Missing => (Kind::Io, Some("name the database that `tune` wrote, by --shared-db")),
+        StudyError::Empty | StudyError::Foreign(_) => {
+            (Kind::Data, Some("name the database that `tune` wrote, by --shared-db; this one was left as it is"))
+        }
         StudyError::Differs { .. } => {
             (Kind::Usage, Some("the same command goes on with a study; for another one, give another --study-id"))
         }

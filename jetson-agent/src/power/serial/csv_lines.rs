@@ -1,7 +1,7 @@
 //! A meter that writes `t_us,V,A` lines, as self-made INA226 and ESP32 meters do.
 
 use super::super::{Pacing, PowerSource, SourceError};
-use super::DeviceClock;
+use super::meter_clock::MeterClock;
 use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
@@ -18,7 +18,7 @@ pub struct CsvLines<P> {
     setup: PowerSetup,
     line: Vec<u8>,
     overlong: bool,
-    clock: DeviceClock,
+    clock: MeterClock,
     garbage: u64,
     readings: u64,
     watch: Watch,
@@ -44,7 +44,7 @@ impl<P: Read> CsvLines<P> {
             setup,
             line: Vec::new(),
             overlong: false,
-            clock: DeviceClock::default(),
+            clock: MeterClock::default(),
             garbage: 0,
             readings: 0,
             watch: Watch::new(),
@@ -57,7 +57,7 @@ impl<P: Read> CsvLines<P> {
         self.garbage
     }
 
-    fn end_line(&mut self, block: &mut Vec<(u64, f64, f64)>) {
+    fn end_line(&mut self, block: &mut Vec<(i64, f64, f64)>) {
         let reading = if self.overlong { None } else { parse(&self.line) };
         match reading {
             Some(reading) => {
@@ -98,12 +98,14 @@ impl<P: Read + Send> PowerSource for CsvLines<P> {
                         self.overlong = true;
                     }
                 }
-                if let Some((device_us, ..)) = block.last() {
-                    self.clock.arrived(*device_us, now_ns);
-                }
-                for (device_us, volts, amps) in block {
-                    let t_ns = self.clock.stamp(device_us);
-                    out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
+                let stamps: Vec<i64> = block.iter().map(|(device_us, ..)| *device_us).collect();
+                for (time, (_, volts, amps)) in self.clock.block(&stamps, now_ns).into_iter().zip(block) {
+                    match time {
+                        Some(t_ns) => {
+                            out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
+                        }
+                        None => self.garbage += 1,
+                    }
                 }
             }
             Err(e) => {
@@ -120,9 +122,26 @@ impl<P: Read + Send> PowerSource for CsvLines<P> {
         }
         self.watch.check(&self.place)
     }
+
+    fn rejected(&self) -> u64 {
+        self.garbage
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let mut note = |count: u64, what: &str| {
+            if count > 0 {
+                notes.push(format!("{}: {what} ({count})", self.place));
+            }
+        };
+        note(self.garbage, "lines that are no reading `t_us,V,A`, or whose time cannot be, were left out");
+        note(self.clock.wraps(), "the meter's counter began again after its range, which was undone");
+        note(self.clock.restarts(), "the meter's clock started again; its time goes on with the time of arrival");
+        notes
+    }
 }
 
-fn parse(line: &[u8]) -> Option<(u64, f64, f64)> {
+fn parse(line: &[u8]) -> Option<(i64, f64, f64)> {
     let text = std::str::from_utf8(line).ok()?;
     let mut fields = text.split(',').map(str::trim);
     let device_us = fields.next()?.parse().ok()?;

@@ -4,7 +4,9 @@
 
 mod csv_lines;
 mod device_clock;
+mod meter_clock;
 mod powersensor3;
+mod turns;
 mod watch;
 
 pub use csv_lines::CsvLines;

@@ -8,10 +8,12 @@
 //! (3.3 V · level/1023 − reference)/sensitivity in A or V; even channels are currents, odd ones voltages.
 
 use super::super::{Pacing, PowerSource, SourceError};
-use super::DeviceClock;
+use super::turns::{Stamped, Turns};
 use super::watch::{Watch, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
+use shared::sensor::SensorFamily;
+use shared::units::Micros;
 use std::io::{Read, Write};
 
 const CHANNELS: usize = 8;
@@ -47,9 +49,9 @@ pub struct PowerSensor3<P: Read + Write> {
     channels: [Channel; CHANNELS],
     levels: Levels,
     first_byte: Option<u8>,
-    device_us: u64,
-    last_stamp: Option<u16>,
-    clock: DeviceClock,
+    /// The stamp of the set under way.
+    stamp: Option<u16>,
+    turns: Turns<Levels>,
     garbage: u64,
     watch: Watch,
 }
@@ -112,9 +114,8 @@ impl<P: Read + Write> PowerSensor3<P> {
             channels,
             levels: [None; CHANNELS],
             first_byte: None,
-            device_us: 0,
-            last_stamp: None,
-            clock: DeviceClock::default(),
+            stamp: None,
+            turns: Turns::default(),
             garbage: 0,
             watch: Watch::new(),
         })
@@ -126,36 +127,32 @@ impl<P: Read + Write> PowerSensor3<P> {
         self.garbage
     }
 
-    fn packet(&mut self, first: u8, second: u8, block: &mut Vec<(u64, Levels)>) {
+    fn packet(&mut self, first: u8, second: u8, block: &mut Vec<Stamped<Levels>>) {
         let channel = usize::from(first >> 4 & 7);
         let level = u16::from(first & 0xF) << 6 | u16::from(second & 0x3F);
         let marked = second & 0x40 != 0;
         if marked && channel == CHANNELS - 1 {
             self.finish_set(block);
-            let step = self.last_stamp.map_or(0, |last| (level.wrapping_sub(last)) & 0x3FF);
-            self.last_stamp = Some(level);
-            self.device_us += u64::from(step);
+            self.stamp = Some(level);
         } else {
             self.levels[channel] = Some(level);
         }
     }
 
-    /// The levels between two times are one reading of every pair; a set with a byte lost is dropped.
-    fn finish_set(&mut self, block: &mut Vec<(u64, Levels)>) {
+    /// The levels between two times are one reading of every pair; a set with a byte lost keeps its time alone.
+    fn finish_set(&mut self, block: &mut Vec<Stamped<Levels>>) {
         let complete = self.pairs.iter().all(|&p| self.levels[2 * p].is_some() && self.levels[2 * p + 1].is_some());
-        if complete && self.last_stamp.is_some() {
-            block.push((self.device_us, self.levels));
+        if let Some(stamp) = self.stamp {
+            block.push((stamp, complete.then_some(self.levels)));
             self.watch.heard();
         }
         self.levels = [None; CHANNELS];
     }
 
-    fn stamp_block(&mut self, block: Vec<(u64, Levels)>, now_ns: u64, out: &mut Vec<Sample>) {
-        if let Some((device_us, _)) = block.last() {
-            self.clock.arrived(*device_us, now_ns);
-        }
-        for (device_us, levels) in block {
-            let t_ns = self.clock.stamp(device_us);
+    fn stamp_block(&mut self, block: Vec<Stamped<Levels>>, now_ns: u64, out: &mut Vec<Sample>) {
+        let mut timed = Vec::with_capacity(block.len());
+        self.turns.block(block, now_ns, &mut timed);
+        for (t_ns, levels) in timed {
             for (rail, &pair) in (0..).zip(&self.pairs) {
                 let (Some(current), Some(voltage)) = (levels[2 * pair], levels[2 * pair + 1]) else { continue };
                 let amps = self.channels[2 * pair].value(current);
@@ -173,14 +170,12 @@ fn rail(pair: usize, name: &str, current: Channel, voltage: Channel, place: &str
         place: place.to_owned(),
         voltage_measured: true,
         sensor: Sensor {
-            refresh_ns: Some(PERIOD_NS),
-            window_ns: Some(PERIOD_NS),
-            lag_ns: Some(0),
             quantum_ma: Some((step_v / current.sensitivity).abs() * 1e3),
             quantum_mv: Some((step_v / voltage.sensitivity).abs() * 1e3),
             known_from: Some("data sheet".into()),
             ..Sensor::default()
-        },
+        }
+        .with_family(SensorFamily::Meter { period: Micros(PERIOD_NS as f64 / 1e3) }),
     }
 }
 
@@ -251,6 +246,25 @@ impl<P: Read + Write + Send> PowerSource for PowerSensor3<P> {
             }
         }
         self.watch.check(&self.place)
+    }
+
+    fn rejected(&self) -> u64 {
+        self.garbage + self.turns.incomplete()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let (lost, breaks) = self.turns.lost();
+        if lost > 0 {
+            notes.push(format!(
+                "{}: the stream lost about {lost} readings in {breaks} gaps; later readings keep their true time",
+                self.place
+            ));
+        }
+        if self.garbage > 0 {
+            notes.push(format!("{}: bytes that fit no packet were left out ({})", self.place, self.garbage));
+        }
+        notes
     }
 }
 

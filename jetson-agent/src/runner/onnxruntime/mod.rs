@@ -17,8 +17,9 @@ use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{InferenceSpan, LayerRun, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Inferences reported at once.
 const BLOCK: usize = 64;
@@ -29,11 +30,12 @@ const INPUT_ELEMENTS: i64 = 1 << 28;
 
 /// The runner.
 pub struct OnnxRuntime {
-    environment: Environment,
+    environment: &'static Environment,
     library: PathBuf,
     model: PathBuf,
     work: PathBuf,
     shapes: Vec<(String, Vec<i64>)>,
+    pause: Duration,
     session: Option<Session>,
     layers: Vec<String>,
 }
@@ -41,6 +43,17 @@ pub struct OnnxRuntime {
 /// Finds the library: the given path, else the system's.
 fn library(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| PathBuf::from("libonnxruntime.so"), Path::to_owned)
+}
+
+/// The library's environment, of which a process can have one: every run of the process shares it.
+fn environment(library: &Path) -> Result<&'static Environment, RunnerError> {
+    static OPENED: Mutex<Option<&'static Environment>> = Mutex::new(None);
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(environment) = *opened {
+        return Ok(environment);
+    }
+    let environment = ort::init_from(library).map_err(device)?.with_name("jetson-agent").build().map_err(device)?;
+    Ok(opened.insert(Box::leak(Box::new(environment))))
 }
 
 fn device(message: impl std::fmt::Display) -> RunnerError {
@@ -61,21 +74,20 @@ impl OnnxRuntime {
     /// When it is not there or too old.
     pub fn open(given: Option<&Path>) -> Result<Self, RunnerError> {
         let library = library(given);
-        let environment =
-            ort::init_from(&library).map_err(device)?.with_name("jetson-agent").build().map_err(device)?;
         Ok(Self {
-            environment,
+            environment: environment(&library)?,
             library,
             model: PathBuf::new(),
             work: PathBuf::new(),
             shapes: Vec::new(),
+            pause: Duration::ZERO,
             session: None,
             layers: Vec::new(),
         })
     }
 
     fn session(&self, profile: Option<&Path>) -> Result<Session, RunnerError> {
-        let mut builder = Session::builder(&self.environment).map_err(device)?;
+        let mut builder = Session::builder(self.environment).map_err(device)?;
         if let Some(path) = profile {
             builder = builder.with_profiling(path).map_err(|e| device(e.to_string()))?;
         }
@@ -160,6 +172,7 @@ impl EngineRunner for OnnxRuntime {
         self.model.clone_from(onnx);
         self.work.clone_from(&job.work);
         self.shapes.clone_from(&job.shapes);
+        self.pause = job.pause;
         let (first, _) = self.profile(FIRST_CYCLES, None)?;
         self.layers.clone_from(&first.nodes);
         let session = self.session(None)?;
@@ -191,6 +204,7 @@ impl EngineRunner for OnnxRuntime {
                 precision: None,
                 warmup: job.warmup,
                 runs: job.runs,
+                pause_us: job.pause_us(),
             },
             engine_info: serde_json::to_vec_pretty(&info).ok(),
             layers: self.layers.clone(),
@@ -239,6 +253,7 @@ impl EngineRunner for OnnxRuntime {
             if block.len() == BLOCK {
                 observer.inferences(pass, std::mem::take(&mut block));
             }
+            Job::wait(self.pause);
         }
         observer.inferences(pass, block);
         self.session = Some(session);

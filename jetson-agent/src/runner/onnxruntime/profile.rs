@@ -43,7 +43,7 @@ pub struct Profile {
 /// # Errors
 /// When it is no profile or names no node.
 pub fn parse(content: &[u8]) -> Result<Profile, String> {
-    let events: Vec<Event> = serde_json::from_slice(content).map_err(|e| format!("is no profile: {e}"))?;
+    let events: Vec<Event> = shared::text::json::from_slice(content).map_err(|e| format!("is no profile: {e}"))?;
     let mut profile = Profile::default();
     let mut cycle: Vec<&Event> = Vec::new();
     for event in &events {

@@ -16,6 +16,7 @@ use shim::{LoadedEngine, OpenError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Largest engine read.
 const ENGINE_BYTES: u64 = 8 << 30;
@@ -28,6 +29,7 @@ pub struct TensorRt {
     cuda_library: Option<PathBuf>,
     loaded: Option<(Cuda, LoadedEngine)>,
     profiling: bool,
+    pause: Duration,
     layers: Vec<String>,
 }
 
@@ -49,7 +51,7 @@ impl TensorRt {
     /// With the system's libraries or given ones.
     #[must_use]
     pub fn new(library: Option<PathBuf>, cuda_library: Option<PathBuf>) -> Self {
-        Self { library, cuda_library, loaded: None, profiling: false, layers: Vec::new() }
+        Self { library, cuda_library, loaded: None, profiling: false, pause: Duration::ZERO, layers: Vec::new() }
     }
 
     /// Gives every tensor its shape and memory of zeros. The memory must outlive the inferences.
@@ -83,6 +85,7 @@ impl EngineRunner for TensorRt {
                 help: "give --engine; `--runner trtexec --onnx` builds one".into(),
             });
         };
+        self.pause = job.pause;
         let plan = read_capped(path, ENGINE_BYTES).map_err(|f| input(format!("{}: {}", path.display(), f.message)))?;
         // CUDA first: with none, TensorRT's runtime may be a pointer to nothing.
         let cuda = Cuda::open(self.cuda_library.as_deref()).map_err(device)?;
@@ -121,6 +124,7 @@ impl EngineRunner for TensorRt {
                 shapes,
                 warmup: job.warmup,
                 runs: job.runs,
+                pause_us: job.pause_us(),
                 ..RunnerSetup::default()
             },
             engine_info,
@@ -180,6 +184,7 @@ impl EngineRunner for TensorRt {
             if block.len() == BLOCK {
                 observer.inferences(pass, std::mem::take(&mut block));
             }
+            Job::wait(self.pause);
         }
         observer.inferences(pass, block);
         drop(buffers);

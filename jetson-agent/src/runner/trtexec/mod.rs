@@ -101,6 +101,8 @@ pub struct Trtexec {
     shapes: Option<String>,
     work: PathBuf,
     warmup: u32,
+    /// Between two inferences, in the whole milliseconds that trtexec takes.
+    idle_ms: u64,
     layers: Vec<String>,
     stop: Arc<AtomicBool>,
 }
@@ -116,6 +118,7 @@ impl Trtexec {
             shapes: None,
             work: PathBuf::new(),
             warmup: 0,
+            idle_ms: 0,
             layers: Vec::new(),
             stop: Arc::default(),
         }
@@ -230,6 +233,7 @@ impl EngineRunner for Trtexec {
         self.stop = Arc::clone(stop);
         self.work = job.work.clone();
         self.warmup = job.warmup;
+        self.idle_ms = sys::ns(job.pause).div_ceil(1_000_000);
         self.shapes = shapes_argument(&job.shapes);
         let mut version = None;
         let mut command = vec![self.program.display().to_string()];
@@ -282,6 +286,7 @@ impl EngineRunner for Trtexec {
                 batch: job.shapes.first().and_then(|(_, dims)| u32::try_from(*dims.first()?).ok()),
                 warmup: job.warmup,
                 runs: job.runs,
+                pause_us: (self.idle_ms > 0).then_some(self.idle_ms as f64 * 1e3),
             },
             engine_info: Some(engine_info),
             layers: self.layers.clone(),
@@ -313,6 +318,9 @@ impl EngineRunner for Trtexec {
             "--noDataTransfers".into(),
             "--useSpinWait".into(),
         ]);
+        if self.idle_ms > 0 {
+            arguments.push(format!("--idleTime={}", self.idle_ms));
+        }
         arguments.extend(match pass {
             Pass::Power => vec![format!("--exportTimes={}", export.display())],
             _ => vec![

@@ -1,13 +1,13 @@
-//! What is odd about an engine info, in a form for people.
+//! What is unexpected in an engine info, in a form for people.
 
-/// Something odd about an engine info that did not keep the rest from being read.
+/// Something unexpected in an engine info that did not keep the rest from being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The layer it concerns: index and name (a long name's start).
     pub layer: Option<(usize, String)>,
     /// The field it concerns.
     pub field: Option<String>,
-    /// What is odd.
+    /// What is unexpected.
     pub message: String,
 }
 

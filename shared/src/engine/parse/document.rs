@@ -6,7 +6,7 @@
 
 use super::error::EngineInfoError;
 use super::oneline;
-use super::scan::{Stop, Walk, line_and_column};
+use super::scan::{Stop, Walk, is_blank, line_and_column};
 use crate::limits;
 use std::ops::Range;
 
@@ -91,7 +91,7 @@ pub(super) fn find(text: &str) -> Result<Document, EngineInfoError> {
 /// `[I]` and `[01/02/2024-10:00:00]` of a log are none.
 fn next_start(bytes: &[u8], from: usize) -> Option<usize> {
     (from..bytes.len()).find(|&at| {
-        let follow = || bytes[at + 1..].iter().copied().find(|b| !b.is_ascii_whitespace());
+        let follow = || bytes[at + 1..].iter().copied().find(|b| !is_blank(*b));
         match bytes[at] {
             b'{' => matches!(follow(), Some(b'"' | b'}')),
             b'[' => matches!(follow(), Some(b'{' | b'[' | b'"' | b']')),

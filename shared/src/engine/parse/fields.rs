@@ -7,7 +7,7 @@ use crate::engine::layer::{Spatial, Weights};
 use crate::engine::tensor::{Precision, Tensor};
 use crate::limits;
 
-/// A layer's JSON object, with what is needed to say where a field is odd.
+/// A layer's JSON object, with what is needed to name the place of a diagnostic.
 pub(super) struct Fields<'a> {
     object: &'a Object<'a>,
     index: usize,
@@ -34,8 +34,8 @@ impl<'a> Fields<'a> {
         notes.layer(self.index, &self.name, Some(field), message);
     }
 
-    fn odd(&self, notes: &mut Notes, field: &str, value: &Json<'_>, expected: &str) {
-        // Describing a value that nobody will read would cost the most where a file is odd throughout.
+    fn unexpected(&self, notes: &mut Notes, field: &str, value: &Json<'_>, expected: &str) {
+        // Describing a value that nobody will read would cost the most where a file has nothing that is expected.
         let message = if notes.is_full() { String::new() } else { format!("is {}, not {expected}", describe(value)) };
         self.note(notes, field, message);
     }
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         match self.get(field)? {
             Json::String(text) => Some(text.as_ref().to_owned()),
             other => {
-                self.odd(notes, field, other, "a text");
+                self.unexpected(notes, field, other, "a text");
                 None
             }
         }
@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
         let value = self.get(field)?;
         let number = whole(value).and_then(|n| u32::try_from(n).ok());
         if number.is_none() {
-            self.odd(notes, field, value, "a whole number of 0 or more");
+            self.unexpected(notes, field, value, "a whole number of 0 or more");
         }
         number
     }
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
             list.iter().map(|e| whole(e).and_then(|n| u32::try_from(n).ok()).filter(|&n| n >= least)).collect()
         });
         if extents.is_none() {
-            self.odd(notes, field, value, &format!("a short list of whole numbers of {least} or more"));
+            self.unexpected(notes, field, value, &format!("a short list of whole numbers of {least} or more"));
         }
         extents.filter(|e: &Spatial| !e.is_empty())
     }
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
     pub(super) fn weights(&self, field: &str, notes: &mut Notes) -> Option<Weights> {
         let value = self.get(field)?;
         let Some(count) = value.get("Count").and_then(whole).and_then(|n| u64::try_from(n).ok()) else {
-            self.odd(notes, field, value, "a `Type` and a `Count`");
+            self.unexpected(notes, field, value, "a `Type` and a `Count`");
             return None;
         };
         let precision = value.get("Type").and_then(Json::as_str).and_then(Precision::from_words);
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
             Json::Array(list) => list.as_slice(),
             Json::Object(_) => std::slice::from_ref(value),
             other => {
-                self.odd(notes, field, other, "a list of tensors");
+                self.unexpected(notes, field, other, "a list of tensors");
                 return Vec::new();
             }
         };
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
                 });
             }
             other => {
-                self.odd(notes, &place(), other, "a tensor");
+                self.unexpected(notes, &place(), other, "a tensor");
                 return None;
             }
         };
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
             Some(Json::String(text)) => text.as_ref().to_owned(),
             None | Some(Json::Null) => String::new(),
             Some(other) => {
-                self.odd(notes, &format!("{}.{field}", place()), other, "a text");
+                self.unexpected(notes, &format!("{}.{field}", place()), other, "a text");
                 String::new()
             }
         };
@@ -150,7 +150,7 @@ impl<'a> Fields<'a> {
         let format = text("Format/Datatype");
         let dims = match object.get("Dimensions") {
             Some(value) => dimensions(value).unwrap_or_else(|| {
-                self.odd(
+                self.unexpected(
                     notes,
                     &format!("{}.Dimensions", place()),
                     value,

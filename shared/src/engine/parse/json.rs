@@ -27,6 +27,11 @@ impl<'a> Object<'a> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// All members, in the order written.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
     pub(super) fn contains_key(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::clip;
 use super::fields::Fields;
-use super::json::Object;
+use super::json::{Json, Object};
 use super::names;
 use super::notes::Notes;
 use crate::engine::kind::LayerKind;
@@ -41,6 +41,28 @@ pub(super) fn named(index: usize, name: String) -> Layer {
 pub(super) fn is_described(object: &Object<'_>) -> bool {
     const DETAIL: [&str; 5] = ["LayerType", "ParameterType", "Inputs", "Outputs", "TacticValue"];
     DETAIL.iter().any(|field| object.contains_key(field))
+}
+
+/// Notes each field that holds a control character which stood there as it is. U+001E and U+001F separate what TensorRT
+/// fuses and are none of those; the others are kept, since the profile's names have them too.
+pub(super) fn note_control_characters(index: usize, layer: &Json<'_>, notes: &mut Notes) {
+    let Json::Object(object) = layer else { return };
+    let name = object.get("Name").and_then(Json::as_str).unwrap_or_default();
+    for (field, value) in object.iter() {
+        if let Some(character) = control_character(value) {
+            let message = format!("holds the control character U+{:04X}", u32::from(character));
+            notes.layer(index, name, Some(field), message);
+        }
+    }
+}
+
+fn control_character(value: &Json<'_>) -> Option<char> {
+    match value {
+        Json::String(text) => text.chars().find(|c| *c < ' ' && !matches!(c, '\u{1e}' | '\u{1f}' | '\t' | '\n' | '\r')),
+        Json::Array(list) => list.iter().find_map(control_character),
+        Json::Object(object) => object.iter().find_map(|(_, value)| control_character(value)),
+        _ => None,
+    }
 }
 
 /// Reads a layer's object. Every field that is not what it should be is left out and noted.

@@ -1,4 +1,4 @@
-//! The total parser: whatever layers a file holds, and a list of what was odd about it.
+//! The total parser: whatever layers a file holds, and a list of what was unexpected in it.
 //!
 //! The text is walked before anything is built from it ([`document`], [`scan`]), so that size, depth and number of
 //! layers are refused before they cost memory; then each layer is read alone ([`layer`], [`fields`]), so that a broken
@@ -14,7 +14,6 @@ mod layer;
 mod names;
 mod notes;
 mod oneline;
-mod repair;
 mod scan;
 
 pub use batch::{Batch, BatchEngine, BatchError, Budgets, batch};
@@ -26,6 +25,7 @@ use super::layer::{Engine, Layer, Weights};
 use crate::failure::Failure;
 use crate::fs::read_capped;
 use crate::limits;
+use crate::text;
 use json::Json;
 use notes::Notes;
 use serde_json::Value;
@@ -97,53 +97,66 @@ pub fn read(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
     })
 }
 
-/// The content as text: UTF-8, or UTF-16 as a shell on Windows redirects it.
+/// The content as text.
 fn decode<'a>(content: &'a [u8], notes: &mut Notes) -> Result<Cow<'a, str>, EngineInfoError> {
-    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    };
-    let text = match content {
-        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
-        [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
-        bytes => {
-            refuse_binary(bytes)?;
-            // Checking is much faster than looking for what to replace, and nearly all are UTF-8.
-            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-        }
-    };
-    if text.contains(char::REPLACEMENT_CHARACTER) && std::str::from_utf8(content).is_err() {
-        notes.file("holds bytes that are not UTF-8; they are read as \u{fffd}".into());
+    refuse_binary(content)?;
+    let text::Decoded { text, encoding, foreign } = text::decode(content);
+    if let Some(sentence) = foreign.sentence(encoding) {
+        notes.file(sentence);
     }
     if text.trim().is_empty() {
         return Err(EngineInfoError::Empty);
     }
     // `json.dump` of what TensorRT returned, which is a string already, makes JSON in a JSON string.
     if text.trim_start().starts_with('"')
-        && let Ok(inner) = serde_json::from_str::<String>(&text)
+        && let Ok(inner) = text::json::from_str::<String>(&text)
     {
         return Ok(Cow::Owned(inner));
     }
     Ok(text)
 }
 
+/// Of the characters at the beginning of a text, the share that may be control characters or no characters at all: names
+/// padded with U+0000 are text, and a third of any binary file is neither.
+const TEXT_HAS_LESS: usize = 3;
+
 /// Refuses what is no text. A serialised engine starts with `ftrt` or `ptrt`, after a length and JSON in the files of
 /// one popular exporter; an ONNX model is a protobuf whose first field is its small IR version.
-fn refuse_binary(bytes: &[u8]) -> Result<(), EngineInfoError> {
-    let head = &bytes[..bytes.len().min(4096)];
-    let is_text = !head.iter().any(|&b| b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b | 0x1e | 0x1f));
-    if is_text {
+fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
+    let head = &content[..content.len().min(4096)];
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b | 0x1e | 0x1f);
+    if text::Encoding::of(content).1 > 0 || !(std::str::from_utf8(head).is_err() || head.iter().any(|&b| is_control(b)))
+    {
         return Ok(());
     }
     let has_engine = || head.windows(4).any(|window| window == b"ftrt" || window == b"ptrt");
-    Err(match head {
-        [0x08, 1..=30, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => EngineInfoError::OnnxModel,
-        [b'P', b'K', 3, 4, ..] => EngineInfoError::Binary { what: Some("a ZIP archive or PyTorch model") },
-        [0x1f, 0x8b, ..] => EngineInfoError::Binary { what: Some("gzip-compressed") },
-        _ if has_engine() => EngineInfoError::EngineBinary,
-        _ => EngineInfoError::Binary { what: None },
-    })
+    let known = match head {
+        [0x08, 1..=30, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(EngineInfoError::OnnxModel),
+        [b'P', b'K', 3, 4, ..] => Some(EngineInfoError::Binary { what: Some("a ZIP archive or PyTorch model") }),
+        [0x1f, 0x8b, ..] => Some(EngineInfoError::Binary { what: Some("gzip-compressed") }),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(EngineInfoError::Binary { what: Some("zstd-compressed") }),
+        [0x7f, b'E', b'L', b'F', ..] => Some(EngineInfoError::Binary { what: Some("a program or library") }),
+        [0x80, 2..=5, ..] => Some(EngineInfoError::Binary { what: Some("a Python pickle") }),
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', ..] => {
+            Some(EngineInfoError::Binary { what: Some("a SQLite database") })
+        }
+        [b'f' | b'p', b't', b'r', b't', ..] => Some(EngineInfoError::EngineBinary),
+        _ => None,
+    };
+    let is_text = || {
+        let decoded = text::decode(head);
+        // Binary formats begin with numbers, of which some byte is zero or no text.
+        let begins = decoded.text.bytes().take(4).all(|byte| byte != 0);
+        let no_text = |c: &char| *c == char::REPLACEMENT_CHARACTER || u8::try_from(*c).is_ok_and(is_control);
+        let strange = decoded.text.chars().filter(no_text).count();
+        begins && strange * TEXT_HAS_LESS <= decoded.text.chars().count()
+    };
+    match known {
+        Some(refusal) => Err(refusal),
+        None if is_text() => Ok(()),
+        None if has_engine() => Err(EngineInfoError::EngineBinary),
+        None => Err(EngineInfoError::Binary { what: None }),
+    }
 }
 
 fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> Result<Engine, EngineInfoError> {
@@ -206,8 +219,12 @@ fn read_value<'a>(
         return Some(oneline::layer(json).into());
     }
     // What was put right is read into values of its own, which need nothing of its text.
-    let repaired = || serde_json::from_str::<Value>(&repair::repair(json)).map(Json::from);
-    match serde_json::from_str(json).or_else(|error| repaired().map_err(|_| error)) {
+    let mut repaired = || {
+        let value = text::json::from_str::<Value>(json).map(Json::from)?;
+        layer::note_control_characters(index, &value, notes);
+        Ok(value)
+    };
+    match serde_json::from_str(json).or_else(|error| repaired().map_err(|_: serde_json::Error| error)) {
         Ok(value) => Some(value),
         Err(error) => {
             notes.layer(index, "", None, format!("is not valid JSON and is left out ({error})"));
@@ -221,7 +238,7 @@ fn read_bindings(json: &str, bindings: &mut Vec<String>, notes: &mut Notes) {
         notes.file("has `Bindings` too long to be read".into());
         return;
     }
-    match serde_json::from_str::<Vec<Value>>(json) {
+    match text::json::from_str::<Vec<Value>>(json) {
         Ok(list) => {
             for value in list {
                 match value {

@@ -1,4 +1,4 @@
-//! The list of what is odd, bounded.
+//! The list of diagnostics, bounded.
 
 use super::diagnostic::{Diagnostic, clip};
 use crate::limits;
@@ -24,12 +24,12 @@ impl Notes {
         self.list.len() >= limits::DIAGNOSTICS
     }
 
-    /// Something odd about a layer, or about one of its fields.
+    /// Notes something unexpected in a layer, or in one of its fields.
     pub(super) fn layer(&mut self, index: usize, name: &str, field: Option<&str>, message: String) {
         self.push(|| Diagnostic { layer: Some((index, clip(name))), field: field.map(str::to_owned), message });
     }
 
-    /// Something odd about the file.
+    /// Notes something unexpected in the file.
     pub(super) fn file(&mut self, message: String) {
         self.push(|| Diagnostic { layer: None, field: None, message });
     }
@@ -37,7 +37,7 @@ impl Notes {
     /// The list, with a last entry that counts what did not fit.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         if self.more > 0 {
-            let message = format!("{} more oddities are not listed", self.more);
+            let message = format!("{} more diagnostics are not listed", self.more);
             self.list.push(Diagnostic { layer: None, field: None, message });
         }
         self.list

@@ -15,6 +15,11 @@ pub(super) enum Stop {
     TooManyLayers,
 }
 
+/// What may stand between values: white space, and control characters, such as the colours of a log.
+pub(super) fn is_blank(byte: u8) -> bool {
+    byte <= b' '
+}
+
 /// A position in JSON text, and how many lists and objects are open there.
 pub(super) struct Walk<'a> {
     bytes: &'a [u8],
@@ -34,7 +39,7 @@ impl<'a> Walk<'a> {
 
     /// The first byte of the next token.
     pub(super) fn peek(&mut self) -> Option<u8> {
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+        while self.bytes.get(self.at).is_some_and(|&byte| is_blank(byte)) {
             self.at += 1;
         }
         self.bytes.get(self.at).copied()
@@ -42,7 +47,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the next value is a list whose first element is a list.
     pub(super) fn starts_with_nested_list(&mut self) -> bool {
-        self.peek() == Some(b'[') && self.bytes[self.at + 1..].iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[')
+        self.peek() == Some(b'[') && self.bytes[self.at + 1..].iter().find(|&&b| !is_blank(b)) == Some(&b'[')
     }
 
     fn broken<T>(&self) -> Result<T, Stop> {
@@ -68,7 +73,7 @@ impl<'a> Walk<'a> {
     /// Walks over a number or a word. Words that JSON does not know (`NaN`) are walked over too.
     fn word(&mut self) -> Result<(), Stop> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|b| b.is_ascii_whitespace() || b",:[]{}\"".contains(b)).unwrap_or(rest.len());
+        let length = rest.iter().position(|b| is_blank(*b) || b",:[]{}\"".contains(b)).unwrap_or(rest.len());
         if length == 0 {
             return self.broken();
         }

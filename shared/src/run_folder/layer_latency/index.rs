@@ -3,6 +3,7 @@
 use super::read_at::{ReadAt, read_at_retrying};
 use crate::limits;
 use crate::run_folder::diagnostics::Diagnostics;
+use crate::text::json;
 use std::io;
 use std::ops::Range;
 
@@ -146,7 +147,7 @@ impl<S: ReadAt + ?Sized> Scan<'_, S> {
                 }
                 Some(b'"') => {
                     raw.push(b'"');
-                    return Ok(serde_json::from_slice(&raw).ok());
+                    return Ok(json::string(&raw));
                 }
                 Some(byte) => raw.push(byte),
             }

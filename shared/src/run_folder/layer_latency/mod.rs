@@ -9,6 +9,7 @@ mod cursor;
 mod entry;
 mod index;
 mod read_at;
+mod text_file;
 mod whole;
 mod write;
 
@@ -16,5 +17,6 @@ pub use cursor::{LayerCursor, NumberText};
 pub use entry::LayerEntry;
 pub use index::{LayerSeries, index_layers, split_shared_names};
 pub use read_at::ReadAt;
+pub use text_file::TextFile;
 pub use whole::{LayerLatencies, LayerLatencyError, parse_layer_latencies, read_layer_latencies};
 pub use write::write_layer_latencies;

@@ -3,10 +3,11 @@
 use super::cursor::LayerCursor;
 use super::entry::LayerEntry;
 use super::index::index_layers;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::fs::read_capped;
 use crate::limits;
 use crate::run_folder::diagnostics::Diagnostics;
+use crate::text::decode;
 use std::path::Path;
 
 /// Layers in the file's order, each with its entries in the order in which they were taken.
@@ -34,7 +35,7 @@ pub enum LayerLatencyError {
 pub fn read_layer_latencies(path: &Path) -> Result<LayerLatencies, Failure> {
     let content = read_capped(path, limits::LAYER_LATENCY_BYTES)?;
     parse_layer_latencies(&content).map_err(|e| {
-        Failure::data(e.to_string())
+        Failure::from_error(Kind::Data, e)
             .at(path)
             .help("expected {\"layer name\": [[milliseconds, \"YYYYMMDD-HH:MM:SS.ffffff\"], ...]}")
     })
@@ -45,6 +46,8 @@ pub fn read_layer_latencies(path: &Path) -> Result<LayerLatencies, Failure> {
 /// # Errors
 /// When it does not have this shape in all its parts.
 pub fn parse_layer_latencies(content: &[u8]) -> Result<LayerLatencies, LayerLatencyError> {
+    let text = decode(content).text;
+    let content = text.as_bytes();
     let mut diagnostics = Diagnostics::default();
     let series = index_layers(content, &mut diagnostics)?;
     let mut layers = Vec::with_capacity(series.len());

@@ -49,7 +49,7 @@ enum Clipping {
 /// A file that cannot be read, is no JSON of that form, has an unknown key (a near one is named) or a value out of range.
 pub fn read_hyperparams(path: &Path, settings: &Settings) -> Result<Settings, Failure> {
     let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-    let file: File = serde_json::from_slice(&content).map_err(|e| failure(path, &e))?;
+    let file: File = shared::text::json::from_slice(&content).map_err(|e| failure(path, &e))?;
     let found = file.hyperparams;
     let mut settings = settings.clone();
     let layers = found.hidden_dims.is_some();

@@ -145,7 +145,8 @@ fn padding(layer: &Layer) -> Result<Window, NoRow> {
 fn dense(layer: &Layer) -> Result<DenseShape, NoRow> {
     let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
     let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
-    let weights = Some(layer.weight_count()).filter(|count| *count > 0).map(|count| count as f64);
+    let counted = Some(layer.weight_count()).filter(|count| *count > 0);
+    let weights = counted.or_else(|| layer.multiplied_elements()).map(|count| count as f64);
     Ok(DenseShape { batch: batch(input), input: input.elements() as f64, output: output.elements() as f64, weights })
 }
 
@@ -163,4 +164,40 @@ fn elements(layer: &Layer) -> Result<ElementsShape, NoRow> {
 /// The outermost dimension of a tensor of at least two; TensorRT engines have explicit batches.
 fn batch(tensor: &Tensor) -> f64 {
     if tensor.dims.len() >= 2 { extent(tensor.dims[0]) } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A layer that multiplies two inputs of `batch` × `heads` matrices, by name and extents.
+    fn product(batch: u32, heads: u32, [rows, length, columns]: [u32; 3]) -> Layer {
+        let tensor = |name: &str, [a, b]: [u32; 2]| {
+            format!(r#"{{"Name": "{name}", "Dimensions": [{batch},{heads},{a},{b}], "Format/Datatype": "Half"}}"#)
+        };
+        let info = format!(
+            r#"{{"Layers": [{{"Name": "qk", "LayerType": "gemm", "Inputs": [{}, {}], "Outputs": [{}]}}], "Bindings": ["q", "k"]}}"#,
+            tensor("q", [rows, length]),
+            tensor("k", [length, columns]),
+            tensor("qk", [rows, columns]),
+        );
+        let (engine, _) = shared::engine::parse(info.as_bytes()).expect("an engine info");
+        engine.layers[0].clone()
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_of_a_product_of_two_inputs_has_its_work(
+            batch in 1_u32..9, heads in 1_u32..17, extents in [2_u32..300, 2_u32..300, 2_u32..300],
+        ) {
+            let layer = product(batch, heads, extents);
+            let expected = f64::from(batch * heads) * extents.map(f64::from).iter().product::<f64>();
+            let spec = extract(&layer, Extraction::default()).expect("a row");
+            let macs = spec.work().macs.expect("macs");
+            prop_assert_eq!(layer.weights, None);
+            prop_assert!((macs / expected - 1.0).abs() < 1e-12, "{} {}", macs, expected);
+            prop_assert_eq!(layer.macs(), Some(expected as u64));
+        }
+    }
 }

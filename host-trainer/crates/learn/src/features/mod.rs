@@ -3,6 +3,7 @@
 //! [`shape`] holds the types; [`columns`] says which of their fields stand in a training table and which numbers follow
 //! from them; [`mod@extract`] reads a shape off a layer of an engine.
 
+mod column_lists;
 pub mod columns;
 pub mod extract;
 pub mod shape;

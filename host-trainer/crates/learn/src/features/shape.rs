@@ -70,7 +70,8 @@ pub struct DenseShape {
     pub input: f64,
     /// Elements of the main output, the batch included.
     pub output: f64,
-    /// Number of weights, where it is counted.
+    /// Number of weights, where it is counted. For products of two inputs, as in attention: the elements of the second
+    /// matrix of one product. The MACs are then exact; the traffic of the second input counts once, not once per product.
     pub weights: Option<f64>,
 }
 

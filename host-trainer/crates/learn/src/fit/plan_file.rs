@@ -2,9 +2,9 @@
 
 use super::plan::Plan;
 use shared::failure::Failure;
-use shared::fs::read_capped;
 use shared::limits;
 use shared::near::near;
+use shared::text::read_text;
 use std::path::Path;
 
 impl Plan {
@@ -13,8 +13,7 @@ impl Plan {
     /// # Errors
     /// A file that cannot be read, is not TOML, or has an unknown key or a value out of range; each is named.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        let text = String::from_utf8(content).map_err(|_| Failure::usage("is not UTF-8 text").at(path))?;
+        let text = read_text(path, limits::SMALL_FILE_BYTES)?;
         let plan: Self = toml::from_str(&text).map_err(|e| toml_failure(path, &text, &e))?;
         plan.check().map_err(|message| Failure::usage(message).at(path))?;
         Ok(plan)

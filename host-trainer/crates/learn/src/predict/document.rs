@@ -1,7 +1,7 @@
 //! A prediction as data: the JSON document and the CSV rows that every way of asking for it gives.
 
 use super::engine::{LayerPrediction, Prediction};
-use super::estimate::Bounds;
+use super::row_csv::{ROW_CSV_COLUMNS, row_csv_fields};
 use serde::Serialize;
 
 /// The JSON document's own version.
@@ -19,47 +19,40 @@ pub struct Document<'a> {
     pub prediction: &'a Prediction,
 }
 
-/// Columns of the prediction CSV: the reference's first, then ours.
-pub const CSV_HEADER: [&str; 14] = [
-    "layer_name",
-    "layer_type",
-    "power_prediction",
-    "runtime_prediction",
-    "energy_prediction",
-    "power_lower",
-    "power_upper",
-    "runtime_lower",
-    "runtime_upper",
-    "source",
-    "power_source",
-    "outside_training_range",
-    "kind",
-    "index",
-];
+/// Columns of the prediction CSV: EdgeProfiler's first, then ours.
+pub const CSV_HEADER: [&str; ROW_CSV_COLUMNS.len() + 4] = {
+    let mut header = ["layer_name"; ROW_CSV_COLUMNS.len() + 4];
+    header[1] = "layer_type";
+    let mut column = 0;
+    while column < ROW_CSV_COLUMNS.len() {
+        header[2 + column] = ROW_CSV_COLUMNS[column];
+        column += 1;
+    }
+    header[2 + column] = "kind";
+    header[3 + column] = "index";
+    header
+};
 
-/// A layer's row of the prediction CSV.
+/// A layer's row of the prediction CSV, in the order of [`CSV_HEADER`].
 #[must_use]
 pub fn csv_record(layer: &LayerPrediction) -> Vec<String> {
-    let row = &layer.row;
-    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-    let bounds = |b: Option<Bounds>| [number(b.map(|b| b.lower)), number(b.map(|b| b.upper))];
-    let [power_lower, power_upper] = bounds(row.power_bounds);
-    let [runtime_lower, runtime_upper] = bounds(row.runtime_bounds);
     let kind = serde_json::to_value(layer.kind).ok().and_then(|v| v.as_str().map(str::to_owned));
-    vec![
-        layer.layer_name.clone(),
-        layer.layer_type.clone(),
-        number(row.power_prediction.map(|p| p.0)),
-        number(row.runtime_prediction.map(|t| t.0)),
-        number(row.energy_prediction.map(|e| e.0)),
-        power_lower,
-        power_upper,
-        runtime_lower,
-        runtime_upper,
-        row.runtime_source.name().to_owned(),
-        row.power_source.name().to_owned(),
-        row.outside_training_range.join(" "),
-        kind.unwrap_or_default(),
-        layer.index.to_string(),
-    ]
+    let mut record = vec![layer.layer_name.clone(), layer.layer_type.clone()];
+    record.extend(row_csv_fields(&layer.row));
+    record.extend([kind.unwrap_or_default(), layer.index.to_string()]);
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CSV_HEADER;
+
+    #[test]
+    fn the_header_is_the_one_of_the_file_format() {
+        assert_eq!(
+            CSV_HEADER.join(","),
+            "layer_name,layer_type,power_prediction,runtime_prediction,energy_prediction,power_lower,power_upper,\
+             runtime_lower,runtime_upper,source,power_source,outside_training_range,kind,index"
+        );
+    }
 }

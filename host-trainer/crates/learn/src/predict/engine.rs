@@ -2,7 +2,7 @@
 
 use super::estimate::{RowPrediction, Rows, Source};
 use super::models::Models;
-use super::totals::Totals;
+use super::totals::{Totals, TotalsDocument};
 use crate::features::{Extraction, LayerSpec, extract};
 use crate::model::Target;
 use serde::Serialize;
@@ -72,6 +72,7 @@ pub struct Prediction {
     /// Layers in execution order.
     pub layers: Vec<LayerPrediction>,
     /// Sums.
+    #[schema(value_type = TotalsDocument)]
     pub totals: Totals,
     /// What a user should know before trusting it.
     pub warnings: Vec<String>,
@@ -138,8 +139,9 @@ impl Models {
     ///     "Weights": {"Type": "Half", "Count": 1000000}}]}"#;
     /// let (engine, diagnostics) = shared::engine::parse(info)?;
     /// let prediction = models.predict(&engine, &diagnostics, 0)?;
-    /// assert!((prediction.totals.runtime_ms.0 - 0.0105).abs() < 1e-9);
-    /// assert!((prediction.totals.energy_mj.0 - 6.0 * 0.0105).abs() < 1e-9);
+    /// let runtime = prediction.totals.runtime.whole().expect("every layer is predicted");
+    /// assert!((runtime.0 - 0.0105).abs() < 1e-9);
+    /// assert_eq!(prediction.totals.energy.whole(), Some(shared::units::Watts(6.0) * runtime));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -222,14 +224,8 @@ impl Models {
 
     /// Puts an engine's prediction together from those of its layers.
     fn assemble(&self, input: &EngineInput<'_>, layers: &[&Layer], rows: Vec<RowPrediction>) -> Prediction {
-        let totals = Totals::of(rows.iter(), self.device());
-        let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
-        for (layer, row) in layers.iter().zip(&rows) {
-            if row.runtime_prediction.is_none() {
-                *missing.entry(&layer.layer_type).or_default() += 1;
-            }
-        }
-        let mut warnings = self.warnings(&totals, &missing);
+        let totals = Totals::of(layers.iter().map(|layer| layer.layer_type.as_str()).zip(&rows), self.device());
+        let mut warnings = self.warnings(&totals);
         let profiles = input.profiles().len();
         if profiles > 1 {
             warnings.push(format!(
@@ -248,18 +244,25 @@ impl Models {
         Prediction { device: self.device().name.clone(), layers: layers.collect(), totals, warnings }
     }
 
-    fn warnings(&self, totals: &Totals, missing: &BTreeMap<&str, usize>) -> Vec<String> {
+    fn warnings(&self, totals: &Totals) -> Vec<String> {
         let mut warnings = Vec::new();
-        if !missing.is_empty() {
-            let list: Vec<String> = missing.iter().map(|(name, count)| format!("{count} × {name}")).collect();
-            warnings.push(format!("nothing predicts {}; the totals lack them", list.join(", ")));
+        if !totals.runtime.is_whole() {
+            let consequence = match totals.runtime.at_least() {
+                Some(_) => "the totals lack them and are lower bounds",
+                None => "the totals are not known",
+            };
+            warnings.push(format!("nothing predicts {}; {consequence}", listed(totals.runtime.missing())));
         }
+        warnings.extend(self.power_warning(totals));
         let roofline = totals.layers_by_source.get(Source::Roofline.name()).copied().unwrap_or(0);
         if roofline > 0 {
             warnings.push(format!(
-                "{roofline} of {} layers have no model and take the roofline's run time, {:.1} % of the total",
+                "{roofline} of {} layers have no model and take the roofline's run time{}",
                 totals.layers,
-                100.0 - totals.runtime_modelled_percent
+                totals.runtime_modelled_percent.map_or_else(String::new, |percent| {
+                    let whole = if totals.runtime.is_whole() { "the total" } else { "what is predicted" };
+                    format!(", {:.1} % of {whole}", 100.0 - percent)
+                })
             ));
         }
         if totals.layers_outside_training_range > 0 {
@@ -268,17 +271,38 @@ impl Models {
                 totals.layers_outside_training_range
             ));
         }
-        if totals.average_power_w.is_none() {
-            warnings.push(format!(
-                "no power was measured on {}: neither power nor energy is predicted",
-                self.device().name
-            ));
-        }
         warnings.extend(self.device().notes.iter().cloned());
         let notes: BTreeSet<&String> = self.cards().flat_map(|card| &card.notes).collect();
         warnings.extend(notes.into_iter().cloned());
         warnings
     }
+
+    /// Why layers with a run time have no power, as far as the device's models and its file show.
+    fn power_warning(&self, totals: &Totals) -> Option<String> {
+        let timed = totals.runtime.missing();
+        let mut missing = totals.energy.missing().clone();
+        for (layer_type, count) in &mut missing {
+            *count -= timed.get(layer_type).copied().unwrap_or(0).min(*count);
+        }
+        missing.retain(|_, count| *count > 0);
+        let device = &self.device().name;
+        if missing.is_empty() {
+            None
+        } else if self.device().median_power_w.is_none() && !self.has_models_of(Target::Power) {
+            Some(format!("no power was measured on {device}: neither power nor energy is predicted"))
+        } else {
+            Some(format!(
+                "no model of {device} predicts the power of {}; the total energy lacks them",
+                listed(&missing)
+            ))
+        }
+    }
+}
+
+/// Layers by their types, for people.
+fn listed(layers: &BTreeMap<String, usize>) -> String {
+    let list: Vec<String> = layers.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+    list.join(", ")
 }
 
 /// A layer's rows, by the rule that read them; none where a rule finds no row.
@@ -299,7 +323,7 @@ fn diagnostics_in_short(diagnostics: &[Diagnostic]) -> Vec<String> {
     const SHOWN: usize = 5;
     let mut lines: Vec<String> = diagnostics.iter().take(SHOWN).map(ToString::to_string).collect();
     if diagnostics.len() > SHOWN {
-        lines.push(format!("… and {} more oddities in the engine info", diagnostics.len() - SHOWN));
+        lines.push(format!("… and {} more diagnostics of the engine info", diagnostics.len() - SHOWN));
     }
     lines
 }

@@ -9,6 +9,8 @@ mod engine;
 mod estimate;
 mod models;
 mod open;
+mod row_csv;
+mod total;
 mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
@@ -16,4 +18,6 @@ pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
 pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use models::Models;
 pub use open::{engine_files, open_models};
+pub use row_csv::{ROW_CSV_COLUMNS, row_csv_fields};
+pub use total::{Part, Total};
 pub use totals::Totals;

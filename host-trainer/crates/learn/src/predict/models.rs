@@ -198,6 +198,17 @@ impl Models {
         self.slot(table, target).get()?.as_deref()
     }
 
+    /// Whether there is any model of a target, loaded or not.
+    #[must_use]
+    pub fn has_models_of(&self, target: Target) -> bool {
+        match &self.source {
+            Source::Folder(root) => Table::ALL
+                .into_iter()
+                .any(|table| model_folder(root, &self.device.name, table, target).join(CARD_FILE).exists()),
+            Source::Memory(artefacts, _) => artefacts.keys().any(|(_, of)| *of == target),
+        }
+    }
+
     /// Cards of the models loaded so far.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
         self.slots.iter().flatten().filter_map(|slot| slot.get()?.as_deref()).map(|loaded| &loaded.card)

@@ -1,6 +1,7 @@
 //! Sums over an engine's layers.
 
 use super::estimate::{Bounds, RowPrediction, Source};
+use super::total::{Part, Total};
 use crate::model::Device;
 use serde::Serialize;
 use shared::units::{Millijoules, Millis, Watts};
@@ -8,59 +9,124 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Sums over an engine.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "TotalsDocument")]
 pub struct Totals {
     /// Layers, those that launch nothing included.
     pub layers: usize,
-    /// Run time of all layers, ms.
-    #[schema(value_type = f64)]
-    pub runtime_ms: Millis,
-    /// Bounds of it.
+    /// Run time of the layers.
+    pub runtime: Total<Millis>,
+    /// Bounds of it; none for a lower bound.
     pub runtime_bounds: Option<Bounds>,
-    /// Energy of all layers, mJ.
-    #[schema(value_type = f64)]
-    pub energy_mj: Millijoules,
-    /// Bounds of it.
+    /// Energy of the layers.
+    pub energy: Total<Millijoules>,
+    /// Bounds of it; none for a lower bound.
     pub energy_bounds: Option<Bounds>,
-    /// Energy over run time, W.
-    #[schema(value_type = Option<f64>)]
-    pub average_power_w: Option<Watts>,
     /// Layers by the source of their run time.
-    #[schema(value_type = BTreeMap<String, usize>)]
     pub layers_by_source: BTreeMap<&'static str, usize>,
-    /// Share of the layers that launch something and whose run time a model predicts, in percent.
-    pub layers_modelled_percent: f64,
-    /// Share of the predicted run time that comes from models, in percent.
-    pub runtime_modelled_percent: f64,
+    /// Share of the layers that launch something and whose run time a model predicts, in percent; none if nothing is launched.
+    pub layers_modelled_percent: Option<f64>,
+    /// Share of the predicted run time that comes from models, in percent; none if no run time is predicted.
+    pub runtime_modelled_percent: Option<f64>,
     /// Layers with a feature outside the training range.
     pub layers_outside_training_range: usize,
 }
 
 impl Totals {
-    /// Sums rows up; bounds are those of the device for whole networks.
-    pub(super) fn of<'a>(rows: impl Iterator<Item = &'a RowPrediction> + Clone, device: &Device) -> Self {
-        let runtime: Millis = rows.clone().filter_map(|row| row.runtime_prediction).sum();
-        let energy: Millijoules = rows.clone().filter_map(|row| row.energy_prediction).sum();
-        let has_power = rows.clone().any(|row| row.power_prediction.is_some());
-        let modelled = || rows.clone().filter(|row| row.runtime_source == Source::Model);
+    /// Sums rows up, each with the type of its layer; bounds are those of the device for whole networks.
+    pub(super) fn of<'a>(layers: impl Iterator<Item = (&'a str, &'a RowPrediction)> + Clone, device: &Device) -> Self {
+        let rows = || layers.clone().map(|(_, row)| row);
+        let launching = || rows().filter(|row| row.runtime_source != Source::Free);
+        let modelled = || rows().filter(|row| row.runtime_source == Source::Model);
+        let runtime = Total::of(layers.clone().map(|(name, row)| part(name, row, row.runtime_prediction)));
+        let energy = Total::of(layers.clone().map(|(name, row)| part(name, row, row.energy_prediction)));
         let modelled_runtime: Millis = modelled().filter_map(|row| row.runtime_prediction).sum();
-        let launching = rows.clone().filter(|row| row.runtime_source != Source::Free).count();
-        let percent = |part: f64, whole: f64| if whole > 0.0 { 100.0 * part / whole } else { 0.0 };
+        let percent = |part: f64, whole: f64| (whole > 0.0).then(|| 100.0 * part / whole);
         let mut by_source: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for row in rows.clone() {
+        for row in rows() {
             *by_source.entry(row.runtime_source.name()).or_default() += 1;
         }
         Self {
-            layers: rows.clone().count(),
-            runtime_ms: runtime,
-            runtime_bounds: Bounds::around(runtime.0, device.runtime_total),
-            energy_mj: energy,
-            energy_bounds: Bounds::around(energy.0, device.energy_total).filter(|_| has_power),
-            average_power_w: (has_power && runtime.0 > 0.0).then(|| energy / runtime),
-            layers_modelled_percent: percent(modelled().count() as f64, launching as f64),
-            runtime_modelled_percent: percent(modelled_runtime.0, runtime.0),
-            layers_outside_training_range: rows.filter(|row| !row.outside_training_range.is_empty()).count(),
+            layers: rows().count(),
+            runtime_bounds: runtime.whole().and_then(|t| Bounds::around(t.0, device.runtime_total)),
+            energy_bounds: energy.whole().and_then(|e| Bounds::around(e.0, device.energy_total)),
+            layers_modelled_percent: percent(modelled().count() as f64, launching().count() as f64),
+            runtime_modelled_percent: percent(modelled_runtime.0, runtime.at_least().map_or(0.0, |t| t.0)),
+            layers_outside_training_range: rows().filter(|row| !row.outside_training_range.is_empty()).count(),
             layers_by_source: by_source,
+            runtime,
+            energy,
+        }
+    }
+
+    /// Energy over run time; none if either is not known as a whole.
+    #[must_use]
+    pub fn average_power(&self) -> Option<Watts> {
+        let runtime = self.runtime.whole().filter(|runtime| runtime.0 > 0.0)?;
+        Some(self.energy.whole()? / runtime)
+    }
+}
+
+fn part<'a, U>(layer_type: &'a str, row: &RowPrediction, figure: Option<U>) -> Part<'a, U> {
+    Part { layer_type, is_free: row.runtime_source == Source::Free, figure }
+}
+
+/// Sums over an engine. A sum that lacks a layer is a lower bound and says so; one of which nothing is known is `null`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Totals)]
+pub(super) struct TotalsDocument {
+    /// Layers, those that launch nothing included.
+    layers: usize,
+    /// Run time of all layers, ms; of those that are predicted if `runtime_is_lower_bound`. `null` if none is.
+    #[schema(value_type = Option<f64>)]
+    runtime_ms: Option<Millis>,
+    /// Whether layers without a predicted run time are missing from `runtime_ms`.
+    runtime_is_lower_bound: bool,
+    /// Layers without a predicted run time, by type.
+    runtime_missing: BTreeMap<String, usize>,
+    /// Bounds of the run time. `null` for a lower bound.
+    runtime_bounds: Option<Bounds>,
+    /// Energy of all layers, mJ; of those that are predicted if `energy_is_lower_bound`. `null` if none is.
+    #[schema(value_type = Option<f64>)]
+    energy_mj: Option<Millijoules>,
+    /// Whether layers without a predicted energy are missing from `energy_mj`.
+    energy_is_lower_bound: bool,
+    /// Layers without a predicted energy, by type.
+    energy_missing: BTreeMap<String, usize>,
+    /// Bounds of the energy. `null` for a lower bound.
+    energy_bounds: Option<Bounds>,
+    /// Energy over run time, W. `null` if either is not known as a whole.
+    #[schema(value_type = Option<f64>)]
+    average_power_w: Option<Watts>,
+    /// Layers by the source of their run time.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    layers_by_source: BTreeMap<&'static str, usize>,
+    /// Share of the layers that launch something and whose run time a model predicts, in percent. `null` if nothing is
+    /// launched.
+    layers_modelled_percent: Option<f64>,
+    /// Share of the predicted run time that comes from models, in percent. `null` if no run time is predicted.
+    runtime_modelled_percent: Option<f64>,
+    /// Layers with a feature outside the training range.
+    layers_outside_training_range: usize,
+}
+
+impl From<Totals> for TotalsDocument {
+    fn from(totals: Totals) -> Self {
+        Self {
+            layers: totals.layers,
+            runtime_ms: totals.runtime.at_least(),
+            runtime_is_lower_bound: !totals.runtime.is_whole(),
+            runtime_missing: totals.runtime.missing().clone(),
+            runtime_bounds: totals.runtime_bounds,
+            energy_mj: totals.energy.at_least(),
+            energy_is_lower_bound: !totals.energy.is_whole(),
+            energy_missing: totals.energy.missing().clone(),
+            energy_bounds: totals.energy_bounds,
+            average_power_w: totals.average_power(),
+            layers_by_source: totals.layers_by_source,
+            layers_modelled_percent: totals.layers_modelled_percent,
+            runtime_modelled_percent: totals.runtime_modelled_percent,
+            layers_outside_training_range: totals.layers_outside_training_range,
         }
     }
 }

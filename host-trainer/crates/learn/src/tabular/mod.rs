@@ -7,5 +7,5 @@ mod train;
 
 pub use data::TableData;
 pub use run::{Tagged, Written, fit_tagged, read_tagged};
-pub use sqlite::{Source, Zeros, read, tags};
+pub use sqlite::{Source, Zeros, is_at_rest, read, tags};
 pub use train::{Fitted, TableCard, fit, folds, validate};

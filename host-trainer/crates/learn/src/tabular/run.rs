@@ -19,7 +19,7 @@ pub struct Tagged {
     pub data: TableData,
 }
 
-/// Reads the rows of each tag, or of all tags where none is named, and what was odd about them. `names` are the models'
+/// Reads the rows of each tag, or of all tags where none is named, and what was unexpected in them. `names` are the models'
 /// folders, one a tag; where there are none the tags name them. With `samples`, so many rows of each tag are kept.
 ///
 /// # Errors

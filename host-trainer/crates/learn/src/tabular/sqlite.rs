@@ -3,7 +3,8 @@
 use super::data::TableData;
 use shared::failure::Failure;
 use shared::near::near;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use shared::text::{self, SignEvidence};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -56,24 +57,94 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-async fn open(path: &Path, source: &Source) -> Result<SqliteConnection, Failure> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+/// Whether no process has a SQLite file open for writing, and none has left anything to recover next to it. SQLite can then take
+/// the file for one that does not change, and puts nothing next to it.
+///
+/// ```
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.db");
+/// assert!(learn::tabular::is_at_rest(&path));
+/// std::fs::write(folder.path().join("a.db-wal"), "").unwrap();
+/// assert!(!learn::tabular::is_at_rest(&path));
+/// ```
+#[must_use]
+pub fn is_at_rest(path: &Path) -> bool {
+    ["-wal", "-journal"].iter().all(|suffix| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        !Path::new(&beside).exists()
+    })
+}
+
+/// A database that has the table and its columns.
+struct Database {
+    path: PathBuf,
+    connection: SqliteConnection,
+    /// What its rows are ordered by; nothing where they have no order of their own.
+    order: String,
+}
+
+impl Database {
+    fn failed(&self) -> impl Fn(sqlx::Error) -> Failure + use<> {
+        let path = self.path.clone();
+        move |e| Failure::data(e.to_string()).at(&path).caused_by(e)
+    }
+}
+
+async fn open(path: &Path, source: &Source) -> Result<Database, Failure> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_at_rest(path));
     let failed = |e: sqlx::Error| Failure::data(format!("cannot be read as a SQLite database: {e}")).at(path);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    let rows = sqlx::query("SELECT name FROM pragma_table_info($1)").bind(source.table.as_str());
+    // Unlike table_info, table_xinfo lists generated columns; 1 marks those that a virtual table hides.
+    let rows = sqlx::query("SELECT name, pk FROM pragma_table_xinfo($1) WHERE hidden <> 1").bind(source.table.as_str());
     let rows = rows.fetch_all(&mut connection).await.map_err(failed)?;
-    let columns: Vec<String> = rows.iter().filter_map(|row| row.try_get("name").ok()).collect();
+    let columns: Vec<(String, i64)> =
+        rows.iter().filter_map(|row| Some((row.try_get("name").ok()?, row.try_get("pk").ok()?))).collect();
+    let known: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     if columns.is_empty() {
-        return Err(Failure::data(format!("has no table `{}`", source.table)).at(path));
+        let sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 20";
+        let rows = sqlx::query(sql).fetch_all(&mut connection).await.map_err(failed)?;
+        let tables: Vec<String> = rows.iter().filter_map(|row| row.try_get("name").ok()).collect();
+        let failure = Failure::data(format!("has no table or view `{}`", source.table)).at(path);
+        return Err(match tables[..] {
+            [] => failure,
+            _ => failure.help(format!("name one by --table-name: it has {}", tables.join(", "))),
+        });
     }
-    let known: Vec<&str> = columns.iter().map(String::as_str).collect();
     let wanted = source.inputs.iter().chain(&source.outputs).chain(std::iter::once(&source.tag_column));
-    match wanted.into_iter().find(|name| !columns.contains(name)) {
-        Some(name) => {
-            Err(Failure::usage(format!("`{}` has no column `{name}`{}", source.table, near(name, &known))).at(path))
-        }
-        None => Ok(connection),
+    // Names of columns have no upper and lower case in SQL.
+    if let Some(name) = wanted.into_iter().find(|name| !known.iter().any(|k| k.eq_ignore_ascii_case(name))) {
+        return Err(Failure::usage(format!("`{}` has no column `{name}`{}", source.table, near(name, &known))).at(path));
     }
+    let order = order(&mut connection, source, &columns).await.map_err(failed)?;
+    Ok(Database { path: path.to_owned(), connection, order })
+}
+
+/// The order of a table's rows: by rowid, or by the primary key where there is no rowid. Views and virtual tables give their rows in
+/// an order of their own.
+async fn order(
+    connection: &mut SqliteConnection,
+    source: &Source,
+    columns: &[(String, i64)],
+) -> Result<String, sqlx::Error> {
+    let sql = "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = $1 COLLATE NOCASE";
+    let row = sqlx::query(sql).bind(source.table.as_str()).fetch_optional(connection).await?;
+    let (kind, without_rowid) = match &row {
+        Some(row) => (row.try_get::<String, _>("type")?, row.try_get::<i64, _>("wr")? != 0),
+        None => (String::new(), false),
+    };
+    let is_column = |name: &&str| columns.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
+    // A column of one of these names hides that name of the rowid.
+    let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !is_column(name));
+    let mut key: Vec<&(String, i64)> = columns.iter().filter(|(_, place)| *place > 0).collect();
+    key.sort_by_key(|(_, place)| *place);
+    Ok(match (kind.as_str(), without_rowid, rowid) {
+        ("table", false, Some(rowid)) => format!("ORDER BY {rowid}"),
+        ("table", true, _) if !key.is_empty() => {
+            format!("ORDER BY {}", key.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(", "))
+        }
+        _ => String::new(),
+    })
 }
 
 /// All tags that the databases hold, sorted. Databases that cannot be read are told in `notes`.
@@ -87,21 +158,29 @@ pub async fn tags(source: &Source, notes: &mut Vec<String>) -> Result<Vec<String
         quoted(&source.table)
     );
     let mut tags = BTreeSet::new();
-    for (path, mut connection) in readable(source, notes).await? {
-        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).fetch_all(&mut connection).await;
-        let rows = rows.map_err(|e| Failure::data(e.to_string()).at(&path))?;
-        tags.extend(rows.iter().filter_map(|row| row.try_get::<String, _>("tag").ok()));
+    for mut database in readable(source, notes).await? {
+        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).fetch_all(&mut database.connection).await;
+        let rows = rows.map_err(database.failed())?;
+        let read: Vec<String> = rows.iter().filter_map(|row| row.try_get("tag").ok()).collect();
+        if read.len() < rows.len() {
+            let (column, count) = (&source.tag_column, rows.len() - read.len());
+            notes.push(format!(
+                "{}: {count} values of `{column}` are not UTF-8 and are left out",
+                database.path.display()
+            ));
+        }
+        tags.extend(read);
     }
     Ok(tags.into_iter().collect())
 }
 
 /// The databases that can be read.
-async fn readable(source: &Source, notes: &mut Vec<String>) -> Result<Vec<(PathBuf, SqliteConnection)>, Failure> {
+async fn readable(source: &Source, notes: &mut Vec<String>) -> Result<Vec<Database>, Failure> {
     let mut opened = Vec::new();
     let mut last = None;
     for path in files(&source.folder)? {
         match open(&path, source).await {
-            Ok(connection) => opened.push((path, connection)),
+            Ok(database) => opened.push(database),
             // A column that is not there is the user's slip, whatever the other files hold.
             Err(failure) if failure.kind == shared::failure::Kind::Usage => return Err(failure),
             Err(failure) => {
@@ -116,23 +195,49 @@ async fn readable(source: &Source, notes: &mut Vec<String>) -> Result<Vec<(PathB
     }
 }
 
-/// The rows of one tag.
+/// What becomes of a column's cells.
+#[derive(Debug, Clone, Default)]
+struct Cells {
+    /// What its texts say of their decimal sign.
+    signs: SignEvidence,
+    /// Cells that are no number, and the first of them that is a text.
+    odd: usize,
+    odd_text: Option<String>,
+}
+
+impl Cells {
+    /// The number of a cell. Text is one if it reads as one, as an import of a CSV file stores it; what is no number is none, not
+    /// zero.
+    fn number(&mut self, row: &SqliteRow, place: usize) -> Option<f64> {
+        if let Ok(Some(number)) = row.try_get::<Option<f64>, _>(2 * place) {
+            return Some(number).filter(|x| x.is_finite());
+        }
+        let text = row.try_get::<Option<String>, _>(2 * place + 1).ok().flatten();
+        let number = text.as_deref().and_then(|text| text::number(text, self.signs.sign()));
+        if number.is_none() {
+            self.odd += 1;
+            self.odd_text = self.odd_text.take().or(text.filter(|text| !text.trim().is_empty()));
+        }
+        number
+    }
+}
+
+/// The rows of one tag. Columns of text are read where the texts are numbers.
 ///
 /// # Errors
-/// As [`tags`], and when no row is left.
+/// As [`tags`], and when no row is left: the columns that hold no numbers are named.
 pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     let columns: Vec<&String> = source.inputs.iter().chain(&source.outputs).collect();
-    // What is no number is none, not zero.
-    let number = |name: &&String| {
+    let is_of_tag = format!("CAST({} AS TEXT) = $1", quoted(&source.tag_column));
+    let pair = |name: &&String| {
         let name = quoted(name);
-        format!("CASE WHEN typeof({name}) IN ('integer', 'real') THEN CAST({name} AS REAL) END")
+        format!(
+            "CASE WHEN typeof({name}) IN ('integer', 'real') THEN CAST({name} AS REAL) END, \
+             CASE WHEN typeof({name}) = 'text' THEN {name} END"
+        )
     };
-    let sql = format!(
-        "SELECT {} FROM {} WHERE CAST({} AS TEXT) = $1 ORDER BY rowid LIMIT {MOST_ROWS}",
-        columns.iter().map(number).collect::<Vec<_>>().join(", "),
-        quoted(&source.table),
-        quoted(&source.tag_column)
-    );
+    let select = columns.iter().map(pair).collect::<Vec<_>>().join(", ");
+    let select = format!("SELECT {select} FROM {} WHERE {is_of_tag}", quoted(&source.table));
     let counts: Vec<bool> = columns.iter().map(|name| !source.zero_is_a_value.contains(name)).collect();
     let mut dataset = TableData {
         tag: tag.to_owned(),
@@ -144,12 +249,30 @@ pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
         no_numbers: 0,
         hash: String::new(),
     };
-    for (path, mut connection) in readable(source, &mut Vec::new()).await? {
-        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_all(&mut connection).await;
-        for row in rows.map_err(|e| Failure::data(e.to_string()).at(&path))? {
-            let values: Option<Vec<f64>> =
-                (0..columns.len()).map(|i| row.try_get::<Option<f64>, _>(i).ok().flatten()).collect();
-            let Some(values) = values.filter(|values| values.iter().all(|x| x.is_finite())) else {
+    let mut cells = vec![Cells::default(); columns.len()];
+    let mut found = 0;
+    for mut database in readable(source, &mut Vec::new()).await? {
+        let failed = database.failed();
+        // The decimal sign first: a text such as 1,234 is read by what the others of its column say.
+        for (cells, name) in cells.iter_mut().zip(&columns) {
+            let sql = format!(
+                "SELECT DISTINCT {0} FROM {1} WHERE {is_of_tag} AND typeof({0}) = 'text' LIMIT {MOST_ROWS}",
+                quoted(name),
+                quoted(&source.table)
+            );
+            let texts = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_all(&mut database.connection).await;
+            for row in texts.map_err(&failed)? {
+                cells.signs.observe(&row.try_get::<String, _>(0).unwrap_or_default());
+            }
+        }
+        let sql = format!("{select} {} LIMIT {MOST_ROWS}", database.order);
+        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_all(&mut database.connection).await;
+        for row in rows.map_err(&failed)? {
+            found += 1;
+            // All columns are looked at, so that each that has no number is counted.
+            let values: Vec<Option<f64>> =
+                cells.iter_mut().enumerate().map(|(place, cells)| cells.number(&row, place)).collect();
+            let Some(values) = values.into_iter().collect::<Option<Vec<f64>>>() else {
                 dataset.no_numbers += 1;
                 continue;
             };
@@ -164,10 +287,30 @@ pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
         }
     }
     if dataset.is_empty() {
-        return Err(Failure::data(format!("no row of `{tag}` is left")).at(&source.folder));
+        return Err(none_left(source, &dataset, &columns, &cells, found));
     }
     let mut bytes = columns.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect::<Vec<u8>>();
     bytes.extend(dataset.rows.iter().chain(&dataset.targets).flat_map(|x| x.to_le_bytes()));
     dataset.hash = shared::digest::sha256(&bytes);
     Ok(dataset)
+}
+
+/// Why no row of a tag is left.
+fn none_left(source: &Source, dataset: &TableData, columns: &[&String], cells: &[Cells], found: usize) -> Failure {
+    let tag = &dataset.tag;
+    let failure = |message: String| Failure::data(message).at(&source.folder);
+    if found == 0 {
+        let help = format!("the tags stand in `{}`; without --func-tag all of them are fitted", source.tag_column);
+        return failure(format!("no row has the tag `{tag}`")).help(help);
+    }
+    let odd = columns.iter().zip(cells).filter(|(_, cells)| cells.odd > 0).map(|(name, cells)| {
+        let text = cells.odd_text.as_deref().map_or_else(String::new, |text| format!(", such as `{text}`"));
+        format!("`{name}` holds no number in {} rows{text}", cells.odd)
+    });
+    let mut reasons: Vec<String> = odd.collect();
+    if source.zeros == Zeros::Drop && dataset.with_zeros > 0 {
+        reasons.push(format!("{} rows hold a zero and are dropped", dataset.with_zeros));
+    }
+    failure(format!("no row of `{tag}` is left of {found}: {}", reasons.join("; ")))
+        .help("name columns of numbers by --input-cols and --output-cols")
 }

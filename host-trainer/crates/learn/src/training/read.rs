@@ -6,7 +6,7 @@
 //! `networks.csv` beside them holds whole-network totals. Any of these tables can be Parquet, with that ending, instead.
 //! Columns are found by name. The reference's are required, ours optional; unknown ones are passed over.
 
-use super::{NetworkTotal, Row, TrainingData};
+use super::data::{NetworkTotal, Row, TrainingData};
 use crate::features::LayerSpec;
 use crate::features::columns::{StoredColumn, reference_columns};
 use sha2::{Digest, Sha256};
@@ -20,6 +20,22 @@ use std::path::{Path, PathBuf};
 use tables::Frame;
 
 /// Reads every training table below a folder.
+///
+/// ```
+/// use learn::training;
+/// use shared::engine::Table;
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("dense.csv");
+/// std::fs::write(&table, "model,batch_size,input_size,output_size,power,runtime\nlenet,1,400,120,4000000,0.1\n")?;
+/// let data = training::read(folder.path())?;
+/// assert_eq!(data.tables[&Table::Dense][0].runtime.map(|time| time.0), Some(0.1));
+///
+/// std::fs::write(&table, "model,batch_size,input_size,output_size,power,runtime\nlenet,1,400,120,x,0.1\n")?;
+/// let error = training::read(folder.path()).unwrap_err().to_string();
+/// assert!(error.contains("dense.csv: line 2: `power` is `x`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A folder without training data, a missing column, a field that is no number: each names file, line and column.
@@ -47,6 +63,7 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
         hasher.update((content.len() as u64).to_le_bytes());
         hasher.update(&content);
         let frame = Frame::parse(&path, &content)?;
+        data.notes.extend(frame.notes().iter().map(|note| format!("{}: {note}", path.display())));
         match table {
             Some(table) => {
                 let rows = table_rows(&frame, table, network.as_deref(), &mut data.notes)?;

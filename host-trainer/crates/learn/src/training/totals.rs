@@ -1,6 +1,6 @@
 //! Which layers a network's total is the sum of.
 
-use super::{NetworkTotal, Row, TrainingData};
+use super::data::{NetworkTotal, Row, TrainingData};
 use shared::engine::Table;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use sha2::{Digest, Sha256};
 use shared::failure::Failure;
-use shared::fs::read_capped;
+use shared::text::read_text;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,9 +102,7 @@ impl Tokens {
     /// # Errors
     /// As [`Tokens::parse`], with the file named, and whatever keeps it from being read.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let content = read_capped(path, FILE_BYTES)?;
-        let text = String::from_utf8(content).map_err(|_| Failure::usage("is not UTF-8 text").at(path))?;
-        Self::parse(&text).map_err(|failure| failure.at(path))
+        Self::parse(&read_text(path, FILE_BYTES)?).map_err(|failure| failure.at(path))
     }
 
     /// The token of a secret. Every known token is compared, each in constant time, so that the time taken tells neither

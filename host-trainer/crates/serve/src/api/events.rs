@@ -15,6 +15,7 @@ use std::sync::Arc;
 #[utoipa::path(
     get,
     path = "/v1/events",
+    operation_id = "follow_events",
     tag = "server",
     responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = Event))
 )]

@@ -86,6 +86,7 @@ fn describe(deployed: &DeployedModels) -> DeviceModels {
 #[utoipa::path(
     get,
     path = "/v1/models",
+    operation_id = "list_models",
     tag = "models",
     responses((status = 200, description = "Devices, their models, metrics and notes", body = ModelList))
 )]

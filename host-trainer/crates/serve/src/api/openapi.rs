@@ -52,6 +52,7 @@ impl ApiDocument {
 #[utoipa::path(
     get,
     path = "/v1/openapi.json",
+    operation_id = "get_document",
     tag = "server",
     responses((status = 200, description = "This document", body = Object))
 )]

@@ -84,6 +84,7 @@ pub(super) enum PredictResult<'a> {
 #[utoipa::path(
     post,
     path = "/v1/predict",
+    operation_id = "predict",
     tag = "predictions",
     params(PredictOptions),
     request_body(content = PredictBody, content_type = "application/json"),
@@ -117,6 +118,7 @@ pub(super) async fn predict(
 #[utoipa::path(
     post,
     path = "/v1/rows",
+    operation_id = "predict_rows",
     tag = "predictions",
     request_body = RowsBody,
     responses(

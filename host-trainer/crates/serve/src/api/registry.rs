@@ -56,6 +56,7 @@ pub(super) struct PromotionHistory {
 #[utoipa::path(
     get,
     path = "/v1/models/registered",
+    operation_id = "list_registered_models",
     tag = "models",
     params(DeviceQuery),
     responses(
@@ -77,6 +78,7 @@ pub(super) async fn list_registered_models(
 #[utoipa::path(
     get,
     path = "/v1/models/history",
+    operation_id = "list_promotions",
     tag = "models",
     params(DeviceQuery),
     responses(
@@ -98,6 +100,7 @@ pub(super) async fn list_promotions(
 #[utoipa::path(
     post,
     path = "/v1/models/promote",
+    operation_id = "promote_model",
     tag = "models",
     request_body = PromoteRequest,
     responses(
@@ -125,6 +128,7 @@ pub(super) async fn promote_model(
 #[utoipa::path(
     post,
     path = "/v1/models/rollback",
+    operation_id = "rollback_model",
     tag = "models",
     request_body = RollbackRequest,
     responses(

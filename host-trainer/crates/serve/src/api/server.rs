@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
+use crate::metrics::MetricsFormat;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) struct Readiness {
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "get_health",
     tag = "server",
     responses((status = 200, description = "It does", content_type = "text/plain", body = String))
 )]
@@ -37,6 +39,7 @@ pub(super) async fn get_health() -> &'static str {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "get_readiness",
     tag = "server",
     responses(
         (status = 200, description = "Ready", body = Readiness),
@@ -54,17 +57,24 @@ pub(super) async fn get_readiness(State(app): State<Arc<App>>) -> (StatusCode, J
     (status, Json(readiness))
 }
 
-/// Metrics for Prometheus.
+/// Metrics for Prometheus, in its text format 0.0.4 unless `Accept` prefers OpenMetrics 1.0.
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "get_metrics",
     tag = "server",
     responses(
-        (status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String),
+        (
+            status = 200,
+            description = "The metrics",
+            content((String = "text/plain"), (String = "application/openmetrics-text"))
+        ),
+        (status = 406, description = "Neither format is accepted", body = ErrorBody<'_>),
         (status = 500, description = "The metrics cannot be written", body = ErrorBody<'_>)
     )
 )]
-pub(super) async fn get_metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let text = app.metrics.encode().map_err(|_| ApiError::internal())?;
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+pub(super) async fn get_metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let format = MetricsFormat::accepted(&headers)?;
+    let text = app.metrics.encode(format).map_err(|_| ApiError::internal())?;
+    Ok(([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], text).into_response())
 }

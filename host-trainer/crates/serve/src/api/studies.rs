@@ -49,14 +49,13 @@ struct StudySummary {
 #[utoipa::path(
     get,
     path = "/v1/studies",
+    operation_id = "list_studies",
     tag = "studies",
     responses((status = 200, description = "Studies, newest first", body = StudyList))
 )]
 pub(super) async fn list_studies(State(app): State<Arc<App>>) -> Result<Json<StudyList>, ApiError> {
-    let studies = app.studies.database().await?;
     let (mut summaries, status) = (Vec::new(), app.studies.status());
-    for study in studies.list().await? {
-        let progress = studies.progress(&study.name).await?;
+    for (study, progress) in app.studies.list().await? {
         summaries.push(StudySummary {
             state: status.state(&study.name, &progress),
             sampler: study.specification.sampler.name(),
@@ -82,6 +81,7 @@ pub(super) struct StudyTrials {
 #[utoipa::path(
     get,
     path = "/v1/studies/{name}",
+    operation_id = "get_study",
     tag = "studies",
     params(("name" = String, Path, description = "The study")),
     responses(
@@ -93,7 +93,7 @@ pub(super) async fn get_study(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
 ) -> Result<Json<StudyTrials>, ApiError> {
-    let studies = app.studies.database().await?;
+    let studies = app.studies.database_of(&name).await?;
     let study = studies.study(&name).await?;
     let trials = studies.trials(&name).await?;
     Ok(Json(StudyTrials { schema_version: 1, study, trials }))
@@ -156,6 +156,7 @@ pub(super) struct BegunStudy {
 #[utoipa::path(
     post,
     path = "/v1/studies",
+    operation_id = "begin_study",
     tag = "studies",
     request_body = BeginRequest,
     responses(
@@ -194,7 +195,7 @@ pub(super) struct StudyState {
 }
 
 async fn state_of(app: &App, name: String) -> Result<Json<StudyState>, ApiError> {
-    let progress = app.studies.database().await?.progress(&name).await?;
+    let progress = app.studies.database_of(&name).await?.progress(&name).await?;
     let state = app.studies.status().state(&name, &progress);
     Ok(Json(StudyState { schema_version: 1, name, state, trials: progress.trials, counts: progress.counts }))
 }
@@ -203,6 +204,7 @@ async fn state_of(app: &App, name: String) -> Result<Json<StudyState>, ApiError>
 #[utoipa::path(
     post,
     path = "/v1/studies/{name}/start",
+    operation_id = "start_study",
     tag = "studies",
     params(("name" = String, Path, description = "The study")),
     responses(
@@ -223,6 +225,7 @@ pub(super) async fn start_study(
 #[utoipa::path(
     post,
     path = "/v1/studies/{name}/stop",
+    operation_id = "stop_study",
     tag = "studies",
     params(("name" = String, Path, description = "The study")),
     responses(
@@ -244,6 +247,7 @@ pub(super) async fn stop_study(
 #[utoipa::path(
     get,
     path = "/v1/studies/{name}/events",
+    operation_id = "follow_study",
     tag = "studies",
     params(("name" = String, Path, description = "The study")),
     responses(
@@ -255,6 +259,6 @@ pub(super) async fn follow_study(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    app.studies.database().await?.study(&name).await?;
+    app.studies.database_of(&name).await?.study(&name).await?;
     Ok(sse::response_of(progress(&app.studies, &app.events, app.closing(), &name)))
 }

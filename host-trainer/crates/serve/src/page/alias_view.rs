@@ -129,7 +129,7 @@ fn card(card: &Card) -> Markup {
                     dt { "Interval" } dd {
                         @match card.interval {
                             Some(i) => { (format!("{:.0} % of measurements lie between {:.2} and {:.2} times the prediction", 100.0 * i.level, i.lower_ratio, i.upper_ratio)) },
-                            None => { "none: the training data are too thin for one" },
+                            None => { "none: the model comes without one" },
                         }
                     }
                     dt { "Data" } dd.mono.small { (printable(&card.data_sha256)) }

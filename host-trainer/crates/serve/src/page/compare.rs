@@ -5,8 +5,9 @@ use super::layer_rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
 use super::layout::{figure, number, query};
 use super::pairs::{By, Pair, pair};
 use super::upload_form::RecentEngine;
+use super::work;
 use charts::{Axis, Bar, Bars};
-use learn::predict::{LayerPrediction, Prediction};
+use learn::predict::{LayerPrediction, Prediction, Total, Totals};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::engine::{Engine, Layer};
@@ -108,7 +109,8 @@ pub(super) fn form(recent: &[RecentEngine], devices: &[String], choice: &Compare
 
 /// The comparison.
 pub(super) fn render(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, choice: &CompareQuery) -> Markup {
-    let both_power = a.prediction.totals.average_power_w.is_some() && b.prediction.totals.average_power_w.is_some();
+    let has_energy = |side: &ComparedEngine<'_>| side.prediction.totals.energy.at_least().is_some();
+    let both_power = has_energy(a) && has_energy(b);
     let cost = if both_power { Cost::Energy } else { Cost::Runtime };
     let pairs = pair(&a.layers(), &b.layers());
     html! {
@@ -163,17 +165,24 @@ fn percent(a: Option<f64>, b: Option<f64>) -> Markup {
 
 fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
     let (x, y) = (&a.prediction.totals, &b.prediction.totals);
-    let energy = |t: &learn::predict::Totals| t.average_power_w.map(|_| t.energy_mj.0);
+    // Each with its text, which says where it is a lower bound, and with the figure that can be compared.
+    let energy = |t: &Totals| (t.energy.shown(|e| figure(e.0)), t.energy.whole().map(|e| e.0));
+    let runtime = |t: &Totals| (t.runtime.shown(|t| figure(t.0)), t.runtime.whole().map(|t| t.0));
+    let known = |value: Option<f64>| (value.map_or_else(|| "–".to_owned(), figure), value);
+    let power = |t: &Totals| known(t.average_power().map(|p| p.0));
     let rows = [
         ("Energy mJ", energy(x), energy(y)),
-        ("Run time ms", Some(x.runtime_ms.0), Some(y.runtime_ms.0)),
-        ("Average power W", x.average_power_w.map(|p| p.0), y.average_power_w.map(|p| p.0)),
-        ("Run time from models %", Some(x.runtime_modelled_percent), Some(y.runtime_modelled_percent)),
+        ("Run time ms", runtime(x), runtime(y)),
+        ("Average power W", power(x), power(y)),
+        ("Run time from models %", known(x.runtime_modelled_percent), known(y.runtime_modelled_percent)),
     ];
+    let scaled = |total: &Total<f64>, unit: f64| {
+        (total.shown(|sum| figure_or_whole(sum / unit)), total.whole().map(|sum| sum / unit))
+    };
     let count = |side: &ComparedEngine<'_>, what: &str| match what {
-        "Layers" => side.prediction.layers.len() as f64,
-        "GMACs" => side.layers().iter().filter_map(|l| l.macs()).map(|m| m as f64).sum::<f64>() * 1e-9,
-        _ => side.layers().iter().map(|l| l.bytes_moved() as f64).sum::<f64>() * 1e-6,
+        "Layers" => (side.prediction.layers.len().to_string(), Some(side.prediction.layers.len() as f64)),
+        "GMACs" => scaled(&work::macs(side.layers().into_iter()), 1e9),
+        _ => scaled(&work::bytes(side.layers().into_iter()), 1e6),
     };
     html! {
         div.card {
@@ -181,15 +190,15 @@ fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
             table {
                 thead { tr { th scope="col" { span.sr { "What" } } th.n scope="col" { "First" } th.n scope="col" { "Second" } th.n scope="col" { "Change" } th.n scope="col" { "%" } } }
                 tbody {
-                    @for (name, first, second) in rows {
+                    @for (name, (first_text, first), (second_text, second)) in rows {
                         tr {
                             th scope="row" { (name) }
-                            td.n { (first.map_or_else(|| "–".into(), figure)) } td.n { (second.map_or_else(|| "–".into(), figure)) }
+                            td.n { (first_text) } td.n { (second_text) }
                             @if name.ends_with('%') { td {} td {} } @else { td.n { (difference(first, second, 3)) } td.n { (percent(first, second)) } }
                         }
                     }
                     @for name in ["Layers", "GMACs", "MB moved"] {
-                        tr { th scope="row" { (name) } td.n { (figure_or_whole(count(a, name))) } td.n { (figure_or_whole(count(b, name))) } td {} td.n { (percent(Some(count(a, name)), Some(count(b, name)))) } }
+                        tr { th scope="row" { (name) } td.n { (count(a, name).0) } td.n { (count(b, name).0) } td {} td.n { (percent(count(a, name).1, count(b, name).1)) } }
                     }
                 }
             }
@@ -203,11 +212,21 @@ fn figure_or_whole(value: f64) -> String {
 
 fn by_kind(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, cost: Cost) -> Markup {
     let mut change: [Option<f64>; GROUPS.len()] = [None; GROUPS.len()];
+    let mut unknown = [false; GROUPS.len()];
     for (side, sign) in [(a, -1.0), (b, 1.0)] {
         for layer in &side.prediction.layers {
-            *change[group(layer.kind)].get_or_insert(0.0) += sign * cost.of(layer).unwrap_or(0.0);
+            match cost.of(layer) {
+                Some(value) => *change[group(layer.kind)].get_or_insert(0.0) += sign * value,
+                None => unknown[group(layer.kind)] = true,
+            }
         }
     }
+    // A change is known where every layer of the kind is, on both sides.
+    for (change, _) in change.iter_mut().zip(unknown).filter(|(_, unknown)| *unknown) {
+        *change = None;
+    }
+    let left_out: Vec<&str> =
+        GROUPS.iter().zip(unknown).filter(|(_, unknown)| *unknown).map(|(name, _)| *name).collect();
     let mut bars: Vec<Bar> = change
         .iter()
         .zip(GROUPS)
@@ -215,7 +234,11 @@ fn by_kind(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, cost: Cost) -> Markup
         .collect();
     bars.sort_by(|x, y| y.value.abs().total_cmp(&x.value.abs()));
     let title = format!("Change of {} by kind, {}", cost.name().to_lowercase(), cost.unit());
-    Bars::new("change", &title, "second less first; negative is less", Axis::linear(cost.unit()), bars).render()
+    let chart = Bars::new("change", &title, "second less first; negative is less", Axis::linear(cost.unit()), bars);
+    if left_out.is_empty() {
+        return chart.render();
+    }
+    chart.note(format!("Not shown, since some of their layers are not predicted: {}.", left_out.join(", "))).render()
 }
 
 fn table(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, pairs: &[Pair], cost: Cost, choice: &CompareQuery) -> Markup {
@@ -225,10 +248,12 @@ fn table(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, pairs: &[Pair], cost: C
     let value = |side: &ComparedEngine<'_>, at: Option<usize>| {
         at.and_then(|at| side.prediction.layers.get(at)).and_then(|l| cost.of(l))
     };
-    let gap = |p: &Pair| value(b, p.b).unwrap_or(0.0) - value(a, p.a).unwrap_or(0.0);
+    // A layer that one side lacks costs nothing there; one that is not predicted costs what nobody knows.
+    let of = |side: &ComparedEngine<'_>, at: Option<usize>| if at.is_none() { Some(0.0) } else { value(side, at) };
+    let gap = |p: &Pair| of(b, p.b).zip(of(a, p.a)).map_or(f64::NEG_INFINITY, |(second, first)| (second - first).abs());
     let mut order: Vec<(usize, &Pair)> = pairs.iter().enumerate().collect();
     if sort == CompareOrder::Difference {
-        order.sort_by(|x, y| gap(y.1).abs().total_cmp(&gap(x.1).abs()));
+        order.sort_by(|x, y| gap(y.1).total_cmp(&gap(x.1)));
     }
     let pages = order.len().div_ceil(PAGE_ROWS).max(1);
     let page = choice.page.clamp(1, pages);

@@ -5,7 +5,8 @@ use super::engine_view::EngineView;
 use super::layer_table;
 use super::layout::{figure, number, query, sentence};
 use super::upload_form;
-use learn::predict::{Bounds, Source, Totals};
+use super::work;
+use learn::predict::{Bounds, Source, Total, Totals};
 use maud::{Markup, html};
 use shared::engine::Diagnostic;
 use shared::failure::printable;
@@ -29,8 +30,8 @@ impl EngineView<'_> {
                     h1 { (printable(self.name)) }
                     p.muted {
                         (self.prediction.totals.layers) " layers · "
-                        (charts::number(self.engine.macs() as f64)) " MACs · "
-                        (charts::number(self.engine.parameters() as f64)) " parameters"
+                        (work::macs(self.engine.layers.iter()).shown(charts::number)) " MACs · "
+                        (work::parameters(self.engine.layers.iter()).shown(charts::number)) " parameters"
                     }
                 }
                 div.row.actions {
@@ -78,8 +79,8 @@ impl EngineView<'_> {
             }
             @if self.diagnostics.len() > 5 {
                 div.note-box {
-                    details #oddities {
-                        summary { (self.diagnostics.len()) " oddities of the file" }
+                    details #diagnostics {
+                        summary { (self.diagnostics.len()) " diagnostics of the engine info" }
                         ul { @for diagnostic in &shown { li.wrap { (printable(&diagnostic.to_string())) } } }
                         @if shown.len() < self.diagnostics.len() { p.muted { "The first " (shown.len()) " of " (self.diagnostics.len()) "." } }
                     }
@@ -105,12 +106,12 @@ impl EngineView<'_> {
                                 th scope="row" { a href=(self.link(name, None, 1)) { (printable(name)) } }
                                 @match totals {
                                     Ok(t) => {
-                                        td.n { (figure(t.runtime_ms.0)) }
+                                        td.n { (t.runtime.shown(|t| figure(t.0))) }
                                         td.n.wide.muted { (bounds(t.runtime_bounds)) }
-                                        td.n { @if t.average_power_w.is_some() { (figure(t.energy_mj.0)) } @else { "–" } }
+                                        td.n { (t.energy.shown(|e| figure(e.0))) }
                                         td.n.wide.muted { (bounds(t.energy_bounds)) }
-                                        td.n { (number(t.average_power_w.map(|p| p.0), 2)) }
-                                        td.n { (format!("{:.1}", t.runtime_modelled_percent)) }
+                                        td.n { (number(t.average_power().map(|p| p.0), 2)) }
+                                        td.n { (number(t.runtime_modelled_percent, 1)) }
                                     }
                                     Err(why) => td colspan="6" { (sentence(&printable(why))) },
                                 }
@@ -125,47 +126,44 @@ impl EngineView<'_> {
 
 /// The totals as large figures.
 fn tiles(totals: &Totals) -> Markup {
-    let bounds = |bounds: Option<Bounds>, unit: &str| match bounds {
-        Some(b) => format!("{:.0} %: {} to {} {unit}", 100.0 * b.level, figure(b.lower), figure(b.upper)),
-        None => "no interval: training data too thin for one".to_owned(),
-    };
-    let runtime = totals.runtime_ms.0;
-    let rate = if runtime > 0.0 {
-        format!("{} inferences a second back to back", figure(1000.0 / runtime))
-    } else {
-        String::new()
-    };
+    let runtime = totals.runtime.whole().map(|t| t.0).filter(|t| *t > 0.0);
+    let rate = runtime.map_or_else(String::new, |t| format!("{} inferences a second back to back", figure(1000.0 / t)));
     let sources: Vec<String> = [Source::Model, Source::Roofline, Source::Free, Source::Unmodelled]
         .iter()
         .filter_map(|s| totals.layers_by_source.get(s.name()).map(|n| format!("{n} {}", s.name())))
         .collect();
     html! {
         dl.tiles {
-            div {
-                dt { "Energy of one inference" }
-                @if totals.average_power_w.is_some() {
-                    dd.value { (figure(totals.energy_mj.0)) span.unit { "mJ" } }
-                    dd.note { (bounds(totals.energy_bounds, "mJ")) }
-                } @else {
-                    dd.value { "–" }
-                    dd.note { "no power was measured on this device" }
-                }
-            }
-            div {
-                dt { "Run time" }
-                dd.value { (figure(runtime)) span.unit { "ms" } }
-                dd.note { (bounds(totals.runtime_bounds, "ms")) }
-            }
+            (sum("Energy of one inference", &totals.energy, |e| e.0, totals.energy_bounds, "mJ"))
+            (sum("Run time", &totals.runtime, |t| t.0, totals.runtime_bounds, "ms"))
             div {
                 dt { "Average power" }
-                dd.value { (number(totals.average_power_w.map(|p| p.0), 2)) span.unit { "W" } }
+                dd.value { (number(totals.average_power().map(|p| p.0), 2)) span.unit { "W" } }
                 dd.note { (rate) }
             }
             div {
                 dt { "Run time from models" }
-                dd.value { (format!("{:.1}", totals.runtime_modelled_percent)) span.unit { "%" } }
+                dd.value { (number(totals.runtime_modelled_percent, 1)) span.unit { "%" } }
                 dd.note { (sources.join(", ")) }
             }
+        }
+    }
+}
+
+/// A sum as a large figure: with its interval, or with what it lacks.
+fn sum<U: Copy>(name: &str, total: &Total<U>, value: impl Fn(U) -> f64, bounds: Option<Bounds>, unit: &str) -> Markup {
+    let missing = total.missing_layers();
+    let note = match (bounds, total.at_least()) {
+        (Some(b), _) => format!("{:.0} %: {} to {} {unit}", 100.0 * b.level, figure(b.lower), figure(b.upper)),
+        (None, Some(_)) if total.is_whole() => "no interval: the models come without one".to_owned(),
+        (None, Some(_)) => format!("{missing} layers are not predicted"),
+        (None, None) => "not known; the notes below say why".to_owned(),
+    };
+    html! {
+        div {
+            dt { (name) }
+            dd.value { (total.shown(|sum| figure(value(sum)))) @if total.at_least().is_some() { span.unit { (unit) } } }
+            dd.note { (note) }
         }
     }
 }

@@ -45,16 +45,23 @@ impl Cost {
         }
     }
 
-    /// The cost of an engine.
-    pub(super) fn total(self, totals: &Totals) -> f64 {
+    /// The cost of an engine; none unless it is known as a whole.
+    pub(super) fn total(self, totals: &Totals) -> Option<f64> {
         match self {
-            Self::Energy => totals.energy_mj.0,
-            Self::Runtime => totals.runtime_ms.0,
+            Self::Energy => totals.energy.whole().map(|e| e.0),
+            Self::Runtime => totals.runtime.whole().map(|t| t.0),
         }
+    }
+
+    /// What charts say of layers without a figure.
+    fn note(self, layers: &[LayerPrediction]) -> Option<String> {
+        let missing = layers.iter().filter(|layer| self.of(layer).is_none()).count();
+        let what = self.name().to_lowercase();
+        (missing > 0).then(|| format!("Not shown: {missing} layers whose {what} is not known."))
     }
 }
 
-/// The cost of each group of kinds.
+/// The cost of each group of kinds, as far as it is known.
 fn costs(layers: &[LayerPrediction], cost: Cost) -> [f64; GROUPS.len()] {
     let mut sums = [0.0; GROUPS.len()];
     for layer in layers {
@@ -66,7 +73,8 @@ fn costs(layers: &[LayerPrediction], cost: Cost) -> [f64; GROUPS.len()] {
 /// The groups of an engine, the costliest first. Charts give looks in this order.
 fn present(layers: &[LayerPrediction], cost: Cost) -> Vec<usize> {
     let sums = costs(layers, cost);
-    let kinds: BTreeSet<usize> = layers.iter().map(|layer| group(layer.kind)).collect();
+    let known = layers.iter().filter(|layer| cost.of(layer).is_some());
+    let kinds: BTreeSet<usize> = known.map(|layer| group(layer.kind)).collect();
     let mut order: Vec<usize> = kinds.into_iter().collect();
     order.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]).then_with(|| GROUPS[*a].cmp(GROUPS[*b])));
     order
@@ -105,6 +113,9 @@ pub(super) fn in_order(layers: &[LayerPrediction], cost: Cost) -> Markup {
     if together > 1 {
         chart = chart.note(format!("Each column sums {together} layers that run one after the other."));
     }
+    if let Some(note) = cost.note(layers) {
+        chart = chart.note(note);
+    }
     chart.render()
 }
 
@@ -114,7 +125,12 @@ pub(super) fn by_kind(layers: &[LayerPrediction], cost: Cost) -> Markup {
     let shares =
         present(layers, cost).into_iter().map(|g| Share { name: GROUPS[g].to_owned(), amount: sums[g] }).collect();
     let title = format!("{} by kind of layer", cost.name());
-    Breakdown::new("by-kind", &title, "shares of the total, largest first", cost.unit(), shares).render()
+    let how = "shares of what is known, largest first";
+    let chart = Breakdown::new("by-kind", &title, how, cost.unit(), shares);
+    match cost.note(layers) {
+        Some(note) => chart.lacking(note).render(),
+        None => chart.render(),
+    }
 }
 
 /// The roofline: rate over operations per byte of each layer, below the limits of the device.

@@ -52,7 +52,7 @@ pub(super) struct EngineView<'a> {
 impl EngineView<'_> {
     /// The cost that charts and the table show.
     pub(super) fn cost(&self) -> Cost {
-        if self.prediction.totals.average_power_w.is_some() { Cost::Energy } else { Cost::Runtime }
+        if self.prediction.totals.energy.at_least().is_some() { Cost::Energy } else { Cost::Runtime }
     }
 
     /// The column and direction of sorting.

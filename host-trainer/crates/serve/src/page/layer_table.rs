@@ -1,6 +1,6 @@
 //! The table of layers in a result.
 
-use super::engine_charts::looks;
+use super::engine_charts::{Cost, looks};
 use super::engine_view::EngineView;
 use super::layer_rows::{GROUPS, Order, PAGE_ROWS, Sort, arrange, group, kind_name, shape};
 use super::layout::{number, query, share_bar};
@@ -18,8 +18,8 @@ pub(super) fn render(view: &EngineView<'_>) -> Markup {
     let whole = shown.len() == view.prediction.layers.len();
     let looks = looks(&view.prediction.layers, view.cost());
     let total = view.cost().total(&view.prediction.totals);
-    let power = view.prediction.totals.average_power_w.is_some();
-    let decimals = if total > 1000.0 { 2 } else { 4 };
+    let power = view.cost() == Cost::Energy;
+    let decimals = if total.is_some_and(|total| total > 1000.0) { 2 } else { 4 };
     let bounded = view.bounded();
     let head = |column: Sort, name: &str, class: &str| {
         let now = (column == sort).then_some(order);
@@ -92,7 +92,7 @@ fn row(
     view: &EngineView<'_>,
     layer: &LayerPrediction,
     power: bool,
-    total: f64,
+    total: Option<f64>,
     decimals: usize,
     looks: &[usize; GROUPS.len()],
 ) -> Markup {
@@ -100,7 +100,7 @@ fn row(
     let (runtime, watts) = (layer.row.runtime_prediction.map(|t| t.0), layer.row.power_prediction.map(|p| p.0));
     let energy = layer.row.energy_prediction.map(|e| e.0);
     let cost = if power { energy } else { runtime };
-    let share = cost.filter(|_| total > 0.0).map(|c| 100.0 * c / total);
+    let share = cost.zip(total.filter(|total| *total > 0.0)).map(|(c, total)| 100.0 * c / total);
     let shape = view.engine.layers.get(layer.index).map(shape).unwrap_or_default();
     let look = looks[group(layer.kind)];
     html! {

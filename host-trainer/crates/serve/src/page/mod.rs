@@ -32,5 +32,6 @@ mod study_view;
 #[cfg(test)]
 mod tests;
 mod upload_form;
+mod work;
 
 pub(crate) use routes::routes;

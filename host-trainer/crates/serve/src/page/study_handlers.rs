@@ -24,12 +24,7 @@ pub(super) async fn studies_page(
     State(app): State<Arc<App>>,
     Extension(client): Extension<Client>,
 ) -> Result<Markup, ApiError> {
-    let all = app.studies.database().await?;
-    let mut rows = Vec::new();
-    for study in all.list().await? {
-        let progress = all.progress(&study.name).await?;
-        rows.push((study, progress));
-    }
+    let rows = app.studies.list().await?;
     let devices: Vec<String> = app.models.current().devices.keys().cloned().collect();
     let main = studies_view::list(&rows, &app.studies.status(), app.studies.has_data(), &devices);
     Ok(page(&frame(&app, &client), Tab::Studies, "Studies", &main))
@@ -41,7 +36,7 @@ pub(super) async fn study_page(
     Extension(client): Extension<Client>,
     Path(name): Path<String>,
 ) -> Result<Markup, ApiError> {
-    let all = app.studies.database().await?;
+    let all = app.studies.database_of(&name).await?;
     let study = all.study(&name).await?;
     let trials = all.trials(&name).await?;
     let progress = all.progress(&name).await?;

@@ -14,9 +14,11 @@ pub(crate) struct BudgetCheck {
     pub(super) what: &'static str,
     /// The budget.
     pub(super) budget: f64,
-    /// The prediction. `null` where there is none.
+    /// The prediction. `null` where there is none, or only a lower bound.
     pub(super) predicted: Option<f64>,
-    /// Whether the prediction is within the budget.
+    /// What the predicted layers take: the prediction, or a lower bound of it. `null` where no layer is predicted.
+    pub(super) at_least: Option<f64>,
+    /// Whether the prediction is within the budget. A budget that cannot be checked is not kept.
     pub(super) kept: bool,
     /// Whether the prediction's upper bound is within the budget. `null` where there is no bound.
     pub(super) kept_with_interval: Option<bool>,
@@ -41,17 +43,30 @@ pub(super) fn of_request(options: &PredictOptions, body: Budgets) -> Result<Budg
 
 /// Compares budgets with a prediction.
 pub(super) fn check(budgets: Budgets, totals: &Totals) -> Vec<BudgetCheck> {
-    let energy = totals.average_power_w.map(|_| totals.energy_mj.0);
+    let (runtime, energy) = (&totals.runtime, &totals.energy);
+    let power = totals.average_power().map(|power| power.0);
     let rows = [
-        ("runtime_ms", budgets.runtime_ms, Some(totals.runtime_ms.0), totals.runtime_bounds),
-        ("energy_mj", budgets.energy_mj, energy, totals.energy_bounds),
-        ("power_w", budgets.power_w, totals.average_power_w.map(|power| power.0), None),
+        (
+            "runtime_ms",
+            budgets.runtime_ms,
+            [runtime.whole(), runtime.at_least()].map(|t| t.map(|t| t.0)),
+            totals.runtime_bounds,
+        ),
+        (
+            "energy_mj",
+            budgets.energy_mj,
+            [energy.whole(), energy.at_least()].map(|e| e.map(|e| e.0)),
+            totals.energy_bounds,
+        ),
+        // A mean over some of the layers bounds nothing.
+        ("power_w", budgets.power_w, [power, power], None),
     ];
     rows.into_iter()
-        .filter_map(|(what, budget, predicted, bounds): (_, _, _, Option<Bounds>)| {
+        .filter_map(|(what, budget, [predicted, at_least], bounds): (_, _, _, Option<Bounds>)| {
             let budget = budget?;
             let kept = predicted.is_some_and(|predicted| predicted <= budget);
-            Some(BudgetCheck { what, budget, predicted, kept, kept_with_interval: bounds.map(|b| b.upper <= budget) })
+            let kept_with_interval = bounds.map(|b| b.upper <= budget);
+            Some(BudgetCheck { what, budget, predicted, at_least, kept, kept_with_interval })
         })
         .collect()
 }

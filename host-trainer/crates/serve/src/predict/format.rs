@@ -1,7 +1,8 @@
 //! The format of a response: JSON or CSV, by the `Accept` header.
 
+use crate::accept::{Offer, preferred};
 use crate::error::ApiError;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 
 /// The format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,25 +17,11 @@ impl ResponseFormat {
     /// # Errors
     /// A header that accepts neither.
     pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(accept) = headers.get(header::ACCEPT) else { return Ok(Self::Json) };
-        let accept = accept.to_str().unwrap_or_default();
-        let mut best: Option<(f32, Self)> = None;
-        for part in accept.split(',') {
-            let mut pieces = part.split(';').map(str::trim);
-            let format = match pieces.next().unwrap_or_default() {
-                "application/json" | "application/*" | "*/*" => Self::Json,
-                "text/csv" | "text/*" => Self::Csv,
-                _ => continue,
-            };
-            let weight = pieces.find_map(|p| p.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok());
-            let weight = weight.filter(|w: &f32| *w > 0.0 && *w <= 1.0);
-            if let Some(weight) = weight
-                && best.is_none_or(|(known, _)| weight > known)
-            {
-                best = Some((weight, format));
-            }
-        }
-        best.map(|(_, format)| format).ok_or_else(|| {
+        let offers = [
+            Offer { format: Self::Json, media: ("application", "json"), version: None },
+            Offer { format: Self::Csv, media: ("text", "csv"), version: None },
+        ];
+        preferred(headers, &offers).ok_or_else(|| {
             ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "answers are JSON or CSV")
                 .help("send `Accept: application/json` or `Accept: text/csv`")
         })
@@ -44,6 +31,7 @@ impl ResponseFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header;
 
     #[test]
     fn the_preferred_format_is_taken() {
@@ -55,6 +43,8 @@ mod tests {
         assert_eq!(of("text/html, */*;q=0.1"), Some(ResponseFormat::Json));
         assert_eq!(of("application/json;q=0.5, text/csv;q=0.9"), Some(ResponseFormat::Csv));
         assert_eq!(of("text/csv;q=0, application/json"), Some(ResponseFormat::Json));
+        assert_eq!(of("Text/CSV; Q=0.5"), Some(ResponseFormat::Csv));
+        assert_eq!(of("application/json;q=0, */*"), Some(ResponseFormat::Csv));
         assert_eq!(of("image/png"), None);
         assert_eq!(ResponseFormat::accepted(&HeaderMap::new()).ok(), Some(ResponseFormat::Json));
     }

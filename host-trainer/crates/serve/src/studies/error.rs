@@ -7,7 +7,13 @@ use tune::studies::StudyError;
 /// The failure of an error of studies.
 pub(super) fn study_failure(error: StudyError) -> Failure {
     match error {
-        StudyError::Database(_) | StudyError::Garbled(_) => Failure::new(Kind::Io, error.to_string()),
+        // What lies at the place of the database is no business of a client's.
+        StudyError::Database(_)
+        | StudyError::Garbled(_)
+        | StudyError::Location(_)
+        | StudyError::Missing
+        | StudyError::Empty
+        | StudyError::Foreign(_) => Failure::new(Kind::Io, error.to_string()),
         other => Failure::usage(other.to_string()),
     }
 }

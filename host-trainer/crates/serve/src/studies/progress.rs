@@ -73,7 +73,7 @@ async fn changed(events: &mut broadcast::Receiver<Event>, name: &str) {
 }
 
 async fn now(runner: &StudyRunner, name: &str) -> Result<Event, StudyError> {
-    let progress = runner.database().await?.progress(name).await?;
+    let progress = runner.database_of(name).await?.progress(name).await?;
     Ok(progress_event(name, runner.status().state(name, &progress), &progress))
 }
 

@@ -6,14 +6,14 @@ use super::request::{CheckedStudy, StudyRequest};
 use crate::blocking::BlockingPool;
 use crate::error::ApiError;
 use crate::settings::Settings;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
-use tune::studies::{Location, Progress, Studies, StudyError};
+use tune::studies::{Location, Progress, Studies, Study, StudyError};
 
 /// The most studies in the queue.
 const CAPACITY: usize = 100;
@@ -22,7 +22,10 @@ const CAPACITY: usize = 100;
 #[derive(Debug)]
 pub(crate) struct StudyRunner {
     location: Location,
-    studies: OnceCell<Studies>,
+    /// The database opened to be read, once it is there.
+    reading: OnceCell<Studies>,
+    /// The database opened to be changed.
+    changing: OnceCell<Studies>,
     data: Arc<StudyData>,
     blocking: BlockingPool,
     queue_file: PathBuf,
@@ -89,7 +92,8 @@ impl StudyRunner {
         let queue = Mutex::new(QueueState { names, ..QueueState::default() });
         Ok(Self {
             location,
-            studies: OnceCell::new(),
+            reading: OnceCell::new(),
+            changing: OnceCell::new(),
             data: Arc::new(StudyData::new(settings.data.clone())),
             blocking,
             queue_file,
@@ -102,21 +106,78 @@ impl StudyRunner {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The database of studies.
+    /// Refuses a file that is not a database of studies, before the server listens.
+    ///
+    /// # Errors
+    /// [`StudyError::Foreign`].
+    pub(crate) async fn check_location(&self) -> Result<(), Failure> {
+        if let Location::File(path) = &self.location
+            && let Err(error @ StudyError::Foreign(_)) = self.existing().await
+        {
+            let help = "name the database that `host-trainer tune` wrote, or a new file, by --studies";
+            return Err(Failure::from_error(Kind::Data, error).at(path).help(help));
+        }
+        Ok(())
+    }
+
+    /// The database of studies to be read; none while no study was begun. Nothing is made.
     ///
     /// # Errors
     /// A database that cannot be opened.
-    pub(crate) async fn database(&self) -> Result<&Studies, StudyError> {
-        let open = async || {
+    pub(crate) async fn existing(&self) -> Result<Option<&Studies>, StudyError> {
+        if let Some(studies) = self.changing.get() {
+            return Ok(Some(studies));
+        }
+        match self.reading.get_or_try_init(|| Studies::read(&self.location)).await {
+            Ok(studies) => Ok(Some(studies)),
+            Err(StudyError::Missing | StudyError::Empty) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every study with its progress, the newest first.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub(crate) async fn list(&self) -> Result<Vec<(Study, Progress)>, StudyError> {
+        let Some(studies) = self.existing().await? else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for study in studies.list().await? {
+            let progress = studies.progress(&study.name).await?;
+            all.push((study, progress));
+        }
+        Ok(all)
+    }
+
+    /// The database in which a study is, to be read.
+    ///
+    /// # Errors
+    /// [`StudyError::Unknown`] where no study was begun yet; a database that cannot be opened.
+    pub(crate) async fn database_of(&self, name: &str) -> Result<&Studies, StudyError> {
+        self.existing().await?.ok_or_else(|| StudyError::Unknown(name.to_owned()))
+    }
+
+    /// The database in which a study is, to be changed.
+    ///
+    /// # Errors
+    /// As [`StudyRunner::database_of`].
+    pub(super) async fn changeable(&self) -> Result<&Studies, StudyError> {
+        self.changing.get_or_try_init(|| Studies::open(&self.location)).await
+    }
+
+    /// The database to begin a study in. It is made if it is not there.
+    async fn made(&self) -> Result<&Studies, StudyError> {
+        let make = async || {
             if let (Location::File(file), Some(folder)) = (&self.location, self.queue_file.parent())
-                && file.starts_with(folder)
+                && let (Ok(file), Ok(folder)) = (std::path::absolute(file), std::path::absolute(folder))
+                && file.starts_with(&folder)
             {
                 std::fs::create_dir_all(folder)
                     .map_err(|e| StudyError::Location(format!("cannot make the folder of studies: {e}")))?;
             }
-            Studies::open(&self.location).await
+            Studies::make(&self.location).await
         };
-        self.studies.get_or_try_init(open).await
+        self.changing.get_or_try_init(make).await
     }
 
     /// What the worker does now.
@@ -157,7 +218,7 @@ impl StudyRunner {
     /// # Errors
     /// A study of that name that differs, a database that fails, a full queue.
     pub(crate) async fn begin(&self, checked: &CheckedStudy) -> Result<(), ApiError> {
-        self.database().await?.create(&checked.name, &checked.specification, checked.trials).await?;
+        self.made().await?.create(&checked.name, &checked.specification, checked.trials).await?;
         self.enqueue(&checked.name)
     }
 
@@ -166,7 +227,7 @@ impl StudyRunner {
     /// # Errors
     /// 404 for an unknown study, 429 for a full queue.
     pub(crate) async fn start(&self, name: &str) -> Result<(), ApiError> {
-        self.database().await?.study(name).await?;
+        self.database_of(name).await?.study(name).await?;
         self.enqueue(name)
     }
 
@@ -175,7 +236,7 @@ impl StudyRunner {
     /// # Errors
     /// 404 for an unknown study; a queue that cannot be written.
     pub(crate) async fn stop(&self, name: &str) -> Result<(), ApiError> {
-        self.database().await?.study(name).await?;
+        self.database_of(name).await?.study(name).await?;
         let mut state = self.queue();
         state.names.retain(|queued| queued != name);
         if let Some((_, token)) = state.running.as_ref().filter(|(running, _)| running == name) {

@@ -53,7 +53,7 @@ async fn until_closed(closing: &mut watch::Receiver<bool>) {
 
 /// Runs one study until it is done or stopped.
 async fn run(runner: &Arc<StudyRunner>, events: &Events, name: &str, stop: &CancellationToken) -> Result<(), Failure> {
-    let studies = runner.database().await.map_err(study_failure)?.clone();
+    let studies = runner.changeable().await.map_err(study_failure)?.clone();
     let study = studies.study(name).await.map_err(study_failure)?;
     let (own, data) = (study.clone(), Arc::clone(runner.data()));
     let objective = tokio::task::spawn_blocking(move || objective(&data, &own))
@@ -103,7 +103,7 @@ fn objective(data: &StudyData, study: &Study) -> Result<LayerObjective, Failure>
 
 /// Sends the progress of a study to the connected clients.
 async fn report(runner: &StudyRunner, events: &Events, name: &str) {
-    let Ok(studies) = runner.database().await else { return };
+    let Ok(studies) = runner.database_of(name).await else { return };
     if let Ok(progress) = studies.progress(name).await {
         events.send(progress_event(name, runner.status().state(name, &progress), &progress));
     }

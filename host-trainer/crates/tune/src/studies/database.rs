@@ -1,83 +1,16 @@
 //! The two databases behind one code path.
 
 use super::error::StudyError;
+use super::file::{APPLICATION, Found, look};
+use super::location::Location;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Row};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use url::Url;
 
 /// How long another process may hold a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECTIONS: u32 = 4;
-
-/// Where studies are kept.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Location {
-    /// A SQLite file.
-    File(PathBuf),
-    /// A PostgreSQL database, by its URL.
-    Postgres(Url),
-}
-
-impl Location {
-    /// A location from what a user says: a `postgres://` URL, else a path.
-    ///
-    /// # Errors
-    /// A sentence, without the URL, which may hold a password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("sqlite:") {
-            return Ok(Self::File(PathBuf::from(path.strip_prefix("//").unwrap_or(path))));
-        }
-        match text.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => {
-                Url::parse(text).map(Self::Postgres).map_err(|e| format!("the database's URL is malformed: {e}"))
-            }
-            Some((scheme, _)) => Err(format!("studies are kept in a file or in postgres://, not in {scheme}://")),
-            None => Ok(Self::File(PathBuf::from(text))),
-        }
-    }
-
-    /// Whether a password stands in it.
-    #[must_use]
-    pub fn holds_password(&self) -> bool {
-        matches!(self, Self::Postgres(url) if url.password().is_some())
-    }
-
-    fn url(&self) -> Result<String, StudyError> {
-        match self {
-            Self::Postgres(url) => Ok(url.to_string()),
-            Self::File(path) => {
-                let absolute =
-                    std::path::absolute(path).map_err(|e| StudyError::Location(format!("{}: {e}", path.display())))?;
-                let url = Url::from_file_path(&absolute)
-                    .map_err(|()| StudyError::Location(format!("{} is no path for a database", path.display())))?;
-                Ok(format!("sqlite://{}?mode=rwc", url.path()))
-            }
-        }
-    }
-}
-
-/// Without the password.
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Postgres(url) => {
-                let host = url.host_str().unwrap_or("localhost");
-                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-                write!(f, "postgres://{host}{port}{}", url.path())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Location({self})")
-    }
-}
 
 /// Where the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,52 +56,121 @@ const TABLES: [&str; 3] = [
      value DOUBLE PRECISION NOT NULL, PRIMARY KEY (study, number, step))",
 ];
 
-pub(super) async fn connect(location: &Location) -> Result<(AnyPool, Dialect), StudyError> {
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To read studies that are there. Nothing is changed, neither the database nor what lies next to its file.
+    Read,
+    /// To change studies that are there.
+    Change,
+    /// To begin studies: the database and its tables are made if they are not there.
+    Make,
+}
+
+pub(super) async fn connect(location: &Location, access: Access) -> Result<(AnyPool, Dialect), StudyError> {
     sqlx::any::install_default_drivers();
     // Whoever comes first chooses it for the process; all of ours choose this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let dialect = match location {
-        Location::File(_) => Dialect::Sqlite,
-        Location::Postgres(_) => Dialect::Postgres,
+    let (dialect, url) = match location {
+        Location::File(path) => (Dialect::Sqlite, location.url(open_file(location, path, access).await?)?),
+        Location::Postgres(_) => (Dialect::Postgres, location.url("")?),
     };
-    if let Location::File(path) = location {
-        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(StudyError::Location(format!("{}: there is no such folder", folder.display())));
+    // A pool would wait for a server that is not there, and for a file that cannot be written: whoever named them need not.
+    let mut first = AnyConnection::connect(&url).await?;
+    set_up(&mut first, dialect, access).await?;
+    if access != Access::Make && dialect == Dialect::Postgres {
+        let there =
+            sqlx::query("SELECT to_regclass('tune_studies') IS NOT NULL AS there").fetch_one(&mut first).await?;
+        if !there.try_get::<bool, _>("there")? {
+            return Err(StudyError::Empty);
         }
     }
-    let url = location.url()?;
-    if dialect == Dialect::Postgres {
-        // A pool would wait for a server that is not there; whoever mistyped its address need not.
-        AnyConnection::connect(&url).await?.close().await?;
-    }
+    first.close().await?;
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                if dialect == Dialect::Sqlite {
-                    for pragma in
-                        ["PRAGMA busy_timeout = 60000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
-                    {
-                        // The switch to a write-ahead log does not wait for others as all else does.
-                        let began = Instant::now();
-                        while let Err(e) = sqlx::query(pragma).execute(&mut *connection).await {
-                            if !passing(&e) || began.elapsed() > PATIENCE {
-                                return Err(e);
-                            }
-                            tokio::time::sleep(Duration::from_millis(20)).await;
-                        }
-                    }
-                }
-                Ok(())
-            })
-        })
+        .after_connect(move |connection, _| Box::pin(set_up(connection, dialect, access)))
         .connect_lazy(&url)?;
-    for table in TABLES {
-        retried(|| sqlx::query(table).execute(&pool)).await?;
+    if access == Access::Make {
+        // All of it or nothing: whoever looks at the file meanwhile finds studies or an empty database.
+        retried(|| async {
+            let mut transaction = pool.begin_with(dialect.begin()).await?;
+            for table in TABLES {
+                sqlx::query(table).execute(&mut *transaction).await?;
+            }
+            if dialect == Dialect::Sqlite {
+                mark(&mut transaction).await?;
+            }
+            transaction.commit().await
+        })
+        .await?;
     }
     Ok((pool, dialect))
+}
+
+/// Marks a file that no program has marked as ours.
+async fn mark(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let row = sqlx::query("PRAGMA application_id").fetch_one(&mut *connection).await?;
+    if row.try_get::<i64, _>(0)? == 0 {
+        sqlx::query(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION}"))).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// How a SQLite file is to be opened, where what lies there allows it.
+async fn open_file(location: &Location, path: &Path, access: Access) -> Result<&'static str, StudyError> {
+    const CHANGE: &str = "mode=rw";
+    match (look(path).await?, access) {
+        (Found::Foreign(reason), _) => Err(StudyError::Foreign(reason)),
+        (Found::Studies, Access::Make) => Ok(CHANGE),
+        (Found::Missing | Found::Empty, Access::Make) => {
+            let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+            if folder.is_dir() {
+                Ok("mode=rwc")
+            } else {
+                Err(StudyError::Location(format!("{}: there is no such folder", folder.display())))
+            }
+        }
+        (Found::Missing, _) => Err(StudyError::Missing),
+        (Found::Empty, _) => Err(StudyError::Empty),
+        (Found::Studies, Access::Change) => Ok(CHANGE),
+        // By a connection that may write, since only such a one removes what SQLite puts next to the file.
+        (Found::Studies, Access::Read) => {
+            Ok(if can_be_opened(&location.url(CHANGE)?).await { CHANGE } else { "mode=ro&immutable=true" })
+        }
+    }
+}
+
+/// Whether SQLite can put next to a file what it needs to open it: it cannot on a medium that is only read.
+async fn can_be_opened(url: &str) -> bool {
+    let Ok(mut connection) = AnyConnection::connect(url).await else { return false };
+    let read = sqlx::query("SELECT name FROM tune_studies LIMIT 1").fetch_optional(&mut connection).await;
+    let busy = read.as_ref().is_err_and(passing);
+    let _ = connection.close().await;
+    read.is_ok() || busy
+}
+
+/// Sets a new connection up.
+async fn set_up(connection: &mut AnyConnection, dialect: Dialect, access: Access) -> Result<(), sqlx::Error> {
+    let settings: &[&'static str] = match (dialect, access) {
+        (Dialect::Sqlite, Access::Read) => &["PRAGMA busy_timeout = 60000", "PRAGMA query_only = ON"],
+        (Dialect::Sqlite, Access::Change | Access::Make) => {
+            &["PRAGMA busy_timeout = 60000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+        }
+        (Dialect::Postgres, Access::Read) => &["SET default_transaction_read_only = on"],
+        (Dialect::Postgres, Access::Change | Access::Make) => &[],
+    };
+    for setting in settings {
+        // The switch to a write-ahead log does not wait for others as all else does.
+        let began = Instant::now();
+        while let Err(e) = sqlx::query(*setting).execute(&mut *connection).await {
+            if !passing(&e) || began.elapsed() > PATIENCE {
+                return Err(e);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
 }
 
 /// Whether trying again may help: another process holds a lock, or made the same table at the same time.

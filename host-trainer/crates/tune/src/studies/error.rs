@@ -6,6 +6,15 @@ pub enum StudyError {
     /// The location of studies is invalid.
     #[error("{0}")]
     Location(String),
+    /// There is no file of that name.
+    #[error("no such database of studies")]
+    Missing,
+    /// A database in which no study was begun.
+    #[error("the database holds no studies: none was begun in it")]
+    Empty,
+    /// What is not a database of studies. It was not changed.
+    #[error("the database holds no studies: {0}")]
+    Foreign(String),
     /// The database failed.
     #[error("the study database: {0}")]
     Database(#[from] sqlx::Error),

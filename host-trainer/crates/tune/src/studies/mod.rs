@@ -7,12 +7,14 @@
 mod claims;
 mod database;
 mod error;
+mod file;
+mod location;
 mod records;
 mod repository;
 
 pub use claims::{Claim, MOST_FAILURES, MOST_LOST, Next, Outcome};
-pub use database::Location;
 pub use error::StudyError;
+pub use location::Location;
 pub use records::{Counts, MOST_TRIALS, Progress, Specification, Study, Trial, TrialState};
 pub use repository::Studies;
 

@@ -1,7 +1,8 @@
 //! Studies and trials, created, read and deleted.
 
-use super::database::{self, Dialect, Location, retried};
+use super::database::{self, Access, Dialect, retried};
 use super::error::StudyError;
+use super::location::Location;
 use super::records::{
     self, Counts, MOST_TRIALS, Progress, Specification, Study, TRIAL_COLUMNS, Trial, TrialState, trial_of,
 };
@@ -19,12 +20,33 @@ pub struct Studies {
 }
 
 impl Studies {
-    /// Opens a database, and makes it and its tables where they are not there.
+    /// Opens a database to begin studies: it and its tables are made if they are not there.
     ///
     /// # Errors
-    /// [`StudyError::Location`] or [`StudyError::Database`]; neither holds the password of a URL.
+    /// [`StudyError::Foreign`] for what is not ours and is left as it is, [`StudyError::Location`] or
+    /// [`StudyError::Database`]; none holds the password of a URL.
+    pub async fn make(location: &Location) -> Result<Self, StudyError> {
+        Self::connect(location, Access::Make).await
+    }
+
+    /// Opens a database of studies to change them. Nothing is made.
+    ///
+    /// # Errors
+    /// As [`Studies::make`]; [`StudyError::Missing`] or [`StudyError::Empty`] where there are no studies.
     pub async fn open(location: &Location) -> Result<Self, StudyError> {
-        let (pool, dialect) = database::connect(location).await?;
+        Self::connect(location, Access::Change).await
+    }
+
+    /// Opens a database of studies to read them. Neither the database nor what lies next to its file is changed.
+    ///
+    /// # Errors
+    /// As [`Studies::open`].
+    pub async fn read(location: &Location) -> Result<Self, StudyError> {
+        Self::connect(location, Access::Read).await
+    }
+
+    async fn connect(location: &Location, access: Access) -> Result<Self, StudyError> {
+        let (pool, dialect) = database::connect(location, access).await?;
         Ok(Self { pool, dialect })
     }
 

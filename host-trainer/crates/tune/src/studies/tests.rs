@@ -20,7 +20,7 @@ fn specification(seed: u64) -> Specification {
 }
 
 async fn open(folder: &Path) -> Studies {
-    Studies::open(&Location::File(folder.join("a b%20c?.sqlite"))).await.expect("a database")
+    Studies::make(&Location::File(folder.join("a b%20c?.sqlite"))).await.expect("a database")
 }
 
 fn value(claim: &Claim) -> f64 {
@@ -166,4 +166,94 @@ fn a_password_is_never_shown() {
     assert!(!malformed.contains("secret"), "{malformed}");
     assert!(Location::parse("mysql://host/db").is_err());
     assert_eq!(Location::parse("a/b.sqlite"), Ok(Location::File("a/b.sqlite".into())));
+}
+
+/// Every file of a folder with its content.
+fn files(folder: &Path) -> std::collections::BTreeMap<std::ffi::OsString, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).expect("a file"))).collect()
+}
+
+/// A database made by these statements.
+async fn database(path: &Path, statements: &[&'static str]) {
+    sqlx::any::install_default_drivers();
+    let url = Location::File(path.to_owned()).url("mode=rwc").expect("a URL");
+    let mut connection = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.expect("opened");
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut connection).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+    sqlx::Connection::close(connection).await.expect("closed");
+}
+
+#[tokio::test]
+async fn what_is_no_database_of_studies_is_refused_and_left_as_it_is() {
+    type Open = fn(Location) -> std::pin::Pin<Box<dyn Future<Output = Result<Studies, StudyError>>>>;
+    let ways: [(&str, Open); 3] = [
+        ("read", |l| Box::pin(async move { Studies::read(&l).await })),
+        ("open", |l| Box::pin(async move { Studies::open(&l).await })),
+        ("make", |l| Box::pin(async move { Studies::make(&l).await })),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("notes"), "hello\n").expect("written");
+    std::fs::write(place("empty"), "").expect("written");
+    std::fs::write(place("header"), b"SQLite format 3\0").expect("written");
+    std::fs::create_dir(place("dir")).expect("made");
+    std::fs::write(place("torn"), [b"SQLite format 3\0".as_slice(), &[7; 4000]].concat()).expect("written");
+    database(&place("other"), &["CREATE TABLE songs (title TEXT)", "INSERT INTO songs VALUES ('a')"]).await;
+    database(&place("wal"), &["PRAGMA journal_mode = WAL", "CREATE TABLE songs (title TEXT)"]).await;
+    database(&place("marked"), &["PRAGMA application_id = 1196444487"]).await;
+    database(&place("alike"), &["CREATE TABLE tune_studies (name TEXT)"]).await;
+    database(&place("blank"), &["CREATE TABLE a (b)", "DROP TABLE a"]).await;
+    std::fs::remove_dir(place("dir")).expect("removed");
+    let before = files(folder.path());
+    for name in ["notes", "header", "torn", "other", "wal", "marked", "alike"] {
+        for (how, open) in ways {
+            let error = open(Location::File(place(name))).await.expect_err("refused");
+            assert!(matches!(error, StudyError::Foreign(_)), "{how} {name}: {error:?}");
+        }
+    }
+    for (how, open) in &ways[..2] {
+        for (name, expected) in
+            [("missing", "no such database"), ("empty", "none was begun"), ("blank", "none was begun")]
+        {
+            let error = open(Location::File(place(name))).await.expect_err("refused").to_string();
+            assert!(error.contains(expected), "{how} {name}: {error}");
+        }
+    }
+    assert!(files(folder.path()) == before, "nothing was changed or made");
+    // Whoever begins a study may take an empty file.
+    for name in ["empty", "blank", "missing"] {
+        let studies = Studies::make(&Location::File(place(name))).await.expect("made");
+        assert!(studies.list().await.expect("read").is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn reading_studies_changes_nothing_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let location = Location::File(folder.path().join("a b%20c?.sqlite"));
+    let studies = open(folder.path()).await;
+    let study = studies.create("one", &specification(1), 3).await.expect("created");
+    // What other processes see while this one has the database open.
+    let reading = Studies::read(&location).await.expect("opened");
+    assert_eq!(reading.list().await.expect("listed"), [study.clone()]);
+    assert!(reading.delete("one").await.is_err(), "a reader cannot write");
+    reading.close().await;
+    studies.close().await;
+    let before = files(folder.path());
+    assert_eq!(before.len(), 1, "{:?}", before.keys());
+    let reading = Studies::read(&location).await.expect("opened");
+    assert_eq!(reading.study("one").await.expect("read"), study);
+    reading.close().await;
+    assert!(files(folder.path()) == before);
+    // As earlier versions left it: without the mark.
+    let path = folder.path().join("a b%20c?.sqlite");
+    database(&path, &["PRAGMA application_id = 0"]).await;
+    let reading = Studies::read(&location).await.expect("a database of an earlier version");
+    assert_eq!(reading.list().await.expect("listed").len(), 1);
+    reading.close().await;
+    Studies::make(&location).await.expect("opened").close().await;
+    let header = std::fs::read(&path).expect("read");
+    assert_eq!(&header[68..72], b"LJST");
 }

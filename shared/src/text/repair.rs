@@ -1,15 +1,19 @@
 //! What some writers get wrong in JSON, put right: bare `NaN`, control characters and escapes that JSON does not have.
-//! Runs only on a layer that the JSON parser refused.
+//! Runs only on what the JSON parser refused.
 
 /// The same text as valid JSON, where the faults are ones that are known. Words that JSON does not have become strings,
-/// so that the field that holds one is named as odd.
-pub(super) fn repair(text: &str) -> String {
+/// so that the field that holds one is named as unexpected.
+pub(crate) fn repair(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '"' => string(rest, &mut out),
             c if c.is_alphanumeric() || c == '-' || c == '+' => word(rest, &mut out),
+            c if c.is_control() => {
+                out.push(if c == '\n' { '\n' } else { ' ' });
+                c.len_utf8()
+            }
             c => {
                 out.push(c);
                 c.len_utf8()
@@ -34,9 +38,24 @@ fn word(rest: &str, out: &mut String) -> usize {
     end
 }
 
+/// Whether a backslash in the string at the start of `rest` escapes nothing. A writer that writes one such writes all of them as they
+/// are: the `\f` of `C:\models\fc` is no form feed.
+fn has_plain_backslash(rest: &str) -> bool {
+    let mut chars = rest.chars().skip(1);
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return false,
+            '\\' if !chars.next().is_some_and(|next| "\"\\/bfnrtu".contains(next)) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Copies the string at the start of `rest` and returns its length there.
 fn string(rest: &str, out: &mut String) -> usize {
     out.push('"');
+    let plain = has_plain_backslash(rest);
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         match c {
@@ -45,23 +64,33 @@ fn string(rest: &str, out: &mut String) -> usize {
                 return at + 1;
             }
             '\\' => match chars.next() {
+                Some((_, letter @ ('b' | 'f' | 'n' | 'r' | 't' | 'u'))) if plain => {
+                    out.push_str("\\\\");
+                    out.push(letter);
+                }
                 Some((_, escaped @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't'))) => {
                     out.push('\\');
                     out.push(escaped);
                 }
                 Some((_, 'u')) => {
-                    let digits = rest.get(at + 2..at + 6);
-                    match digits.and_then(|d| u32::from_str_radix(d, 16).ok()) {
-                        Some(code) => {
-                            for _ in 0..4 {
-                                chars.next();
-                            }
-                            // Half of a surrogate pair is no character; whole pairs are rare enough to lose here.
-                            let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                            push_escaped(character, out);
-                        }
-                        None => out.push_str("\\\\u"),
-                    }
+                    let unit = |at: usize| {
+                        let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+                        let is_hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
+                        u16::from_str_radix(digits, 16).ok().filter(|_| is_hexadecimal)
+                    };
+                    let Some(first) = unit(at) else {
+                        out.push_str("\\\\u");
+                        continue;
+                    };
+                    // Half of a pair of surrogates is no character.
+                    let pair = unit(at + 6).map(|second| char::decode_utf16([first, second]).next());
+                    let (character, length) = match (char::from_u32(first.into()), pair) {
+                        (Some(character), _) => (character, 4),
+                        (None, Some(Some(Ok(character)))) => (character, 10),
+                        _ => (char::REPLACEMENT_CHARACTER, 4),
+                    };
+                    chars.by_ref().take(length).for_each(drop);
+                    push_escaped(character, out);
                 }
                 Some((_, other)) => {
                     out.push_str("\\\\");
@@ -103,9 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn control_characters_between_values_are_blanks() {
+        assert_eq!(repaired("\u{1b}[1,\u{7}\n \u{0}2\u{85}]\u{1}"), json!([1, 2]));
+    }
+
+    #[test]
     fn control_characters_and_odd_escapes_survive() {
         assert_eq!(repaired("{\"a\": \"x\u{1e}y\nz\"}"), json!({"a": "x\u{1e}y\nz"}));
         assert_eq!(repaired(r#"{"a": "C:\models\x", "b": "\ud800!", "c": "\u001e\""}"#)["a"], json!("C:\\models\\x"));
+        assert_eq!(repaired(r#"["C:\models\fc\new\u0041", "\n"]"#), json!(["C:\\models\\fc\\new\\u0041", "\n"]));
         assert_eq!(repaired(r#"["\ud800!", "\u001e\"", "\uZZ"]"#), json!(["\u{fffd}!", "\u{1e}\"", "\\uZZ"]));
+        assert_eq!(repaired("[\"\\ud83d\\ude00\u{1}\\u+041\"]"), json!(["\u{1f600}\u{1}\\u+041"]));
     }
 }

@@ -1,0 +1,190 @@
+//! The lists of columns of each shape: those stored in training tables, and those derived from them.
+
+use super::shape::{ConvShape, DenseShape, ElementsShape, LayerSpec, PoolShape};
+
+/// A column of a training CSV.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// The value that stands in where the column or the field is absent; NaN where the number then follows from the other
+    /// columns. None for the reference's columns, which have to be there.
+    pub absent: Option<f64>,
+}
+
+/// A stored column with the field that holds it.
+pub(super) struct Stored<S> {
+    pub(super) column: StoredColumn,
+    pub(super) get: fn(&S) -> f64,
+    pub(super) set: fn(&mut S, f64),
+}
+
+/// A column that follows from a layer's other numbers.
+pub(super) struct Derived<S> {
+    pub(super) name: &'static str,
+    pub(super) read: fn(&S, &LayerSpec) -> f64,
+}
+
+/// A shape whose fields are columns.
+pub(super) trait Columns: Default + 'static {
+    /// The reference's columns in its order, then ours.
+    const STORED: &'static [Stored<Self>];
+    /// Columns derived from them. A name that is stored as well stands here where an absent value follows from the shape.
+    const DERIVED: &'static [Derived<Self>];
+}
+
+/// A field of a shape as a number of a table: NaN stands for an optional one that is absent.
+trait Field {
+    fn number(&self) -> f64;
+    fn of(number: f64) -> Self;
+}
+
+impl Field for f64 {
+    fn number(&self) -> f64 {
+        *self
+    }
+
+    fn of(number: f64) -> Self {
+        number
+    }
+}
+
+impl Field for Option<f64> {
+    fn number(&self) -> f64 {
+        self.unwrap_or(f64::NAN)
+    }
+
+    fn of(number: f64) -> Self {
+        Some(number).filter(|number| number.is_finite())
+    }
+}
+
+/// The stored columns of a shape: `name: field`, and `name: field = value` for one that may be absent.
+macro_rules! stored {
+    (@absent) => { None };
+    (@absent $absent:expr) => { Some($absent) };
+    ($($name:literal: $($field:ident).+ $(= $absent:expr)?;)+) => {
+        &[$(Stored {
+            column: StoredColumn { name: $name, absent: stored!(@absent $($absent)?) },
+            get: |shape| Field::number(&shape.$($field).+),
+            set: |shape, number| shape.$($field).+ = Field::of(number),
+        }),+]
+    };
+}
+
+/// The derived columns of a shape: `name: |shape, layer| value`.
+macro_rules! derived {
+    ($($name:literal: $read:expr;)+) => { &[$(Derived { name: $name, read: $read }),+] };
+}
+
+impl Columns for ConvShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size_0": input.channels;
+        "input_size_1": input.height;
+        "input_size_2": input.width;
+        "output_size_0": output.channels;
+        "output_size_1": output.height;
+        "output_size_2": output.width;
+        "kernel_0": kernel.height;
+        "kernel_1": kernel.width;
+        "padding_0": padding.height;
+        "padding_1": padding.width;
+        "stride_0": stride.height;
+        "stride_1": stride.width;
+        "groups": groups = 1.0;
+        "dilation_0": dilation.height = 1.0;
+        "dilation_1": dilation.width = 1.0;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |_, layer| layer.work().weights;
+        "group_channels": |shape, _| shape.group_channels();
+        "depthwise": |shape, _| f64::from(u8::from(shape.is_depthwise()));
+        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+impl Columns for PoolShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size_0": input.channels;
+        "input_size_1": input.height;
+        "input_size_2": input.width;
+        "output_size_0": output.channels;
+        "output_size_1": output.height;
+        "output_size_2": output.width;
+        "kernel_0": kernel.height;
+        "kernel_1": kernel.width;
+        "stride_0": stride.height;
+        "stride_1": stride.width;
+        "padding_0": padding.height = 0.0;
+        "padding_1": padding.width = 0.0;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "window_reads": |_, layer| layer.work().window_reads.unwrap_or(f64::NAN);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+    };
+}
+
+/// `input_size` and `output_size` are the products of the main input's and output's dimensions, the batch included, as the
+/// reference has it.
+impl Columns for DenseShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size": input;
+        "output_size": output;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |shape, _| shape.weights();
+        "input_features": |shape, _| shape.input_features();
+        "output_features": |shape, _| shape.output_features();
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+/// `input_size` and `output_size` are the element counts of all inputs and of all outputs.
+impl Columns for ElementsShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size": input;
+        "output_size": output;
+        "weights": weights = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |_, layer| layer.work().weights;
+        "input_features": |shape, _| shape.input / shape.batch;
+        "output_features": |shape, _| shape.output / shape.batch;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+/// Multiply-accumulates; 0 for an opaque layer, whose arithmetic is unknown.
+fn macs(layer: &LayerSpec) -> f64 {
+    layer.work().macs.unwrap_or(0.0)
+}
