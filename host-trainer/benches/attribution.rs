@@ -1,7 +1,7 @@
 //! Table of attribution errors on runs of a brute-force board with known truth: sensor families, networks, stamps,
 //! disturbances.
 //!
-//! `cargo bench -p host-trainer --bench attribution [-- --seeds N] [--runs 3000,30000] [--only TEXT]…`; `--only` keeps the
+//! `cargo bench -p host-trainer --bench attribution [-- --seeds N] [--first SEED] [--runs 3000,30000] [--only TEXT]…`; `--only` keeps the
 //! scenarios whose line contains the text. Runs of 30,000 inferences take some seconds each.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
@@ -105,10 +105,12 @@ struct Arguments {
     only: Vec<String>,
     verbose: bool,
     bound: bool,
+    first: u64,
 }
 
 fn arguments() -> Arguments {
-    let mut found = Arguments { seeds: 2, runs: vec![3_000, 30_000], only: Vec::new(), verbose: false, bound: true };
+    let mut found =
+        Arguments { seeds: 2, runs: vec![3_000, 30_000], only: Vec::new(), verbose: false, bound: true, first: 100 };
     let mut all = std::env::args().skip(1);
     while let Some(argument) = all.next() {
         let mut value = || all.next().unwrap_or_default();
@@ -117,6 +119,7 @@ fn arguments() -> Arguments {
             "--runs" => found.runs = value().split(',').map(|n| n.parse().unwrap()).collect(),
             "--only" => found.only.push(value()),
             "--verbose" => found.verbose = true,
+            "--first" => found.first = value().parse().unwrap(),
             "--no-bound" => found.bound = false,
             _ => {}
         }
@@ -164,7 +167,7 @@ fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments
     let judged: Vec<Judged> = (0..asked.seeds)
         .into_par_iter()
         .map(|seed| {
-            let run = board.run(load, runs, 100 + seed, asked.bound);
+            let run = board.run(load, runs, asked.first + seed, asked.bound);
             let folder = tempfile::tempdir().unwrap();
             let known = name.contains("chip known").then(|| manifest(board));
             let (judged, aligned) = judge(&run, known.as_ref(), folder.path(), &Options::default()).unwrap();

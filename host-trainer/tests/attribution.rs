@@ -70,7 +70,7 @@ fn ina3221(samples: u32) -> SensorFamily {
 }
 
 #[test]
-#[ignore = "fails: intervals do not hold often enough yet, see docs/METHOD.md"]
+#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) one log of two takes its step for a lag: 14.7 % error"]
 fn a_meter_measures_layers_with_and_without_smoothing_before_it() {
     for disturbances in [Disturbances::CLEAN, Disturbances { smoothing_us: 200.0, ..Disturbances::CLEAN }] {
         let all = run(&board(SensorFamily::Meter { period: US(50.0) }, Reader::OwnStamps, disturbances), 1500, None);
@@ -89,14 +89,14 @@ fn an_ina3221_is_deconvolved_through_its_recursive_mean() {
 }
 
 #[test]
-#[ignore = "fails: intervals do not hold often enough yet, see docs/METHOD.md"]
+#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) 54 % of intervals hold, 54 % of 39 measured"]
 fn a_block_of_conversions_is_not_taken_for_one_window() {
     let comb = SensorFamily::Block { samples: 4, conversion: US(140.0), spacing: US(840.0) };
     honest("INA226", &run(&board(comb, fast(), Disturbances::CLEAN), 4000, None));
 }
 
 #[test]
-#[ignore = "fails: not accurate enough yet, see docs/METHOD.md"]
+#[ignore = "fails, figure not kept; on the bench the disturbed meter holds 73 % on ResNet-18, 63 % on MobileNetV2 (0 % of 10 measured)"]
 fn everything_that_spoils_a_measurement_widens_intervals() {
     for (name, family, reader) in [
         ("meter", SensorFamily::Meter { period: US(50.0) }, Reader::OwnStamps),
@@ -108,7 +108,7 @@ fn everything_that_spoils_a_measurement_widens_intervals() {
 }
 
 #[test]
-#[ignore = "fails: not accurate enough yet, see docs/METHOD.md"]
+#[ignore = "failed when it last ran, figure not kept; on the bench 94 % hold and none is measured (ResNet-18, clean)"]
 fn behind_a_slow_filter_the_constant_stands_with_wide_intervals() {
     let all = run(&board(ina3221(512), fast(), Disturbances::CLEAN), 2500, None);
     honest("INA3221 at boot", &all);
@@ -127,7 +127,7 @@ fn manifest(family: SensorFamily) -> Manifest {
 }
 
 #[test]
-#[ignore = "fails: not accurate enough yet, see docs/METHOD.md"]
+#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) 14.7 % error, known or not; asked are 6 %"]
 fn a_reader_slower_than_the_chip_loses_nothing_when_the_chip_is_known() {
     let board = board(ina3221(1), Reader::Polls(1000.0, 15.0), Disturbances::CLEAN);
     let unknown = run(&board, 4000, None);
@@ -138,7 +138,7 @@ fn a_reader_slower_than_the_chip_loses_nothing_when_the_chip_is_known() {
 }
 
 #[test]
-#[ignore = "fails: not accurate enough yet, see docs/METHOD.md"]
+#[ignore = "failed when it last ran, figure not kept; on the bench the layers' energy is 5.2 % low (ResNet-18, AVG 512)"]
 fn sharing_is_the_constant_with_the_time_outside_the_layers_taken_off() {
     let board = board(ina3221(512), fast(), Disturbances::CLEAN);
     let measured = board.run(&network(1), 1500, 1, false);
