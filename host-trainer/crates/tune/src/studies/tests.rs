@@ -237,7 +237,7 @@ async fn reading_studies_changes_nothing_and_leaves_nothing_behind() {
     let study = studies.create("one", &specification(1), 3).await.expect("created");
     // What other processes see while this one has the database open.
     let reading = Studies::read(&location).await.expect("opened");
-    assert_eq!(reading.list().await.expect("listed"), [study.clone()]);
+    assert_eq!(reading.list().await.expect("listed"), std::slice::from_ref(&study));
     assert!(reading.delete("one").await.is_err(), "a reader cannot write");
     reading.close().await;
     studies.close().await;
