@@ -4,9 +4,6 @@ use super::evidence::Evidence;
 use super::method::Method;
 use shared::units::{Micros, Millis};
 
-/// Lack of fit above which the response is in doubt.
-const DOUBTFUL: f64 = 4.0;
-
 /// The method, and why. `identified` is the share of the run time in layers that readings tell apart; none where no power was
 /// measured.
 pub(crate) fn choose(asked: Method, identified: Option<f64>, found: &Evidence) -> (Method, String) {
@@ -30,11 +27,11 @@ pub(crate) fn choose(asked: Method, identified: Option<f64>, found: &Evidence) -
         _ if lag.0 > 5.0 * Micros::from(found.period).0 => {
             format!("the sensor's lag of {:.0} spans many inferences", Millis::from(lag))
         }
+        Some(excess) if found.checks.misfit && excess > 2.0 => {
+            format!("residuals depend on what ran ({excess:.0} times the noise), so the response is not the sensor's")
+        }
         _ if found.checks.misfit => {
             "readings scatter around the fit by more than sensor and stamps explain, so the response is not the sensor's".into()
-        }
-        Some(excess) if excess > DOUBTFUL => {
-            format!("residuals depend on what ran ({excess:.0} times the noise), so the response is not the sensor's")
         }
         _ => format!("readings tell layers apart for {percent} % of the run time only"),
     };

@@ -26,7 +26,8 @@ pub struct FitChecks {
     pub lack_of_fit: Option<f64>,
     /// Scatter of readings around the fit over the sensor's own noise.
     pub scatter: Option<f64>,
-    /// Whether the fit was given up, since neither the sensor's noise nor late stamps explain what it misses.
+    /// Whether the fit was given up, since its residuals depend on what ran, or neither the sensor's noise nor late
+    /// stamps explain them.
     pub misfit: bool,
     /// What the variances of the fit were multiplied by in all.
     pub inflation: f64,
@@ -131,6 +132,11 @@ struct Fit {
     checks: FitChecks,
 }
 
+/// Lack of fit above which a fit is given up: on simulated boards, right responses stay below, and fits that passed as
+/// measured with wrong answers lay above.
+const WRONG: f64 = 3.0;
+/// What variances are multiplied by where the data chose the response: the choice has an error that no check sees.
+const CHOSEN: f64 = 2.25;
 /// Scatter of stamps beyond which it does not explain what a fit misses, µs.
 const INCREDIBLE_US: f64 = 25.0;
 /// Steps of a nuisance parameter beyond which its column, made at the response, no longer describes it.
@@ -231,20 +237,23 @@ impl Gathered {
         let excess = |ratio: Option<f64>| ratio.map_or(0.0, |r| (r - 1.0).max(0.0));
         let timing = self.timing(sums, &first);
         fit.checks.scatter = timing.scatter;
-        fit.checks.inflation = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
+        let failed = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
+        fit.checks.inflation = if self.found.source.is_known() { failed } else { failed * CHOSEN };
         let error = sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt());
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
-        if timing.jitter_us > INCREDIBLE_US && timing.scatter.is_some_and(|s| s > 2.0) {
-            // Readings scatter by so much more than the sensor does that the response cannot be the sensor's.
+        let scattered = timing.jitter_us > INCREDIBLE_US && timing.scatter.is_some_and(|s| s > 2.0);
+        if scattered || fit.checks.lack_of_fit.is_some_and(|lack| lack > WRONG) {
+            // Readings scatter by so much more than the sensor does, or depend so much on what ran, that the response
+            // cannot be the sensor's. Wider intervals would lie around a wrong place.
             fit.checks.misfit = true;
             fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
             return fit;
         }
         fit.solution = solve::solve(sums, shares, mean, fit.checks.inflation, &prior(mean)).map(|mut s| {
             if let Some(stable) = &stable {
-                let total = fit.checks.inflation;
-                s.scale_deviations(|i| ((total - stable.pooled.max(1.0) + stable.each[i].max(1.0)) / total).sqrt());
+                let own = |i: usize| failed - stable.pooled.max(1.0) + stable.each[i].max(1.0);
+                s.scale_deviations(|i| (own(i) / failed).sqrt());
             }
             with_model_error(s, durations, &timing, error)
         });

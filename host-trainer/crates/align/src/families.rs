@@ -21,6 +21,13 @@ pub enum FamilySource {
     Data,
 }
 
+impl FamilySource {
+    /// Whether somebody said what the sensor is; otherwise the log had to tell.
+    pub(crate) fn is_known(self) -> bool {
+        matches!(self, Self::Manifest | Self::Given)
+    }
+}
+
 /// The families to compare. One, where it is known.
 pub(crate) fn candidates(sensor: &SensorReport) -> (Vec<SensorFamily>, FamilySource) {
     let refresh = sensor.sample_period();

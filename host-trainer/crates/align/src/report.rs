@@ -12,6 +12,9 @@ use shared::units::Watts;
 
 /// A reading narrows a power down when it leaves less than this of the deviation that there was before.
 const MEASURED: f64 = 0.5;
+/// What the expected spread of layers is multiplied by for the interval of a layer that nothing was measured of. Powers
+/// above idle are skewed: a few layers lie far above the rest.
+const SHARED: f64 = 1.4;
 /// Above this, it leaves the power as unknown as before.
 const UNKNOWN: f64 = 0.9;
 
@@ -82,7 +85,7 @@ pub(crate) fn layer_figures(
         watts[..layers].fill(level);
     }
     let deviation =
-        |s: &Solution, l: usize| if method == Method::Share { s.prior_deviation[l] } else { s.deviation[l] };
+        |s: &Solution, l: usize| if method == Method::Share { SHARED * s.prior_deviation[l] } else { s.deviation[l] };
     let report = |l: usize| {
         let runs = found.times.runs[l];
         let power = watts.as_ref().filter(|_| runs > 0).map(|w| w[l]);
