@@ -10,7 +10,7 @@ use std::path::Path;
 /// ```
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("plan.toml");
-/// std::fs::write(&path, b"\xff\xfea\0=\0001\0")?;
+/// std::fs::write(&path, b"\xff\xfea\0=\x001\0")?;
 /// assert_eq!(shared::text::read_text(&path, 1024).map_err(|failure| failure.to_string()), Ok("a=1".to_owned()));
 /// std::fs::write(&path, b"a = 1\n# 5 \xb5A\n")?;
 /// let failure = shared::text::read_text(&path, 1024).expect_err("an old code page").to_string();

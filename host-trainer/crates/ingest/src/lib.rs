@@ -48,10 +48,12 @@ pub struct Import {
 /// Writes a run folder `<root>/<model>/` with everything that was imported. Returns the names of the files written.
 ///
 /// ```
-/// use ingest::{Import, tables, write};
+/// use ingest::{Import, tegrastats, write};
 ///
-/// let power = tables::power(b"t_us,V,A\n0,5.0,1.2\n100,5.0,1.3\n", None)?.rows;
-/// let import = Import { power, power_source: Some(("csv".into(), "power".into())), ..Import::default() };
+/// let log = b"01-28-2025 13:38:25 RAM 1/2MB VDD_IN 5990mW/6000mW VDD_SOC 1mW/1mW\n\
+///             01-28-2025 13:38:26 RAM 1/2MB VDD_IN 6010mW/6000mW VDD_SOC 1mW/1mW\n";
+/// let log = tegrastats::read(&log[..], None, None)?;
+/// let import = Import { power: log.power, power_source: Some(("tegrastats".into(), log.read)), ..Import::default() };
 /// let root = tempfile::tempdir()?;
 /// let written = write(root.path(), "lenet", &import)?;
 /// assert!(written.contains(&"lenet/lenet_power_log.log".to_owned()));

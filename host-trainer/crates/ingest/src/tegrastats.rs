@@ -54,10 +54,11 @@ struct Choice {
 /// ```
 /// let log = b"01-28-2025 13:38:25 RAM 1/2MB VDD_IN 5990mW/6000mW VDD_SOC 1mW/1mW\n\
 ///             01-28-2025 13:38:26 RAM 1/2MB VDD_IN 6010mW/6000mW VDD_SOC 1mW/1mW\n";
-/// let log = ingest::tegrastats::read(&log[..], None, 1000.0)?;
-/// assert_eq!(log.rail.as_deref(), Some("VDD_IN"));
-/// assert_eq!(log.power.iter().map(|reading| reading.current.0).collect::<Vec<_>>(), [5990.0, 6010.0]);
-/// # Ok::<(), std::io::Error>(())
+/// let log = ingest::tegrastats::read(&log[..], None, None)?;
+/// assert_eq!(log.read, ["VDD_IN"]);
+/// let milliwatts: Vec<f64> = log.power.readings.iter().map(|reading| reading.current.0).collect();
+/// assert_eq!(milliwatts, [5990.0, 6010.0]);
+/// # Ok::<(), shared::failure::Failure>(())
 /// ```
 ///
 /// # Errors
