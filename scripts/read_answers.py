@@ -27,8 +27,8 @@ def read_tables(folder: Path) -> None:
             sys.exit(f"{name}: pandas reads the columns {list(table.columns)}, the file says {header}")
         if len(table) != len(rows):
             sys.exit(f"{name}: pandas reads {len(table)} rows, there are {len(rows)}")
-        # In the text: pandas takes a hash such as 12345e678901 for a figure beyond all bounds.
-        wrong = {"inf", "-inf", "+inf", "infinity", "nan", "-nan", "null", "none", "-0", "-0.0"}
+        # In the text: pandas takes a hash such as 12345e678901 for a figure beyond all bounds. "none" is the name of a pruner.
+        wrong = {"inf", "-inf", "+inf", "infinity", "nan", "-nan", "null", "-0", "-0.0"}
         for number, row in enumerate(rows, start=2):
             if found := wrong.intersection(cell.strip().lower() for cell in row):
                 sys.exit(f"{name}: line {number} has {found.pop()!r} in place of a figure")

@@ -185,3 +185,14 @@ proptest! {
         }
     }
 }
+
+/// Each return from 1970 is undone before the jump to it is, so that times between grow beyond 64 bits: such a series is refused,
+/// not cut off.
+#[test]
+fn a_clock_set_to_and_fro_past_64_bits_is_refused() {
+    let stamps: Vec<i64> = (0..400).map(|row| START * (1 - row / 20 % 2) + (row - 400) * 1_000_000_000).collect();
+    match read_series(&some(&stamps), Scale::Wall, None) {
+        Ok(series) => assert!(series.times_ns.windows(2).all(|pair| pair[0] <= pair[1])),
+        Err(error) => assert!(matches!(error, TimeError::GoesBack { .. }), "{error:?}"),
+    }
+}

@@ -157,16 +157,18 @@ fn undo_steps_back(times: &mut [i64], rhythm: Option<Rhythm>, changes: &mut Vec<
         }
     }
     let (mut shift, mut before) = (0_i64, times.first().copied().unwrap_or(0));
-    for (at, time) in times.iter_mut().enumerate().skip(1) {
-        let stamp = *time;
+    let mut straight = Vec::with_capacity(times.len());
+    for (at, &stamp) in times.iter().enumerate() {
         if stamp < before {
             let by_ns = stamp.saturating_sub(before).saturating_sub(rhythm.period_ns);
             shift = shift.saturating_sub(by_ns);
             changes.push(Change { at, kind: ChangeKind::Set, by_ns });
         }
         before = stamp;
-        *time = stamp.saturating_add(shift);
+        // A clock that is set to and fro may leave what 64 bits hold; cut off there, its rows would lose their distances.
+        straight.push(stamp.checked_add(shift).ok_or_else(|| disorder(times))?);
     }
+    times.copy_from_slice(&straight);
     Ok(())
 }
 
