@@ -187,14 +187,8 @@ impl CyclePlanner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClockChange, Leakage, LoadLayer};
-
-    fn two_layers() -> Load {
-        Load::of_layers(vec![
-            LoadLayer { name: "a".into(), duration: Millis(0.5), power: Watts(9.0) },
-            LoadLayer { name: "b".into(), duration: Millis(0.1), power: Watts(6.0) },
-        ])
-    }
+    use crate::load::two_layers;
+    use crate::{ClockChange, Leakage};
 
     #[test]
     fn a_cycle_is_covered_without_a_hole() {

@@ -189,16 +189,18 @@ fn make_up(layer: &Layer, random: &mut Random) -> LoadLayer {
     }
 }
 
+/// A load of two layers for tests.
+#[cfg(test)]
+pub(crate) fn two_layers() -> Load {
+    Load::of_layers(vec![
+        LoadLayer { name: "a".into(), duration: Millis(0.5), power: Watts(9.0) },
+        LoadLayer { name: "b".into(), duration: Millis(0.1), power: Watts(6.0) },
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn two_layers() -> Load {
-        Load::of_layers(vec![
-            LoadLayer { name: "a".into(), duration: Millis(0.5), power: Watts(9.0) },
-            LoadLayer { name: "b".into(), duration: Millis(0.1), power: Watts(6.0) },
-        ])
-    }
 
     #[test]
     fn a_load_that_makes_no_sense_is_named() {

@@ -6,7 +6,7 @@ use jetson_agent::session::settled_means;
 use shared::run_folder::{Change, Design, DesignKind, DesignStep, Manifest, Pass, RunFolder, Status, read_sample_log};
 use simulate::Truth;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 fn tiny(home: &Path) -> RunFolder {
     RunFolder::new(&home.join("raw_data"), "tiny")
@@ -119,26 +119,29 @@ fn an_experiment_goes_on_where_it_was_killed() {
     assert_eq!(self::design(home.path()), design);
 }
 
+/// An imitated Orin Nano with a model.
+fn board_with_model(home: &Path, model: impl AsRef<[u8]>) {
+    orin_nano(home);
+    settle_at_once(home);
+    std::fs::write(home.join("model.onnx"), model).expect("writes");
+}
+
+/// Profiles the model as an experiment of several runs, with the stand-in for trtexec.
+fn with_trtexec(home: &Path, name: &str, design: &str, time: &str) -> Output {
+    let stand_in = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/trtexec");
+    let output = run(agent(home)
+        .args(["--root", home.to_str().expect("UTF-8"), "profile", "--trtexec", stand_in, "--onnx", "model.onnx"])
+        .args(["--name", name, "--runs", "100", "--profiled", "10", "--idle", "20ms"])
+        .args(["--design", design, "--design-time", time]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    output
+}
+
 #[test]
 fn trtexec_waits_for_whole_milliseconds_and_builds_the_engine_once() {
     let home = tempfile::tempdir().expect("temporary folder");
-    orin_nano(home.path());
-    settle_at_once(home.path());
-    std::fs::write(home.path().join("model.onnx"), "a model").expect("writes");
-    let stand_in = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/trtexec");
-    let output = run(agent(home.path())
-        .args([
-            "--root",
-            home.path().to_str().expect("UTF-8"),
-            "profile",
-            "--trtexec",
-            stand_in,
-            "--onnx",
-            "model.onnx",
-        ])
-        .args(["--name", "tiny", "--runs", "100", "--profiled", "10", "--idle", "20ms"])
-        .args(["--design", "pauses", "--design-time", "300ms"]));
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    board_with_model(home.path(), "a model");
+    with_trtexec(home.path(), "tiny", "pauses", "300ms");
     let engine = "--loadEngine=raw_data/tiny/trtexec/model.engine".to_owned();
     let mut pauses = Vec::new();
     for step in design(home.path()).steps {
@@ -282,23 +285,8 @@ fn stem() -> Vec<u8> {
 #[test]
 fn trtexec_loops_the_layers_that_the_model_has() {
     let home = tempfile::tempdir().expect("temporary folder");
-    orin_nano(home.path());
-    settle_at_once(home.path());
-    std::fs::write(home.path().join("model.onnx"), stem()).expect("writes");
-    let stand_in = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/trtexec");
-    let output = run(agent(home.path())
-        .args([
-            "--root",
-            home.path().to_str().expect("UTF-8"),
-            "profile",
-            "--trtexec",
-            stand_in,
-            "--onnx",
-            "model.onnx",
-        ])
-        .args(["--name", "tiny", "--runs", "100", "--profiled", "10", "--idle", "20ms"])
-        .args(["--design", "loops", "--design-time", "1s"]));
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    board_with_model(home.path(), stem());
+    let output = with_trtexec(home.path(), "tiny", "loops", "1s");
     // What is not in the model is said, the reformatting layers among it.
     assert!(stderr(&output).contains("Reformatting CopyNode for Input Tensor 0 to stem/Conv + stem/Relu: not looped"));
     let loops: Vec<DesignStep> =
@@ -316,19 +304,7 @@ fn trtexec_loops_the_layers_that_the_model_has() {
     names.sort();
     assert_eq!(names, ["stem/Conv + stem/Relu", "stem/MaxPool"]);
     // A prefix of the same model: what the model does not have is in none.
-    let output = run(agent(home.path())
-        .args([
-            "--root",
-            home.path().to_str().expect("UTF-8"),
-            "profile",
-            "--trtexec",
-            stand_in,
-            "--onnx",
-            "model.onnx",
-        ])
-        .args(["--name", "prefix", "--runs", "100", "--profiled", "10", "--idle", "20ms"])
-        .args(["--design", "prefixes", "--design-time", "60ms"]));
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    with_trtexec(home.path(), "prefix", "prefixes", "60ms");
     let prefix = RunFolder::new(&home.path().join("raw_data"), "prefix");
     let steps = manifest(&prefix).design.expect("an experiment").steps;
     assert!(!steps.is_empty() && steps.iter().all(|step| step.status == Some(Status::Complete)), "{steps:?}");
