@@ -5,7 +5,7 @@ use super::runner_args::RunnerKind;
 use crate::onnx::{Cut, cut};
 use crate::session::{Compared, compare, in_engine, layer_times};
 use shared::engine::{Engine, Layer};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::run_folder::{Manifest, RunFolder, read_sample_log};
@@ -86,7 +86,7 @@ impl Parts {
             operators.insert(layer.name.clone());
         }
         let part = cut(model, &operators, &|name| shapes.get(name).cloned())
-            .map_err(|e| Failure::data(e.to_string()).at(path))?;
+            .map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
         match part.inner_inputs.first() {
             Some(input) if !one => Err(Failure::data(format!(
                 "the first {} layers read `{input}`, which an operator computes that none of them names",

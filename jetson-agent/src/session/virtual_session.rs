@@ -5,7 +5,7 @@ use super::{RunLog, program, write_reference_files};
 use crate::power::Root;
 use crate::sys;
 use crate::{board, runner};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::run_folder::{Clock, Manifest, RunFolder, SamplingReport, Status, read_sample_log};
 use simulate::{VirtualRun, simulate};
@@ -58,7 +58,7 @@ pub fn profile_virtually(
     manifest.status = Status::Complete;
     log.seal(&manifest)?;
     manifest.write(&run.manifest())?;
-    let truth = serde_json::to_vec_pretty(&truth).map_err(|e| Failure::data(e.to_string()))?;
+    let truth = serde_json::to_vec_pretty(&truth).map_err(|e| Failure::from_error(Kind::Data, e))?;
     write_atomic(&run.truth(), &truth)?;
     write_reference_files(run, &manifest, &read_sample_log(&run.sample_log())?)?;
     Ok(manifest)

@@ -8,7 +8,7 @@ use super::stat::{self, Cache};
 use super::state::FOLDER;
 use crate::Digest;
 use crate::snapshot::{Catalogue, Delta, FORMAT, Files, Kind as PackKind, Node, Run, Snapshot, patch, tree_of};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::run_folder::Manifest;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -160,7 +160,7 @@ impl WorkingCopy {
 
     /// Writes a snapshot where it waits to be pushed.
     pub(super) fn stage(&self, snapshot: &Snapshot) -> Result<Digest, Failure> {
-        let (digest, content) = snapshot.encode().map_err(|e| Failure::data(e.to_string()))?;
+        let (digest, content) = snapshot.encode().map_err(|e| Failure::from_error(Kind::Data, e))?;
         shared::fs::write_atomic(&self.objects.staged("snapshots", &digest), &content)?;
         Ok(digest)
     }

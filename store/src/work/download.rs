@@ -6,7 +6,7 @@ use crate::object::blob_key;
 use crate::snapshot::Toc;
 use crate::{Digest, Error, Key, Progress, Store};
 use bytes::Bytes;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub(super) async fn fetch_pack(
         }
         Ok(bad.into_iter().collect())
     });
-    let bad = work.await.map_err(|e| Failure::data(e.to_string()))??;
+    let bad = work.await.map_err(|e| Failure::from_error(Kind::Data, e))??;
     Ok(if bad.is_empty() { None } else { Some((key, bad)) })
 }
 

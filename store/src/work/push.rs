@@ -244,7 +244,7 @@ impl WorkingCopy {
                 let key = blob_key(&Key::new("packs")?, id)?;
                 let file = path.clone();
                 let read = tokio::task::spawn_blocking(move || read_whole_pack(&file, id, size)).await;
-                let content = read.map_err(|e| Failure::data(e.to_string()))??.into();
+                let content = read.map_err(|e| Failure::from_error(Kind::Data, e))??.into();
                 match kind {
                     // The file goes away once the branch has moved.
                     PackKind::Data => store.put_file(&key, &path, content).await?,
@@ -258,7 +258,7 @@ impl WorkingCopy {
             self.progress.done(size);
             if let Some(lines) = &mut lines {
                 let line = serde_json::to_string(&Sent { pack, unix_s: unix_s() })
-                    .map_err(|e| Failure::data(e.to_string()))?;
+                    .map_err(|e| Failure::from_error(Kind::Data, e))?;
                 // What is not noted is sent once more.
                 let _ = writeln!(lines, "{line}");
             }

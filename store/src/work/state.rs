@@ -3,7 +3,7 @@
 use crate::Digest;
 use crate::snapshot::check_ref;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -91,7 +91,7 @@ pub(crate) fn read<T: DeserializeOwned>(root: &Path, name: &str) -> Result<T, Fa
 
 pub(crate) fn write<T: Serialize>(root: &Path, name: &str, value: &T) -> Result<(), Failure> {
     let path = root.join(FOLDER).join(name);
-    let content = serde_json::to_vec_pretty(value).map_err(|e| Failure::data(e.to_string()).at(&path))?;
+    let content = serde_json::to_vec_pretty(value).map_err(|e| Failure::from_error(Kind::Data, e).at(&path))?;
     write_atomic(&path, &content)
 }
 

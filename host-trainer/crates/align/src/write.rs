@@ -10,7 +10,7 @@ use super::sources::{LatencyFile, LayerSource};
 use super::statistics::{self, Distribution, LayerStatistics};
 use super::window::{self, WindowCounts};
 use rayon::prelude::*;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{write_atomic, write_atomic_with};
 use shared::units::{Microwatts, Millis, Watts};
 use std::fs;
@@ -31,7 +31,7 @@ pub fn write_mapping(run: &mut Run, folder: &Path, with_parquet: bool) -> Result
     let rows = rows?;
     let path = folder.join(statistics::FILE);
     if rows.window.is_none() {
-        let statistics = statistics::render(&rows.statistics()).map_err(|e| Failure::data(e.to_string()))?;
+        let statistics = statistics::render(&rows.statistics()).map_err(|e| Failure::from_error(Kind::Data, e))?;
         write_atomic(&path, &statistics)?;
     } else if path.is_file() {
         // EdgeProfiler's rule knows its rows alone; statistics of an earlier alignment would pass for theirs.

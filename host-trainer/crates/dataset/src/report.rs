@@ -2,7 +2,7 @@
 
 use align::quality::{EnergyReport, MappingReport};
 use serde::Deserialize;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
 use shared::limits;
 use std::path::Path;
@@ -34,6 +34,6 @@ impl Report {
             return Ok(None);
         }
         let content = read_capped(path, limits::SMALL_FILE_BYTES)?;
-        serde_json::from_slice(&content).map(Some).map_err(|e| Failure::data(e.to_string()).at(path))
+        serde_json::from_slice(&content).map(Some).map_err(|e| Failure::from_error(Kind::Data, e).at(path))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Alias, Error, Promotion, Record, Registry, Version};
 use learn::model::{CARD_FILE, DEVICE_FILE, ONNX_FILE, model_folder};
 use serde::{Deserialize, Serialize};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use std::path::Path;
@@ -69,7 +69,7 @@ impl Registry {
             models: versions.iter().map(|version| version.record.clone()).collect(),
             history,
         };
-        let json = serde_json::to_vec_pretty(&exported).map_err(|e| Failure::data(e.to_string()))?;
+        let json = serde_json::to_vec_pretty(&exported).map_err(|e| Failure::from_error(Kind::Data, e))?;
         write_atomic(&folder.join(PROVENANCE_FILE), &json)?;
         std::fs::rename(staging.path().join(device), &target).map_err(io("put the models in place"))
     }

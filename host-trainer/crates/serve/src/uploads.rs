@@ -5,7 +5,7 @@
 //! recently used are removed.
 
 use shared::engine::{self, Diagnostic, Engine};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic_with};
 use shared::limits;
 use std::collections::VecDeque;
@@ -109,7 +109,7 @@ impl Uploads {
         let id = Digest::of(content);
         let uploaded = Arc::new(UploadedEngine { id, name: name.clone(), engine, diagnostics });
         let head = Header { name: name.clone(), layers: uploaded.engine.layers.len() };
-        let mut line = serde_json::to_vec(&head).map_err(|e| Failure::data(e.to_string()))?;
+        let mut line = serde_json::to_vec(&head).map_err(|e| Failure::from_error(Kind::Data, e))?;
         line.push(b'\n');
         std::fs::create_dir_all(&self.folder)
             .map_err(|e| Failure::io(&self.folder, "make the folder of uploaded engines", &e))?;

@@ -4,7 +4,7 @@ use crate::column::{ColumnData, as_io, assemble};
 use crate::format::TableFormat;
 use crate::parquet;
 use polars::prelude::{CsvWriter, SerWriter};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use std::path::Path;
 /// # Errors
 /// Columns of different lengths, two of one name, and whatever the file system says.
 pub fn write_csv<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Result<(), Failure> {
-    let mut data = assemble(columns).map_err(|e| Failure::data(e.to_string()).at(path))?;
+    let mut data = assemble(columns).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
     write_atomic_with(path, |out| CsvWriter::new(out).n_threads(1).finish(&mut data).map_err(as_io))
 }
 
@@ -34,7 +34,7 @@ pub fn write_csv<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Re
 /// # Errors
 /// As [`write_csv`].
 pub fn write_parquet<'a>(path: &Path, columns: Vec<(&'a str, ColumnData<'a>)>) -> Result<(), Failure> {
-    let mut data = assemble(columns).map_err(|e| Failure::data(e.to_string()).at(path))?;
+    let mut data = assemble(columns).map_err(|e| Failure::from_error(Kind::Data, e).at(path))?;
     write_atomic_with(path, |out| parquet::options(out).finish(&mut data).map(|_| ()).map_err(as_io))
 }
 

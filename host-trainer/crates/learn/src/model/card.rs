@@ -5,7 +5,7 @@ use crate::features::Extraction;
 use estimators::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use shared::engine::Table;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use std::collections::BTreeMap;
 
 /// The program whose name cards, reports and answers carry.
@@ -68,7 +68,7 @@ impl Card {
     /// # Errors
     /// A figure that JSON cannot hold.
     pub fn to_file(&self) -> Result<Vec<u8>, Failure> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()))?;
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::from_error(Kind::Data, e))?;
         json.push(b'\n');
         Ok(json)
     }

@@ -3,7 +3,7 @@
 use crate::features::ASSUMED_PRECISION;
 use serde::{Deserialize, Serialize};
 use shared::engine::{Precision, Work};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::units::Millis;
@@ -86,7 +86,7 @@ impl Device {
     /// # Errors
     /// A figure that JSON cannot hold.
     pub fn to_file(&self) -> Result<Vec<u8>, Failure> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::data(e.to_string()))?;
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::from_error(Kind::Data, e))?;
         json.push(b'\n');
         Ok(json)
     }

@@ -6,7 +6,7 @@ use crate::model::{Artefact, CARD_FILE, Card, Device, FeatureRange, Target, mode
 use onnx::Model;
 use rayon::prelude::*;
 use shared::engine::Table;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -53,7 +53,7 @@ impl LoadedModel {
         if !run.is_empty() {
             let features = |i: usize| self.columns.iter().map(move |column| column.value(layers[i]) as f32);
             let rows: Vec<f32> = run.iter().copied().flat_map(features).collect();
-            let values = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
+            let values = self.model.predict(&rows).map_err(|e| Failure::from_error(Kind::Data, e))?;
             for ((&i, row), value) in run.iter().zip(rows.chunks_exact(self.columns.len())).zip(values) {
                 fresh.insert(&keys[i], ModelOutput { value, outside: self.outside(layers[i], row) });
             }
@@ -76,7 +76,7 @@ impl LoadedModel {
     /// Predictions of rows of features.
     pub(super) fn run(&self, rows: &[f64]) -> Result<Vec<f64>, Failure> {
         let rows: Vec<f32> = rows.iter().map(|value| *value as f32).collect();
-        let predictions = self.model.predict(&rows).map_err(|e| Failure::data(e.to_string()))?;
+        let predictions = self.model.predict(&rows).map_err(|e| Failure::from_error(Kind::Data, e))?;
         Ok(predictions.into_iter().map(f64::from).collect())
     }
 }

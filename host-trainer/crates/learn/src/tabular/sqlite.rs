@@ -1,7 +1,7 @@
 //! Rows of SQLite databases.
 
 use super::data::TableData;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::near::near;
 use shared::text::{self, SignEvidence};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -87,7 +87,7 @@ struct Database {
 impl Database {
     fn failed(&self) -> impl Fn(sqlx::Error) -> Failure + use<> {
         let path = self.path.clone();
-        move |e| Failure::data(e.to_string()).at(&path).caused_by(e)
+        move |e| Failure::from_error(Kind::Data, e).at(&path)
     }
 }
 

@@ -5,7 +5,7 @@ use learn::model::{Card, Target};
 use learn::predict::Models;
 use sha2::{Digest, Sha256};
 use shared::engine::Table;
-use shared::failure::{Failure, printable};
+use shared::failure::{Failure, Kind, printable};
 use std::collections::BTreeMap;
 
 /// The largest tolerance of a self-test. A looser test would not detect a wrong model.
@@ -17,7 +17,7 @@ const LOOSEST_SELF_TEST: f64 = 1e-2;
 /// A model that fails a check; a device without models.
 pub(super) fn validate(models: Models) -> Result<DeployedModels, Failure> {
     models.load(&Table::ALL.into_iter().collect())?;
-    let json = |e: serde_json::Error| Failure::data(e.to_string());
+    let json = |e: serde_json::Error| Failure::from_error(Kind::Data, e);
     let mut whole = Sha256::new();
     whole.update(serde_json::to_vec(models.device()).map_err(json)?);
     let mut digests = BTreeMap::new();

@@ -270,7 +270,7 @@ impl StudyRunner {
         if let Some(folder) = self.queue_file.parent() {
             std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, "make the folder of studies", &e))?;
         }
-        let text = serde_json::to_vec(&state.names).map_err(|e| Failure::data(e.to_string()))?;
+        let text = serde_json::to_vec(&state.names).map_err(|e| Failure::from_error(Kind::Data, e))?;
         write_atomic(&self.queue_file, &text)
     }
 
