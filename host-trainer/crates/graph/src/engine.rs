@@ -25,6 +25,8 @@ pub struct EngineFromGraph {
     pub engine: Engine,
     /// Multiply-accumulates of each layer, in the order of the engine's; none where they are not known.
     pub layer_macs: Vec<Option<u64>>,
+    /// For each layer, whether it lies in a region that TensorRT may compile as one opaque layer.
+    pub opaque: Vec<bool>,
     /// Multiply-accumulates of all layers for which they are known.
     pub macs: u64,
     /// Those of them in regions that TensorRT may compile as one opaque layer (Myelin).
@@ -40,6 +42,24 @@ impl EngineFromGraph {
     #[must_use]
     pub fn opaque_share(&self) -> f64 {
         if self.macs == 0 { 0.0 } else { self.opaque_macs as f64 / self.macs as f64 }
+    }
+
+    /// The engine info with the multiply-accumulates of each layer (`macs`) and of all, and the notes, as one JSON document. It is
+    /// still an engine info: what reads one passes over the further members.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let mut document: Value = serde_json::from_str(&self.json).unwrap_or_default();
+        if let Some(layers) = document.get_mut("Layers").and_then(Value::as_array_mut) {
+            for ((layer, macs), opaque) in layers.iter_mut().zip(&self.layer_macs).zip(&self.opaque) {
+                layer["macs"] = json!(macs);
+                layer["opaque"] = json!(opaque);
+            }
+        }
+        document["macs"] = json!(self.macs);
+        document["opaque_macs"] = json!(self.opaque_macs);
+        document["unknown"] = json!(self.unknown);
+        document["notes"] = json!(self.notes);
+        document
     }
 }
 
@@ -106,11 +126,12 @@ fn finish(written: Vec<Written>, bindings: &[String], unknown: Vec<String>) -> R
         counted.filter_map(|layer| layer.macs).fold(0_u64, u64::saturating_add)
     };
     let (macs, opaque_macs) = (sum(false), sum(true));
+    let opaque: Vec<bool> = written.iter().map(|layer| layer.is_opaque).collect();
     let layers: Vec<Value> = written.into_iter().map(|layer| Value::Object(layer.json)).collect();
     let json = json!({"Layers": layers, "Bindings": bindings}).to_string();
     let (engine, _) = shared::engine::parse(json.as_bytes())
         .map_err(|e| Failure::data("has too many or too large layers to be listed").caused_by(e))?;
-    Ok(EngineFromGraph { json, engine, layer_macs, macs, opaque_macs, unknown, notes: Vec::new() })
+    Ok(EngineFromGraph { json, engine, layer_macs, opaque, macs, opaque_macs, unknown, notes: Vec::new() })
 }
 
 /// Most names that a note lists.

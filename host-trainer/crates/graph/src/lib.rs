@@ -16,9 +16,11 @@ mod engine;
 mod fuse;
 mod infer;
 mod network;
+mod open;
 mod operator;
 mod options;
 mod read;
 
 pub use engine::{CAVEAT, EngineFromGraph, engine_info, engine_info_of};
+pub use open::{GraphOrigin, OpenedEngine, is_onnx, is_onnx_content, read_engine, read_graph};
 pub use options::{Build, Options, ResidualSilu, input_shape};

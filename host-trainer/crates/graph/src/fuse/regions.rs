@@ -57,8 +57,14 @@ fn levels(network: &Network, inside: &[bool]) -> Vec<u32> {
 pub(crate) fn is_dense(network: &Network, op: OpId) -> bool {
     let operator = &network.ops[op];
     match operator.class {
-        Class::Gemm => operator.inputs.len() == 1,
-        Class::MatMul => operator.inputs.len() == 1 && network.dims(operator.output()).len() <= 2,
+        Class::Gemm | Class::MatMul => {
+            let dims = network.dims(operator.output());
+            let batch =
+                network.shaped.inputs.first().and_then(|&input| network.dims(input).first()).copied().unwrap_or(1);
+            operator.inputs.len() == 1
+                && dims.len() <= 2
+                && dims.first().is_none_or(|&rows| dims.len() < 2 || rows == batch)
+        }
         _ => false,
     }
 }

@@ -132,13 +132,6 @@ impl Node {
         }
     }
 
-    pub(crate) fn float(&self, name: &str) -> Option<f64> {
-        match self.attribute(name)? {
-            Attribute::Float(value) => Some(*value),
-            _ => None,
-        }
-    }
-
     pub(crate) fn floats(&self, name: &str) -> Option<&[f64]> {
         match self.attribute(name)? {
             Attribute::Floats(values) => Some(values),
