@@ -44,6 +44,17 @@ impl GraphOrigin {
         }
         (all > 0.0).then(|| opaque / all)
     }
+
+    /// The notes, with the share of the predicted run time that is opaque, given each layer's time in ms, by index.
+    #[must_use]
+    pub fn remarks(&self, times: impl IntoIterator<Item = (usize, f64)>) -> Vec<String> {
+        let mut remarks = self.notes.clone();
+        if let Some(share) = self.opaque_time_share(times) {
+            let place = remarks.len().min(2);
+            remarks.insert(place, format!("{:.1} % of the predicted run time lies in such regions", 100.0 * share));
+        }
+        remarks
+    }
 }
 
 /// Whether a file is an ONNX graph: by its name, else by its first byte, with which no engine info begins.

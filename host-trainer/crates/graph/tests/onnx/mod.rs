@@ -147,7 +147,30 @@ impl Model {
 
     /// A node; it is named like its first output.
     pub(crate) fn node(
+        self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, Value<'_>)],
+    ) -> Self {
+        self.add(outputs.first().unwrap_or(&""), operator, inputs, outputs, attributes)
+    }
+
+    /// A node with one output and a name of its own.
+    pub(crate) fn named(
+        self,
+        name: &str,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, Value<'_>)],
+    ) -> Self {
+        self.add(name, operator, inputs, &[output], attributes)
+    }
+
+    fn add(
         mut self,
+        name: &str,
         operator: &str,
         inputs: &[&str],
         outputs: &[&str],
@@ -160,7 +183,7 @@ impl Model {
         for output in outputs {
             bytes(&mut node, 2, output.as_bytes());
         }
-        bytes(&mut node, 3, outputs.first().unwrap_or(&"").as_bytes());
+        bytes(&mut node, 3, name.as_bytes());
         bytes(&mut node, 4, operator.as_bytes());
         for (name, value) in attributes {
             let mut attribute = Vec::new();
@@ -284,4 +307,78 @@ pub(crate) fn operators(file: &[u8]) -> HashMap<String, String> {
         }
     }
     operators
+}
+
+/// ResNet-18 for one image of 224 × 224, without weights: He et al., "Deep Residual Learning for Image Recognition" (2015), table 1.
+pub(crate) fn resnet18() -> Model {
+    fn convolution(model: Model, input: &str, name: &str, sizes: [i64; 3], stride: i64, relu: bool) -> (Model, String) {
+        let weights = format!("{name}.weight");
+        let bias = format!("{name}.bias");
+        let [from, to, kernel] = sizes;
+        let pad = (kernel - 1) / 2;
+        let output = format!("{name}.out");
+        let model = model.weights(&weights, &[to, from, kernel, kernel]).weights(&bias, &[to]).named(
+            name,
+            "Conv",
+            &[input, &weights, &bias],
+            &output,
+            &[
+                ("kernel_shape", Value::Ints(&[kernel, kernel])),
+                ("pads", Value::Ints(&[pad, pad, pad, pad])),
+                ("strides", Value::Ints(&[stride, stride])),
+            ],
+        );
+        if !relu {
+            return (model, output);
+        }
+        let (name, activated) = (format!("{name}.relu"), format!("{name}.relu.out"));
+        (model.named(&name, "Relu", &[&output], &activated, &[]), activated)
+    }
+    let model = Model::new().input("image", &[1, 3, 224, 224]);
+    let (model, stem) = convolution(model, "image", "stem", [3, 64, 7], 2, true);
+    let window = [
+        ("kernel_shape", Value::Ints(&[3, 3])),
+        ("pads", Value::Ints(&[1, 1, 1, 1])),
+        ("strides", Value::Ints(&[2, 2])),
+    ];
+    let mut model = model.named("pool", "MaxPool", &[&stem], "pool.out", &window);
+    let (mut before, mut channels) = ("pool.out".to_owned(), 64);
+    for (stage, &width) in [64, 128, 256, 512].iter().enumerate() {
+        for block in 0..2 {
+            let at = format!("stage{}.{block}", stage + 1);
+            let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+            let first = convolution(model, &before, &format!("{at}.conv1"), [channels, width, 3], stride, true);
+            let second = convolution(first.0, &first.1, &format!("{at}.conv2"), [width, width, 3], 1, false);
+            model = second.0;
+            let shortcut = if stride == 2 {
+                let projected = convolution(model, &before, &format!("{at}.shortcut"), [channels, width, 1], 2, false);
+                model = projected.0;
+                projected.1
+            } else {
+                before.clone()
+            };
+            let (sum, activated) = (format!("{at}.add.out"), format!("{at}.relu.out"));
+            model = model.named(&format!("{at}.add"), "Add", &[&second.1, &shortcut], &sum, &[]).named(
+                &format!("{at}.relu"),
+                "Relu",
+                &[&sum],
+                &activated,
+                &[],
+            );
+            (before, channels) = (activated, width);
+        }
+    }
+    model
+        .named("mean", "GlobalAveragePool", &[&before], "mean.out", &[])
+        .named("flatten", "Flatten", &["mean.out"], "flatten.out", &[])
+        .weights("classifier.weight", &[1000, 512])
+        .weights("classifier.bias", &[1000])
+        .named(
+            "classifier",
+            "Gemm",
+            &["flatten.out", "classifier.weight", "classifier.bias"],
+            "classes",
+            &[("transB", Value::Int(1))],
+        )
+        .output("classes")
 }
