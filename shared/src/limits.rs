@@ -26,3 +26,15 @@ pub const TABLE_BYTES: u64 = 4 << 30;
 pub const FRAME_BYTES: usize = 4 << 20;
 /// Largest layer-latency file read, in bytes. The reference's 30,000 cycles of 167 layers take about 250 MB.
 pub const LAYER_LATENCY_BYTES: u64 = 2 << 30;
+/// Most of an ONNX graph kept in memory besides weights, in bytes: names, attributes, small constants.
+pub const GRAPH_BYTES: u64 = 64 << 20;
+/// Most nodes of an ONNX graph. A Swin transformer exports 6,600.
+pub const GRAPH_NODES: usize = 100_000;
+/// Most tensors of an ONNX graph, and most references to them by all nodes together.
+pub const GRAPH_TENSORS: usize = 1_000_000;
+/// Most elements of a constant whose values are kept because shapes may follow from them.
+pub const GRAPH_VALUES: usize = 1 << 16;
+/// Most values of all constants of an ONNX graph together that are kept or computed.
+pub const GRAPH_VALUES_TOTAL: usize = 1 << 24;
+/// Most elements of a tensor of an ONNX graph: 4 TiB of FP32.
+pub const GRAPH_TENSOR_ELEMENTS: u64 = 1 << 40;

@@ -3,8 +3,10 @@
 mod align;
 mod data;
 mod dataset;
+mod engine_info;
 mod evaluate;
 mod fit;
+mod graph_args;
 mod ingest;
 mod models;
 mod predict;
@@ -52,11 +54,12 @@ enum Command {
     Align(align::Align),
     Data(data::Data),
     Dataset(dataset::Dataset),
+    EngineInfo(engine_info::EngineInfo),
     Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
     Models(models::Models),
-    Predict(predict::Predict),
+    Predict(Box<predict::Predict>),
     Report(report::ReportCommand),
     Serve(serve::Serve),
     Studies(studies::StudiesCommand),
@@ -81,6 +84,7 @@ impl Cli {
             Command::Align(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
+            Command::EngineInfo(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),

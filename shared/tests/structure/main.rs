@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jetson-agent", &["shared", "simulate"]),
     ("onnx", &["shared"]),
     ("charts", &["shared"]),
+    ("graph", &["shared"]),
     ("tables", &["shared"]),
     ("align", &["shared", "tables"]),
     ("estimators", &["onnx", "shared"]),
@@ -43,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "align",
             "dataset",
             "estimators",
+            "graph",
             "ingest",
             "learn",
             "onnx",
@@ -63,6 +65,7 @@ const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
     ("simulate", &["gated-tests"]),
     ("jetson-agent", &["gated-tests"]),
     ("align", &["gated-tests"]),
+    ("graph", &["gated-tests"]),
     ("host-trainer", &["gated-tests", "simulate", "store", "study"]),
 ];
 

@@ -1,27 +1,31 @@
-//! `host-trainer predict`: engine info in, power, run time and energy out.
+//! `host-trainer predict`: engine info or ONNX graph in, power, run time and energy out.
 
 mod human;
 mod sink;
 
+use super::graph_args::GraphArgs;
 use super::progress;
 use crate::output::Format;
 use clap::Args;
+use graph::{Options, read_engine};
 use learn::predict::{Models, Prediction, engine_files, open_models};
 use onnx::use_native_library;
 use rayon::prelude::*;
 use registry::{Cache, open_deployed};
-use shared::engine;
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use sink::{Sink, Taken};
 use std::path::{Path, PathBuf};
 
-/// Predict power, run time and energy of TensorRT engines from their engine info.
+/// Predict power, run time and energy of TensorRT engines from their engine info, or of ONNX graphs.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
-    /// Engine-info JSON, or a folder of them. May be repeated.
-    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+    /// Engine-info JSON, ONNX graph, or a folder of them. May be repeated.
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "onnx", num_args = 1..)]
     trt_engine_path: Vec<PathBuf>,
+    /// ONNX graph, or a folder of them: its layers are listed as TensorRT would likely fuse them. May be repeated.
+    #[arg(long, value_name = "MODEL.onnx|DIR", num_args = 1..)]
+    onnx: Vec<PathBuf>,
     /// Output CSV file with one row per layer.
     #[arg(long, value_name = "FILE.csv")]
     result_csv_path: Option<PathBuf>,
@@ -46,6 +50,8 @@ pub(super) struct Predict {
     /// Number of slowest layers in the table; 0 shows all layers in execution order.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    #[command(flatten)]
+    graph: GraphArgs,
 }
 
 /// Engines predicted at once; bounds the memory of a folder of any size.
@@ -65,7 +71,9 @@ impl Predict {
             Some(store) => self.deployed_models(store, printer)?,
             None => open_models(&self.models, self.device.as_deref())?,
         };
-        let files = engine_files(&self.trt_engine_path)?;
+        let paths: Vec<PathBuf> = self.trt_engine_path.iter().chain(&self.onnx).cloned().collect();
+        let files = engine_files(&paths)?;
+        let options = self.graph.options();
         let mut sink = Sink {
             format: self.format,
             top: self.top,
@@ -78,7 +86,7 @@ impl Predict {
         let mut failures = 0;
         for chunk in files.chunks(CHUNK) {
             let answers: Vec<Result<Prediction, Failure>> =
-                chunk.par_iter().map(|file| self.one(&models, file)).collect();
+                chunk.par_iter().map(|file| self.one(&models, file, &options)).collect();
             for (file, answer) in chunk.iter().zip(answers) {
                 match answer {
                     Ok(prediction) => sink.take(file, &prediction)?,
@@ -109,8 +117,15 @@ impl Predict {
         Ok(opened.models)
     }
 
-    fn one(&self, models: &Models, file: &Path) -> Result<Prediction, Failure> {
-        let (engine, diagnostics) = engine::read(file)?;
-        models.predict(&engine, &diagnostics, self.profile).map_err(|failure| failure.default_path(file))
+    fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Prediction, Failure> {
+        let opened = read_engine(file, options)?;
+        let predicted = models.predict(&opened.engine, &opened.diagnostics, self.profile);
+        let mut prediction = predicted.map_err(|failure| failure.default_path(file))?;
+        if let Some(origin) = opened.graph {
+            let times =
+                prediction.layers.iter().filter_map(|layer| Some((layer.index, layer.row.runtime_prediction?.0)));
+            prediction.warnings.splice(..0, origin.remarks(times));
+        }
+        Ok(prediction)
     }
 }

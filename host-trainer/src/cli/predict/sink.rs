@@ -51,7 +51,8 @@ impl Sink<'_> {
                 let document = Document { schema_version: SCHEMA_VERSION, engine: &engine, prediction };
                 self.taken.json.push(json(&document)?.trim_end().to_owned());
             }
-            Format::Csv => {}
+            // Rows have no place for them.
+            Format::Csv => prediction.warnings.iter().for_each(|warning| self.printer.warn(warning)),
         }
         self.taken.written += 1;
         Ok(())

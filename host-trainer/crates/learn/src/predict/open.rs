@@ -20,7 +20,7 @@ pub fn open_models(folder: &Path, device: Option<&str>) -> Result<Models, Failur
     Models::open(folder, device)
 }
 
-/// The files named, and those directly in the folders named (`*.json`, `*.txt`), sorted within each.
+/// The files named, and those directly in the folders named (`*.json`, `*.txt`, `*.onnx`), sorted within each.
 ///
 /// # Errors
 /// A folder that cannot be listed or holds no such file.
@@ -30,11 +30,11 @@ pub fn open_models(folder: &Path, device: Option<&str>) -> Result<Models, Failur
 ///
 /// let folder = tempfile::tempdir().unwrap();
 /// assert!(engine_files(&[folder.path().to_owned()]).is_err(), "it holds no engine info");
-/// for name in ["b.json", "a.json", "notes.md"] {
+/// for name in ["b.json", "a.onnx", "notes.md"] {
 ///     std::fs::write(folder.path().join(name), "{}").unwrap();
 /// }
 /// let files = engine_files(&[folder.path().to_owned()])?;
-/// assert_eq!(files, [folder.path().join("a.json"), folder.path().join("b.json")]);
+/// assert_eq!(files, [folder.path().join("a.onnx"), folder.path().join("b.json")]);
 /// # Ok::<(), shared::failure::Failure>(())
 /// ```
 pub fn engine_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
@@ -48,10 +48,10 @@ pub fn engine_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let mut inside: Vec<PathBuf> = listing
             .filter_map(Result::ok)
             .map(|entry| entry.path())
-            .filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "json" || e == "txt"))
+            .filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "json" || e == "txt" || e == "onnx"))
             .collect();
         if inside.is_empty() {
-            return Err(Failure::data("holds no engine info (*.json, *.txt)").at(path));
+            return Err(Failure::data("holds no engine info (*.json, *.txt) and no graph (*.onnx)").at(path));
         }
         inside.sort();
         files.extend(inside);
