@@ -1,11 +1,15 @@
 //! The command line: one module a command.
 
 mod align;
+mod check;
+mod conversions;
 mod data;
 mod dataset;
+mod diff;
 mod evaluate;
 mod fit;
 mod ingest;
+mod model_source;
 mod models;
 mod predict;
 mod progress;
@@ -50,8 +54,10 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Check(check::Check),
     Data(data::Data),
     Dataset(dataset::Dataset),
+    Diff(diff::Diff),
     Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
@@ -79,8 +85,10 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Check(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
+            Command::Diff(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),
