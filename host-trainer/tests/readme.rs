@@ -109,7 +109,7 @@ fn run_all(page: &str) {
     let temporary = tempfile::tempdir().expect("temporary folder");
     // Commands may name what lies beside the folder that they run in.
     let folder = temporary.path().join("work");
-    for name in ["sample_data", "trained_models"] {
+    for name in ["sample_data", "trained_models", "docs/ci"] {
         copy_tree(&root().join(name), &folder.join(name));
     }
     fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.join("engine.json")).expect("copy");
@@ -125,6 +125,10 @@ fn run_all(page: &str) {
         if NOT_RUN.iter().any(|prefix| command.starts_with(prefix)) {
             continue;
         }
+        let (command, file) = match command.rsplit_once(" > ") {
+            Some((command, file)) => (command.to_owned(), Some(file.to_owned())),
+            None => (command, None),
+        };
         let (program, arguments) = resolve(&command).unwrap_or_else(|| panic!("nothing runs `{command}`"));
         if !program.exists() {
             build_agent(&program);
@@ -135,9 +139,13 @@ fn run_all(page: &str) {
             .env("XDG_CACHE_HOME", folder.join("cache"))
             .env_remove("HOST_TRAINER_STORE")
             .env_remove("MLFLOW_TRACKING_URI")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .output()
             .expect("runs");
         assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
+        if let Some(file) = file {
+            fs::write(folder.join(file), output.stdout).expect("a file");
+        }
     }
 }
 
@@ -164,6 +172,16 @@ fn every_command_of_the_page_on_reports_works() {
 #[test]
 fn every_command_of_the_page_on_data_works() {
     run_all("docs/data.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_comparisons_works() {
+    run_all("docs/diff.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_budgets_works() {
+    run_all("docs/budgets.md");
 }
 
 #[test]

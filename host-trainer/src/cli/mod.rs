@@ -1,13 +1,17 @@
 //! The command line: one module a command.
 
 mod align;
+mod check;
+mod conversions;
 mod data;
 mod dataset;
+mod diff;
 mod engine_info;
 mod evaluate;
 mod fit;
 mod graph_args;
 mod ingest;
+mod model_source;
 mod models;
 mod predict;
 mod progress;
@@ -52,8 +56,10 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Check(check::Check),
     Data(data::Data),
     Dataset(dataset::Dataset),
+    Diff(diff::Diff),
     EngineInfo(engine_info::EngineInfo),
     Evaluate(evaluate::Evaluate),
     Fit(fit::Fit),
@@ -82,8 +88,10 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Check(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
+            Command::Diff(command) => command.run(printer),
             Command::EngineInfo(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),
             Command::Fit(command) => command.run(printer),

@@ -15,5 +15,6 @@ pub mod totals;
 mod training_tables;
 
 pub use convert::{convert, networks};
+pub use mapping_statistics::read as read_mapping;
 pub use options::{Options, PowerKind};
 pub use outcome::{LeftOut, Outcome};

@@ -20,7 +20,7 @@ struct Values {
 ///
 /// # Errors
 /// When it cannot be read, lacks a column, or holds something that is not a number.
-pub(crate) fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
     parse(File::open(path).map_err(|e| Failure::io(path, "read", &e))?, path)
 }
 

@@ -1,11 +1,12 @@
 //! A prediction for people: the heaviest layers, the totals, and how far to trust them.
 
 use crate::output::{figure, render, shorten};
-use learn::predict::{Bounds, LayerPrediction, Prediction, Source};
+use learn::predict::{Bounds, Footprint, LayerPrediction, Prediction, Source};
+use memory::{Bytes, Memory};
 use std::path::Path;
 
 /// The table of an engine's `top` heaviest layers, or of all in execution order for 0, and its totals.
-pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String {
+pub(super) fn human(file: &Path, prediction: &Prediction, top: usize, footprint: Option<&Footprint>) -> String {
     let mut order: Vec<&LayerPrediction> = prediction.layers.iter().collect();
     if top > 0 {
         let weight = |l: &LayerPrediction| l.row.runtime_prediction.map_or(0.0, |t| t.0);
@@ -42,7 +43,36 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize) -> String 
     }
     text.push('\n');
     text.push_str(&totals(prediction));
+    text.push_str(&memory(&prediction.memory));
+    for line in footprint.iter().flat_map(|footprint| footprint.lines()) {
+        text.push_str(&line);
+        text.push('\n');
+    }
     text
+}
+
+/// Device memory and the engine file, each as a lower bound and an estimate.
+fn memory(memory: &Memory) -> String {
+    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    let known = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), mib);
+    let range = |bytes: Option<Bytes>| match bytes {
+        Some(Bytes { at_least, estimate: Some(estimate) }) => {
+            format!("at least {} MiB, estimated {} MiB", mib(at_least), mib(estimate))
+        }
+        Some(Bytes { at_least, estimate: None }) => format!("at least {} MiB", mib(at_least)),
+        None => "–".to_owned(),
+    };
+    let device = match memory.device {
+        Some(_) => format!(
+            "{}  (weights {}, live activations {})",
+            range(memory.device),
+            known(memory.weights_bytes),
+            known(memory.activations_bytes)
+        ),
+        None => "–".to_owned(),
+    };
+    let why: String = memory.notes.iter().map(|note| format!("  ({note})")).collect();
+    format!("device memory  {device}{why}\nengine file    {}\n", range(memory.engine_file))
 }
 
 fn totals(prediction: &Prediction) -> String {

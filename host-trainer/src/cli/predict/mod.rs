@@ -3,16 +3,16 @@
 mod human;
 mod sink;
 
+use super::conversions::ConversionArgs;
 use super::graph_args::GraphArgs;
+use super::model_source::ModelSource;
 use super::progress;
 use crate::output::Format;
 use clap::Args;
 use graph::{Options, read_engine};
-use learn::predict::{Models, Prediction, engine_files, open_models};
-use onnx::use_native_library;
+use learn::predict::{Models, Prediction, engine_files};
 use rayon::prelude::*;
-use registry::{Cache, open_deployed};
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::printer::Printer;
 use sink::{Sink, Taken};
 use std::path::{Path, PathBuf};
@@ -29,21 +29,11 @@ pub(super) struct Predict {
     /// Output CSV file with one row per layer.
     #[arg(long, value_name = "FILE.csv")]
     result_csv_path: Option<PathBuf>,
-    /// Folder of models.
-    #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
-    models: PathBuf,
-    /// Model store to use instead of a folder: predict with the models deployed there.
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
-    /// Device to predict for [default: the folder's default device, or the only device of the store].
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
+    #[command(flatten)]
+    models: ModelSource,
     /// Optimisation profile to predict, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
-    /// Native ONNX Runtime library to use instead of the embedded runtime.
-    #[arg(long, value_name = "libonnxruntime.so", env = "HOST_TRAINER_ONNXRUNTIME")]
-    onnxruntime: Option<PathBuf>,
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -52,6 +42,8 @@ pub(super) struct Predict {
     top: usize,
     #[command(flatten)]
     graph: GraphArgs,
+    #[command(flatten)]
+    conversions: ConversionArgs,
 }
 
 /// Engines predicted at once; bounds the memory of a folder of any size.
@@ -59,18 +51,7 @@ const CHUNK: usize = 64;
 
 impl Predict {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
-        if let Some(library) = &self.onnxruntime {
-            if !library.is_file() {
-                return Err(Failure::new(Kind::Io, "no such ONNX Runtime library").at(library).help(
-                    "give the path of libonnxruntime.so, or leave --onnxruntime out to use the embedded runtime",
-                ));
-            }
-            use_native_library(library);
-        }
-        let models = match &self.store {
-            Some(store) => self.deployed_models(store, printer)?,
-            None => open_models(&self.models, self.device.as_deref())?,
-        };
+        let models = self.models.open(printer)?;
         let paths: Vec<PathBuf> = self.trt_engine_path.iter().chain(&self.onnx).cloned().collect();
         let files = engine_files(&paths)?;
         let options = self.graph.options();
@@ -79,6 +60,7 @@ impl Predict {
             top: self.top,
             csv_path: self.result_csv_path.as_deref(),
             several: files.len() > 1,
+            conversions: self.conversions.conversions(),
             printer,
             taken: Taken::default(),
         };
@@ -106,15 +88,6 @@ impl Predict {
             return Err(Failure::data(format!("{failures} of {} files were not predicted", files.len())));
         }
         Ok(())
-    }
-
-    fn deployed_models(&self, store: &str, printer: &Printer) -> Result<Models, Failure> {
-        let cache = Cache::of_user();
-        let opened = super::runtime::block_on(open_deployed(store, self.device.as_deref(), cache.as_ref()))??;
-        if let Some(reason) = opened.offline {
-            printer.warn(format!("{reason}; predicting with what was deployed when the store was last seen"));
-        }
-        Ok(opened.models)
     }
 
     fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Prediction, Failure> {

@@ -2,7 +2,7 @@
 
 use super::human::human;
 use crate::output::{Csv, Format, json};
-use learn::predict::{CSV_HEADER, Document, Prediction, SCHEMA_VERSION, csv_record};
+use learn::predict::{CSV_HEADER, Conversions, Document, Prediction, SCHEMA_VERSION, csv_record};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -18,6 +18,8 @@ pub(super) struct Sink<'a> {
     pub(super) csv_path: Option<&'a Path>,
     /// Whether rows name their engine.
     pub(super) several: bool,
+    /// What the totals are converted to.
+    pub(super) conversions: Option<Conversions>,
     /// Where it goes.
     pub(super) printer: &'a Printer,
     /// What has come so far.
@@ -38,17 +40,24 @@ impl Sink<'_> {
         if self.csv_path.is_some() || self.format == Format::Csv {
             self.add_csv(file, prediction)?;
         }
+        let totals = &prediction.totals;
+        let footprint = self.conversions.map(|conversions| {
+            conversions.footprint(
+                (&totals.energy, totals.energy_bounds),
+                (totals.average_power(), totals.average_power_bounds),
+            )
+        });
         match self.format {
             Format::Human => {
                 if self.taken.written > 0 {
                     self.printer.data("\n")?;
                 }
-                self.printer.data(&human(file, prediction, self.top))?;
+                self.printer.data(&human(file, prediction, self.top, footprint.as_ref()))?;
                 prediction.warnings.iter().for_each(|warning| self.printer.warn(warning));
             }
             Format::Json => {
                 let engine = file.display().to_string();
-                let document = Document { schema_version: SCHEMA_VERSION, engine: &engine, prediction };
+                let document = Document { schema_version: SCHEMA_VERSION, engine: &engine, prediction, footprint };
                 self.taken.json.push(json(&document)?.trim_end().to_owned());
             }
             // Rows have no place for them.

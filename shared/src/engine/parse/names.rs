@@ -64,7 +64,7 @@ fn wrapped(part: &str) -> Option<&str> {
     pointwise.or_else(|| part.strip_prefix("{ForeignNode[").and_then(|p| p.strip_suffix("]}")))
 }
 
-/// The parts between ` + ` and `, ` that stand outside brackets.
+/// The parts between ` + `, ` || ` (convolutions of one input that run as one) and `, ` that stand outside brackets.
 fn split(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
@@ -75,6 +75,8 @@ fn split(text: &str) -> Vec<&str> {
             0
         } else if rest.starts_with(b" + ") {
             3
+        } else if rest.starts_with(b" || ") {
+            4
         } else if rest.starts_with(b", ") {
             2
         } else {
@@ -128,6 +130,7 @@ mod tests {
     #[test]
     fn pointwise_nests_are_flattened_in_order() {
         assert_eq!(fused("w + Conv_12 + PWN(Clip_16)", ""), ["w", "Conv_12", "Clip_16"]);
+        assert_eq!(fused("a/Conv + a/Relu || b/Conv", ""), ["a/Conv", "a/Relu", "b/Conv"]);
         assert_eq!(
             fused(
                 "PWN(/a/rhs + /a/shape, PWN(PWN(/b/rhs, [ELEMENTWISE]-[aten.clamp]-[/b])), PWN([S]-[x] + [E]-[y]))",

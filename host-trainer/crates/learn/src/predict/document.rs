@@ -1,6 +1,7 @@
 //! A prediction as data: the JSON document and the CSV rows that every way of asking for it gives.
 
 use super::engine::{LayerPrediction, Prediction};
+use super::footprint::Footprint;
 use super::row_csv::{ROW_CSV_COLUMNS, row_csv_fields};
 use serde::Serialize;
 
@@ -17,6 +18,9 @@ pub struct Document<'a> {
     /// The prediction.
     #[serde(flatten)]
     pub prediction: &'a Prediction,
+    /// What the totals come to over many inferences, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub footprint: Option<Footprint>,
 }
 
 /// Columns of the prediction CSV: EdgeProfiler's first, then ours.

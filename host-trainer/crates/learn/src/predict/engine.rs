@@ -5,8 +5,9 @@ use super::models::Models;
 use super::totals::{Totals, TotalsDocument};
 use crate::features::{Extraction, LayerSpec, extract};
 use crate::model::Target;
+use memory::Memory;
 use serde::Serialize;
-use shared::engine::{Diagnostic, Engine, Layer, LayerKind, Table};
+use shared::engine::{Diagnostic, Engine, Layer, LayerKind, Precision, Table};
 use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::RefOr;
@@ -24,6 +25,14 @@ pub struct LayerPrediction {
     pub layer_type: String,
     /// What it computes.
     pub kind: LayerKind,
+    /// The operators of the model that it contains, where the engine info names them.
+    pub operators: Vec<String>,
+    /// The number format that it computes in, where the engine info states it.
+    pub precision: Option<Precision>,
+    /// Dimensions of its first output, outermost first; empty if unknown.
+    pub output: Vec<i64>,
+    /// Number of its weights, where it states them.
+    pub weights: Option<u64>,
     /// Its power, run time and energy.
     #[serde(flatten)]
     pub row: RowPrediction,
@@ -37,6 +46,10 @@ impl PartialSchema for LayerPrediction {
                 object.description = Some(description.to_owned());
                 RefOr::T(Schema::Object(object))
             }
+            RefOr::T(Schema::Array(mut array)) => {
+                array.description = Some(description.to_owned());
+                RefOr::T(Schema::Array(array))
+            }
             other => other,
         };
         let mut object = ObjectBuilder::new()
@@ -48,6 +61,32 @@ impl PartialSchema for LayerPrediction {
             .required("layer_type")
             .property("kind", described(String::schema(), "What it computes."))
             .required("kind")
+            .property(
+                "operators",
+                described(
+                    Vec::<String>::schema(),
+                    "The operators of the model that it contains, where the engine info names them.",
+                ),
+            )
+            .required("operators")
+            .property(
+                "precision",
+                described(
+                    Option::<String>::schema(),
+                    "The number format that it computes in (`fp16`, `int8`, …). `null` if the engine info does not state it.",
+                ),
+            )
+            .required("precision")
+            .property(
+                "output",
+                described(Vec::<i64>::schema(), "Dimensions of its first output, outermost first; empty if unknown."),
+            )
+            .required("output")
+            .property(
+                "weights",
+                described(Option::<u64>::schema(), "Number of its weights. `null` if it does not state them."),
+            )
+            .required("weights")
             .description(Some("The prediction of one layer."))
             .build();
         if let RefOr::T(Schema::Object(row)) = RowPrediction::schema() {
@@ -74,6 +113,8 @@ pub struct Prediction {
     /// Sums.
     #[schema(value_type = TotalsDocument)]
     pub totals: Totals,
+    /// The memory that the engine takes.
+    pub memory: Memory,
     /// What a user should know before trusting it.
     pub warnings: Vec<String>,
 }
@@ -234,14 +275,19 @@ impl Models {
             ));
         }
         warnings.extend(diagnostics_in_short(input.diagnostics));
+        let memory = Memory::of(input.engine, input.profile);
         let layers = layers.iter().zip(rows).map(|(layer, row)| LayerPrediction {
             index: layer.index,
             layer_name: layer.name.clone(),
             layer_type: layer.layer_type.clone(),
             kind: layer.kind,
+            operators: layer.fused.clone(),
+            precision: layer.precision(),
+            output: layer.output().map(|tensor| tensor.dims.clone()).unwrap_or_default(),
+            weights: layer.weights.map(|weights| weights.count),
             row,
         });
-        Prediction { device: self.device().name.clone(), layers: layers.collect(), totals, warnings }
+        Prediction { device: self.device().name.clone(), layers: layers.collect(), totals, memory, warnings }
     }
 
     fn warnings(&self, totals: &Totals) -> Vec<String> {

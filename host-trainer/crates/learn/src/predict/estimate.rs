@@ -3,7 +3,7 @@
 use super::models::Models;
 use crate::features::LayerSpec;
 use crate::model::{Interval, Target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::engine::Table;
 use shared::failure::Failure;
 use shared::units::{Millijoules, Millis, Watts};
@@ -39,7 +39,7 @@ impl Source {
 }
 
 /// Bounds of a prediction.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Bounds {
     /// Lower bound, in the prediction's unit.
     pub lower: f64,

@@ -22,6 +22,8 @@ pub struct Totals {
     pub energy: Total<Millijoules>,
     /// Bounds of it; none for a lower bound.
     pub energy_bounds: Option<Bounds>,
+    /// Bounds of the average power; none if that is not known.
+    pub average_power_bounds: Option<Bounds>,
     /// Layers by the source of their run time.
     pub layers_by_source: BTreeMap<&'static str, usize>,
     /// Share of the layers that launch something and whose run time a model predicts, in percent; none if nothing is launched.
@@ -46,8 +48,10 @@ impl Totals {
         for row in rows() {
             *by_source.entry(row.runtime_source.name()).or_default() += 1;
         }
+        let power = average_power(&runtime, &energy);
         Self {
             layers: rows().count(),
+            average_power_bounds: power.and_then(|p| Bounds::around(p.0, device.power_total)),
             runtime_bounds: runtime.whole().and_then(|t| Bounds::around(t.0, device.runtime_total)),
             energy_bounds: energy.whole().and_then(|e| Bounds::around(e.0, device.energy_total)),
             layers_modelled_percent: percent(modelled().count() as f64, launching().count() as f64),
@@ -62,9 +66,13 @@ impl Totals {
     /// Energy over run time; none if either is not known as a whole.
     #[must_use]
     pub fn average_power(&self) -> Option<Watts> {
-        let runtime = self.runtime.whole().filter(|runtime| runtime.0 > 0.0)?;
-        Some(self.energy.whole()? / runtime)
+        average_power(&self.runtime, &self.energy)
     }
+}
+
+fn average_power(runtime: &Total<Millis>, energy: &Total<Millijoules>) -> Option<Watts> {
+    let runtime = runtime.whole().filter(|runtime| runtime.0 > 0.0)?;
+    Some(energy.whole()? / runtime)
 }
 
 fn part<'a, U>(layer_type: &'a str, row: &RowPrediction, figure: Option<U>) -> Part<'a, U> {
@@ -98,6 +106,8 @@ pub(super) struct TotalsDocument {
     /// Energy over run time, W. `null` if either is not known as a whole.
     #[schema(value_type = Option<f64>)]
     average_power_w: Option<Watts>,
+    /// Bounds of the average power. `null` if that is not known.
+    average_power_bounds: Option<Bounds>,
     /// Layers by the source of their run time.
     #[schema(value_type = BTreeMap<String, usize>)]
     layers_by_source: BTreeMap<&'static str, usize>,
@@ -123,6 +133,7 @@ impl From<Totals> for TotalsDocument {
             energy_missing: totals.energy.missing().clone(),
             energy_bounds: totals.energy_bounds,
             average_power_w: totals.average_power(),
+            average_power_bounds: totals.average_power_bounds,
             layers_by_source: totals.layers_by_source,
             layers_modelled_percent: totals.layers_modelled_percent,
             runtime_modelled_percent: totals.runtime_modelled_percent,

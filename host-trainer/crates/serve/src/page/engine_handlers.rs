@@ -180,7 +180,12 @@ fn download(
     let prediction = predict(deployment, uploaded, choice.device.as_deref(), choice.profile)?;
     let set = deployment.of(Some(&prediction.device))?;
     let (body, kind) = if extension == "json" {
-        let document = Document { schema_version: SCHEMA_VERSION, engine: &uploaded.name, prediction: &prediction };
+        let document = Document {
+            schema_version: SCHEMA_VERSION,
+            engine: &uploaded.name,
+            prediction: &prediction,
+            footprint: None,
+        };
         let whole = DownloadDocument {
             document,
             engine_sha256: uploaded.id.to_string(),

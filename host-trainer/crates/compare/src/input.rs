@@ -1,0 +1,222 @@
+//! The files that a side is read from.
+
+use crate::measured::{self, Measurement};
+use crate::saved;
+use crate::side::{Side, SideLayer};
+use learn::predict::{Prediction, engine_files};
+use memory::Memory;
+use shared::engine::{self, Diagnostic, Engine};
+use shared::failure::Failure;
+use shared::fs::read_capped;
+use shared::limits;
+use shared::text;
+use std::path::{Path, PathBuf};
+
+/// Predicts an engine; called only for engines whose times were not measured.
+pub type Forecast<'a> = dyn Fn(&Engine, &[Diagnostic]) -> Result<Prediction, Failure> + 'a;
+
+/// The engine info beside the mapping of an aligned run.
+const ENGINE_INFO: &str = "trt_engine_info.json";
+/// The mapping in the folder of an aligned run.
+const MAPPING: &str = "power_runtime_mapping_layerwise.csv";
+/// Bytes at the beginning of a file that tell what it is.
+const HEAD: usize = 4096;
+
+/// What a file is, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Predictions saved as JSON.
+    Saved,
+    /// A profile of `trtexec`.
+    Profile,
+    /// Anything else is read as an engine info.
+    Engine,
+}
+
+impl Content {
+    fn of(content: &[u8]) -> Self {
+        let text = text::decode(content.get(..HEAD).unwrap_or(content)).text;
+        let begins: String = text.chars().filter(|c| !c.is_whitespace()).take(10).collect();
+        let is_profile =
+            begins.starts_with("[{\"count\"") || text.contains("\"averageMs\"") || text.contains("\"medianMs\"");
+        match () {
+            () if saved::is_saved(&text) => Self::Saved,
+            () if begins.starts_with('[') && is_profile => Self::Profile,
+            () => Self::Engine,
+        }
+    }
+}
+
+/// Reads the sides that a file or folder holds:
+///
+/// - a **saved prediction** of `predict --format json`, one or several;
+/// - an **engine info**, with the times of `times` where they are given, else predicted by `forecast`;
+/// - a **profile** of `trtexec`, with the engine info beside it (`x.profile.json` and `x.graph.json`) where it is there;
+/// - the folder of an **aligned run**, or its mapping, with the engine info beside it.
+///
+/// This is the one place where the kinds of files are told apart.
+///
+/// # Errors
+/// A file that cannot be read or is none of these, and whatever keeps an engine from being predicted.
+pub fn read(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
+    let name = path.display().to_string();
+    let of_measurements = |measurements: Vec<Measurement>, engine: Option<PathBuf>| -> Result<Vec<Side>, Failure> {
+        Ok(vec![match engine {
+            Some(engine) => timed(&name, &read_engine(&engine)?.0, measurements),
+            None => Side::measured(&name, measured::alone(measurements)),
+        }])
+    };
+    if path.is_dir() {
+        return of_measurements(measured::mapping(&path.join(MAPPING))?, beside(path.join(ENGINE_INFO)));
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        return of_measurements(measured::mapping(path)?, beside(path.with_file_name(ENGINE_INFO)));
+    }
+    let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+    match Content::of(&content) {
+        Content::Saved => saved::read(&content, path),
+        Content::Profile => of_measurements(measured::profile(&content, path)?, graph_of(path)),
+        Content::Engine => {
+            let (engine, diagnostics) = parse_engine(&content, path)?;
+            Ok(vec![match times {
+                Some(times) => timed(&name, &engine, measurements(times)?),
+                None => {
+                    let prediction = forecast(&engine, &diagnostics).map_err(|f| f.default_path(path))?;
+                    Side::predicted(&name, &engine, &prediction)
+                }
+            }])
+        }
+    }
+}
+
+/// As [`read`], where just one side is wanted.
+///
+/// # Errors
+/// As [`read`], and a file with several predictions.
+pub fn read_one(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Result<Side, Failure> {
+    let mut sides = read(path, times, forecast)?;
+    match (sides.pop(), sides.len()) {
+        (Some(side), 0) => Ok(side),
+        (_, more) => Err(Failure::data(format!("holds {} predictions", more + 1))
+            .at(path)
+            .help("save the prediction of one engine with `host-trainer predict --format json`")),
+    }
+}
+
+/// The files that paths name: files as they are, folders of aligned runs as they are, and of every other folder the files in
+/// it that may be engines (`*.json`, `*.txt`), sorted.
+///
+/// # Errors
+/// A folder that cannot be listed or holds no such file.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.join(MAPPING).is_file() {
+            files.push(path.clone());
+        } else {
+            files.extend(engine_files(std::slice::from_ref(path))?);
+        }
+    }
+    Ok(files)
+}
+
+/// Reads an engine with the layers of its first optimisation profile. Other descriptions of an engine join here.
+fn read_engine(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
+    parse_engine(&read_capped(path, limits::ENGINE_INFO_BYTES)?, path)
+}
+
+fn parse_engine(content: &[u8], path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
+    engine::parse(content).map_err(|error| {
+        let failure = Failure::data(error.to_string()).at(path).help(error.help());
+        match error.place() {
+            Some(place) => failure.place(place),
+            None => failure,
+        }
+    })
+}
+
+fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {
+    if path.is_dir() {
+        return measured::mapping(&path.join(MAPPING));
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        return measured::mapping(path);
+    }
+    measured::profile(&read_capped(path, limits::ENGINE_INFO_BYTES)?, path)
+}
+
+fn timed(name: &str, engine: &Engine, measurements: Vec<Measurement>) -> Side {
+    let mut layers: Vec<SideLayer> = engine.layers_of_profile(0).map(SideLayer::of).collect();
+    let warnings = measured::apply(&mut layers, measurements);
+    Side { warnings, memory: Some(Memory::of(engine, 0)), ..Side::measured(name, layers) }
+}
+
+fn beside(path: PathBuf) -> Option<PathBuf> {
+    path.is_file().then_some(path)
+}
+
+/// The engine info that NVIDIA's engine explorer writes next to a profile.
+fn graph_of(profile: &Path) -> Option<PathBuf> {
+    let name = profile.file_name()?.to_str()?;
+    let (head, tail) = name.rsplit_once(".profile.")?;
+    beside(profile.with_file_name(format!("{head}.graph.{tail}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::failure::Kind;
+    use std::fs;
+
+    fn no_models(_: &Engine, _: &[Diagnostic]) -> Result<Prediction, Failure> {
+        Err(Failure::usage("there are no models"))
+    }
+
+    const ENGINE: &str = r#"{"Layers": [{"Name": "conv1", "LayerType": "CaskConvolution",
+        "Inputs": [{"Name": "a", "Dimensions": [1, 8, 4, 4], "Format/Datatype": "Half"}],
+        "Outputs": [{"Name": "b", "Dimensions": [1, 16, 4, 4], "Format/Datatype": "Half"}],
+        "Weights": {"Type": "Half", "Count": 1152}}], "Bindings": ["a", "b"]}"#;
+    const PROFILE: &str = r#"[{"count": 10}, {"name": "conv1", "averageMs": 0.25}]"#;
+    const MAPPING_ROWS: &str = "cycle,layer_name,layer_type,layer_power_including_idle_power_micro_watt,\
+        layer_power_excluding_idle_power_micro_watt,layer_run_time\n1,conv1,CaskConvolution,4000000,,0.5\n";
+
+    #[test]
+    fn measured_files_find_their_engine() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(&path, text).expect("a file");
+            path
+        };
+        let profile = write("net.profile.json", PROFILE);
+        let bare = read_one(&profile, None, &no_models).expect("a profile");
+        assert_eq!((bare.layers.len(), bare.layers[0].weights), (1, None));
+        let graph = write("net.graph.json", ENGINE);
+        let known = read_one(&profile, None, &no_models).expect("a profile");
+        assert_eq!(known.layers[0].weights, Some(1152));
+        assert_eq!(known.runtime().whole().map(|t| t.0), Some(0.25));
+        assert_eq!(read_one(&graph, Some(&profile), &no_models).expect("an engine").layers, known.layers);
+        write("run/trt_engine_info.json", ENGINE);
+        let mapping = write("run/power_runtime_mapping_layerwise.csv", MAPPING_ROWS);
+        let run = read_one(&folder.path().join("run"), None, &no_models).expect("a run");
+        assert_eq!(run.energy().whole().map(|e| e.0), Some(2.0));
+        assert_eq!(read_one(&mapping, None, &no_models).expect("a mapping").layers, run.layers);
+        assert_eq!(read_one(&graph, None, &no_models).expect_err("no models").kind, Kind::Usage);
+    }
+
+    #[test]
+    fn content_tells_what_a_file_is() {
+        for (text, content) in [
+            (PROFILE, Content::Profile),
+            ("[\n  { \"count\" : 1 }\n, { \"name\" : \"a\", \"timeMs\" : 1 }]", Content::Profile),
+            (ENGINE, Content::Engine),
+            ("[{\"Name\": \"a\", \"LayerType\": \"b\"}]", Content::Engine),
+            ("{\n \"schema_version\": 1, \"engine\": \"a\"", Content::Saved),
+            ("[{\"schema_version\": 1", Content::Saved),
+            ("", Content::Engine),
+        ] {
+            assert_eq!(Content::of(text.as_bytes()), content, "{text}");
+        }
+    }
+}
