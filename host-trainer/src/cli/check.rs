@@ -1,6 +1,7 @@
 //! `host-trainer check`: engines against budgets.
 
 use super::diff::LazyModels;
+use super::graph_args::GraphArgs;
 use super::model_source::ModelSource;
 use crate::output::{json, render, shorten};
 use budget::{Baseline, Budgets, Report, Severity, Undecided, annotations, junit, markdown};
@@ -17,7 +18,7 @@ use std::time::SystemTime;
 /// Check engines against budgets of run time, energy, power, memory and coverage. Exit code 1 if a budget is exceeded.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Engine infos, saved predictions (`predict --format json`), `trtexec` profiles, or folders of them.
+    /// Engine infos, ONNX graphs, saved predictions (`predict --format json`), `trtexec` profiles, or folders of them.
     #[arg(value_name = "FILE|DIR", required = true)]
     files: Vec<PathBuf>,
     /// Budgets, as TOML.
@@ -34,6 +35,8 @@ pub(super) struct Check {
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: CheckFormat,
+    #[command(flatten)]
+    graph: GraphArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -66,11 +69,12 @@ impl Check {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let budgets = Budgets::read(&self.budgets)?;
         let models = LazyModels::new(&self.models, printer);
+        let graph = self.graph.options();
         let sides = |paths: &[PathBuf]| -> Result<Vec<Side>, Failure> {
             let mut sides = Vec::new();
             for file in files(paths)? {
                 let predict = |engine: &_, diagnostics: &_| models.get()?.predict(engine, diagnostics, 0);
-                sides.extend(read(&file, None, &|engine, diagnostics| predict(engine, diagnostics))?);
+                sides.extend(read(&file, None, &graph, &|engine, diagnostics| predict(engine, diagnostics))?);
             }
             Ok(sides)
         };

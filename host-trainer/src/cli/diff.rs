@@ -1,5 +1,6 @@
 //! `host-trainer diff`: two engines compared by the operators that their layers contain.
 
+use super::graph_args::GraphArgs;
 use super::model_source::ModelSource;
 use crate::output::{Csv, figure, json, number, render, shorten};
 use clap::{Args, ValueEnum};
@@ -14,8 +15,8 @@ use std::path::PathBuf;
 /// Compare two engines by operator: time, power, energy, precision and reformats, and why they differ.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// First engine: an engine info, a saved prediction (`predict --format json`), a `trtexec` profile, or the folder of an
-    /// aligned run.
+    /// First engine: an engine info, an ONNX graph, a saved prediction (`predict --format json`), a `trtexec` profile, or the
+    /// folder of an aligned run.
     #[arg(value_name = "A")]
     a: PathBuf,
     /// Second engine, likewise.
@@ -35,6 +36,8 @@ pub(super) struct Diff {
     /// Number of groups in the table, those that change most; 0 shows all in execution order.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    #[command(flatten)]
+    graph: GraphArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -76,8 +79,11 @@ impl<'a> LazyModels<'a> {
 impl Diff {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let models = LazyModels::new(&self.models, printer);
+        let graph = self.graph.options();
         let read = |path: &PathBuf, times: &Option<PathBuf>| {
-            read_one(path, times.as_deref(), &|engine, diagnostics| models.get()?.predict(engine, diagnostics, 0))
+            read_one(path, times.as_deref(), &graph, &|engine, diagnostics| {
+                models.get()?.predict(engine, diagnostics, 0)
+            })
         };
         let comparison = Comparison::of(&read(&self.a, &self.times_a)?, &read(&self.b, &self.times_b)?);
         match self.format {

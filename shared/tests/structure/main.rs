@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memory", &["shared"]),
     ("learn", &["estimators", "memory", "onnx", "shared", "tables"]),
     ("dataset", &["align", "learn", "shared", "tables"]),
-    ("compare", &["dataset", "ingest", "learn", "memory", "shared"]),
+    ("compare", &["dataset", "graph", "ingest", "learn", "memory", "shared"]),
     ("budget", &["compare", "learn", "shared"]),
     ("registry", &["estimators", "learn", "shared", "store"]),
     ("report", &["align", "charts", "estimators", "learn", "shared"]),

@@ -3,6 +3,7 @@
 use crate::measured::{self, Measurement};
 use crate::saved;
 use crate::side::{Side, SideLayer};
+use graph::{Options, is_onnx};
 use learn::predict::{Prediction, engine_files};
 use memory::Memory;
 use shared::engine::{self, Diagnostic, Engine};
@@ -51,6 +52,7 @@ impl Content {
 ///
 /// - a **saved prediction** of `predict --format json`, one or several;
 /// - an **engine info**, with the times of `times` where they are given, else predicted by `forecast`;
+/// - an **ONNX graph**, whose layers are derived as `graph` says, likewise;
 /// - a **profile** of `trtexec`, with the engine info beside it (`x.profile.json` and `x.graph.json`) where it is there;
 /// - the folder of an **aligned run**, or its mapping, with the engine info beside it.
 ///
@@ -58,7 +60,7 @@ impl Content {
 ///
 /// # Errors
 /// A file that cannot be read or is none of these, and whatever keeps an engine from being predicted.
-pub fn read(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
+pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
     let name = path.display().to_string();
     let of_measurements = |measurements: Vec<Measurement>, engine: Option<PathBuf>| -> Result<Vec<Side>, Failure> {
         Ok(vec![match engine {
@@ -72,19 +74,30 @@ pub fn read(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Resul
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         return of_measurements(measured::mapping(path)?, beside(path.with_file_name(ENGINE_INFO)));
     }
+    let of_engine = |engine: &Engine, diagnostics: &[Diagnostic]| -> Result<Side, Failure> {
+        match times {
+            Some(times) => Ok(timed(&name, engine, measurements(times)?)),
+            None => {
+                let prediction = forecast(engine, diagnostics).map_err(|f| f.default_path(path))?;
+                Ok(Side::predicted(&name, engine, &prediction))
+            }
+        }
+    };
+    if is_onnx(path)? {
+        let opened = graph::read_engine(path, graph)?;
+        let mut side = of_engine(&opened.engine, &opened.diagnostics)?;
+        let times = side.layers.iter().filter_map(|layer| Some((layer.index, layer.runtime?.0)));
+        let remarks = opened.graph.map(|origin| origin.remarks(times)).unwrap_or_default();
+        side.warnings.splice(..0, remarks);
+        return Ok(vec![side]);
+    }
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
     match Content::of(&content) {
         Content::Saved => saved::read(&content, path),
         Content::Profile => of_measurements(measured::profile(&content, path)?, graph_of(path)),
         Content::Engine => {
             let (engine, diagnostics) = parse_engine(&content, path)?;
-            Ok(vec![match times {
-                Some(times) => timed(&name, &engine, measurements(times)?),
-                None => {
-                    let prediction = forecast(&engine, &diagnostics).map_err(|f| f.default_path(path))?;
-                    Side::predicted(&name, &engine, &prediction)
-                }
-            }])
+            Ok(vec![of_engine(&engine, &diagnostics)?])
         }
     }
 }
@@ -93,8 +106,8 @@ pub fn read(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Resul
 ///
 /// # Errors
 /// As [`read`], and a file with several predictions.
-pub fn read_one(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> Result<Side, Failure> {
-    let mut sides = read(path, times, forecast)?;
+pub fn read_one(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forecast<'_>) -> Result<Side, Failure> {
+    let mut sides = read(path, times, graph, forecast)?;
     match (sides.pop(), sides.len()) {
         (Some(side), 0) => Ok(side),
         (_, more) => Err(Failure::data(format!("holds {} predictions", more + 1))
@@ -104,7 +117,7 @@ pub fn read_one(path: &Path, times: Option<&Path>, forecast: &Forecast<'_>) -> R
 }
 
 /// The files that paths name: files as they are, folders of aligned runs as they are, and of every other folder the files in
-/// it that may be engines (`*.json`, `*.txt`), sorted.
+/// it that may be engines (`*.json`, `*.txt`, `*.onnx`), sorted.
 ///
 /// # Errors
 /// A folder that cannot be listed or holds no such file.
@@ -190,19 +203,22 @@ mod tests {
             path
         };
         let profile = write("net.profile.json", PROFILE);
-        let bare = read_one(&profile, None, &no_models).expect("a profile");
+        let bare = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!((bare.layers.len(), bare.layers[0].weights), (1, None));
         let graph = write("net.graph.json", ENGINE);
-        let known = read_one(&profile, None, &no_models).expect("a profile");
+        let known = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!(known.layers[0].weights, Some(1152));
         assert_eq!(known.runtime().whole().map(|t| t.0), Some(0.25));
-        assert_eq!(read_one(&graph, Some(&profile), &no_models).expect("an engine").layers, known.layers);
+        assert_eq!(
+            read_one(&graph, Some(&profile), &Options::default(), &no_models).expect("an engine").layers,
+            known.layers
+        );
         write("run/trt_engine_info.json", ENGINE);
         let mapping = write("run/power_runtime_mapping_layerwise.csv", MAPPING_ROWS);
-        let run = read_one(&folder.path().join("run"), None, &no_models).expect("a run");
+        let run = read_one(&folder.path().join("run"), None, &Options::default(), &no_models).expect("a run");
         assert_eq!(run.energy().whole().map(|e| e.0), Some(2.0));
-        assert_eq!(read_one(&mapping, None, &no_models).expect("a mapping").layers, run.layers);
-        assert_eq!(read_one(&graph, None, &no_models).expect_err("no models").kind, Kind::Usage);
+        assert_eq!(read_one(&mapping, None, &Options::default(), &no_models).expect("a mapping").layers, run.layers);
+        assert_eq!(read_one(&graph, None, &Options::default(), &no_models).expect_err("no models").kind, Kind::Usage);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn no_models(_: &Engine, _: &[Diagnostic]) -> Result<Prediction, Failure> {
 
 fn side(graph: &str, profile: &str) -> Side {
     let path = |name: &str| data("engine_info").join(name);
-    read_one(&path(graph), Some(&path(profile)), &no_models).unwrap()
+    read_one(&path(graph), Some(&path(profile)), &graph::Options::default(), &no_models).unwrap()
 }
 
 fn resnet(precision: &str, name: &str) -> Side {
