@@ -7,6 +7,7 @@ use crate::output::{json, render, shorten};
 use budget::{Baseline, Budgets, Report, Severity, Undecided, annotations, junit, markdown};
 use clap::{Args, ValueEnum};
 use compare::{Side, files, read};
+use shared::engine::{Diagnostic, Engine};
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use shared::run_folder::stamp;
@@ -73,8 +74,9 @@ impl Check {
         let sides = |paths: &[PathBuf]| -> Result<Vec<Side>, Failure> {
             let mut sides = Vec::new();
             for file in files(paths)? {
-                let predict = |engine: &_, diagnostics: &_| models.get()?.predict(engine, diagnostics, 0);
-                sides.extend(read(&file, None, &graph, &|engine, diagnostics| predict(engine, diagnostics))?);
+                let predict =
+                    |engine: &Engine, diagnostics: &[Diagnostic]| models.get()?.predict(engine, diagnostics, 0);
+                sides.extend(read(&file, None, &graph, &predict)?);
             }
             Ok(sides)
         };

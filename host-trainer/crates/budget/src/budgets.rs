@@ -194,7 +194,8 @@ impl Source<'_> {
         let DeValue::Table(table) = value.get_ref() else { return Ok((read(name, value)?, default)) };
         let (mut limit, mut level) = (None, default);
         for (entry, value) in table {
-            match entry.get_ref().as_ref() {
+            let name_of_entry: &str = entry.get_ref();
+            match name_of_entry {
                 found if found == key => limit = Some(read(key, value)?),
                 "level" => level = self.level(value)?,
                 other => return Err(self.unknown(&entry.span(), other, &[key, "level"])),
@@ -210,7 +211,7 @@ impl Source<'_> {
         let mut limits = Vec::new();
         for (key, value) in table {
             let line = self.line(&key.span());
-            let name = key.get_ref().as_ref();
+            let name: &str = key.get_ref();
             let max = |measure| -> Result<Limit, Failure> {
                 let (limit, level) = self.leveled(name, "max", value, level, |k, v| self.number(k, v))?;
                 Ok(Limit { measure, bound: Bound::Max(limit), level, line })
@@ -254,7 +255,7 @@ impl Source<'_> {
         let level = own.map_or(Ok(level), |(_, value)| self.level(value))?;
         let mut limits = Vec::new();
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
+            let name: &str = key.get_ref();
             if name == "level" {
                 continue;
             }

@@ -308,7 +308,9 @@ impl Subject<'_> {
         // Groups that changed and whose figures are extrapolated decide nothing.
         let extrapolated: Vec<&GroupChange> = match measure {
             Measure::MemoryMib => Vec::new(),
-            _ => comparison.groups.iter().filter(|group| is_changed(group) && is_extrapolated(group)).collect(),
+            _ => {
+                comparison.groups.iter().filter(|group| is_changed(group, measure) && is_extrapolated(group)).collect()
+            }
         };
         let layers = self.culprits(measure);
         let without = extrapolated.iter().filter_map(|group| group_change(group, measure)).sum::<f64>();
@@ -378,9 +380,13 @@ fn group_change(group: &GroupChange, measure: Measure) -> Option<f64> {
     }
 }
 
-fn is_changed(group: &GroupChange) -> bool {
-    let figures = [group.runtime_change_ms, group.energy_change_mj];
-    group.a.is_none() || group.b.is_none() || figures.iter().any(|change| change.is_none_or(|c| c.abs() > 1e-12))
+fn is_changed(group: &GroupChange, measure: Measure) -> bool {
+    let change = |measure| group_change(group, measure).is_none_or(|change| change.abs() > 1e-12);
+    let changed = match measure {
+        Measure::PowerW => change(Measure::RuntimeMs) || change(Measure::EnergyMj),
+        other => change(other),
+    };
+    changed || group.a.is_none() || group.b.is_none()
 }
 
 fn is_extrapolated(group: &GroupChange) -> bool {
