@@ -26,3 +26,5 @@ pub const TABLE_BYTES: u64 = 4 << 30;
 pub const FRAME_BYTES: usize = 4 << 20;
 /// Largest layer-latency file read, in bytes. The reference's 30,000 cycles of 167 layers take about 250 MB.
 pub const LAYER_LATENCY_BYTES: u64 = 2 << 30;
+/// Most power modes read of one board. The largest public file has nine.
+pub const POWER_MODES: usize = 64;
