@@ -1,17 +1,21 @@
 //! The command line: one module a command.
 
 mod align;
+mod boards;
+mod choose;
 mod data;
 mod dataset;
 mod evaluate;
 mod fit;
 mod ingest;
 mod models;
+mod outlooks;
 mod predict;
 mod progress;
 mod report;
 mod runtime;
 mod serve;
+mod setting_args;
 mod studies;
 mod tabular;
 mod tune;
@@ -50,6 +54,8 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Boards(boards::Boards),
+    Choose(choose::Choose),
     Data(data::Data),
     Dataset(dataset::Dataset),
     Evaluate(evaluate::Evaluate),
@@ -79,6 +85,8 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Boards(command) => command.run(printer),
+            Command::Choose(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),

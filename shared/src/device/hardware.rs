@@ -1,45 +1,10 @@
 //! What is known of the hardware and software that a figure was measured on.
 
+use super::clocks::Clocks;
 use super::models::module_of;
 use super::name::DeviceName;
 use crate::run_folder::Manifest;
 use serde::{Deserialize, Serialize};
-
-/// Clocks in MHz; each is unknown unless it was recorded. Where a clock is not locked it is the cap that the power mode sets.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Clocks {
-    /// Of the GPU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gpu_mhz: Option<f64>,
-    /// Of the external memory controller.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub emc_mhz: Option<f64>,
-    /// Of the fastest CPU cluster.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_mhz: Option<f64>,
-    /// Of the deep-learning accelerators.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dla_mhz: Option<f64>,
-}
-
-impl Clocks {
-    /// The clocks that are known here, and of the others those that `other` knows.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            gpu_mhz: self.gpu_mhz.or(other.gpu_mhz),
-            emc_mhz: self.emc_mhz.or(other.emc_mhz),
-            cpu_mhz: self.cpu_mhz.or(other.cpu_mhz),
-            dla_mhz: self.dla_mhz.or(other.dla_mhz),
-        }
-    }
-
-    /// Whether no clock is known.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// The hardware and software behind a device's figures, as recorded. What was not recorded is unknown.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -74,6 +39,43 @@ pub struct Hardware {
 }
 
 impl Hardware {
+    /// What two records of one device agree on; the rest is unknown.
+    ///
+    /// ```
+    /// use shared::device::{Clocks, Hardware};
+    ///
+    /// let at = |gpu_mhz, jetpack: &str| Hardware {
+    ///     jetpack: Some(jetpack.into()),
+    ///     clocks: Clocks { gpu_mhz: Some(gpu_mhz), ..Clocks::default() },
+    ///     ..Hardware::default()
+    /// };
+    /// let both = at(612.0, "6.1").agreed(&at(612.0, "6.2"));
+    /// assert_eq!((both.clocks.gpu_mhz, both.jetpack), (Some(612.0), None));
+    /// ```
+    #[must_use]
+    pub fn agreed(&self, other: &Self) -> Self {
+        fn same<T: PartialEq + Clone>(a: &Option<T>, b: &Option<T>) -> Option<T> {
+            a.clone().filter(|_| a == b)
+        }
+        let (ours, theirs) = (&self.clocks, &other.clocks);
+        Self {
+            model: same(&self.model, &other.model),
+            module: same(&self.module, &other.module),
+            power_mode: same(&self.power_mode, &other.power_mode),
+            l4t: same(&self.l4t, &other.l4t),
+            jetpack: same(&self.jetpack, &other.jetpack),
+            tensorrt: same(&self.tensorrt, &other.tensorrt),
+            clocks: Clocks {
+                gpu_mhz: same(&ours.gpu_mhz, &theirs.gpu_mhz),
+                emc_mhz: same(&ours.emc_mhz, &theirs.emc_mhz),
+                cpu_mhz: same(&ours.cpu_mhz, &theirs.cpu_mhz),
+                dla_mhz: same(&ours.dla_mhz, &theirs.dla_mhz),
+            },
+            clocks_locked: same(&self.clocks_locked, &other.clocks_locked),
+            cooling: same(&self.cooling, &other.cooling),
+        }
+    }
+
     /// What a run's manifest says, and the name of its device; no name where the manifest does not say which board it was.
     ///
     /// ```

@@ -3,15 +3,19 @@
 mod human;
 mod sink;
 
+use super::outlooks;
 use super::progress;
+use super::setting_args::SettingArgs;
 use crate::output::Format;
 use clap::Args;
 use learn::predict::{Models, Prediction, engine_files, open_models};
+use learn::what_if::{Anchors, settings};
 use onnx::use_native_library;
 use rayon::prelude::*;
 use registry::{Cache, open_deployed};
 use shared::engine;
 use shared::failure::{Failure, Kind};
+use shared::fs::write_atomic;
 use shared::printer::Printer;
 use sink::{Sink, Taken};
 use std::path::{Path, PathBuf};
@@ -31,9 +35,11 @@ pub(super) struct Predict {
     /// Model store to use instead of a folder: predict with the models deployed there.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Device to predict for [default: the folder's default device, or the only device of the store].
+    /// Device to predict for, BOARD@MODE [default: the folder's default device, or the only device of the store].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    #[command(flatten)]
+    settings: SettingArgs,
     /// Optimisation profile to predict, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
@@ -60,6 +66,9 @@ impl Predict {
                 ));
             }
             use_native_library(library);
+        }
+        if self.settings.is_given() {
+            return self.outlooks(printer);
         }
         let models = match &self.store {
             Some(store) => self.deployed_models(store, printer)?,
@@ -97,6 +106,24 @@ impl Predict {
         if failures > 0 {
             return Err(Failure::data(format!("{failures} of {} files were not predicted", files.len())));
         }
+        Ok(())
+    }
+
+    /// Predicts in other modes, clocks, batches or number formats: a row for each setting of each engine.
+    fn outlooks(&self, printer: &Printer) -> Result<(), Failure> {
+        let anchors = match &self.store {
+            Some(store) => Anchors::of(vec![self.deployed_models(store, printer)?], self.settings.own_mode())?,
+            None => Anchors::open(&self.models, self.device.as_deref(), self.settings.own_mode())?,
+        };
+        let settings = settings(&anchors, &self.settings.options(&[]))?;
+        let files = engine_files(&self.trt_engine_path)?;
+        let explored = outlooks::explore_files(&anchors, &files, &settings, self.profile)?;
+        if let Some(path) = &self.result_csv_path {
+            write_atomic(path, outlooks::csv(&explored)?.as_bytes())?;
+            printer.say(format!("wrote {}", path.display()));
+        }
+        outlooks::print(&explored, self.format, printer)?;
+        outlooks::warn(&anchors, &explored, printer);
         Ok(())
     }
 
