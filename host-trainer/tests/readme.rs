@@ -115,6 +115,15 @@ fn run_all(page: &str) {
     fs::copy(root().join("sample_data/resnet18_trt_engine_info.json"), folder.join("engine.json")).expect("copy");
     training_data(&folder.join("training_data"));
     training_data(&folder.join("held_out"));
+    let tables = [
+        ("measured.csv", "model,gpu_mhz,emc_mhz,runtime,power\na,1300.5,1866,10,12\na,650,1866,19,7\n"),
+        ("wanted.csv", "model,gpu_mhz,emc_mhz\na,900,1866\n"),
+        ("source.csv", "model,size,runtime\na,320,3\na,640,8\nb,320,2\nb,640,5\n"),
+        ("target.csv", "model,size,runtime\na,640,12\n"),
+    ];
+    for (name, text) in tables {
+        fs::write(folder.join(name), text).expect("file");
+    }
     // As a board leaves them; no command looks into these.
     fs::create_dir_all(folder.join("raw_data/resnet18")).expect("folder");
     fs::write(folder.join("raw_data/resnet18/resnet18_power_log.log"), "20240101-00:00:00.000000,5000,1000\n")
@@ -182,6 +191,11 @@ fn every_command_of_the_page_on_comparisons_works() {
 #[test]
 fn every_command_of_the_page_on_budgets_works() {
     run_all("docs/budgets.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_boards_works() {
+    run_all("docs/boards.md");
 }
 
 #[test]

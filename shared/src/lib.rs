@@ -6,12 +6,14 @@
 
 pub mod boards;
 pub mod clock;
+pub mod device;
 pub mod digest;
 pub mod engine;
 pub mod failure;
 pub mod fs;
 pub mod limits;
 pub mod near;
+pub mod power_modes;
 pub mod printer;
 pub mod random;
 pub mod run_folder;

@@ -38,3 +38,5 @@ pub const GRAPH_VALUES: usize = 1 << 16;
 pub const GRAPH_VALUES_TOTAL: usize = 1 << 24;
 /// Most elements of a tensor of an ONNX graph: 4 TiB of FP32.
 pub const GRAPH_TENSOR_ELEMENTS: u64 = 1 << 40;
+/// Most power modes read of one board. The largest public file has nine.
+pub const POWER_MODES: usize = 64;

@@ -79,6 +79,7 @@ impl Dataset {
         bar.finish_and_clear();
         if !totals.is_empty() {
             totals::write(&self.result_dir, &totals, options.format)?;
+            totals::write_devices(&self.result_dir, &totals)?;
         }
         for failure in &failures {
             printer.fail(failure);

@@ -1,7 +1,9 @@
 //! The command line: one module a command.
 
 mod align;
+mod boards;
 mod check;
+mod choose;
 mod conversions;
 mod data;
 mod dataset;
@@ -13,11 +15,13 @@ mod graph_args;
 mod ingest;
 mod model_source;
 mod models;
+mod outlooks;
 mod predict;
 mod progress;
 mod report;
 mod runtime;
 mod serve;
+mod setting_args;
 mod studies;
 mod tabular;
 mod tune;
@@ -56,7 +60,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Boards(boards::Boards),
     Check(check::Check),
+    Choose(choose::Choose),
     Data(data::Data),
     Dataset(dataset::Dataset),
     Diff(diff::Diff),
@@ -88,7 +94,9 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Boards(command) => command.run(printer),
             Command::Check(command) => command.run(printer),
+            Command::Choose(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
             Command::Diff(command) => command.run(printer),

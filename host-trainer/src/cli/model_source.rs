@@ -2,6 +2,7 @@
 
 use clap::Args;
 use learn::predict::{Models, open_models};
+use learn::what_if::Anchors;
 use onnx::use_native_library;
 use registry::{Cache, open_deployed};
 use shared::failure::{Failure, Kind};
@@ -17,7 +18,7 @@ pub(super) struct ModelSource {
     /// Model store to use instead of a folder: predict with the models deployed there.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Device to predict for [default: the folder's default device, or the only device of the store].
+    /// Device to predict for, BOARD@MODE [default: the folder's default device, or the only device of the store].
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Native ONNX Runtime library to use instead of the embedded runtime.
@@ -28,6 +29,24 @@ pub(super) struct ModelSource {
 impl ModelSource {
     /// Opens the models.
     pub(super) fn open(&self, printer: &Printer) -> Result<Models, Failure> {
+        self.use_runtime()?;
+        match &self.store {
+            Some(store) => self.deployed(store, printer),
+            None => open_models(&self.models, self.device.as_deref()),
+        }
+    }
+
+    /// Opens the models of every mode of the board, from which other modes are predicted; `own_mode` is the mode of a device whose
+    /// own was not recorded.
+    pub(super) fn anchors(&self, own_mode: Option<&str>, printer: &Printer) -> Result<Anchors, Failure> {
+        self.use_runtime()?;
+        match &self.store {
+            Some(store) => Anchors::of(vec![self.deployed(store, printer)?], own_mode),
+            None => Anchors::open(&self.models, self.device.as_deref(), own_mode),
+        }
+    }
+
+    fn use_runtime(&self) -> Result<(), Failure> {
         if let Some(library) = &self.onnxruntime {
             if !library.is_file() {
                 return Err(Failure::new(Kind::Io, "no such ONNX Runtime library").at(library).help(
@@ -36,10 +55,7 @@ impl ModelSource {
             }
             use_native_library(library);
         }
-        match &self.store {
-            Some(store) => self.deployed(store, printer),
-            None => open_models(&self.models, self.device.as_deref()),
-        }
+        Ok(())
     }
 
     fn deployed(&self, store: &str, printer: &Printer) -> Result<Models, Failure> {

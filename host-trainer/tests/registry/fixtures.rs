@@ -134,16 +134,7 @@ impl Forge {
 }
 
 fn device() -> Device {
-    Device {
-        name: "board".into(),
-        roofline: None,
-        median_power_w: None,
-        runtime_total: None,
-        energy_total: None,
-        power_total: None,
-        networks: vec!["known".into()],
-        notes: Vec::new(),
-    }
+    Device { name: "board".into(), networks: vec!["known".into()], ..Device::default() }
 }
 
 fn artefact(part: &Part) -> Artefact {
@@ -159,6 +150,7 @@ fn artefact(part: &Part) -> Artefact {
         schema_version: 1,
         program: Program::this(),
         device: "board".into(),
+        hardware: None,
         layer_kind: Table::Dense,
         target: Target::Runtime,
         unit: "ms".into(),

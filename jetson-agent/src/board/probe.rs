@@ -1,13 +1,19 @@
 //! What board this is. Everything is optional: paths come from public code and documents, and differ between releases.
 
 use crate::power::Root;
+use shared::device::Clocks;
+use shared::power_modes::PowerModes;
 use shared::run_folder::Board;
 
 /// Probes the board; what cannot be found out is `None`.
 #[must_use]
 pub fn probe(root: &Root) -> Board {
     let l4t = root.text("/etc/nv_tegra_release").and_then(|text| l4t_release(&text));
-    let (power_mode, power_mode_name) = power_mode(root);
+    let status = root.text(POWER_MODE_FILE);
+    let power_modes = root.text(POWER_MODES_FILE).map(|text| PowerModes::parse(&text));
+    let power_mode = status.as_deref().and_then(mode_of);
+    let named = power_mode.zip(power_modes.as_ref()).and_then(|(id, modes)| modes.numbered(id));
+    let power_mode_name = named.map(|mode| mode.name.clone());
     Board {
         model: root.text("/proc/device-tree/model").or_else(|| root.text("/sys/class/dmi/id/product_name")),
         jetpack: l4t.as_deref().and_then(jetpack_of).map(str::to_owned),
@@ -19,6 +25,10 @@ pub fn probe(root: &Root) -> Board {
         fan_pwm: fan_pwm(root),
         cpus: root.text("/sys/devices/system/cpu/online").map(|list| count_cpus(&list)),
         memory_bytes: root.text("/proc/meminfo").and_then(|text| memory_bytes(&text)),
+        compatible: root.text("/proc/device-tree/compatible").map(|list| list.trim_matches('\0').replace('\0', ",")),
+        power_modes,
+        clocks: clocks(root),
+        fan_profile: status.as_deref().and_then(fan_profile_of),
     }
 }
 
@@ -56,19 +66,27 @@ fn jetpack_of(l4t: &str) -> Option<&'static str> {
 pub(super) const POWER_MODE_FILE: &str = "/var/lib/nvpmodel/status";
 const POWER_MODES_FILE: &str = "/etc/nvpmodel.conf";
 
-/// The status file holds `pmode:0002`, on some releases with `fmode:quiet` behind it or on a second line; the names are in
-/// `nvpmodel.conf` as `< POWER_MODEL ID=2 NAME=15W >`.
-fn power_mode(root: &Root) -> (Option<u32>, Option<String>) {
-    let mode = root.text(POWER_MODE_FILE).and_then(|text| mode_of(&text));
-    let name = mode.and_then(|mode: u32| {
-        root.text(POWER_MODES_FILE)?.lines().find_map(|line| {
-            let rest = line.split_once("POWER_MODEL")?.1;
-            let field = |key: &str| rest.split_whitespace().find_map(|word| word.strip_prefix(key));
-            let id: u32 = field("ID=")?.trim_end_matches('>').parse().ok()?;
-            (id == mode).then(|| field("NAME=").map(|name| name.trim_end_matches('>').to_owned()))?
-        })
-    });
-    (mode, name)
+/// Highest clocks that are allowed now: of the GPU by devfreq, of the CPUs by cpufreq, of the memory by the power management's
+/// firmware, which only root can ask.
+fn clocks(root: &Root) -> Clocks {
+    let mhz = |path: &std::path::Path, per_mhz: f64| {
+        let value = crate::power::read_number(path).filter(|value| *value > 0)?;
+        Some(value as f64 / per_mhz)
+    };
+    let cpus = root.entries("/sys/devices/system/cpu");
+    let cpu = cpus.iter().filter_map(|folder| mhz(&folder.join("cpufreq/scaling_max_freq"), 1e3)).reduce(f64::max);
+    Clocks {
+        gpu_mhz: gpu_devfreq(root).and_then(|folder| mhz(&folder.join("max_freq"), 1e6)),
+        emc_mhz: mhz(&root.path("/sys/kernel/debug/bpmp/debug/clk/emc/max_rate"), 1e6),
+        cpu_mhz: cpu,
+        dla_mhz: None,
+    }
+}
+
+/// The status file holds `pmode:0002`, on some releases with the fan's profile behind it or on a second line: `fmode:quiet`.
+fn fan_profile_of(status: &str) -> Option<String> {
+    let rest = status.split_once("fmode:")?.1;
+    rest.split_whitespace().next().map(str::to_owned)
 }
 
 /// The number behind `pmode:`, wherever it stands.

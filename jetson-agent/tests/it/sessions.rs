@@ -169,6 +169,10 @@ fn the_board_s_sensor_is_read_while_a_simulated_engine_runs() {
     assert_eq!((sensor.samples, sensor.update_interval_ms, sensor.shunt_micro_ohm), (Some(512), Some(430), Some(5000)));
     assert_eq!(sensor.quantum_ma, Some(8.0));
     assert_eq!(manifest.board.power_mode_name.as_deref(), Some("MAXN_SUPER"));
+    assert_eq!(manifest.board.power_modes.as_ref().map(|all| all.modes.len()), Some(2));
+    assert_eq!(manifest.board.clocks.gpu_mhz, Some(1020.0));
+    let (_, device) = shared::device::Hardware::of(&manifest);
+    assert!(device.is_some_and(|name| name.mode() == Some("MAXN_SUPER")));
     assert!(manifest.checks.iter().any(|check| check.name == "jetpack"));
     let content = read_sample_log(&tiny(home.path()).sample_log()).expect("reads");
     assert!(

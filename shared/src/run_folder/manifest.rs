@@ -4,9 +4,11 @@ use super::counts::{Counts, Pass};
 use super::design::Design;
 use super::rail::Rail;
 use super::status::Status;
+use crate::device::Clocks;
 use crate::failure::{Failure, Kind};
 use crate::fs::{read_capped, write_atomic};
 use crate::limits;
+use crate::power_modes::PowerModes;
 use crate::text::json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -272,6 +274,18 @@ pub struct Board {
     pub cpus: Option<u32>,
     /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+    /// The device tree's list of what the board is compatible with, separated by commas: it names the module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatible: Option<String>,
+    /// All power modes that the board offers, with the caps that they put on clocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_modes: Option<PowerModes>,
+    /// Highest clocks that are allowed at the start of the run.
+    #[serde(default, skip_serializing_if = "Clocks::is_unknown")]
+    pub clocks: Clocks,
+    /// The fan's profile by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_profile: Option<String>,
 }
 
 /// What a check found.

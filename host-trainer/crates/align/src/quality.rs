@@ -8,6 +8,7 @@ use super::stamps::Stamps;
 use super::survey::SensorReport;
 use super::window::WindowCounts;
 use serde::{Deserialize, Serialize};
+use shared::device::Hardware;
 use shared::run_folder::Diagnostics;
 use shared::units::{Millijoules, Millis, Watts};
 
@@ -187,8 +188,11 @@ pub struct Quality {
     pub schema_version: u32,
     /// The model.
     pub model: String,
-    /// The board, if the run says.
+    /// The device, a board in a power mode, if the run says.
     pub device: Option<String>,
+    /// Board, mode, clocks and software, as the run recorded them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
     /// The method asked for.
     pub asked: Method,
     /// The method used.

@@ -19,6 +19,7 @@ use super::stamps::{Stamps, classify};
 use super::survey::{Survey, survey_span};
 use super::timeline::usual_period;
 use rayon::prelude::*;
+use shared::device::Hardware;
 use shared::digest::sha256_file;
 use shared::engine::{Engine, Layer};
 use shared::failure::{Failure, Kind};
@@ -159,10 +160,12 @@ impl Prepared {
     /// A report with nothing attributed yet.
     fn blank_report(&self, model: &str, options: &Options, stamps_given: bool) -> Quality {
         let survey = &self.survey;
+        let (hardware, device) = self.manifest.as_ref().map(Hardware::of).unwrap_or_default();
         Quality {
             schema_version: SCHEMA_VERSION,
             model: model.to_owned(),
-            device: self.manifest.as_ref().and_then(|m| m.board.model.clone()),
+            device: device.map(|name| name.to_string()),
+            hardware: self.manifest.as_ref().map(|_| hardware),
             asked: options.method,
             method: options.method,
             because: String::new(),

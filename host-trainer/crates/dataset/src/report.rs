@@ -2,6 +2,7 @@
 
 use align::quality::{EnergyReport, MappingReport};
 use serde::Deserialize;
+use shared::device::Hardware;
 use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
 use shared::limits;
@@ -10,8 +11,11 @@ use std::path::Path;
 /// What is needed of an alignment's quality report.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Report {
-    /// The board.
+    /// The device.
     pub(crate) device: Option<String>,
+    /// What is known of it.
+    #[serde(default)]
+    pub(crate) hardware: Option<Hardware>,
     /// The method.
     pub(crate) method: String,
     /// Energy.

@@ -3,8 +3,12 @@
 use super::report::Report;
 use super::text::filled;
 use align::statistics::LayerStatistics;
-use shared::failure::Failure;
+use learn::training::DEVICES_FILE;
+use shared::device::Hardware;
+use shared::failure::{Failure, Kind};
+use shared::fs::write_atomic;
 use shared::units::{Millijoules, Millis, Watts};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tables::{ColumnData, TableFormat, write_table};
@@ -25,6 +29,7 @@ pub struct NetworkRow {
     power_error: Option<Watts>,
     method: String,
     device: String,
+    hardware: Option<Hardware>,
     made_from: String,
 }
 
@@ -58,8 +63,31 @@ impl NetworkRow {
         row.power_error = energy.power_error;
         row.method.clone_from(&report.method);
         row.device = report.device.clone().unwrap_or_default();
+        row.hardware.clone_from(&report.hardware);
         row
     }
+}
+
+/// Writes what is known of the devices that rows were measured on to `devices.json` of a folder. Where runs of one device
+/// recorded different things, those are unknown. Removes the file where nothing is known.
+///
+/// # Errors
+/// When the file cannot be written or removed.
+pub fn write_devices(folder: &Path, rows: &[NetworkRow]) -> Result<(), Failure> {
+    let mut known: BTreeMap<&str, Hardware> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.device.is_empty()) {
+        let Some(hardware) = &row.hardware else { continue };
+        known.entry(&row.device).and_modify(|all| *all = all.agreed(hardware)).or_insert_with(|| hardware.clone());
+    }
+    let path = folder.join(DEVICES_FILE);
+    if known.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::io(&path, "remove", &e)),
+            _ => Ok(()),
+        };
+    }
+    let text = serde_json::to_string_pretty(&known).map_err(|e| Failure::from_error(Kind::Data, e))?;
+    write_atomic(&path, (text + "\n").as_bytes())
 }
 
 /// Writes the totals to `networks.csv` or `networks.parquet` of a folder, and removes the file of the other format.
@@ -98,4 +126,35 @@ pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<
 
 fn file(folder: &Path, format: TableFormat) -> PathBuf {
     folder.join(format!("networks.{}", format.extension()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::device::Clocks;
+
+    fn row(device: &str, gpu_mhz: f64) -> NetworkRow {
+        let clocks = Clocks { gpu_mhz: Some(gpu_mhz), emc_mhz: Some(2133.0), ..Clocks::default() };
+        NetworkRow {
+            device: device.into(),
+            hardware: Some(Hardware { clocks, ..Hardware::default() }),
+            ..NetworkRow::default()
+        }
+    }
+
+    #[test]
+    fn what_runs_of_one_device_recorded_differently_is_unknown() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join(DEVICES_FILE);
+        write_devices(folder.path(), &[NetworkRow::default()]).expect("nothing to write");
+        assert!(!path.exists());
+        let rows = [row("orin-nano@15W", 612.0), row("tx2", 850.0), row("orin-nano@15W", 306.0)];
+        write_devices(folder.path(), &rows).expect("writes");
+        let known: BTreeMap<String, Hardware> = serde_json::from_slice(&fs::read(&path).expect("file")).expect("JSON");
+        let of = |name: &str| known[name].clocks;
+        assert_eq!((of("orin-nano@15W").gpu_mhz, of("orin-nano@15W").emc_mhz), (None, Some(2133.0)));
+        assert_eq!(of("tx2").gpu_mhz, Some(850.0));
+        write_devices(folder.path(), &[]).expect("removes");
+        assert!(!path.exists());
+    }
 }

@@ -2,7 +2,9 @@
 
 mod build;
 mod embedded;
+mod rescale;
 mod run;
 
 pub use build::{GraphBuilder, INPUT, Value, integer_attribute};
+pub use rescale::{Rescaling, rescale};
 pub use run::{Model, OnnxError, use_native_library};

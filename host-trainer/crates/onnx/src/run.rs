@@ -159,7 +159,7 @@ const OPERATORS: &[&str] = &[
 ];
 
 /// Checks a model without running it and returns it with its output's name and its number of features.
-fn inspect(bytes: &[u8]) -> Result<(ModelProto, String, usize), OnnxError> {
+pub(crate) fn inspect(bytes: &[u8]) -> Result<(ModelProto, String, usize), OnnxError> {
     if bytes.len() as u64 > limits::ONNX_BYTES {
         return Err(OnnxError::Foreign(format!("it has {} bytes", bytes.len())));
     }

@@ -311,9 +311,10 @@ impl Registry {
     /// [`Error::Unknown`] where there is none, or several.
     pub async fn find(&self, reference: &str) -> Result<Version, Error> {
         if reference.contains('/') {
+            // The device may hold an `@` of its own, before its power mode.
             let (alias, version) = match reference.rsplit_once('@') {
-                Some((alias, version)) => (alias, Some(version)),
-                None => (reference, None),
+                Some((alias, version)) if !version.contains('/') => (alias, Some(version)),
+                _ => (reference, None),
             };
             let alias: Alias = alias.parse()?;
             let versions = self.versions(&alias).await?;

@@ -1,5 +1,6 @@
 //! `host-trainer fit`: training data in, models with cards out.
 
+mod carry;
 mod report;
 
 use super::models::{Registration, register_fitted};
@@ -7,6 +8,7 @@ use super::progress;
 use super::tabular::{self, TableArgs};
 use crate::cli::values::choice;
 use crate::output::{Format, render};
+use carry::CarryArgs;
 use clap::Args;
 use learn::fit::kinds::Kind;
 use learn::fit::options::{PlanOptions, networks_or_none};
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct Fit {
     /// Folder of training data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
-    #[arg(long, value_name = "DIR", required_unless_present = "dbs_dir")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["dbs_dir", "from"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
@@ -53,6 +55,12 @@ pub(super) struct Fit {
     /// Train on the CPU. Accepted for compatibility: every build trains on the CPU.
     #[arg(long = "cpu")]
     _cpu: bool,
+    /// Carry the run-time models of this device over to --device, by the networks that --data holds, few or none.
+    #[arg(long, value_name = "DEVICE", requires = "device", conflicts_with_all = ["kind", "hyperparams", "dry_run", "reference_compatible"])]
+    from: Option<String>,
+    /// Folder of models that holds the device of --from [default: the folder of --out].
+    #[arg(long, value_name = "DIR", requires = "from")]
+    from_models: Option<PathBuf>,
     #[command(flatten)]
     registration: Registration,
     /// Show which models would be fitted, and write nothing.
@@ -65,6 +73,19 @@ pub(super) struct Fit {
 
 impl Fit {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        if let (Some(from), Some(device)) = (&self.from, &self.device) {
+            let args = CarryArgs {
+                data: self.data.as_deref(),
+                models: self.from_models.as_deref().unwrap_or(&self.out),
+                out: &self.out,
+                from,
+                device,
+                level: self.plan()?.evaluation.interval_level,
+                registration: &self.registration,
+                format: self.format,
+            };
+            return carry::run(&args, printer);
+        }
         let plan = self.plan()?;
         let Some(folder) = &self.data else {
             let tagged = self.table.read(&self.input_cols, &plan, printer)?;

@@ -4,15 +4,19 @@ mod human;
 mod sink;
 
 use super::conversions::ConversionArgs;
-use super::graph_args::GraphArgs;
+use super::graph_args::ShapeArgs;
 use super::model_source::ModelSource;
+use super::outlooks;
 use super::progress;
+use super::setting_args::SettingArgs;
 use crate::output::Format;
 use clap::Args;
-use graph::{Options, read_engine};
+use graph::{Options, is_onnx, read_engine};
 use learn::predict::{Models, Prediction, engine_files};
+use learn::what_if::settings;
 use rayon::prelude::*;
 use shared::failure::Failure;
+use shared::fs::write_atomic;
 use shared::printer::Printer;
 use sink::{Sink, Taken};
 use std::path::{Path, PathBuf};
@@ -31,6 +35,8 @@ pub(super) struct Predict {
     result_csv_path: Option<PathBuf>,
     #[command(flatten)]
     models: ModelSource,
+    #[command(flatten)]
+    settings: SettingArgs,
     /// Optimisation profile to predict, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
@@ -41,7 +47,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     #[command(flatten)]
-    graph: GraphArgs,
+    shapes: ShapeArgs,
     #[command(flatten)]
     conversions: ConversionArgs,
 }
@@ -51,10 +57,13 @@ const CHUNK: usize = 64;
 
 impl Predict {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let models = self.models.open(printer)?;
         let paths: Vec<PathBuf> = self.trt_engine_path.iter().chain(&self.onnx).cloned().collect();
         let files = engine_files(&paths)?;
-        let options = self.graph.options();
+        let options = self.settings.graph(&self.shapes);
+        if self.settings.asks_for_several() || self.settings.changes_engines() && !all_graphs(&files)? {
+            return self.outlooks(&files, &options, printer);
+        }
+        let models = self.models.open(printer)?;
         let mut sink = Sink {
             format: self.format,
             top: self.top,
@@ -90,6 +99,20 @@ impl Predict {
         Ok(())
     }
 
+    /// Predicts in other modes, clocks, batches or number formats: a row for each setting of each engine.
+    fn outlooks(&self, files: &[PathBuf], options: &Options, printer: &Printer) -> Result<(), Failure> {
+        let anchors = self.models.anchors(self.settings.own_mode(), printer)?;
+        let settings = settings(&anchors, &self.settings.options(&[])?)?;
+        let explored = outlooks::explore_files(&anchors, files, options, &settings, self.profile)?;
+        if let Some(path) = &self.result_csv_path {
+            write_atomic(path, outlooks::csv(&explored)?.as_bytes())?;
+            printer.say(format!("wrote {}", path.display()));
+        }
+        outlooks::print(&explored, self.format, printer)?;
+        outlooks::warn(&anchors, &explored, printer);
+        Ok(())
+    }
+
     fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Prediction, Failure> {
         let opened = read_engine(file, options)?;
         let predicted = models.predict(&opened.engine, &opened.diagnostics, self.profile);
@@ -101,4 +124,14 @@ impl Predict {
         }
         Ok(prediction)
     }
+}
+
+/// Whether all files are graphs, which are derived in the batch and number format that is asked for.
+fn all_graphs(files: &[PathBuf]) -> Result<bool, Failure> {
+    for file in files {
+        if !is_onnx(file)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -4,6 +4,7 @@ use super::Target;
 use crate::features::Extraction;
 use estimators::metrics::Metrics;
 use serde::{Deserialize, Serialize};
+use shared::device::Hardware;
 use shared::engine::Table;
 use shared::failure::{Failure, Kind};
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub struct Card {
     pub program: Program,
     /// The device it predicts.
     pub device: String,
+    /// Board, mode, clocks and software behind its training data, as recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
     /// The table whose layers it predicts.
     pub layer_kind: Table,
     /// What it predicts.

@@ -2,6 +2,7 @@
 
 use crate::features::ASSUMED_PRECISION;
 use serde::{Deserialize, Serialize};
+use shared::device::{DeviceName, Hardware};
 use shared::engine::{Precision, Work};
 use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic};
@@ -18,7 +19,7 @@ pub const DEVICE_FILE: &str = "device.json";
 const DEFAULT_DEVICE_FILE: &str = "default_device";
 
 /// What is known of a device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Device {
     /// Its name.
     pub name: String,
@@ -37,6 +38,31 @@ pub struct Device {
     pub networks: Vec<String>,
     /// What a user should know.
     pub notes: Vec<String>,
+    /// Board, mode, clocks and software behind it, as recorded; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+    /// Where the models come from, if they were carried over from another device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferRecord>,
+}
+
+/// How the models of a device were carried over from another device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransferRecord {
+    /// The device that they were fitted for.
+    pub from: String,
+    /// Networks measured on the new device that the factors were fitted to.
+    pub measurements: usize,
+    /// The part of a layer's time on the source that counts as its launch: no more than this, in ms.
+    pub launch_ms: f64,
+    /// By what that part is multiplied.
+    pub launch_factor: f64,
+    /// By what the rest is multiplied.
+    pub work_factor: f64,
+    /// Standard deviation of a network's log run time around the prediction, that of the source's models aside.
+    pub log_sd: f64,
+    /// What the prior rests on.
+    pub prior: String,
 }
 
 /// Run time as launch time plus work over rate: `t = launch + MACs / rate(precision) + bytes / bandwidth`, coefficients
@@ -114,14 +140,13 @@ impl Device {
 /// Checks a device's name. It becomes a folder's name and a part of an object's, so that it must not climb out of it.
 ///
 /// # Errors
-/// A name that is empty, over 100 bytes, begins with a dot, or holds anything but letters, digits, `-`, `_`, `.` and spaces.
+/// A name that is not `board` or `board@mode`, of at most 100 bytes, each part of letters, digits, `-`, `_`, `.` and spaces and
+/// not beginning with a dot.
 pub fn check_device_name(name: &str) -> Result<(), Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-    if (1..=100).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("`{name}` is no name for a device"))
-        .help("use letters, digits, `-`, `_` and `.`, not beginning with a dot"))
+    name.parse::<DeviceName>().map(drop).map_err(|e| {
+        Failure::usage(e.to_string())
+            .help("use BOARD or BOARD@MODE of letters, digits, `-`, `_` and `.`, neither of them beginning with a dot")
+    })
 }
 
 /// Names of the devices that a folder of models holds, sorted.

@@ -10,5 +10,7 @@ mod predictor;
 pub use artefact::{Artefact, CARD_FILE, ONNX_FILE, model_folder, replace_device};
 pub use card::{Card, FeatureRange, Interval, PROGRAM, Program, Scores, SelfTest};
 pub use dataset::{Dataset, LayerTable, Occurrence};
-pub use device::{DEVICE_FILE, Device, Roofline, check_device_name, default_device, devices, set_default_device};
+pub use device::{
+    DEVICE_FILE, Device, Roofline, TransferRecord, check_device_name, default_device, devices, set_default_device,
+};
 pub use predictor::{Predictor, Target};

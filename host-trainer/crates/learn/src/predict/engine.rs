@@ -4,9 +4,10 @@ use super::estimate::{RowPrediction, Rows, Source};
 use super::models::Models;
 use super::totals::{Totals, TotalsDocument};
 use crate::features::{Extraction, LayerSpec, extract};
-use crate::model::Target;
+use crate::model::{Device, Target};
 use memory::Memory;
 use serde::Serialize;
+use shared::device::Hardware;
 use shared::engine::{Diagnostic, Engine, Layer, LayerKind, Precision, Table};
 use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,10 @@ impl ToSchema for LayerPrediction {
 pub struct Prediction {
     /// The device predicted.
     pub device: String,
+    /// Board, mode, clocks and software that its models were measured on, as recorded; absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub hardware: Option<Hardware>,
     /// Layers in execution order.
     pub layers: Vec<LayerPrediction>,
     /// Sums.
@@ -162,8 +167,8 @@ impl Models {
     /// ```
     /// use learn::model::Roofline;
     /// # use learn::{model::Device, predict::Models};
-    /// # let device = Device { name: "board".into(), roofline: None, median_power_w: Some(6.0), runtime_total: None,
-    /// #     energy_total: None, power_total: None, networks: vec![], notes: vec![] };
+    /// # let device = Device { name: "board".into(), roofline: None, median_power_w: Some(6.0),
+    /// #     ..Device::default() };
     ///
     /// // Without any model, a layer takes the device's roofline: 0.01 ms to launch, 0.5 ms for 10⁹ multiply-accumulates.
     /// let roofline = Roofline {
@@ -287,7 +292,8 @@ impl Models {
             weights: layer.weights.map(|weights| weights.count),
             row,
         });
-        Prediction { device: self.device().name.clone(), layers: layers.collect(), totals, memory, warnings }
+        let Device { name, hardware, .. } = self.device();
+        Prediction { device: name.clone(), hardware: hardware.clone(), layers: layers.collect(), totals, memory, warnings }
     }
 
     fn warnings(&self, totals: &Totals) -> Vec<String> {

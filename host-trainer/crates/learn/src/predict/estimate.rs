@@ -97,8 +97,8 @@ impl Models {
     /// use learn::features::{DenseShape, LayerShape, LayerSpec};
     /// use learn::predict::Source;
     /// # use learn::{model::Device, predict::Models};
-    /// # let device = Device { name: "board".into(), roofline: None, median_power_w: Some(6.5), runtime_total: None,
-    /// #     energy_total: None, power_total: None, networks: vec![], notes: vec![] };
+    /// # let device = Device { name: "board".into(), roofline: None, median_power_w: Some(6.5),
+    /// #     ..Device::default() };
     /// # let models = Models::of(device, vec![], "models".as_ref());
     ///
     /// let shape = DenseShape { batch: 1.0, input: 512.0, output: 1000.0, weights: None };

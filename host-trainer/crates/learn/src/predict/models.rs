@@ -108,13 +108,8 @@ impl Models {
     /// let folder = tempfile::tempdir()?;
     /// let device = Device {
     ///     name: "board".to_owned(),
-    ///     roofline: None,
     ///     median_power_w: Some(6.5),
-    ///     runtime_total: None,
-    ///     energy_total: None,
-    ///     power_total: None,
-    ///     networks: Vec::new(),
-    ///     notes: Vec::new(),
+    ///     ..Device::default()
     /// };
     /// device.write(folder.path())?;
     /// let models = Models::open(folder.path(), "board")?;

@@ -2,6 +2,7 @@
 
 use super::models::Models;
 use crate::model::{default_device, devices};
+use shared::device::nearest_devices;
 use shared::failure::Failure;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,8 @@ pub fn open_models(folder: &Path, device: Option<&str>) -> Result<Models, Failur
     let Some(device) = device else { return Models::open(folder, &default_device(folder)?) };
     let known = devices(folder)?;
     if !known.iter().any(|name| name == device) {
-        return Err(Failure::usage(format!("there are no models for {device}"))
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        return Err(Failure::usage(format!("there are no models for {device}{}", nearest_devices(device, &names)))
             .at(folder)
             .help(format!("there are models for {}", known.join(", "))));
     }

@@ -1,6 +1,7 @@
 //! Measured layers and measured totals of networks.
 
 use crate::features::LayerSpec;
+use shared::device::Hardware;
 use shared::engine::Table;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,8 @@ pub struct TrainingData {
     pub tables: BTreeMap<Table, Vec<Row>>,
     /// Whole-network totals, when there is a `networks.csv`.
     pub totals: Vec<NetworkTotal>,
+    /// What is known of each device, by its name, when there is a `devices.json`.
+    pub hardware: BTreeMap<String, Hardware>,
     /// SHA-256 over the names and contents of the files read, in hexadecimal.
     pub hash: String,
     /// What was unexpected but did not keep the data from being read.

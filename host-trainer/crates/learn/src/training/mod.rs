@@ -5,5 +5,5 @@ mod read;
 mod totals;
 
 pub use data::{NetworkTotal, Row, TrainingData};
-pub use read::read;
+pub use read::{DEVICES_FILE, read};
 pub use totals::Total;

@@ -3,19 +3,21 @@
 //! - `<network>/<table>.csv`, the reference's; the folder's name is the network's;
 //! - `<table>.csv` with a `model` column.
 //!
-//! `networks.csv` beside them holds whole-network totals. Any of these tables can be Parquet, with that ending, instead.
+//! `networks.csv` beside them holds whole-network totals, `devices.json` what is known of the devices that the rows name. Any of these tables can be Parquet, with that ending, instead.
 //! Columns are found by name. The reference's are required, ours optional; unknown ones are passed over.
 
 use super::data::{NetworkTotal, Row, TrainingData};
 use crate::features::LayerSpec;
 use crate::features::columns::{StoredColumn, reference_columns};
 use sha2::{Digest, Sha256};
+use shared::device::Hardware;
 use shared::engine::{Precision, Table};
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
 use shared::limits;
+use shared::text::json;
 use shared::units::{Millijoules, Millis, Watts};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use tables::Frame;
 
@@ -74,6 +76,12 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
         }
     }
     data.tables.retain(|_, rows| !rows.is_empty());
+    if let Some(content) = read_devices(folder, &mut data.hardware)? {
+        hasher.update(DEVICES_FILE.as_bytes());
+        hasher.update([0]);
+        hasher.update((content.len() as u64).to_le_bytes());
+        hasher.update(&content);
+    }
     if data.tables.is_empty() {
         return Err(nothing_found(folder, &unknown));
     }
@@ -86,6 +94,22 @@ pub fn read(folder: &Path) -> Result<TrainingData, Failure> {
     }
     data.hash = format!("{:x}", hasher.finalize());
     Ok(data)
+}
+
+/// The file beside the tables that says what is known of each device.
+pub const DEVICES_FILE: &str = "devices.json";
+
+/// Reads what is known of the devices; returns the file's bytes, or none where there is no such file.
+fn read_devices(folder: &Path, into: &mut BTreeMap<String, Hardware>) -> Result<Option<Vec<u8>>, Failure> {
+    let path = folder.join(DEVICES_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let content = read_capped(&path, limits::SMALL_FILE_BYTES)?;
+    *into = json::from_slice(&content).map_err(|e| {
+        Failure::from_error(Kind::Data, e).at(&path).help("make it again with `host-trainer dataset`, or remove it")
+    })?;
+    Ok(Some(content))
 }
 
 fn nothing_found(folder: &Path, unknown: &[String]) -> Failure {
@@ -210,7 +234,6 @@ fn totals(frame: &Frame) -> Result<Vec<NetworkTotal>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::failure::Kind;
     use std::fs;
     use tables::ColumnData;
 
@@ -308,6 +331,20 @@ mod tests {
         dense_parquet(&folder.path().join("alexnet/dense.parquet"), false, vec![Some(0.5), Some(f64::NAN)]);
         let failure = read(folder.path()).expect_err("NaN").to_string();
         assert!(failure.contains("dense.parquet: row 2: `runtime` is `NaN`, not a finite number"), "{failure}");
+    }
+
+    #[test]
+    fn what_is_known_of_devices_is_read_and_counts_for_the_hash() {
+        let table =
+            ("dense.csv", "model,batch_size,input_size,output_size,device\na,1,10,20,orin-nano@15W\n".to_owned());
+        let without = read(folder(&[table.clone()]).path()).expect("data");
+        assert!(without.hardware.is_empty());
+        let known = r#"{"orin-nano@15W": {"jetpack": "6.2", "clocks": {"gpu_mhz": 612.0}, "a later field": 1}}"#;
+        let with = read(folder(&[table.clone(), (DEVICES_FILE, known.to_owned())]).path()).expect("data");
+        assert_eq!(with.hardware["orin-nano@15W"].clocks.gpu_mhz, Some(612.0));
+        assert_ne!(with.hash, without.hash);
+        let failure = read(folder(&[table, (DEVICES_FILE, "[]".to_owned())]).path()).expect_err("no object");
+        assert!(failure.to_string().contains("devices.json"), "{failure}");
     }
 
     #[test]

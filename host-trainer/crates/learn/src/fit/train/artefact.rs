@@ -37,6 +37,7 @@ pub(super) fn write(job: &FitJob<'_>, device: &str, model: FittedModel<'_>) -> R
         schema_version: 1,
         program: Program::this(),
         device: device.to_owned(),
+        hardware: job.data.hardware.get(device).cloned(),
         layer_kind: layers.table,
         target,
         unit: target.unit().to_owned(),

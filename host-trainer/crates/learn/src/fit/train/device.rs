@@ -60,5 +60,7 @@ pub(super) fn describe(
         ),
         networks: training().map(|(_, row)| row.network.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
         notes,
+        hardware: job.data.hardware.get(name).cloned(),
+        transfer: None,
     }
 }

@@ -1,0 +1,158 @@
+//! The devices of a board whose clocks are known.
+
+use crate::model::{Device, devices};
+use crate::predict::{Models, open_models};
+use boards::modes::{board, modes_of};
+use boards::time_law::ClockPair;
+use shared::device::{Clocks, DeviceName, module_of};
+use shared::failure::Failure;
+use shared::near::near;
+use std::path::Path;
+
+/// A device of a board, with its clocks.
+#[derive(Debug)]
+pub struct Anchor {
+    /// Its models.
+    pub models: Models,
+    /// Its power mode, where the name says.
+    pub mode: Option<String>,
+    /// Its clocks.
+    pub clocks: ClockPair,
+}
+
+/// All anchors of a board; never empty.
+#[derive(Debug)]
+pub struct Anchors {
+    /// The board.
+    pub board: String,
+    /// The anchors, the one asked for first.
+    pub all: Vec<Anchor>,
+    /// Devices of the board whose clocks are unknown.
+    pub without_clocks: Vec<String>,
+}
+
+impl Anchors {
+    /// The anchors of the board of a device in a folder of models; the folder's default device if none is named. The name may
+    /// be that of the board alone. `own_mode` is the mode in which the device was measured, where nothing recorded it.
+    ///
+    /// # Errors
+    /// A folder without models, a device that it does not hold, or one of a board of which no device's clocks are known.
+    pub fn open(folder: &Path, device: Option<&str>, own_mode: Option<&str>) -> Result<Self, Failure> {
+        let known = devices(folder)?;
+        let of_board = |name: &str, board: &str| board_of(name) == board;
+        // The board alone stands for any of its devices.
+        let any_of = |name: &&str| !name.contains('@') && !known.iter().any(|known| known == *name);
+        let first =
+            device.filter(any_of).and_then(|name| known.iter().find(|known| of_board(known, &board_of(name))).cloned());
+        let first = match first {
+            Some(name) => open_models(folder, Some(&name))?,
+            None => open_models(folder, device)?,
+        };
+        let board = board_of(&first.device().name);
+        let mut models = vec![first];
+        for name in &known {
+            if *name != models[0].device().name && of_board(name, &board) {
+                models.push(Models::open(folder, name)?);
+            }
+        }
+        Self::of(models, own_mode)
+    }
+
+    /// The anchors among models of one board, in the order given; `own_mode` as in [`Anchors::open`].
+    ///
+    /// # Errors
+    /// None, or none whose clocks are known.
+    pub fn of(models: Vec<Models>, own_mode: Option<&str>) -> Result<Self, Failure> {
+        let (mut all, mut without_clocks, mut board) = (Vec::new(), Vec::new(), String::new());
+        if let (Some(mode), Some(first)) = (own_mode, models.first()) {
+            check_mode(mode, &first.device().name)?;
+        }
+        for (place, models) in models.into_iter().enumerate() {
+            let name = &models.device().name;
+            if board.is_empty() {
+                board = board_of(name);
+            }
+            let named = name.parse::<DeviceName>().ok().and_then(|name| name.mode().map(str::to_owned));
+            let mode = named.or_else(|| own_mode.filter(|_| place == 0).map(str::to_owned));
+            match clocks_of(models.device(), &board, mode.as_deref()) {
+                Some(clocks) => {
+                    all.push(Anchor { models, mode, clocks });
+                }
+                None => without_clocks.push(name.clone()),
+            }
+        }
+        if all.is_empty() {
+            let message = format!("the clocks of {} are not known", without_clocks.join(", "));
+            return Err(Failure::data(message).help(
+                "say in which mode the models were measured by --own-mode, or record clocks in devices.json beside the training tables",
+            ));
+        }
+        Ok(Self { board, all, without_clocks })
+    }
+}
+
+/// The board of a device, by its short name where it is a public module under any of its names.
+fn board_of(device: &str) -> String {
+    let name = device.split_once('@').map_or(device, |(board, _)| board);
+    let public = board(name).map(|board| board.name);
+    public.or_else(|| module_of(None, Some(name)).map(|module| module.name)).unwrap_or(name).to_owned()
+}
+
+/// Checks that a public board has a mode.
+fn check_mode(mode: &str, device: &str) -> Result<(), Failure> {
+    let name = board_of(device);
+    match board(&name) {
+        Some(board) if board.mode(mode).is_some() => Ok(()),
+        Some(board) => {
+            let names: Vec<&str> = board.modes.iter().map(|mode| mode.name).collect();
+            Err(Failure::usage(format!("{name} has no power mode {mode}{}", near(mode, &names))))
+        }
+        None => Err(Failure::usage(format!(
+            "the modes of {name} are not known, so that --own-mode says nothing of its clocks"
+        ))
+        .help("record its clocks in devices.json beside the training tables")),
+    }
+}
+
+/// The clocks of a device of a board in a mode: as recorded, else those of the mode in the public table.
+fn clocks_of(device: &Device, board_name: &str, mode: Option<&str>) -> Option<ClockPair> {
+    let recorded = device.hardware.as_ref().map_or_else(Clocks::default, |hardware| hardware.clocks);
+    let public = mode.and_then(|mode| board(board_name)?.mode(mode).map(boards::modes::Mode::clocks));
+    let clocks = recorded.or(public.unwrap_or_default());
+    Some(ClockPair { gpu_mhz: clocks.gpu_mhz?, emc_mhz: clocks.emc_mhz? })
+}
+
+impl Anchors {
+    /// The highest clocks of the board: of the public table, else of its anchors.
+    #[must_use]
+    pub fn top(&self) -> ClockPair {
+        if let Some(board) = board(&self.board) {
+            return ClockPair { gpu_mhz: board.peaks.gpu_mhz, emc_mhz: board.peaks.emc_mhz };
+        }
+        let most =
+            |of: fn(&ClockPair) -> f64| self.all.iter().map(|anchor| of(&anchor.clocks)).fold(f64::MIN, f64::max);
+        ClockPair { gpu_mhz: most(|c| c.gpu_mhz), emc_mhz: most(|c| c.emc_mhz) }
+    }
+
+    /// The modes of the board that are known by name and by clocks: those of the anchors, then those of the public table.
+    #[must_use]
+    pub fn modes(&self) -> Vec<boards::modes::KnownMode> {
+        let own = self.all.iter().filter_map(|anchor| {
+            let clocks = Clocks {
+                gpu_mhz: Some(anchor.clocks.gpu_mhz),
+                emc_mhz: Some(anchor.clocks.emc_mhz),
+                ..Clocks::default()
+            };
+            let name = anchor.mode.clone()?;
+            Some(boards::modes::KnownMode { name, watts: None, clocks, source: "measured".to_owned() })
+        });
+        let mut modes: Vec<boards::modes::KnownMode> = own.collect();
+        for public in modes_of(&self.board, None) {
+            match modes.iter_mut().find(|mode| mode.name.eq_ignore_ascii_case(&public.name)) {
+                Some(known) => known.watts = public.watts,
+                None => modes.push(public),
+            }
+        }
+        modes
+    }
+}
