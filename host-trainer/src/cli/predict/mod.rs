@@ -51,6 +51,16 @@ pub(super) struct Predict {
 /// Engines predicted at once; bounds the memory of a folder of any size.
 const CHUNK: usize = 64;
 
+/// The default folder of models, where there is none here: the one that was installed with the program, `share/layerjoule` beside its
+/// `bin`. A folder that was asked for is never replaced.
+fn shipped(models: &Path) -> PathBuf {
+    let installed = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("share/layerjoule").join(models));
+    match installed() {
+        Some(folder) if models == Path::new("trained_models") && !models.exists() && folder.is_dir() => folder,
+        _ => models.to_owned(),
+    }
+}
+
 impl Predict {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         if let Some(library) = &self.onnxruntime {
@@ -63,7 +73,7 @@ impl Predict {
         }
         let models = match &self.store {
             Some(store) => self.deployed_models(store, printer)?,
-            None => open_models(&self.models, self.device.as_deref())?,
+            None => open_models(&shipped(&self.models), self.device.as_deref())?,
         };
         let files = engine_files(&self.trt_engine_path)?;
         let mut sink = Sink {
