@@ -41,7 +41,11 @@ fn shells_take_the_completions() {
         assert!(shell != "bash" || is_there("bash"), "bash is everywhere");
     }
     // What bash offers behind `jetson-agent wat`.
-    let script = "source ./bash; COMP_WORDS=(jetson-agent wat); COMP_CWORD=1; _jetson-agent jetson-agent wat jetson-agent; echo \"${COMPREPLY[@]}\"";
+    let script = r#"source ./bash
+        complete=$(complete -p jetson-agent | sed -E 's/.*-F ([^ ]+) .*/\1/')
+        COMP_WORDS=(jetson-agent wat) COMP_CWORD=1
+        $complete jetson-agent wat jetson-agent
+        echo "${COMPREPLY[@]}""#;
     let output = Command::new("bash").args(["-c", script]).current_dir(home.path()).output().expect("bash runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "watch", "{}", String::from_utf8_lossy(&output.stderr));
 }
