@@ -1,7 +1,7 @@
 //! `host-trainer`: parses the command line, dispatches, and turns a failure into an exit code.
 
-use clap::Parser;
-use host_trainer::cli::Cli;
+use host_trainer::cli::{Cli, parse};
+use shared::printer::Printer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -11,9 +11,15 @@ fn main() -> ExitCode {
         // SAFETY: the process has no other thread yet that could read the environment meanwhile.
         unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     }
-    let cli = Cli::parse();
-    let printer = cli.global.printer();
-    match cli.run(&printer) {
+    let parsed = match parse() {
+        Ok(parsed) => parsed,
+        Err(failure) => {
+            Printer::default().fail(&failure);
+            return failure.kind.into();
+        }
+    };
+    let printer = parsed.cli.global.printer();
+    match Cli::run(parsed, &printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             printer.fail(&failure);

@@ -128,6 +128,11 @@ fn run_all(page: &str) {
     fs::create_dir_all(folder.join("raw_data/resnet18")).expect("folder");
     fs::write(folder.join("raw_data/resnet18/resnet18_power_log.log"), "20240101-00:00:00.000000,5000,1000\n")
         .expect("file");
+    // `demo` looks for it beside the program.
+    let agent = Path::new(env!("CARGO_BIN_EXE_host-trainer")).with_file_name("jetson-agent");
+    if !agent.exists() {
+        build_agent(&agent);
+    }
     let commands = commands(page);
     assert!(commands.len() >= 2, "{commands:?}");
     for command in commands {
@@ -201,6 +206,16 @@ fn every_command_of_the_page_on_boards_works() {
 #[test]
 fn every_command_of_the_page_on_sensors_works() {
     run_all("docs/sensors.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_the_board_works() {
+    run_all("docs/board.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_installing_works() {
+    run_all("docs/install.md");
 }
 
 #[test]

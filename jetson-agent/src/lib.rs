@@ -4,6 +4,8 @@
 
 pub mod board;
 pub mod cli;
+pub mod live;
+pub mod measure;
 pub mod onnx;
 pub mod power;
 pub mod runner;

@@ -1,14 +1,20 @@
 //! `jetson-agent`: measures what an engine costs on the board it runs on.
 
-use clap::Parser;
-use jetson_agent::cli::Cli;
+use jetson_agent::cli::{Cli, parse};
+use shared::printer::Printer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let printer = cli.global.printer();
-    match cli.run(&printer) {
-        Ok(()) => ExitCode::SUCCESS,
+    let parsed = match parse() {
+        Ok(parsed) => parsed,
+        Err(failure) => {
+            Printer::default().fail(&failure);
+            return failure.kind.into();
+        }
+    };
+    let printer = parsed.cli.global.printer();
+    match Cli::run(parsed, &printer) {
+        Ok(code) => code,
         Err(failure) => {
             printer.fail(&failure);
             failure.kind.into()

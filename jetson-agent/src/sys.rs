@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 fn clock(id: libc::clockid_t) -> u64 {
@@ -104,6 +105,196 @@ pub fn detach(command: &mut std::process::Command) {
             Ok(())
         })
     };
+}
+
+/// The child that signals are handed on to; 0 if there is none.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+/// The last signal that came while there was no child; 0 if none did.
+static WAITING: AtomicI32 = AtomicI32::new(0);
+
+/// The signals that a wrapper of a command hands on.
+const HANDED_ON: [i32; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
+
+extern "C" fn hand_on(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    let child = CHILD.load(Ordering::SeqCst);
+    if child == 0 {
+        WAITING.store(signal, Ordering::SeqCst);
+        return;
+    }
+    // SAFETY: the kernel passes a valid siginfo with SA_SIGINFO.
+    let from_terminal = unsafe { (*info).si_code } == libc::SI_KERNEL;
+    // A terminal signals the whole foreground group, and the child with it: not twice.
+    if !from_terminal {
+        // SAFETY: kill is async-signal-safe and takes no memory.
+        unsafe { libc::kill(child, signal) };
+    }
+}
+
+/// Hands signals on to the child that [`set_child`] names instead of ending this process. What comes while there is no
+/// child is kept for [`signal_waiting`]. Children can be waited for, also where the parent of this process ignored theirs.
+///
+/// # Errors
+/// System errors.
+pub fn hand_signals_on() -> io::Result<()> {
+    // SAFETY: SIG_DFL is a valid disposition. An inherited SIG_IGN would have the kernel forget how a child ended.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    for signal in HANDED_ON {
+        // SAFETY: all-zero is a valid sigaction (no flags, empty mask), and the handler calls async-signal-safe
+        // functions only.
+        let done = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = hand_on as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+        };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Names the child that gets signals, or none. What waited while there was none goes to it.
+pub fn set_child(pid: Option<u32>) {
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
+    CHILD.store(pid, Ordering::SeqCst);
+    if pid > 0 {
+        let waiting = WAITING.swap(0, Ordering::SeqCst);
+        if waiting > 0 {
+            // SAFETY: no memory is passed.
+            unsafe { libc::kill(pid, waiting) };
+        }
+    }
+}
+
+/// The signal that came while there was no child, once.
+#[must_use]
+pub fn signal_waiting() -> Option<i32> {
+    match WAITING.swap(0, Ordering::SeqCst) {
+        0 => None,
+        signal => Some(signal),
+    }
+}
+
+/// In a child, between fork and exec: the dispositions that an ordinary program starts with.
+pub fn ordinary_signals(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: signal is async-signal-safe, and SIG_DFL is a valid disposition.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+            Ok(())
+        })
+    };
+}
+
+/// How a child ended and what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// When it ended, monotonic ns.
+    pub at_ns: u64,
+    /// CPU time in user mode, ns, with its own children that it waited for.
+    pub user_ns: u64,
+    /// CPU time in the kernel, ns.
+    pub system_ns: u64,
+}
+
+/// Waits for a child of this process. `over` runs after its end is known and before its number may be another's.
+///
+/// # Errors
+/// System errors: it is not a child, or was waited for before.
+pub fn wait_for(pid: u32, over: impl FnOnce()) -> io::Result<Ended> {
+    loop {
+        // SAFETY: all-zero is a valid siginfo, which lives as long as the call.
+        let waited = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOWAIT)
+        };
+        if waited == 0 {
+            break;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let at_ns = monotonic_ns();
+    over();
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: both pointers are to values of ours; the child has ended, so the call does not wait.
+    let usage = unsafe {
+        if libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) != pid {
+            return Err(io::Error::last_os_error());
+        }
+        usage.assume_init()
+    };
+    let ns = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000;
+    Ok(Ended {
+        code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        at_ns,
+        user_ns: ns(usage.ru_utime),
+        system_ns: ns(usage.ru_stime),
+    })
+}
+
+/// Columns and rows of the terminal behind stdout; `None` if it is not one.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    // SAFETY: all-zero is a valid winsize, which lives as long as the call.
+    let (done, size) = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        (libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size), size)
+    };
+    (done == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// The terminal behind stdin, read key by key and without echo until it is dropped. Ctrl-C works as always; Ctrl-Z is a
+/// key like others, so that nobody is left with a screen that was half drawn.
+#[derive(Debug)]
+pub struct Keys {
+    before: libc::termios,
+}
+
+impl Keys {
+    /// Sets the terminal; `None` if stdin is not one.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        // SAFETY: all-zero is a valid termios; the calls fill it or refuse.
+        unsafe {
+            let mut before: libc::termios = std::mem::zeroed();
+            if libc::tcgetattr(libc::STDIN_FILENO, &raw mut before) != 0 {
+                return None;
+            }
+            let mut keys = before;
+            keys.c_lflag &= !(libc::ICANON | libc::ECHO);
+            keys.c_cc[libc::VMIN] = 0;
+            keys.c_cc[libc::VTIME] = 0;
+            keys.c_cc[libc::VSUSP] = 0;
+            (libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, &raw const keys) == 0).then_some(Self { before })
+        }
+    }
+
+    /// The keys pressed since the last call, without waiting.
+    #[must_use]
+    pub fn pressed(&self) -> Vec<u8> {
+        let mut keys = [0_u8; 64];
+        // SAFETY: the buffer is ours and as long as said.
+        let read = unsafe { libc::read(libc::STDIN_FILENO, keys.as_mut_ptr().cast(), keys.len()) };
+        keys[..usize::try_from(read).unwrap_or(0)].to_vec()
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        // SAFETY: the settings are those that the terminal had.
+        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, &raw const self.before) };
+    }
 }
 
 /// Sends a signal to a process group.

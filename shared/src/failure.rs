@@ -20,6 +20,7 @@
 //! );
 //! ```
 
+use crate::near::near_path;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -121,7 +122,10 @@ impl Failure {
         let failure =
             Self::new(Kind::Io, format!("cannot {doing}: {}", describe_io(error))).at(path).caused_by(copy_of(error));
         match error.kind() {
-            io::ErrorKind::NotFound => failure.help("check the path"),
+            io::ErrorKind::NotFound => match near_path(path) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help("check the path"),
+            },
             io::ErrorKind::PermissionDenied => failure.help("check who may read or write it"),
             io::ErrorKind::StorageFull => failure.help("free some space and run the same command again"),
             _ => failure,

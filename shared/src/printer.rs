@@ -31,11 +31,32 @@ impl Printer {
     /// # Errors
     /// [`Kind::Io`] when stdout cannot be written.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
+        self.stream(text).map(|_| ())
+    }
+
+    /// Writes data that go on and on, and reports whether somebody still reads them.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when stdout cannot be written.
+    pub fn stream(&self, text: &str) -> Result<bool, Failure> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}")).caused_by(e)),
+        }
+    }
+
+    /// Writes a command's result to stderr, quiet or not, where stdout belongs to another program.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when stderr cannot be written.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        let mut stderr = io::stderr().lock();
+        match stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}")).caused_by(e)),
+            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stderr: {e}")).caused_by(e)),
         }
     }
 

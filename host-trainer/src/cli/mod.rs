@@ -7,6 +7,7 @@ mod choose;
 mod conversions;
 mod data;
 mod dataset;
+mod demo;
 mod diff;
 mod engine_info;
 mod evaluate;
@@ -22,25 +23,28 @@ mod report;
 mod runtime;
 mod serve;
 mod setting_args;
+mod start;
 mod studies;
 mod tabular;
+mod trace;
 mod tune;
 mod values;
 
 use clap::{Args, Parser, Subcommand};
+use command_line::{FrontCommand, Library, Parsed, configuration_files};
 use shared::failure::Failure;
 use shared::printer::Printer;
 
 /// Trains predictors of what a CNN costs on a Jetson, layer by layer, and predicts with them.
 #[derive(Debug, Parser)]
-#[command(name = "host-trainer", version, about, propagate_version = true)]
+#[command(name = "host-trainer", version, about, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad data, 4 device, 5 I/O, 130 interrupted")]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Options of every command.
@@ -65,6 +69,7 @@ enum Command {
     Choose(choose::Choose),
     Data(data::Data),
     Dataset(dataset::Dataset),
+    Demo(demo::Demo),
     Diff(diff::Diff),
     EngineInfo(engine_info::EngineInfo),
     Evaluate(evaluate::Evaluate),
@@ -75,7 +80,10 @@ enum Command {
     Report(report::ReportCommand),
     Serve(serve::Serve),
     Studies(studies::StudiesCommand),
+    Trace(trace::Trace),
     Tune(tune::Tune),
+    #[command(flatten)]
+    Front(FrontCommand),
 }
 
 impl Global {
@@ -86,19 +94,48 @@ impl Global {
     }
 }
 
+/// The program's name.
+const PROGRAM: &str = "host-trainer";
+/// Names the native ONNX Runtime.
+const ONNX_RUNTIME: &str = "HOST_TRAINER_ONNXRUNTIME";
+
+/// Parses this process's command line, with what its configuration file sets.
+///
+/// # Errors
+/// When the configuration file is wrong.
+pub fn parse() -> Result<Parsed<Cli>, Failure> {
+    command_line::parse(&configuration_files(PROGRAM), || {
+        let libraries = [("ONNX Runtime", onnx_runtime())].map(|(name, found)| Library { name: name.into(), found });
+        command_line::version(env!("CARGO_PKG_VERSION"), &[], &libraries)
+    })
+}
+
+/// The native ONNX Runtime that the environment names; without one, models run in the embedded runtime.
+fn onnx_runtime() -> Result<String, String> {
+    match std::env::var_os(ONNX_RUNTIME) {
+        None => Err(format!("{} is not set; models run in the embedded tract", ONNX_RUNTIME)),
+        Some(path) if std::path::Path::new(&path).is_file() => Ok(path.to_string_lossy().into_owned()),
+        Some(path) => Err(format!("{}: no such file", path.to_string_lossy())),
+    }
+}
+
 impl Cli {
-    /// Runs the command.
+    /// Runs the command; without one, says what to do next.
     ///
     /// # Errors
     /// Whatever keeps the command from doing what it was asked to.
-    pub fn run(self, printer: &Printer) -> Result<(), Failure> {
-        match self.command {
+    pub fn run(parsed: Parsed<Self>, printer: &Printer) -> Result<(), Failure> {
+        let Parsed { cli, command, configuration } = parsed;
+        let Some(chosen) = cli.command else { return start::run(printer) };
+        match chosen {
+            Command::Front(front) => front.run(&command, &configuration, &configuration_files(PROGRAM), printer),
             Command::Align(command) => command.run(printer),
             Command::Boards(command) => command.run(printer),
             Command::Check(command) => command.run(printer),
             Command::Choose(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
+            Command::Demo(command) => command.run(printer),
             Command::Diff(command) => command.run(printer),
             Command::EngineInfo(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),
@@ -109,6 +146,7 @@ impl Cli {
             Command::Report(command) => command.run(printer),
             Command::Serve(command) => command.run(printer),
             Command::Studies(command) => command.run(printer),
+            Command::Trace(command) => command.run(printer),
             Command::Tune(command) => command.run(printer),
         }
     }

@@ -7,7 +7,7 @@ use onnx::use_native_library;
 use registry::{Cache, open_deployed};
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Models to predict with.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ impl ModelSource {
         self.use_runtime()?;
         match &self.store {
             Some(store) => self.deployed(store, printer),
-            None => open_models(&self.models, self.device.as_deref()),
+            None => open_models(&shipped(&self.models), self.device.as_deref()),
         }
     }
 
@@ -42,7 +42,7 @@ impl ModelSource {
         self.use_runtime()?;
         match &self.store {
             Some(store) => Anchors::of(vec![self.deployed(store, printer)?], own_mode),
-            None => Anchors::open(&self.models, self.device.as_deref(), own_mode),
+            None => Anchors::open(&shipped(&self.models), self.device.as_deref(), own_mode),
         }
     }
 
@@ -65,5 +65,15 @@ impl ModelSource {
             printer.warn(format!("{reason}; predicting with what was deployed when the store was last seen"));
         }
         Ok(opened.models)
+    }
+}
+
+/// The default folder of models, where there is none here: the one that was installed with the program, `share/layerjoule` beside its
+/// `bin`. A folder that was asked for is never replaced.
+fn shipped(models: &Path) -> PathBuf {
+    let installed = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("share/layerjoule").join(models));
+    match installed() {
+        Some(folder) if models == Path::new("trained_models") && !models.exists() && folder.is_dir() => folder,
+        _ => models.to_owned(),
     }
 }

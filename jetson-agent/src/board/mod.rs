@@ -6,4 +6,4 @@ mod state;
 
 pub use doctor::{DoctorInput, examine};
 pub use probe::probe;
-pub use state::read_state;
+pub use state::{StateReader, read_state};

@@ -36,6 +36,15 @@ impl Context {
         self.printer.data(&text)
     }
 
+    /// Ends what goes on without an end on the first Ctrl-C or SIGTERM, without a word.
+    pub(super) fn stop_quietly_on_signals(&self) -> Result<Stop, Failure> {
+        let stop = Stop::default();
+        let handler = stop.clone();
+        ctrlc::set_handler(move || handler.interrupt())
+            .map_err(|e| Failure::new(Kind::Io, format!("cannot watch for Ctrl-C: {e}")).caused_by(e))?;
+        Ok(stop)
+    }
+
     /// Ends the session in good order on the first Ctrl-C or SIGTERM, at once on the second.
     pub(super) fn stop_on_signals(&self) -> Result<Stop, Failure> {
         let stop = Stop::default();

@@ -6,6 +6,7 @@ mod doctor;
 mod experiment;
 mod idle;
 mod info;
+mod measure;
 mod parts;
 mod profile;
 mod progress;
@@ -16,23 +17,28 @@ mod recover;
 mod replay;
 mod restore;
 mod runner_args;
+mod simulated_args;
 mod source_args;
 mod values;
 mod verify;
+mod version;
+mod watch;
 
 use crate::power::Root;
 use crate::sys;
 use clap::{Args, Parser, Subcommand};
+use command_line::{FrontCommand, Parsed, configuration_files};
 use context::{Context, Format};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Runs TensorRT engines on a Jetson while it samples the power rails and the layer timings.
 ///
 /// Exit codes: 0 done, 1 the answer is no, 2 usage, 3 bad data, 4 device, 5 input or output, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "jetson-agent", version)]
+#[command(name = "jetson-agent", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -79,6 +85,9 @@ enum Command {
     Rails(rails::RailsArgs),
     /// Measure what the board draws when nothing runs.
     Idle(idle::IdleArgs),
+    Watch(Box<watch::WatchArgs>),
+    Export(Box<watch::ExportArgs>),
+    Measure(Box<measure::MeasureArgs>),
     /// Run an engine and measure power and layer times into a run folder.
     Profile(Box<profile::ProfileArgs>),
     /// Measure every model of a plan; the same command goes on where it was cut off.
@@ -96,21 +105,39 @@ enum Command {
     Info(info::InfoArgs),
     /// Check that a run folder is whole, and say what is missing if not.
     Verify(verify::VerifyArgs),
+    #[command(flatten)]
+    Front(FrontCommand),
     /// Write sensor settings back when the session that changed them has ended. The agent starts it itself.
     #[command(hide = true)]
     RestoreSensor,
 }
 
+/// Parses this process's command line, with what its configuration file sets.
+///
+/// # Errors
+/// When the configuration file is wrong.
+pub fn parse() -> Result<Parsed<Cli>, Failure> {
+    command_line::parse(&configuration_files(PROGRAM), version::version)
+}
+
+/// The program's name.
+const PROGRAM: &str = "jetson-agent";
+
 impl Cli {
-    /// Runs the command.
+    /// Runs the command; its exit code where it does not fail.
     ///
     /// # Errors
     /// The failure that becomes the exit code.
-    pub fn run(self, printer: &Printer) -> Result<(), Failure> {
+    pub fn run(parsed: Parsed<Self>, printer: &Printer) -> Result<ExitCode, Failure> {
         sys::ignore_file_size_signal();
-        let context = Context { printer: *printer, root: self.global.root(), format: self.global.format };
-        match self.command {
+        let Parsed { cli, command, configuration } = parsed;
+        let context = Context { printer: *printer, root: cli.global.root(), format: cli.global.format };
+        let done = match cli.command {
+            // Its exit code is that of the command that it measures.
+            Command::Measure(args) => return args.run(&context),
             Command::Rails(args) => args.run(&context),
+            Command::Watch(args) => args.run(&context),
+            Command::Export(args) => args.run(&context),
             Command::Idle(args) => args.run(&context),
             Command::Profile(args) => match args.design() {
                 Some(design) => args.run_design(&context, design),
@@ -124,7 +151,9 @@ impl Cli {
             Command::Push(args) => args.run(&context),
             Command::Info(args) => args.run(&context),
             Command::Verify(args) => args.run(&context),
+            Command::Front(front) => front.run(&command, &configuration, &configuration_files(PROGRAM), printer),
             Command::RestoreSensor => restore::run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }

@@ -1,10 +1,11 @@
 //! Choosing a power source.
 
 use super::context::Context;
+use super::simulated_args::SimulatedArgs;
 use super::values::{Rate, rate};
 use crate::power::{
-    Candidate, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SourceError, absence, discover, find_nvml,
-    serial, total_lacks,
+    Candidate, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SimulatedBoard, SourceError, absence, discover,
+    find_nvml, serial, total_lacks,
 };
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
@@ -99,6 +100,13 @@ impl SourceArgs {
         SamplerOptions { rate_hz: self.rate_hz(), realtime: !self.no_realtime }
     }
 
+    /// As [`sampling`](Self::sampling), with another rate where none is asked for.
+    pub(super) fn sampling_or(&self, usual_hz: f64) -> SamplerOptions {
+        let rate_hz =
+            if self.rate.is_none() && self.sensor == SensorSetting::AsIs { Some(usual_hz) } else { self.rate_hz() };
+        SamplerOptions { rate_hz, ..self.sampling() }
+    }
+
     /// Readings a second; `None` is back to back. A sensor that was set to be fast renews as often as its bus lets it be read.
     pub(super) fn rate_hz(&self) -> Option<f64> {
         match (self.rate, self.sensor) {
@@ -120,6 +128,19 @@ impl SourceArgs {
         })?;
         guard.said().iter().for_each(|said| context.printer.say(said));
         Ok(Some(guard))
+    }
+
+    /// Opens the source; the simulated one with the board that it reads.
+    pub(super) fn open_or_simulate(
+        &self,
+        context: &Context,
+        simulated: &SimulatedArgs,
+    ) -> Result<(Box<dyn PowerSource>, Option<SimulatedBoard>), Failure> {
+        if self.source == SourceSpec::Simulated {
+            let (source, board) = simulated.open(self.rate_hz())?;
+            return Ok((Box::new(source), Some(board)));
+        }
+        Ok((self.open(context)?, None))
     }
 
     /// Opens the source. The simulated one comes from the runner that draws on its board.

@@ -33,4 +33,5 @@ pub use sensor_guard::SensorGuard;
 pub(crate) use simulated::setup as simulated_setup;
 pub use simulated::{SimulatedBoard, SimulatedSource};
 pub use source::{Candidate, Pacing, PowerSource, SourceError, Unread, Unusable, total_lacks};
+pub(crate) use sysfs::NumberFile;
 pub use sysfs::{Root, read_number, read_text};

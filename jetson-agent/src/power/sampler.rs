@@ -147,6 +147,25 @@ impl Intervals {
     }
 }
 
+/// A running mean.
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        if value.is_finite() {
+            (self.sum, self.count) = (self.sum + value, self.count + 1);
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
 impl Task {
     fn run(mut self) -> Outcome {
         let period_ns = self.options.rate_hz.map(|hz| 1e9 / hz);
@@ -161,6 +180,7 @@ impl Task {
         let (mut failing, mut failing_since) = (0_u64, 0_u64);
         let (start_ns, start_cpu) = (sys::monotonic_ns(), sys::process_cpu_ns());
         let (mut due_ns, mut handed_on) = (start_ns, start_ns);
+        let mut whole = Mean::default();
         while !self.stop.load(Ordering::Relaxed) {
             let before = batch.len();
             match self.source.read(&mut batch) {
@@ -186,7 +206,9 @@ impl Task {
                     detector.add(sample);
                 }
             }
-            self.show(&batch[before..], &total);
+            if let Some(watts) = self.show(&batch[before..], &total) {
+                whole.add(watts);
+            }
             let now = sys::monotonic_ns();
             if now - handed_on >= HAND_ON_NS || batch.len() >= 8192 || lost.is_some() {
                 handed_on = now;
@@ -217,10 +239,13 @@ impl Task {
         }
         let wall = (sys::monotonic_ns() - start_ns).max(1);
         let refresh_ns: Vec<Option<u64>> = detectors.iter().map(RefreshDetector::period_ns).collect();
+        let cpu_s = (sys::process_cpu_ns() - start_cpu) as f64 * 1e-9;
         let report = SamplingReport {
+            agent_cpu_s: Some(cpu_s),
+            agent_joules_at_most: whole.value().filter(|_| total != Total::Unknown).map(|watts| watts * cpu_s),
             failed,
             refresh_ms: refresh_ns.iter().flatten().min().map(|ns| *ns as f64 * 1e-6),
-            cpu_share: (sys::process_cpu_ns() - start_cpu) as f64 / wall as f64,
+            cpu_share: cpu_s * 1e9 / wall as f64,
             realtime,
             rejected: self.source.rejected(),
             notes: self.source.notes(),
@@ -229,8 +254,9 @@ impl Task {
         Outcome { report, refresh_ns, lost, source: self.source }
     }
 
-    fn show(&self, samples: &[Sample], total: &Total) {
-        let Some(last) = samples.last() else { return };
+    /// Shows the last reading to those who watch; the total's power, if it is complete.
+    fn show(&self, samples: &[Sample], total: &Total) -> Option<f64> {
+        let last = samples.last()?;
         let of = |rail: u8| samples.iter().rev().find(|s| s.rail == rail).map(|s| s.power().0);
         let watts = match total {
             Total::Rail(rail) => of(*rail),
@@ -242,6 +268,7 @@ impl Task {
         }
         let readings = samples.iter().filter(|s| s.rail == last.rail).count() as u64;
         self.live.readings.fetch_add(readings, Ordering::Relaxed);
+        watts
     }
 
     fn tell(&self, t_ns: u64, error: &SourceError) {

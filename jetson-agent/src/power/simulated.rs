@@ -64,6 +64,11 @@ impl SimulatedBoard {
         state.pieces.extend(&cycle.pieces);
     }
 
+    /// Draws a power from now on, when no cycle runs.
+    pub fn draw(&self, watts: f64) {
+        self.advance(sys::monotonic_ns()).idle_w = watts;
+    }
+
     fn advance(&self, now_ns: u64) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         let State { filter, reader, pieces, idle_w, updates, keep_updates, .. } = &mut *state;

@@ -72,17 +72,17 @@ pub fn read_number(path: &Path) -> Option<i64> {
 /// A file that holds one number, kept open and read again from its start each time: a read of a sysfs attribute asks
 /// the driver again, and spares the path's look-up that opening costs.
 #[derive(Debug)]
-pub(super) struct NumberFile {
+pub(crate) struct NumberFile {
     file: File,
     path: PathBuf,
 }
 
 impl NumberFile {
-    pub(super) fn open(path: PathBuf) -> std::io::Result<Self> {
+    pub(crate) fn open(path: PathBuf) -> std::io::Result<Self> {
         Ok(Self { file: File::open(&path)?, path })
     }
 
-    pub(super) fn read(&self) -> Result<i64, SourceError> {
+    pub(crate) fn read(&self) -> Result<i64, SourceError> {
         let mut buffer = [0_u8; 32];
         let length = self.file.read_at(&mut buffer, 0).map_err(|e| {
             let message = format!("{}: {e}", self.path.display());

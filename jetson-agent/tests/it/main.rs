@@ -6,6 +6,9 @@ mod crash;
 mod design;
 mod experiment;
 mod faults;
+mod front;
+mod live;
+mod measure;
 mod meters;
 mod onnx_file;
 mod onnxruntime;
@@ -16,4 +19,5 @@ mod sessions;
 mod support;
 #[cfg(feature = "tensorrt")]
 mod tensorrt;
+mod terminal;
 mod trtexec;

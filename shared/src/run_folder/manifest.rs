@@ -241,6 +241,13 @@ pub struct SamplingReport {
     pub refresh_ms: Option<f64>,
     /// CPU time of the whole agent over wall time (1 is one core).
     pub cpu_share: f64,
+    /// CPU time of the whole agent while it sampled, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_cpu_s: Option<f64>,
+    /// What the agent itself drew at most, J: its CPU time at the mean power of the whole board, since one core never draws more than
+    /// the board. `None` where no rail or sum of rails stands for the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_joules_at_most: Option<f64>,
     /// Whether the sampling thread had real-time priority.
     pub realtime: bool,
     /// Lines or packets of a meter that came and were no reading.

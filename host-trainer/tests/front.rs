@@ -1,0 +1,205 @@
+//! What a newcomer meets: no command, completions, man pages, help as data, versions, configuration, the demo, a trace.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn host(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOST_TRAINER_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).env("XDG_CONFIG_HOME", folder.join("config")).env_remove("RUST_BACKTRACE");
+    command
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary folder")
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn text(command: &mut Command) -> String {
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn json(command: &mut Command) -> Value {
+    serde_json::from_str(&text(command)).expect("JSON")
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// The agent, which cargo builds beside this program; built here where only this package was asked for.
+fn agent() -> PathBuf {
+    let host = Path::new(env!("CARGO_BIN_EXE_host-trainer"));
+    let agent = host.with_file_name("jetson-agent");
+    if agent.exists() {
+        return agent;
+    }
+    let folder = host.parent().expect("the folder of a profile");
+    let profile = if folder.ends_with("debug") { "dev" } else { "release" };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--package", "jetson-agent", "--profile", profile, "--target-dir"])
+        .arg(folder.parent().expect("the target folder"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(built.status.success(), "{}", said(&built));
+    agent
+}
+
+#[test]
+fn without_a_command_it_says_what_to_do_next() {
+    let home = folder();
+    let shown = text(&mut host(home.path()));
+    assert!(shown.contains("host-trainer demo") && !shown.contains("There is a folder"), "{shown}");
+    std::fs::create_dir(home.path().join("raw_data")).expect("creates");
+    assert!(text(&mut host(home.path())).contains("There is a folder `raw_data` here"));
+}
+
+#[test]
+fn shells_and_man_take_what_is_generated() {
+    let home = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(host(home.path()).args(["completions", shell]));
+        assert!(script.contains("trt-engine-path") && script.contains("promote"), "{shell}");
+        let path = home.path().join(shell);
+        std::fs::write(&path, script).expect("writes");
+        if is_there(shell) {
+            let output = Command::new(shell).arg("-n").arg(&path).output().expect("the shell runs");
+            assert!(output.status.success(), "{shell}: {}", said(&output));
+        }
+        assert!(shell != "bash" || is_there("bash"), "bash is everywhere");
+    }
+    text(host(home.path()).args(["man", "man1"]));
+    let page = home.path().join("man1/host-trainer-models-promote.1");
+    assert!(page.is_file());
+    if is_there("man") {
+        let output = Command::new("man").arg("-l").arg(&page).env("LC_ALL", "C.UTF-8").output().expect("man runs");
+        assert!(
+            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("SYNOPSIS"),
+            "{}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn the_command_line_is_data_and_the_version_says_what_was_built() {
+    let home = folder();
+    let all = json(host(home.path()).args(["help", "--json"]));
+    let commands = all["commands"].as_array().expect("commands");
+    let predict = commands.iter().find(|command| command["name"] == "predict").expect("predict");
+    let option =
+        predict["options"].as_array().expect("options").iter().find(|o| o["flag"] == "--onnxruntime").expect("it");
+    assert_eq!(option["environment"], "HOST_TRAINER_ONNXRUNTIME");
+    let models = commands.iter().find(|command| command["name"] == "models").expect("models");
+    assert!(
+        models["commands"].as_array().is_some_and(|below| below.iter().any(|command| command["name"] == "promote"))
+    );
+    let version = text(host(home.path()).arg("--version"));
+    assert!(version.contains("\ncommit ") && version.contains("\nONNX Runtime: none ("), "{version}");
+    let wrong = run(host(home.path()).args(["help", "models", "promot"]));
+    assert!(said(&wrong).contains("did you mean `promote`?"), "{}", said(&wrong));
+}
+
+#[test]
+fn a_configuration_file_sets_options_and_a_folder_that_was_downloaded_does_not() {
+    let home = folder();
+    let config = home.path().join("config/layerjoule/host-trainer.toml");
+    std::fs::create_dir_all(config.parent().expect("a folder")).expect("creates");
+    std::fs::write(&config, "[predict]\nmodels = \"from-the-file\"\n").expect("writes");
+    std::fs::write(home.path().join("host-trainer.toml"), "[predict]\nmodels = \"from-here\"\n").expect("writes");
+    let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/lenet_trt_engine_info.json");
+    let output = run(host(home.path()).args(["predict", "--trt-engine-path", engine]));
+    assert!(said(&output).contains("from-the-file"), "{}", said(&output));
+    let output =
+        run(host(home.path()).args(["predict", "--trt-engine-path", engine]).env("HOST_TRAINER_MODELS", "by-variable"));
+    assert!(said(&output).contains("by-variable"), "{}", said(&output));
+    let shown = text(host(home.path()).args(["config", "show", "predict", "--origin"]));
+    let line = shown.lines().find(|line| line.starts_with("models = ")).expect("the option");
+    assert!(line.contains("from-the-file") && line.ends_with("host-trainer.toml"), "{line}");
+}
+
+#[test]
+fn a_mistyped_file_gets_a_near_name() {
+    let home = folder();
+    std::fs::write(home.path().join("resnet18.json"), "{}").expect("writes");
+    let output = run(host(home.path()).args(["predict", "--trt-engine-path", "resnt18.json"]));
+    assert!(said(&output).contains("did you mean `resnet18.json`?"), "{}", said(&output));
+}
+
+#[test]
+fn the_demo_goes_the_whole_path_and_leaves_nothing_behind_unless_asked() {
+    let home = folder();
+    let agent = agent();
+    let dry = text(host(home.path()).args(["demo", "--dry-run"]));
+    assert!(dry.contains("jetson-agent profile --runner simulated") && dry.contains("host-trainer fit "), "{dry}");
+    let temporary = home.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("creates");
+    let output = run(host(home.path()).arg("demo").arg("--agent").arg(&agent).env("TMPDIR", &temporary));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("off by") && shown.contains("energy"), "{shown}");
+    let said_all = said(&output);
+    assert!(
+        said_all.contains("$ host-trainer align --raw-data-dir raw_data") && said_all.contains("7/7"),
+        "{said_all}"
+    );
+    assert_eq!(std::fs::read_dir(&temporary).expect("reads").count(), 0, "the temporary folder is gone");
+
+    let output = run(host(home.path()).args(["demo", "--dir", "kept"]).arg("--agent").arg(&agent));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(home.path().join("kept/report.html").is_file() && home.path().join("kept/models").is_dir());
+    let again = run(host(home.path()).args(["demo", "--dir", "kept"]).arg("--agent").arg(&agent));
+    assert!(again.status.code() == Some(2) && said(&again).contains("is not empty"), "{}", said(&again));
+    trace_of(home.path());
+}
+
+/// A trace of one of the demo's runs, with energies that add up to those of its rows.
+fn trace_of(home: &Path) {
+    let options = [
+        "trace",
+        "kept/raw_data/lenet",
+        "--preprocessed-data-dir",
+        "kept/preprocessed_data",
+        "--cycles",
+        "5",
+        "--out",
+        "t.json",
+    ];
+    let output = run(host(home).args(options));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let trace: Value =
+        serde_json::from_str(&std::fs::read_to_string(home.join("t.json")).expect("reads")).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let layers: Vec<&Value> = events.iter().filter(|event| event["ph"] == "X" && event["tid"] == 3).collect();
+    assert!(!layers.is_empty() && layers.len().is_multiple_of(5), "{}", layers.len());
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"));
+    // Layers of one track never overlap, or Perfetto drops them.
+    let mut spans: Vec<(f64, f64)> = layers.iter().map(|event| (number(&event["ts"]), number(&event["dur"]))).collect();
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(spans.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1e-3), "layers overlap");
+    let with_energy = layers.iter().filter(|event| event["args"]["energy_mj"].is_number()).count();
+    assert!(with_energy > 0, "no layer has an energy");
+    for event in layers.iter().filter(|event| event["args"]["energy_mj"].is_number()) {
+        let energy = number(&event["args"]["power_w"]) * number(&event["dur"]) * 1e-3;
+        assert!((energy - number(&event["args"]["energy_mj"])).abs() < 1e-3 * energy.abs() + 1e-6, "{event}");
+    }
+    assert!(events.iter().any(|event| event["ph"] == "C" && event["name"] == "VDD_IN (W)"));
+    let nothing = run(host(home).args(["trace", "kept/raw_data/lenett"]));
+    assert!(nothing.status.code() == Some(2), "{}", said(&nothing));
+}
