@@ -1,6 +1,7 @@
 //! The command line: one module a command.
 
 mod align;
+mod batch;
 mod data;
 mod dataset;
 mod evaluate;
@@ -50,6 +51,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Batch(batch::BatchCommand),
     Data(data::Data),
     Dataset(dataset::Dataset),
     Evaluate(evaluate::Evaluate),
@@ -79,6 +81,7 @@ impl Cli {
     pub fn run(self, printer: &Printer) -> Result<(), Failure> {
         match self.command {
             Command::Align(command) => command.run(printer),
+            Command::Batch(command) => command.run(printer),
             Command::Data(command) => command.run(printer),
             Command::Dataset(command) => command.run(printer),
             Command::Evaluate(command) => command.run(printer),

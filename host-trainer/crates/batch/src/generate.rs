@@ -16,13 +16,15 @@ use crate::training::{Job, check_pair};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Longest part of a folder's name that comes from the description, in characters.
 const SLUG: usize = 40;
+/// Between two looks at whether somebody else is done giving a batch its name.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is to be generated.
 #[derive(Debug, Clone)]
@@ -111,7 +113,14 @@ impl Generate {
         let lock_path = self.batches.join(".lock");
         let locked = |e: std::io::Error| Failure::io(&lock_path, "lock", &e);
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(locked)?;
-        lock.lock().map_err(locked)?;
+        // Without blocking the thread, on which whoever has the lock may be waiting for the network.
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+                Err(TryLockError::Error(e)) => return Err(locked(e)),
+            }
+        }
         let name = folder_name(self.next_number()?, created_ms, &description);
         let header = Header {
             format: FORMAT,
@@ -138,7 +147,7 @@ impl Generate {
         }
         // A database that cannot be reached is known before there is a folder.
         if !matches!(staged.header.queue, Keeper::Sqlite | Keeper::Folder) {
-            staged.queue(Use::Change).await?;
+            staged.queue(Use::Change).await?.close().await;
         }
         staged.publish().await?;
         let place = self.batches.join(&name);
@@ -150,7 +159,7 @@ impl Generate {
         drop(lock);
         fs::set_permissions(&place, Permissions::from_mode(0o755)).map_err(|e| Failure::io(&place, "write", &e))?;
         let batch = Batch::open(&place)?;
-        batch.queue(Use::Change).await?;
+        batch.queue(Use::Change).await?.close().await;
         Ok(batch)
     }
 
@@ -195,7 +204,7 @@ impl Generate {
             self.place_data(&mut read, &batch.root, Path::new(""))?;
             if batch.append(&read.part)? {
                 batch.publish().await?;
-                batch.queue(Use::Change).await?;
+                batch.queue(Use::Change).await?.close().await;
                 return Ok(tasks);
             }
         }

@@ -16,6 +16,7 @@ pub async fn best(batch: &Batch, only: &[String], task: Option<&str>) -> Result<
     crate::worker::check_labels(batch, only)?;
     let queue = batch.queue(Use::Look).await?;
     let mut all = results::read(batch, &*queue).await?;
+    queue.close().await;
     all.retain(|result| only.is_empty() || only.contains(&result.label));
     if let Some(name) = task {
         all.retain(|result| result.task.starts_with(name));

@@ -128,6 +128,7 @@ pub async fn status(batch: &Batch, ask_engine: bool) -> Result<Status, Failure> 
     let queue = batch.queue(Use::Look).await?;
     let (rows, workers) = (queue.rows().await?, queue.workers().await?);
     let results = results::read(batch, &*queue).await?;
+    queue.close().await;
     let submissions = submissions(batch)?;
     let mut notes = Vec::new();
     let mut jobs = None;
@@ -242,6 +243,7 @@ pub async fn retry(batch: &Batch, only: &[String]) -> Result<Vec<String>, Failur
     let queue = batch.queue(Use::Change).await?;
     let mut again = queue.reset(&names(&[Shown::Failed, Shown::Cancelled])).await?;
     again.extend(queue.free(&names(&[Shown::Lost])).await?);
+    queue.close().await;
     Ok(again)
 }
 
@@ -253,5 +255,8 @@ pub async fn cancel_tasks(batch: &Batch, only: &[String]) -> Result<Vec<String>,
     crate::worker::check_labels(batch, only)?;
     let of = |label: &String| only.is_empty() || only.contains(label);
     let ids: Vec<String> = batch.tasks.iter().filter(|task| of(&task.label)).map(|task| task.id.clone()).collect();
-    Ok(batch.queue(Use::Change).await?.cancel(&ids).await?)
+    let queue = batch.queue(Use::Change).await?;
+    let taken = queue.cancel(&ids).await?;
+    queue.close().await;
+    Ok(taken)
 }

@@ -224,6 +224,7 @@ impl Worker {
                 }
             }
         }
+        self.queue.close().await;
         result
     }
 
@@ -612,12 +613,20 @@ impl Computation {
         let content = step.checkpoint();
         let digest = Digest::of(&content);
         self.artefacts.put(&self.checkpoint_key(digest)?, Bytes::from(content)).await?;
-        kept.sha256 = digest.to_string();
+        let before = std::mem::replace(&mut kept.sha256, digest.to_string());
         let told = Kept {
             log: [kept.log.clone(), vec![format!("kept after epoch {}", step.epochs)]].concat(),
             ..kept.clone()
         };
         let text = serde_json::to_string(&told).map_err(|e| Failure::from_error(Kind::Data, e))?;
-        self.queue.keep(&self.claim, &text).await.map_err(|e: QueueError| e.into())
+        let stands = self.queue.keep(&self.claim, &text).await.map_err(|e: QueueError| Failure::from(e))?;
+        // Nobody needs the one before any more; of one whose claim is another's, that other may.
+        if stands
+            && before != kept.sha256
+            && let Ok(digest) = before.parse::<Digest>()
+        {
+            self.artefacts.delete(&self.checkpoint_key(digest)?).await?;
+        }
+        Ok(stands)
     }
 }

@@ -86,7 +86,7 @@ async fn tasks_that_are_added_meanwhile_are_worked_on_and_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_hands_back_and_the_next_goes_on_from_its_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), 400).await;
+    write(folder.path(), 60).await;
     let never = batch::generate::Generate { early_stop: Some(false), ..generate(folder.path()) };
     let one = batch::generate::Generate { models: ModelChoice::parse("autoencoder.classical").unwrap(), ..never };
     let calm = one.run().await.unwrap();

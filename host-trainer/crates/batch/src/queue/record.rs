@@ -167,4 +167,7 @@ pub trait Queue: Send + Sync + Debug {
 
     /// The workers that are there.
     async fn workers(&self) -> Result<Vec<WorkerRow>, QueueError>;
+
+    /// Closes connections, so that nothing is left next to a database's file.
+    async fn close(&self) {}
 }

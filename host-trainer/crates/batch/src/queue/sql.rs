@@ -328,4 +328,8 @@ impl Queue for SqlQueue {
         };
         rows.iter().map(|row| read(row).map_err(|e| self.failed(e))).collect()
     }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
 }
