@@ -227,7 +227,7 @@ epochs = 5
             ("hidden = [10]", "hidden = [0]", "1 to 4,096"),
             ("hidden = [10]", "hidden = [10], epochs = 3", "`mlp.epochs` is a matter of a training"),
             ("classifier.clu_one", "classifier.\"clu:one\"", "is no name for a model"),
-            ("kind = \"mlp\"", "kind = \"mpl\"", "did you mean `mlp`?"),
+            ("kind = \"mlp\"", "kind = \"mlpp\"", "did you mean `mlp`?"),
             ("epochs = 5", "epoch = 5", "did you mean `epochs`?"),
             ("epochs = 5", "precision = \"float16\"", "float32"),
             ("epochs = 5", "epochs = 0", "`epochs` must be 1 to 100,000"),

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(pick(&["auto.*"]), Ok(vec!["auto.a", "auto.b"]));
         assert_eq!(pick(&["*.a"]), Ok(vec!["auto.a", "class.a"]));
         assert_eq!(pick(&["class.a", "*"]).expect("all").len(), 3);
-        assert_eq!(pick(&["auto.c"]), Err("there is no model `auto.c`; did you mean `auto.a`?".to_owned()));
+        assert_eq!(pick(&["auto.c"]), Err("there is no model `auto.c`; did you mean `auto.b`?".to_owned()));
         assert!(matches("*a*b*", "xaxbx") && !matches("*a*b", "xbxa") && matches("é*", "éa"));
     }
 

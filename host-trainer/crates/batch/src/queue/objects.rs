@@ -206,13 +206,13 @@ impl ObjectQueue {
 
     /// Notes that a task is finished, for those who list.
     async fn hint(&self, id: &str, head: u64, state: State) -> Result<(), QueueError> {
-        self.memory().ended.insert(id.to_owned(), (head, state));
         let name = match state {
             State::Done => "done",
             State::Failed => "failed",
             State::Cancelled => "cancelled",
             State::Pending | State::Running => return Ok(()),
         };
+        self.memory().ended.insert(id.to_owned(), (head, state));
         let key = self.folder.join(format!("ended/{id}-{head}-{name}"))?;
         Ok(self.store.put(&key, Bytes::from_static(b"")).await?)
     }

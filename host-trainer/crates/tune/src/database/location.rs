@@ -39,7 +39,7 @@ impl Location {
     }
 
     /// The URL for the database's driver; `how` are the parameters by which SQLite opens a file.
-    pub(super) fn url(&self, how: &str) -> Result<String, DatabaseError> {
+    pub(crate) fn url(&self, how: &str) -> Result<String, DatabaseError> {
         match self {
             Self::Postgres(url) => Ok(url.to_string()),
             Self::File(path) => {
