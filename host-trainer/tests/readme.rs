@@ -133,6 +133,9 @@ fn run_all(page: &str) {
     if !agent.exists() {
         build_agent(&agent);
     }
+    if page == "docs/batches.md" {
+        configured(page, &folder);
+    }
     let commands = commands(page);
     assert!(commands.len() >= 2, "{commands:?}");
     for command in commands {
@@ -186,6 +189,34 @@ fn every_command_of_the_page_on_reports_works() {
 #[test]
 fn every_command_of_the_page_on_data_works() {
     run_all("docs/data.md");
+}
+
+/// The configuration of a page: its first block in TOML, with the table that it names, three numbers a row.
+fn configured(page: &str, folder: &Path) {
+    let text = fs::read_to_string(root().join(page)).expect("the page");
+    let Some(block) = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()) else { return };
+    fs::write(folder.join("batch.toml"), block).expect("file");
+    fs::create_dir_all(folder.join("dbs")).expect("folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        use sqlx::{Connection, Executor};
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("dbs/a.db")).create_if_missing(true);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a database");
+        let table = "CREATE TABLE training_data (image_tag TEXT, size REAL, calls REAL, time_ns REAL)";
+        connection.execute(table).await.expect("a table");
+        for i in 0..80 {
+            let (size, calls) = (1.0 + f64::from(i % 7), 2.0 + f64::from(i % 11));
+            let row = sqlx::query("INSERT INTO training_data VALUES ('echo', $1, $2, $3)");
+            row.bind(size).bind(calls).bind(size * calls).execute(&mut connection).await.expect("a row");
+        }
+        connection.close().await.expect("closed");
+    });
+}
+
+#[test]
+fn every_command_of_the_page_on_batches_works() {
+    run_all("docs/batches.md");
 }
 
 #[test]

@@ -56,6 +56,19 @@ impl SplitMix64 {
         Self(key.iter().fold(0, fold))
     }
 
+    /// The seed from which the stream goes on as this one does.
+    ///
+    /// ```
+    /// use shared::random::SplitMix64;
+    /// let mut stream = SplitMix64::new(3);
+    /// stream.bits();
+    /// assert_eq!(SplitMix64::new(stream.state()).bits(), stream.bits());
+    /// ```
+    #[must_use]
+    pub const fn state(&self) -> u64 {
+        self.0
+    }
+
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN_STEP);

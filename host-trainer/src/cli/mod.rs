@@ -1,6 +1,7 @@
 //! The command line: one module a command.
 
 mod align;
+mod batch;
 mod boards;
 mod check;
 mod choose;
@@ -64,6 +65,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Align(align::Align),
+    Batch(batch::BatchCommand),
     Boards(boards::Boards),
     Check(check::Check),
     Choose(choose::Choose),
@@ -130,6 +132,7 @@ impl Cli {
         match chosen {
             Command::Front(front) => front.run(&command, &configuration, &configuration_files(PROGRAM), printer),
             Command::Align(command) => command.run(printer),
+            Command::Batch(command) => command.run(printer),
             Command::Boards(command) => command.run(printer),
             Command::Check(command) => command.run(printer),
             Command::Choose(command) => command.run(printer),

@@ -16,3 +16,17 @@ pub(super) fn build() -> Result<Runtime, Failure> {
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(build()?.block_on(future))
 }
+
+/// Ends at SIGINT or SIGTERM.
+pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen =
+        |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")).caused_by(e));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

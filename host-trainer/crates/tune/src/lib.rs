@@ -5,8 +5,10 @@
 //! fixed number of trials; whether it is pruned depends on the same. So a study is the same however many work on it, in
 //! whatever order they finish, and whoever is killed meanwhile.
 
+pub mod database;
 pub mod defaults;
 pub mod export;
+pub mod leases;
 pub mod objective;
 pub mod pruner;
 pub mod sampler;

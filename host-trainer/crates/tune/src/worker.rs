@@ -1,5 +1,6 @@
 //! A worker: claims trials, evaluates them, renews its leases, and stops when asked to.
 
+pub use super::leases::{LEASE, owner};
 use super::pruner::{Curve, Pruner};
 use super::space::Parameters;
 use super::studies::{Claim, Next, Outcome, Studies, Study, StudyError};
@@ -11,8 +12,6 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long a trial stays with a silent worker by default.
-pub const LEASE: Duration = Duration::from_secs(30);
 /// Mean pause of a worker that finds no trial.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -212,12 +211,4 @@ impl Evaluation {
             false => ControlFlow::Continue(()),
         })
     }
-}
-
-/// A name for this process among workers: host and process number.
-#[must_use]
-pub fn owner() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    let host = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    format!("{}:{}", host.as_deref().unwrap_or("localhost"), std::process::id())
 }

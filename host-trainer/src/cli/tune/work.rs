@@ -1,7 +1,7 @@
 //! Works on a study until it is done or somebody interrupts, and shows how far it is meanwhile.
 
 use super::place::failure;
-use crate::cli::progress;
+use crate::cli::{progress, runtime};
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) async fn work(
     };
     printer.say(format!("study {}: {} trials by {}", study.name, study.trials, study.specification.sampler.name()));
     let stop = CancellationToken::new();
-    let (interrupted, shown) = (interrupted()?, show(studies, study, printer));
+    let (interrupted, shown) = (runtime::interrupted()?, show(studies, study, printer));
     let result = {
         let run = worker.run(&stop);
         tokio::pin!(run, interrupted, shown);
@@ -89,20 +89,6 @@ impl Stopped {
             Self::Studies(error) => failure(location, error),
         }
     }
-}
-
-/// Ends at SIGINT or SIGTERM.
-fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")).caused_by(e));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 /// Shows how far a study is, for as long as it is polled.

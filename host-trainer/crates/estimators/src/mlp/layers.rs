@@ -51,6 +51,11 @@ impl Layout {
         Self { layers, size }
     }
 
+    /// Number of weights and biases, padding included.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     fn last(&self) -> &Layer {
         &self.layers[self.layers.len() - 1]
     }
@@ -116,6 +121,30 @@ pub(super) struct Batch {
     pub(super) targets: Vec<f32>,
 }
 
+/// The weights of a network under training, with all that the optimiser remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weights {
+    pub(super) block: Vec<f32>,
+    pub(super) first: Vec<f32>,
+    pub(super) second: Vec<f32>,
+    pub(super) steps: u32,
+    /// β₁ and β₂ to the power of the steps taken.
+    pub(super) powers: (f64, f64),
+}
+
+impl Weights {
+    /// Weights of which no step was taken yet.
+    pub(super) fn start(block: Vec<f32>) -> Self {
+        let zeros = vec![0.0; block.len()];
+        Self { block, first: zeros.clone(), second: zeros, steps: 0, powers: (1.0, 1.0) }
+    }
+
+    /// The loss that weight decay adds, as a gradient of it is added: half the decay times the sum of squares.
+    pub(super) fn regularisation(block: &[f32], weight_decay: f64) -> f64 {
+        0.5 * weight_decay * block.iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>()
+    }
+}
+
 /// A network under training.
 pub(super) struct Trainer<'a> {
     layout: Layout,
@@ -136,22 +165,34 @@ pub(super) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
+    #[cfg(test)]
     pub(super) fn new(layout: Layout, block: Vec<f32>, settings: &'a Settings, scales: &'a [OutputScale]) -> Self {
-        let zeros = vec![0.0; layout.size];
+        Self::of(layout, Weights::start(block), settings, scales)
+    }
+
+    /// A network that goes on from weights with their moments.
+    pub(super) fn of(layout: Layout, weights: Weights, settings: &'a Settings, scales: &'a [OutputScale]) -> Self {
+        let Weights { block, first, second, steps, powers } = weights;
         Self {
             activations: vec![Vec::new(); layout.layers.len()],
             deltas: (Vec::new(), Vec::new()),
             turned: Vec::new(),
-            gradients: zeros.clone(),
-            first: zeros.clone(),
-            second: zeros,
-            steps: 0,
-            powers: (1.0, 1.0),
+            gradients: vec![0.0; layout.size],
+            first,
+            second,
+            steps,
+            powers,
             layout,
             settings,
             scales,
             block,
         }
+    }
+
+    /// The weights with their moments, from which training can go on.
+    pub(super) fn into_weights(self) -> Weights {
+        let Self { block, first, second, steps, powers, .. } = self;
+        Weights { block, first, second, steps, powers }
     }
 
     /// One optimiser step on a batch; the sum of its losses and the number of targets.

@@ -12,6 +12,8 @@ mod hyperparams;
 mod kernels;
 mod layers;
 mod network;
+mod progress;
+mod sampling;
 mod scale;
 mod settings;
 mod split;
@@ -19,5 +21,7 @@ mod train;
 
 pub use hyperparams::read_hyperparams;
 pub use network::{Epoch, History, Network};
+pub use progress::Progress;
+pub use sampling::{Partition, Sampling};
 pub use settings::{Optimizer, Settings, TargetScale};
-pub use train::{Data, train};
+pub use train::{Data, Stepwise, train, train_stepwise};

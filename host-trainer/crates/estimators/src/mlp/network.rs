@@ -19,6 +19,9 @@ pub struct Epoch {
     pub training: f64,
     /// Mean loss over the validation rows after it; none where no rows are kept back.
     pub validation: Option<f64>,
+    /// What weight decay amounts to as a loss: half the decay times the sum of squared weights.
+    #[serde(default)]
+    pub regularisation: f64,
     /// Step size.
     pub learning_rate: f64,
 }

@@ -1,13 +1,17 @@
 //! Training: batches, schedule, early stopping, the best weights.
 
-use super::layers::{Batch, Layout, Trainer};
+use super::layers::{Batch, Layout, Trainer, Weights};
 use super::network::{Epoch, History, Network};
+use super::progress::{Member, Progress};
+use super::sampling::{Partition, Sampling};
 use super::scale::{InputScale, OutputScale};
 use super::settings::Settings;
 use super::split::split;
 use crate::FitError;
 use crate::random::stream;
 use rayon::prelude::*;
+use shared::random::SplitMix64;
+use std::ops::ControlFlow;
 
 /// By how much, relatively, a loss must fall to count as better.
 const BETTER: f64 = 1e-4;
@@ -73,26 +77,97 @@ impl Data<'_> {
 /// # Errors
 /// Too few rows, values that a scale cannot hold, settings out of range, or a loss that is no longer a number.
 pub fn train(data: &Data<'_>, settings: &Settings) -> Result<Network, FitError> {
+    let whole = Stepwise { every: settings.epochs.max(1), ..Stepwise::default() };
+    let network = train_stepwise(data, settings, whole, &mut |_| ControlFlow::Continue(()))?;
+    network.ok_or_else(|| FitError::Data("a training was broken off that nobody broke off".to_owned()))
+}
+
+/// How a training goes on in steps.
+#[derive(Debug, Clone, Default)]
+pub struct Stepwise {
+    /// Which rows are trained on and which validated on; none leaves the choice to the settings' share.
+    pub partition: Option<Partition>,
+    /// Where the training stood when it was broken off; none begins it.
+    pub from: Option<Progress>,
+    /// Epochs between two looks at how far it is; at least 1.
+    pub every: usize,
+}
+
+/// As [`train`], a few epochs at a time: after each few, `after` sees how far training is, and may break it off, or keep what
+/// it sees to go on from later. What goes on comes to the same network, bit for bit, as what was never broken off.
+///
+/// ```
+/// use estimators::mlp::{Data, Progress, Settings, Stepwise, train, train_stepwise};
+/// use std::ops::ControlFlow;
+///
+/// let rows: Vec<f64> = (1..=40).map(f64::from).collect();
+/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &rows, groups: &[] };
+/// let settings = Settings { hidden: vec![4], epochs: 6, members: 1, ..Settings::default() };
+/// let mut kept = None;
+/// let first = Stepwise { every: 2, ..Stepwise::default() };
+/// let none = train_stepwise(&data, &settings, first, &mut |progress| {
+///     kept = Some(progress.to_bytes());
+///     ControlFlow::Break(())
+/// })?;
+/// assert!(none.is_none());
+/// let from = Progress::from_bytes(&kept.expect("two epochs"));
+/// let second = Stepwise { from, every: 2, ..Stepwise::default() };
+/// let network = train_stepwise(&data, &settings, second, &mut |_| ControlFlow::Continue(()))?;
+/// assert_eq!(network, Some(train(&data, &settings)?));
+/// # Ok::<(), estimators::FitError>(())
+/// ```
+///
+/// # Errors
+/// As [`train`], a partition that names rows which are not there, or progress of another training.
+pub fn train_stepwise(
+    data: &Data<'_>,
+    settings: &Settings,
+    how: Stepwise,
+    after: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<Network>, FitError> {
     settings.check().map_err(FitError::Options)?;
     data.check()?;
+    if let Some(partition) = &how.partition {
+        partition.check(data.count())?;
+    }
     let inputs = InputScale::of(data.rows, data.inputs, settings.log_inputs)?;
     let output =
         |o: usize| OutputScale::of(data.targets.iter().skip(o).step_by(data.outputs).copied(), settings.target_scale);
     let outputs: Vec<OutputScale> = (0..data.outputs).map(output).collect::<Result<_, _>>()?;
     let prepared = Prepared::new(data, &inputs, &outputs);
-    let members: Vec<(Vec<super::layers::Dense>, History)> = (0..settings.members)
-        .into_par_iter()
-        .map(|member| prepared.train(member, settings))
-        .collect::<Result<_, _>>()?;
-    let (members, histories) = members.into_iter().unzip();
-    Ok(Network { inputs, outputs, members, histories })
+    let layout = Layout::new(data.inputs, &settings.hidden, data.outputs);
+    let jobs: Vec<Job<'_>> =
+        (0..settings.members).map(|member| prepared.job(member, settings, &layout, how.partition.as_ref())).collect();
+    let mut progress = match how.from {
+        Some(progress) => progress,
+        None => Progress { members: jobs.iter().map(Job::start).collect() },
+    };
+    let fits = progress.members.len() == jobs.len()
+        && progress.members.iter().zip(&jobs).all(|(member, job)| job.takes(member));
+    if !fits {
+        return Err(FitError::Data("the progress is that of another training".to_owned()));
+    }
+    loop {
+        let advance = |(member, job): (&mut Member, &Job<'_>)| job.advance(member, how.every.max(1));
+        progress.members.par_iter_mut().zip(&jobs).map(advance).collect::<Result<Vec<()>, FitError>>()?;
+        let done = progress.members.iter().all(|member| member.done);
+        // What ended is not broken off any more.
+        if after(&progress).is_break() && !done {
+            return Ok(None);
+        }
+        if done {
+            break;
+        }
+    }
+    let members = progress.members.iter().map(|member| layout.unpadded(&member.best)).collect();
+    let histories = progress.members.into_iter().map(|member| member.history).collect();
+    Ok(Some(Network { inputs, outputs, members, histories }))
 }
 
 /// The table as networks see it.
 struct Prepared<'a> {
     outputs: &'a [OutputScale],
     groups: &'a [usize],
-    input_count: usize,
     /// `rows × padded inputs`.
     inputs: Vec<f32>,
     /// `rows × outputs`.
@@ -107,87 +182,43 @@ impl<'a> Prepared<'a> {
             seen.iter_mut().zip(scale.apply(row)).for_each(|(seen, x)| *seen = x as f32);
         }
         let targets = data.targets.iter().enumerate().map(|(i, y)| outputs[i % data.outputs].target(*y) as f32);
-        Self { outputs, groups: data.groups, input_count: data.inputs, inputs, targets: targets.collect() }
+        Self { outputs, groups: data.groups, inputs, targets: targets.collect() }
     }
 
     fn rows(&self) -> usize {
         self.targets.len() / self.outputs.len()
     }
 
-    fn fill(&self, batch: &mut Batch, rows: &[usize], width: usize) {
+    fn fill(&self, batch: &mut Batch, rows: impl Iterator<Item = usize>, width: usize) {
         let outputs = self.outputs.len();
-        batch.rows = rows.len();
+        batch.rows = 0;
         batch.inputs.clear();
         batch.targets.clear();
         for row in rows {
+            batch.rows += 1;
             batch.inputs.extend_from_slice(&self.inputs[row * width..(row + 1) * width]);
             batch.targets.extend_from_slice(&self.targets[row * outputs..(row + 1) * outputs]);
         }
     }
 
-    fn train(&self, member: usize, settings: &Settings) -> Result<(Vec<super::layers::Dense>, History), FitError> {
-        let settings = &Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
-        let stream = |purpose| stream(settings.seed, purpose);
-        let (mut order, validation) =
-            split(self.rows(), self.groups, settings.validation_share, &mut stream(FOR_VALIDATION));
-        let layout = Layout::new(self.input_count, &settings.hidden, self.outputs.len());
-        let width = layout.input_width();
-        let starts: Vec<f64> = self.outputs.iter().enumerate().map(|(o, s)| s.start(self.mean_target(o))).collect();
-        let block = layout.start(&mut stream(FOR_WEIGHTS), &starts);
-        let mut trainer = Trainer::new(layout.clone(), block, settings, self.outputs);
-        let mut batch = Batch { rows: 0, inputs: Vec::new(), targets: Vec::new() };
-        let mut batches = stream(FOR_BATCHES);
-        let mut history = History {
-            epochs: Vec::new(),
-            best_epoch: 0,
-            best_loss: f64::INFINITY,
-            training_rows: order.len(),
-            validation_rows: validation.len(),
+    /// What one network of an ensemble learns from and how.
+    fn job<'p>(
+        &'p self,
+        member: usize,
+        settings: &Settings,
+        layout: &'p Layout,
+        partition: Option<&Partition>,
+    ) -> Job<'p> {
+        let settings = Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
+        let (training, validation, sampling) = match partition {
+            Some(partition) => (partition.training.clone(), partition.validation.clone(), partition.sampling.clone()),
+            None => {
+                let mut random = stream(settings.seed, FOR_VALIDATION);
+                let (training, validation) = split(self.rows(), self.groups, settings.validation_share, &mut random);
+                (training, validation, Sampling::Shuffle)
+            }
         };
-        let mut best = trainer.block.clone();
-        let (mut rate, mut stale) = (settings.learning_rate, 0);
-        let mean = |(sum, count): (f64, usize)| sum / count.max(1) as f64;
-        let add = |a: (f64, usize), b: (f64, usize)| (a.0 + b.0, a.1 + b.1);
-        for epoch in 1..=settings.epochs {
-            batches.shuffle(&mut order);
-            let mut training = (0.0, 0);
-            for rows in order.chunks(settings.batch_size) {
-                self.fill(&mut batch, rows, width);
-                training = add(training, trainer.step(&batch, rate));
-            }
-            let mut validated = (0.0, 0);
-            for rows in validation.chunks(VALIDATION_BATCH) {
-                self.fill(&mut batch, rows, width);
-                validated = add(validated, trainer.loss(&batch));
-            }
-            let found = Epoch {
-                member,
-                epoch,
-                training: mean(training),
-                validation: (validated.1 > 0).then(|| mean(validated)),
-                learning_rate: rate,
-            };
-            history.epochs.push(found);
-            let loss = found.deciding();
-            if !loss.is_finite() {
-                return Err(FitError::Diverged(format!(
-                    "the loss is no number after {epoch} epochs; a smaller learning_rate or a gradient_norm may help"
-                )));
-            }
-            if loss < history.best_loss * (1.0 - BETTER) {
-                (history.best_loss, history.best_epoch, stale) = (loss, epoch, 0);
-                best.clone_from(&trainer.block);
-            } else {
-                stale += 1;
-                if settings.plateau_patience > 0 && stale % settings.plateau_patience == 0 {
-                    rate *= settings.plateau_factor;
-                }
-            }
-            if settings.patience > 0 && stale >= settings.patience {
-                break;
-            }
-        }
-        Ok((layout.unpadded(&best), history))
+        Job { prepared: self, layout, member, settings, training, validation, sampling }
     }
 
     fn mean_target(&self, output: usize) -> f64 {
@@ -200,6 +231,113 @@ impl<'a> Prepared<'a> {
             .map(|t| f64::from(*t))
             .collect();
         known.iter().sum::<f64>() / known.len().max(1) as f64
+    }
+}
+
+/// One network of an ensemble: what it learns from and how.
+struct Job<'a> {
+    prepared: &'a Prepared<'a>,
+    layout: &'a Layout,
+    member: usize,
+    settings: Settings,
+    training: Vec<usize>,
+    validation: Vec<usize>,
+    sampling: Sampling,
+}
+
+impl Job<'_> {
+    /// Where training begins.
+    fn start(&self) -> Member {
+        let Self { prepared, settings, .. } = self;
+        let starts: Vec<f64> =
+            prepared.outputs.iter().enumerate().map(|(o, s)| s.start(prepared.mean_target(o))).collect();
+        let block = self.layout.start(&mut stream(settings.seed, FOR_WEIGHTS), &starts);
+        Member {
+            best: block.clone(),
+            weights: Weights::start(block),
+            order: self.training.iter().map(|row| *row as u32).collect(),
+            random: stream(settings.seed, FOR_BATCHES).state(),
+            history: History {
+                epochs: Vec::new(),
+                best_epoch: 0,
+                best_loss: f64::INFINITY,
+                training_rows: self.training.len(),
+                validation_rows: self.validation.len(),
+            },
+            rate: settings.learning_rate,
+            stale: 0,
+            done: false,
+        }
+    }
+
+    /// Whether training can go on from there.
+    fn takes(&self, member: &Member) -> bool {
+        member.weights.block.len() == self.layout.size()
+            && member.order.len() == self.training.len()
+            && member.order.iter().all(|row| (*row as usize) < self.prepared.rows())
+            && member.history.validation_rows == self.validation.len()
+            && member.history.epochs.iter().all(|epoch| epoch.member == self.member)
+    }
+
+    /// Some epochs more, or fewer where training ends before.
+    fn advance(&self, state: &mut Member, epochs: usize) -> Result<(), FitError> {
+        if state.done {
+            return Ok(());
+        }
+        let Self { prepared, settings, .. } = self;
+        let width = self.layout.input_width();
+        let weights = std::mem::replace(&mut state.weights, Weights::start(Vec::new()));
+        let mut trainer = Trainer::of(self.layout.clone(), weights, settings, prepared.outputs);
+        let mut batch = Batch { rows: 0, inputs: Vec::new(), targets: Vec::new() };
+        let mut batches = SplitMix64::new(state.random);
+        let mean = |(sum, count): (f64, usize)| sum / count.max(1) as f64;
+        let add = |a: (f64, usize), b: (f64, usize)| (a.0 + b.0, a.1 + b.1);
+        for _ in 0..epochs {
+            let epoch = state.history.epochs.len() + 1;
+            let drawn = self.sampling.epoch(&mut state.order, &mut batches);
+            let mut training = (0.0, 0);
+            for rows in drawn.chunks(settings.batch_size) {
+                prepared.fill(&mut batch, rows.iter().map(|row| *row as usize), width);
+                training = add(training, trainer.step(&batch, state.rate));
+            }
+            let mut validated = (0.0, 0);
+            for rows in self.validation.chunks(VALIDATION_BATCH) {
+                prepared.fill(&mut batch, rows.iter().copied(), width);
+                validated = add(validated, trainer.loss(&batch));
+            }
+            let found = Epoch {
+                member: self.member,
+                epoch,
+                training: mean(training),
+                validation: (validated.1 > 0).then(|| mean(validated)),
+                regularisation: Weights::regularisation(&trainer.block, settings.weight_decay),
+                learning_rate: state.rate,
+            };
+            let history = &mut state.history;
+            history.epochs.push(found);
+            let loss = found.deciding();
+            if !loss.is_finite() {
+                return Err(FitError::Diverged(format!(
+                    "the loss is no number after {epoch} epochs; a smaller learning_rate or a gradient_norm may help"
+                )));
+            }
+            if loss < history.best_loss * (1.0 - BETTER) {
+                (history.best_loss, history.best_epoch, state.stale) = (loss, epoch, 0);
+                state.best.clone_from(&trainer.block);
+            } else {
+                state.stale += 1;
+                if settings.plateau_patience > 0 && state.stale.is_multiple_of(settings.plateau_patience) {
+                    state.rate *= settings.plateau_factor;
+                }
+            }
+            if epoch >= settings.epochs || (settings.patience > 0 && state.stale >= settings.patience) {
+                state.done = true;
+                break;
+            }
+        }
+        state.random = batches.state();
+        state.weights = trainer.into_weights();
+        Ok(())
     }
 }
 
@@ -322,6 +460,61 @@ mod tests {
         // The kept weights are those of the best epoch: training that long and no longer gives the same.
         let exactly = Settings { epochs: history.best_epoch, ..hasty };
         assert_eq!(network.members, train(&data, &exactly).expect("a network").members);
+    }
+
+    #[test]
+    fn a_training_that_is_broken_off_anywhere_goes_on_to_the_same_network() {
+        let (rows, targets, groups) = table(120);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let few = Settings { epochs: 12, dropouts: vec![0.2, 0.1], patience: 4, learning_rate: 0.1, ..settings() };
+        let whole = train(&data, &few).expect("a network");
+        let (mut kept, mut parts) = (None::<Vec<u8>>, 0);
+        let network = loop {
+            let from = kept.as_deref().map(|bytes| Progress::from_bytes(bytes).expect("progress"));
+            let how = Stepwise { from, every: 1, ..Stepwise::default() };
+            let network = train_stepwise(&data, &few, how, &mut |progress| {
+                kept = Some(progress.to_bytes());
+                ControlFlow::Break(())
+            });
+            parts += 1;
+            if let Some(network) = network.expect("training") {
+                break network;
+            }
+        };
+        assert_eq!(network, whole);
+        assert!(parts >= 5, "{parts}");
+        let other = Settings { hidden: vec![8], ..few };
+        let from = Progress::from_bytes(&kept.expect("progress"));
+        let how = Stepwise { from, every: 1, ..Stepwise::default() };
+        let refused = train_stepwise(&data, &other, how, &mut |_| ControlFlow::Continue(()));
+        assert!(refused.expect_err("refused").to_string().contains("another training"));
+    }
+
+    #[test]
+    fn rows_are_met_as_the_partition_says() {
+        let (rows, targets, _) = table(100);
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &[] };
+        let few = Settings { epochs: 3, ..settings() };
+        let with = |sampling| {
+            let partition = Partition { training: (0..60).collect(), validation: (60..80).collect(), sampling };
+            let how = Stepwise { partition: Some(partition), every: 9, ..Stepwise::default() };
+            train_stepwise(&data, &few, how, &mut |_| ControlFlow::Continue(())).expect("training").expect("a network")
+        };
+        let shuffled = with(Sampling::Shuffle);
+        assert_eq!((shuffled.histories()[0].training_rows, shuffled.histories()[0].validation_rows), (60, 20));
+        assert!(shuffled.histories()[0].epochs[0].regularisation > 0.0);
+        let others = [
+            Sampling::Sequential,
+            Sampling::Draw { samples: 30, replacement: true, weights: Vec::new() },
+            Sampling::Draw { samples: 90, replacement: false, weights: Vec::new() },
+            Sampling::Draw { samples: 60, replacement: true, weights: (0..60).map(f64::from).collect() },
+        ];
+        for sampling in others {
+            assert_ne!(with(sampling.clone()), shuffled, "{sampling:?}");
+        }
+        let wrong = Partition { training: vec![100], validation: Vec::new(), sampling: Sampling::Shuffle };
+        let how = Stepwise { partition: Some(wrong), every: 1, ..Stepwise::default() };
+        assert!(train_stepwise(&data, &few, how, &mut |_| ControlFlow::Continue(())).is_err());
     }
 
     #[test]

@@ -8,4 +8,4 @@ mod train;
 pub use data::TableData;
 pub use run::{Tagged, Written, fit_tagged, read_tagged};
 pub use sqlite::{Source, Zeros, is_at_rest, read, tags};
-pub use train::{Fitted, TableCard, fit, folds, validate};
+pub use train::{Fitted, RowSplit, SplitFit, TableCard, check_kind, fit, fit_split, folds, validate};

@@ -7,7 +7,7 @@ use crate::fit::plan::Plan;
 use crate::fit::train::ONNX_TOLERANCE;
 use crate::model::{FeatureRange, Program};
 use estimators::metrics::Metrics;
-use estimators::mlp::{self, Network};
+use estimators::mlp::{self, History, Network, Partition, Progress, Sampling, Stepwise};
 use estimators::{FitError, fold_hashes};
 use onnx::{GraphBuilder, Model};
 use serde::Serialize;
@@ -84,19 +84,30 @@ fn split(data: &TableData) -> (TableData, TableData) {
     (data.subset(&training), data.subset(&test))
 }
 
-fn network(data: &TableData, plan: &Plan) -> Result<Network, FitError> {
-    if plan.kind != Kind::MLP {
-        let message = format!("{} knows layers; a table of any other kind takes mlp", plan.kind.name());
-        return Err(FitError::Options(message));
+/// Refuses a model kind that no table can have.
+///
+/// # Errors
+/// [`FitError::Options`], for every kind but `mlp`.
+pub fn check_kind(plan: &Plan) -> Result<(), FitError> {
+    if plan.kind == Kind::MLP {
+        return Ok(());
     }
-    let table = mlp::Data {
+    Err(FitError::Options(format!("{} knows layers; a table of any other kind takes mlp", plan.kind.name())))
+}
+
+fn table(data: &TableData) -> mlp::Data<'_> {
+    mlp::Data {
         inputs: data.inputs.len(),
         outputs: data.outputs.len(),
         rows: &data.rows,
         targets: &data.targets,
         groups: &[],
-    };
-    mlp::train(&table, &plan.options())
+    }
+}
+
+fn network(data: &TableData, plan: &Plan) -> Result<Network, FitError> {
+    check_kind(plan)?;
+    mlp::train(&table(data), &plan.options())
 }
 
 fn predictions(network: &Network, data: &TableData) -> Vec<f64> {
@@ -156,6 +167,80 @@ pub fn fit(data: &TableData, plan: &Plan) -> Result<Fitted, FitError> {
     let judged = validate(data, plan, &mut |_, _| ControlFlow::Continue(()))?.unwrap_or_default();
     let (training, test) = split(data);
     let fitted = network(&training, plan)?;
+    with_card(&fitted, plan, &training, &test, judged)
+}
+
+/// Rows of a table by what they are for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RowSplit {
+    /// Rows to train on.
+    pub training: Vec<usize>,
+    /// Rows to validate on after each epoch, which decide when training stops.
+    pub validation: Vec<usize>,
+    /// Rows that judge the model; training does not see them.
+    pub test: Vec<usize>,
+    /// How an epoch draws the training rows.
+    pub sampling: Sampling,
+}
+
+/// A model of a table that was trained on chosen rows.
+#[derive(Debug, Clone)]
+pub struct SplitFit {
+    /// The model. Its card has no cross-validation.
+    pub fitted: Fitted,
+    /// Metrics of each output on the test rows.
+    pub test: Vec<Metrics>,
+    /// How training went, one history a network.
+    pub histories: Vec<History>,
+}
+
+/// Trains on rows that are chosen, some epochs at a time, and judges by others. `after` sees how far training is after every so
+/// many epochs and may break it off, which gives none; with what it kept, training goes on where it stood.
+///
+/// # Errors
+/// A kind that no table can have, too few rows, a training that fails, progress of another training, or a graph that says
+/// something else.
+pub fn fit_split(
+    data: &TableData,
+    plan: &Plan,
+    split: &RowSplit,
+    every: usize,
+    from: Option<Progress>,
+    after: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Option<SplitFit>, FitError> {
+    check_kind(plan)?;
+    let all = split.training.iter().chain(&split.validation).chain(&split.test);
+    if all.into_iter().any(|row| *row >= data.len()) {
+        return Err(FitError::Data("a split names a row that the table does not have".to_owned()));
+    }
+    if split.training.len() < FEWEST_ROWS {
+        return Err(FitError::TooFewRows { found: split.training.len(), needed: FEWEST_ROWS });
+    }
+    // Scales come from these rows: the test rows take no part in anything.
+    let seen: Vec<usize> = split.training.iter().chain(&split.validation).copied().collect();
+    let seen = data.subset(&seen);
+    let partition = Partition {
+        training: (0..split.training.len()).collect(),
+        validation: (split.training.len()..seen.len()).collect(),
+        sampling: split.sampling.clone(),
+    };
+    let how = Stepwise { partition: Some(partition), from, every };
+    let Some(network) = mlp::train_stepwise(&table(&seen), &plan.options(), how, after)? else { return Ok(None) };
+    let (training, test) = (data.subset(&split.training), data.subset(&split.test));
+    let judged = metrics(&test, &predictions(&network, &test));
+    let fitted = with_card(&network, plan, &training, &test, Vec::new())?;
+    Ok(Some(SplitFit { fitted, test: judged, histories: network.histories().to_vec() }))
+}
+
+/// The graphs and the card of a trained network. Each graph is run and compared with the network in memory.
+fn with_card(
+    fitted: &Network,
+    plan: &Plan,
+    training: &TableData,
+    test: &TableData,
+    judged: Vec<Metrics>,
+) -> Result<Fitted, FitError> {
+    let data = training;
     let named = |figures: Vec<Metrics>| data.outputs.iter().cloned().zip(figures).collect::<BTreeMap<_, _>>();
     let width = data.inputs.len();
     let step = training.len().div_ceil(SELF_TEST_ROWS).max(1);
@@ -206,7 +291,7 @@ pub fn fit(data: &TableData, plan: &Plan) -> Result<Fitted, FitError> {
         configuration: serde_json::json!({ "mlp": plan.options::<mlp::Settings>() }),
         fit: fitted.describe(),
         cross_validation: named(judged),
-        test: named(metrics(&test, &predictions(&fitted, &test))),
+        test: named(metrics(test, &predictions(fitted, test))),
         self_test: SelfTest { inputs, outputs },
     };
     Ok(Fitted { card, graphs })

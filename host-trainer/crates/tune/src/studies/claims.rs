@@ -1,19 +1,14 @@
 //! How workers share a study's trials.
 
-use super::database::retried;
 use super::error::StudyError;
 use super::records::{Study, TRIAL_COLUMNS, Trial, TrialState, trial_of};
 use super::repository::Studies;
+use crate::database::retried;
+use crate::leases::Held;
 use crate::pruner::Curve;
 use crate::sampler::{Observation, Situation, TrialResult, propose};
 use crate::space::{Parameters, Point};
-use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
-
-/// Times a trial may fail before it counts as failed.
-pub const MOST_FAILURES: i64 = 2;
-/// Times a trial's worker may vanish before the trial counts as failed: it may be what kills them.
-pub const MOST_LOST: i64 = 10;
 
 /// A trial in one worker's hands.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +21,12 @@ pub struct Claim {
     pub parameters: Parameters,
     /// By which the database knows this claim from earlier and later ones.
     token: i64,
+}
+
+impl Claim {
+    fn held(&self) -> Held<'_> {
+        Held { group: &self.study, number: self.number as i64, token: self.token }
+    }
 }
 
 /// What a worker is to do next.
@@ -50,9 +51,6 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Longest reason kept, in characters.
-const REASON: usize = 2_000;
-
 impl Studies {
     /// Claims the first trial that nobody works on; makes the next generation's where all earlier ones are finished.
     ///
@@ -60,7 +58,7 @@ impl Studies {
     /// The database's, or [`StudyError::Space`] where no proposal can be made.
     pub async fn next(&self, study: &Study, owner: &str, lease: Duration) -> Result<Next, StudyError> {
         loop {
-            self.bury(&study.name).await?;
+            self.leases.bury(&study.name).await?;
             if let Some(claim) = self.claim(&study.name, owner, lease).await? {
                 return Ok(Next::Trial(claim));
             }
@@ -79,38 +77,8 @@ impl Studies {
         }
     }
 
-    /// Gives up on trials whose workers vanish again and again.
-    async fn bury(&self, study: &str) -> Result<(), StudyError> {
-        let now = self.dialect.now_ms();
-        let sql = format!(
-            "UPDATE tune_trials SET state = 'failed', token = token + 1, lease_until_ms = NULL, finished_ms = {now}, \
-             reason = $3 WHERE study = $1 AND state = 'running' AND lease_until_ms < {now} AND lost >= $2"
-        );
-        let reason = format!("its worker vanished {} times", MOST_LOST + 1);
-        retried(|| async {
-            let query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(study).bind(MOST_LOST).bind(reason.as_str());
-            query.execute(&self.pool).await
-        })
-        .await?;
-        Ok(())
-    }
-
     async fn claim(&self, study: &str, owner: &str, lease: Duration) -> Result<Option<Claim>, StudyError> {
-        let (now, skip) = (self.dialect.now_ms(), self.dialect.skip_locked());
-        // One statement, so that no other worker comes between looking and taking.
-        let sql = format!(
-            "UPDATE tune_trials SET lost = lost + CASE WHEN state = 'running' THEN 1 ELSE 0 END, state = 'running', \
-             owner = $2, token = token + 1, lease_until_ms = {now} + $3, started_ms = {now} \
-             WHERE study = $1 AND number = (SELECT number FROM tune_trials WHERE study = $1 AND \
-             (state = 'waiting' OR (state = 'running' AND lease_until_ms < {now})) ORDER BY number LIMIT 1 {skip}) \
-             RETURNING {TRIAL_COLUMNS}"
-        );
-        let lease_ms = lease.as_millis() as i64;
-        let row = retried(|| async {
-            let query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(study).bind(owner).bind(lease_ms);
-            query.fetch_optional(&self.pool).await
-        })
-        .await?;
+        let row = self.leases.claim(study, owner, lease, TRIAL_COLUMNS, None).await?;
         let Some(row) = row else { return Ok(None) };
         let trial = trial_of(&row)?;
         let (number, token) = (trial.number, trial.token);
@@ -182,8 +150,7 @@ impl Studies {
     /// # Errors
     /// The database's.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool, StudyError> {
-        let sql = format!("lease_until_ms = {} + $4", self.dialect.now_ms());
-        self.settle(claim, &sql, |query| query.bind(lease.as_millis() as i64)).await
+        Ok(self.leases.renew(&claim.held(), lease).await?)
     }
 
     /// Hands a trial back for others.
@@ -191,7 +158,7 @@ impl Studies {
     /// # Errors
     /// The database's.
     pub async fn release(&self, claim: &Claim) -> Result<bool, StudyError> {
-        self.settle(claim, "state = 'waiting', lease_until_ms = NULL, owner = NULL", |query| query).await
+        Ok(self.leases.release(&claim.held()).await?)
     }
 
     /// Keeps a value after a step. False where the trial is no longer in this worker's hands.
@@ -223,40 +190,14 @@ impl Studies {
     /// # Errors
     /// The database's.
     pub async fn finish(&self, claim: &Claim, outcome: &Outcome) -> Result<bool, StudyError> {
+        let (state, value) = match outcome {
+            Outcome::Complete(value) => ("complete", *value),
+            Outcome::Pruned(value) => ("pruned", *value),
+            Outcome::Failed(reason) => return Ok(self.leases.fail(&claim.held(), reason).await?),
+        };
         let now = self.dialect.now_ms();
-        let done = |state: &str| format!("state = '{state}', value = $4, lease_until_ms = NULL, finished_ms = {now}");
-        match outcome {
-            Outcome::Complete(value) => self.settle(claim, &done("complete"), |query| query.bind(*value)).await,
-            Outcome::Pruned(value) => self.settle(claim, &done("pruned"), |query| query.bind(*value)).await,
-            Outcome::Failed(reason) => {
-                let sql = format!(
-                    "failures = failures + 1, reason = $4, lease_until_ms = NULL, \
-                     state = CASE WHEN failures + 1 >= $5 THEN 'failed' ELSE 'waiting' END, \
-                     finished_ms = CASE WHEN failures + 1 >= $5 THEN {now} ELSE NULL END"
-                );
-                let reason: String = reason.chars().filter(|c| *c != '\0').take(REASON).collect();
-                self.settle(claim, &sql, |query| query.bind(reason.clone()).bind(MOST_FAILURES)).await
-            }
-        }
-    }
-
-    /// Changes a claimed trial, unless another has claimed it since.
-    async fn settle(
-        &self,
-        claim: &Claim,
-        change: &str,
-        bind: impl Fn(Query<'_>) -> Query<'_>,
-    ) -> Result<bool, StudyError> {
-        let sql = format!(
-            "UPDATE tune_trials SET {change} WHERE study = $1 AND number = $2 AND token = $3 AND state = 'running'"
-        );
-        let result = retried(|| async {
-            let query = sqlx::query(AssertSqlSafe(sql.as_str()));
-            let query = query.bind(claim.study.clone()).bind(claim.number as i64).bind(claim.token);
-            bind(query).execute(&self.pool).await
-        })
-        .await?;
-        Ok(result.rows_affected() == 1)
+        let done = format!("state = '{state}', value = $4, lease_until_ms = NULL, finished_ms = {now}");
+        Ok(self.leases.settle(&claim.held(), &done, |query| query.bind(value)).await?)
     }
 
     /// Whether a claim still stands.
@@ -264,23 +205,9 @@ impl Studies {
     /// # Errors
     /// The database's.
     pub async fn holds(&self, claim: &Claim) -> Result<bool, StudyError> {
-        let row = retried(|| async {
-            sqlx::query(
-                "SELECT COUNT(*) AS many FROM tune_trials \
-                 WHERE study = $1 AND number = $2 AND token = $3 AND state = 'running'",
-            )
-            .bind(claim.study.as_str())
-            .bind(claim.number as i64)
-            .bind(claim.token)
-            .fetch_one(&self.pool)
-            .await
-        })
-        .await?;
-        Ok(row.try_get::<i64, _>("many")? == 1)
+        Ok(self.leases.holds(&claim.held()).await?)
     }
 }
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
 
 /// Finished trials as samplers see them; failed ones tell nothing.
 fn observations(study: &Study, trials: &[Trial]) -> Result<Vec<Observation>, StudyError> {

@@ -1,5 +1,7 @@
 //! What goes wrong with studies.
 
+use crate::database::DatabaseError;
+
 /// What goes wrong with studies.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
@@ -38,4 +40,16 @@ pub enum StudyError {
     /// No proposal can be made.
     #[error("{0}")]
     Space(String),
+}
+
+impl From<DatabaseError> for StudyError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Location(reason) => Self::Location(reason),
+            DatabaseError::Missing => Self::Missing,
+            DatabaseError::Empty => Self::Empty,
+            DatabaseError::Foreign(reason) => Self::Foreign(reason),
+            DatabaseError::Sql(error) => Self::Database(error),
+        }
+    }
 }

@@ -5,16 +5,14 @@
 //! All times are the database's, so that machines need not agree on theirs.
 
 mod claims;
-mod database;
 mod error;
-mod file;
-mod location;
 mod records;
 mod repository;
 
-pub use claims::{Claim, MOST_FAILURES, MOST_LOST, Next, Outcome};
+pub use crate::database::Location;
+pub use crate::leases::{MOST_FAILURES, MOST_LOST};
+pub use claims::{Claim, Next, Outcome};
 pub use error::StudyError;
-pub use location::Location;
 pub use records::{Counts, MOST_TRIALS, Progress, Specification, Study, Trial, TrialState};
 pub use repository::Studies;
 

@@ -1,22 +1,40 @@
 //! Studies and trials, created, read and deleted.
 
-use super::database::{self, Access, Dialect, retried};
 use super::error::StudyError;
-use super::location::Location;
 use super::records::{
     self, Counts, MOST_TRIALS, Progress, Specification, Study, TRIAL_COLUMNS, Trial, TrialState, trial_of,
 };
+use crate::database::{self, Access, Dialect, Location, Schema, retried};
+use crate::leases::Leases;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest name of a study, in bytes.
 const NAME_BYTES: usize = 200;
+
+const SCHEMA: Schema = Schema {
+    content: "studies",
+    table: "tune_studies",
+    probe: "SELECT name, specification, trials, created_ms FROM tune_studies LIMIT 1",
+    tables: &[
+        "CREATE TABLE IF NOT EXISTS tune_studies (name TEXT PRIMARY KEY, specification TEXT NOT NULL, \
+         trials BIGINT NOT NULL, created_ms BIGINT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS tune_trials (study TEXT NOT NULL, number BIGINT NOT NULL, state TEXT NOT NULL, \
+         parameters TEXT NOT NULL, value DOUBLE PRECISION, reason TEXT, owner TEXT, token BIGINT NOT NULL, \
+         failures BIGINT NOT NULL, lost BIGINT NOT NULL, lease_until_ms BIGINT, started_ms BIGINT, finished_ms BIGINT, \
+         PRIMARY KEY (study, number))",
+        "CREATE TABLE IF NOT EXISTS tune_steps (study TEXT NOT NULL, number BIGINT NOT NULL, step BIGINT NOT NULL, \
+         value DOUBLE PRECISION NOT NULL, PRIMARY KEY (study, number, step))",
+    ],
+};
+
 /// All studies of a database.
 #[derive(Debug, Clone)]
 pub struct Studies {
     pub(super) pool: AnyPool,
     pub(super) dialect: Dialect,
+    pub(super) leases: Leases,
 }
 
 impl Studies {
@@ -46,8 +64,9 @@ impl Studies {
     }
 
     async fn connect(location: &Location, access: Access) -> Result<Self, StudyError> {
-        let (pool, dialect) = database::connect(location, access).await?;
-        Ok(Self { pool, dialect })
+        let (pool, dialect) = database::connect(location, access, &SCHEMA).await?;
+        let leases = Leases { pool: pool.clone(), dialect, table: "tune_trials", group: "study" };
+        Ok(Self { pool, dialect, leases })
     }
 
     /// Begins a study, or joins the one of this name where it is the same; more trials than it had are added to it.

@@ -1,8 +1,9 @@
-//! The two databases behind one code path.
+//! Opening a database, and what differs between the two.
 
-use super::error::StudyError;
+use super::error::DatabaseError;
 use super::file::{APPLICATION, Found, look};
 use super::location::Location;
+use super::schema::Schema;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Row};
 use std::path::Path;
@@ -14,14 +15,17 @@ const CONNECTIONS: u32 = 4;
 
 /// Where the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
+    /// SQLite, which has one writer at a time.
     Sqlite,
+    /// PostgreSQL.
     Postgres,
 }
 
 impl Dialect {
     /// The database's time, in milliseconds since 1970.
-    pub(super) fn now_ms(self) -> &'static str {
+    #[must_use]
+    pub fn now_ms(self) -> &'static str {
         match self {
             Self::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
             Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -29,7 +33,8 @@ impl Dialect {
     }
 
     /// What lets claims pass each other. SQLite has one writer at a time anyway.
-    pub(super) fn skip_locked(self) -> &'static str {
+    #[must_use]
+    pub fn skip_locked(self) -> &'static str {
         match self {
             Self::Sqlite => "",
             Self::Postgres => "FOR UPDATE SKIP LOCKED",
@@ -37,7 +42,8 @@ impl Dialect {
     }
 
     /// A transaction that will write: SQLite must know at once, or two readers that want to write block each other.
-    pub(super) fn begin(self) -> &'static str {
+    #[must_use]
+    pub fn begin(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
@@ -45,44 +51,42 @@ impl Dialect {
     }
 }
 
-const TABLES: [&str; 3] = [
-    "CREATE TABLE IF NOT EXISTS tune_studies (name TEXT PRIMARY KEY, specification TEXT NOT NULL, \
-     trials BIGINT NOT NULL, created_ms BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS tune_trials (study TEXT NOT NULL, number BIGINT NOT NULL, state TEXT NOT NULL, \
-     parameters TEXT NOT NULL, value DOUBLE PRECISION, reason TEXT, owner TEXT, token BIGINT NOT NULL, \
-     failures BIGINT NOT NULL, lost BIGINT NOT NULL, lease_until_ms BIGINT, started_ms BIGINT, finished_ms BIGINT, \
-     PRIMARY KEY (study, number))",
-    "CREATE TABLE IF NOT EXISTS tune_steps (study TEXT NOT NULL, number BIGINT NOT NULL, step BIGINT NOT NULL, \
-     value DOUBLE PRECISION NOT NULL, PRIMARY KEY (study, number, step))",
-];
-
 /// What a database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// To read studies that are there. Nothing is changed, neither the database nor what lies next to its file.
+pub enum Access {
+    /// To read what is there. Nothing is changed, neither the database nor what lies next to its file.
     Read,
-    /// To change studies that are there.
+    /// To change what is there.
     Change,
-    /// To begin studies: the database and its tables are made if they are not there.
+    /// To begin something: the database and its tables are made if they are not there.
     Make,
 }
 
-pub(super) async fn connect(location: &Location, access: Access) -> Result<(AnyPool, Dialect), StudyError> {
+/// Opens a database.
+///
+/// # Errors
+/// [`DatabaseError::Foreign`] for what is not ours and is left as it is, [`DatabaseError::Missing`] or [`DatabaseError::Empty`]
+/// where nothing is to be made, else what the database says; none holds the password of a URL.
+pub async fn connect(
+    location: &Location,
+    access: Access,
+    schema: &Schema,
+) -> Result<(AnyPool, Dialect), DatabaseError> {
     sqlx::any::install_default_drivers();
     // Whoever comes first chooses it for the process; all of ours choose this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (dialect, url) = match location {
-        Location::File(path) => (Dialect::Sqlite, location.url(open_file(location, path, access).await?)?),
+        Location::File(path) => (Dialect::Sqlite, location.url(open_file(location, path, access, schema).await?)?),
         Location::Postgres(_) => (Dialect::Postgres, location.url("")?),
     };
     // A pool would wait for a server that is not there, and for a file that cannot be written: whoever named them need not.
     let mut first = AnyConnection::connect(&url).await?;
     set_up(&mut first, dialect, access).await?;
     if access != Access::Make && dialect == Dialect::Postgres {
-        let there =
-            sqlx::query("SELECT to_regclass('tune_studies') IS NOT NULL AS there").fetch_one(&mut first).await?;
+        let there = sqlx::query("SELECT to_regclass($1) IS NOT NULL AS there");
+        let there = there.bind(schema.table).fetch_one(&mut first).await?;
         if !there.try_get::<bool, _>("there")? {
-            return Err(StudyError::Empty);
+            return Err(DatabaseError::Empty);
         }
     }
     first.close().await?;
@@ -95,8 +99,8 @@ pub(super) async fn connect(location: &Location, access: Access) -> Result<(AnyP
         // All of it or nothing: whoever looks at the file meanwhile finds studies or an empty database.
         retried(|| async {
             let mut transaction = pool.begin_with(dialect.begin()).await?;
-            for table in TABLES {
-                sqlx::query(table).execute(&mut *transaction).await?;
+            for table in schema.tables {
+                sqlx::query(*table).execute(&mut *transaction).await?;
             }
             if dialect == Dialect::Sqlite {
                 mark(&mut transaction).await?;
@@ -118,33 +122,38 @@ async fn mark(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
 }
 
 /// How a SQLite file is to be opened, where what lies there allows it.
-async fn open_file(location: &Location, path: &Path, access: Access) -> Result<&'static str, StudyError> {
+async fn open_file(
+    location: &Location,
+    path: &Path,
+    access: Access,
+    schema: &Schema,
+) -> Result<&'static str, DatabaseError> {
     const CHANGE: &str = "mode=rw";
-    match (look(path).await?, access) {
-        (Found::Foreign(reason), _) => Err(StudyError::Foreign(reason)),
-        (Found::Studies, Access::Make) => Ok(CHANGE),
+    match (look(path, schema).await?, access) {
+        (Found::Foreign(reason), _) => Err(DatabaseError::Foreign(reason)),
+        (Found::Ours, Access::Make) => Ok(CHANGE),
         (Found::Missing | Found::Empty, Access::Make) => {
             let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
             if folder.is_dir() {
                 Ok("mode=rwc")
             } else {
-                Err(StudyError::Location(format!("{}: there is no such folder", folder.display())))
+                Err(DatabaseError::Location(format!("{}: there is no such folder", folder.display())))
             }
         }
-        (Found::Missing, _) => Err(StudyError::Missing),
-        (Found::Empty, _) => Err(StudyError::Empty),
-        (Found::Studies, Access::Change) => Ok(CHANGE),
+        (Found::Missing, _) => Err(DatabaseError::Missing),
+        (Found::Empty, _) => Err(DatabaseError::Empty),
+        (Found::Ours, Access::Change) => Ok(CHANGE),
         // By a connection that may write, since only such a one removes what SQLite puts next to the file.
-        (Found::Studies, Access::Read) => {
-            Ok(if can_be_opened(&location.url(CHANGE)?).await { CHANGE } else { "mode=ro&immutable=true" })
+        (Found::Ours, Access::Read) => {
+            Ok(if can_be_opened(&location.url(CHANGE)?, schema).await { CHANGE } else { "mode=ro&immutable=true" })
         }
     }
 }
 
 /// Whether SQLite can put next to a file what it needs to open it: it cannot on a medium that is only read.
-async fn can_be_opened(url: &str) -> bool {
+async fn can_be_opened(url: &str, schema: &Schema) -> bool {
     let Ok(mut connection) = AnyConnection::connect(url).await else { return false };
-    let read = sqlx::query("SELECT name FROM tune_studies LIMIT 1").fetch_optional(&mut connection).await;
+    let read = sqlx::query(schema.probe).fetch_optional(&mut connection).await;
     let busy = read.as_ref().is_err_and(passing);
     let _ = connection.close().await;
     read.is_ok() || busy
@@ -185,7 +194,10 @@ fn passing(error: &sqlx::Error) -> bool {
 }
 
 /// Does something in the database, again while a lock is in the way.
-pub(super) async fn retried<T, F>(mut work: impl FnMut() -> F) -> Result<T, sqlx::Error>
+///
+/// # Errors
+/// The database's.
+pub async fn retried<T, F>(mut work: impl FnMut() -> F) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
 {

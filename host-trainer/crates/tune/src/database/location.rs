@@ -1,11 +1,11 @@
-//! Where studies are kept.
+//! Where a database is.
 
-use super::error::StudyError;
+use super::error::DatabaseError;
 use std::fmt;
 use std::path::PathBuf;
 use url::Url;
 
-/// Where studies are kept.
+/// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// A SQLite file.
@@ -39,14 +39,14 @@ impl Location {
     }
 
     /// The URL for the database's driver; `how` are the parameters by which SQLite opens a file.
-    pub(super) fn url(&self, how: &str) -> Result<String, StudyError> {
+    pub(crate) fn url(&self, how: &str) -> Result<String, DatabaseError> {
         match self {
             Self::Postgres(url) => Ok(url.to_string()),
             Self::File(path) => {
-                let absolute =
-                    std::path::absolute(path).map_err(|e| StudyError::Location(format!("{}: {e}", path.display())))?;
+                let absolute = std::path::absolute(path)
+                    .map_err(|e| DatabaseError::Location(format!("{}: {e}", path.display())))?;
                 let url = Url::from_file_path(&absolute)
-                    .map_err(|()| StudyError::Location(format!("{} is no path for a database", path.display())))?;
+                    .map_err(|()| DatabaseError::Location(format!("{} is no path for a database", path.display())))?;
                 Ok(format!("sqlite://{}?{how}", url.path()))
             }
         }

@@ -1,7 +1,8 @@
-//! What lies at the place of a SQLite file: studies, nothing yet, or what is not ours. Looking changes nothing.
+//! What lies at the place of a SQLite file: what is ours, nothing yet, or what is not ours. Looking changes nothing.
 
-use super::error::StudyError;
+use super::error::DatabaseError;
 use super::location::Location;
+use super::schema::Schema;
 use learn::tabular::is_at_rest;
 use sqlx::{AnyConnection, Connection, Row};
 use std::fs::File;
@@ -25,8 +26,8 @@ pub(super) enum Found {
     Missing,
     /// A file without any table, which may become ours.
     Empty,
-    /// Studies.
-    Studies,
+    /// The content that was looked for.
+    Ours,
     /// What is not ours, in words that follow "holds no studies:".
     Foreign(String),
 }
@@ -35,8 +36,8 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub(super) async fn look(path: &Path) -> Result<Found, StudyError> {
-    let unreadable = |e: std::io::Error| StudyError::Location(format!("{}: cannot be read: {e}", path.display()));
+pub(super) async fn look(path: &Path, schema: &Schema) -> Result<Found, DatabaseError> {
+    let unreadable = |e: std::io::Error| DatabaseError::Location(format!("{}: cannot be read: {e}", path.display()));
     let mut header = Vec::with_capacity(HEADER);
     match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Missing),
@@ -55,31 +56,30 @@ pub(super) async fn look(path: &Path) -> Result<Found, StudyError> {
     let application = header[APPLICATION_AT].iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
     // As an unchanging file first, for which SQLite writes nothing next to it. What is only in a write-ahead log shows in the
     // second way, which is taken where such a log is there already.
-    let mut found = tables(path, "mode=ro&immutable=true").await;
+    let mut found = tables(path, "mode=ro&immutable=true", schema).await;
     if !is_at_rest(path) && !found.as_ref().is_ok_and(|(tables, _)| !tables.is_empty()) {
-        found = tables(path, "mode=ro").await;
+        found = tables(path, "mode=ro", schema).await;
     }
     Ok(match found {
         Err(e) => Found::Foreign(format!("the file cannot be read as a SQLite database: {e}")),
-        Ok((_, true)) => Found::Studies,
+        Ok((_, true)) => Found::Ours,
+        // Our own file in which something else of ours was begun.
+        Ok((_, false)) if application == APPLICATION => Found::Empty,
         Ok((tables, false)) if !tables.is_empty() => Found::Foreign(others(&tables)),
-        Ok(_) if matches!(application, 0 | APPLICATION) => Found::Empty,
+        Ok(_) if application == 0 => Found::Empty,
         Ok(_) => Found::Foreign("the file is marked as another program's".into()),
     })
 }
 
-/// The tables of a database, and whether those of studies are among them.
-async fn tables(path: &Path, how: &str) -> Result<(Vec<String>, bool), StudyError> {
+/// The tables of a database, and whether those of the content are among them.
+async fn tables(path: &Path, how: &str, schema: &Schema) -> Result<(Vec<String>, bool), DatabaseError> {
     let mut connection = AnyConnection::connect(&Location::File(path.to_owned()).url(how)?).await?;
     let rows = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name LIMIT 1000")
         .fetch_all(&mut connection)
         .await?;
     let names: Vec<String> = rows.iter().filter_map(|row| row.try_get("name").ok()).collect();
-    let ours = names.iter().any(|name| name == "tune_studies")
-        && sqlx::query("SELECT name, specification, trials, created_ms FROM tune_studies LIMIT 1")
-            .fetch_optional(&mut connection)
-            .await
-            .is_ok();
+    let ours = names.iter().any(|name| name == schema.table)
+        && sqlx::query(schema.probe).fetch_optional(&mut connection).await.is_ok();
     connection.close().await?;
     Ok((names, ours))
 }

@@ -1,0 +1,49 @@
+//! What commands on batches say.
+
+use batch::engine::{Started, Submission};
+use batch::folder::Batch;
+use shared::printer::Printer;
+
+/// A time for people: `90 s`, `12 min`, `3.4 h`.
+pub(super) fn duration(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "–".to_owned(),
+        Some(seconds) if seconds < 120.0 => format!("{seconds:.0} s"),
+        Some(seconds) if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        Some(seconds) => format!("{:.1} h", seconds / 3_600.0),
+    }
+}
+
+pub(super) fn say_generated(batch: &Batch, printer: &Printer) {
+    let header = &batch.header;
+    printer.say(format!(
+        "{}: {} tasks of {} models on {}, kept in {}",
+        batch.name(),
+        batch.tasks.len(),
+        batch.labels().len(),
+        header.engine,
+        header.queue.name()
+    ));
+    if let Some(estimate) = header.estimate {
+        let total = estimate.task_seconds * batch.tasks.len() as f64 / header.workers.max(1) as f64;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        printer.say(format!(
+            "at most {} per task and {} in all with {} workers; {:.0} MiB of memory per worker, {:.1} MiB of artefacts",
+            duration(Some(estimate.task_seconds)),
+            duration(Some(total)),
+            header.workers,
+            mib(estimate.worker_bytes),
+            mib(estimate.artefact_bytes * batch.tasks.len() as u64)
+        ));
+    }
+}
+
+pub(super) fn say_submitted(submission: &Submission, printer: &Printer) {
+    let what = match &submission.started {
+        Started::Processes(processes) => format!("{} processes on this machine", processes.len()),
+        Started::Slurm(job) => format!("Slurm job {job}, {} workers", submission.workers),
+        Started::Kubernetes(job) => format!("Kubernetes job {job}, {} workers", submission.workers),
+        Started::Ssh(processes) => format!("{} processes by ssh", processes.len()),
+    };
+    printer.say(format!("started: {what}"));
+}

@@ -1,0 +1,265 @@
+//! Batches as users meet them: the real binary, and a stand-in for Slurm that runs scripts as processes.
+
+#![allow(clippy::unwrap_used)]
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Executor};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A table of sixty rows, and a configuration whose trainings take `epochs` epochs.
+fn write(folder: &Path, epochs: usize) {
+    fs::create_dir_all(folder.join("dbs")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(folder.join("dbs/a.db")).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        connection.execute("CREATE TABLE training_data (image_tag TEXT, a REAL, b REAL, y REAL)").await.unwrap();
+        for i in 0..60 {
+            let (a, b) = (1.0 + f64::from(i % 7), 2.0 + f64::from(i % 11));
+            let query = sqlx::query("INSERT INTO training_data VALUES ('echo', $1, $2, $3)").bind(a).bind(b);
+            query.bind(a * b).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    });
+    fs::write(
+        folder.join("batch.toml"),
+        format!(
+            "[datasets.functions]\nkind = \"table\"\npath = \"dbs\"\ninputs = [\"a\", \"b\"]\noutputs = [\"y\"]\n\
+             [models.classifier.clu_one]\nmlp = {{ hidden = [3], members = 1 }}\n\
+             [models.autoencoder.classical]\nmlp = {{ hidden = [64, 64], members = 1 }}\n\
+             [training.t]\nepochs = {epochs}\nearly_stop = false\n"
+        ),
+    )
+    .unwrap();
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command.current_dir(folder).arg("batch").args(arguments);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
+    command.env("HOST_TRAINER", env!("CARGO_BIN_EXE_host-trainer")).env("FAKE_SLURM", folder.join("slurm"));
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let output = command(folder, arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_slice(&run(folder, arguments).stdout).unwrap()
+}
+
+/// Of each result all that must not depend on who worked on it, by task.
+fn essences(results: &serde_json::Value) -> Vec<String> {
+    let of =
+        |r: &serde_json::Value| format!("{} {} {} {} {}", r["task"], r["score"], r["losses"], r["files"], r["metrics"]);
+    let mut all: Vec<String> = results.as_array().unwrap().iter().map(of).collect();
+    all.sort();
+    all
+}
+
+/// Waits until something holds of the first batch.
+fn until(folder: &Path, what: &str, mut holds: impl FnMut(&serde_json::Value) -> bool) -> serde_json::Value {
+    let began = Instant::now();
+    loop {
+        let shown = json(folder, &["show", "--format", "json"]);
+        if holds(&shown[0]) {
+            return shown[0].clone();
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: {shown}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// `sbatch`, `squeue`, `scancel` and `scontrol` that run an array's elements as processes.
+fn fake_slurm(folder: &Path) {
+    let programs = [
+        (
+            "sbatch",
+            r#"script=; job=$(( $(ls "$FAKE_SLURM" 2>/dev/null | wc -l) + 100 )); mkdir -p "$FAKE_SLURM/$job"
+while [ $# -gt 0 ]; do case "$1" in
+    --array=*) range=${1#--array=1-}; range=${range%%%*};;
+    --chdir=*) cd "${1#--chdir=}";;
+    --output=*) output=${1#--output=};;
+    --*) ;;
+    *) script=$1; shift; break;;
+esac; shift; done
+for i in $(seq "$range"); do
+    log=$(echo "$output" | sed "s/%A/$job/; s/%a/$i/")
+    echo RUNNING >"$FAKE_SLURM/$job/$i"
+    ( SLURM_JOB_ID=$job$i SLURM_ARRAY_JOB_ID=$job SLURM_ARRAY_TASK_ID=$i bash "$script" "$@" >>"$log" 2>&1 </dev/null
+      if [ $? = 0 ]; then echo COMPLETED; else echo FAILED; fi >"$FAKE_SLURM/$job/$i" ) >/dev/null 2>&1 &
+done
+echo "$job""#,
+        ),
+        (
+            "squeue",
+            r#"for last; do :; done
+for job in $(echo "$last" | tr , ' '); do
+    [ -d "$FAKE_SLURM/$job" ] || { echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1; }
+    for file in "$FAKE_SLURM/$job"/*; do echo "${job}_$(basename "$file")|$(cat "$file")"; done
+done"#,
+        ),
+        ("scancel", r#"for job; do echo "$job" >>"$FAKE_SLURM/../cancelled"; done"#),
+        ("scontrol", r#"exit 1"#),
+    ];
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    for (name, text) in programs {
+        let path = folder.join("bin").join(name);
+        fs::write(&path, format!("#!/bin/bash\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+fn batch_folder(output: &Output, folder: &Path) -> PathBuf {
+    folder.join(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+#[test]
+fn slurm_runs_a_batch_a_killed_worker_is_lost_and_its_task_is_retried() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    // Long enough that a worker can be killed in the middle of it.
+    write(folder, 8_000);
+    fake_slurm(folder);
+    let generate = ["generate", "--no-trial", "--models", "autoencoder.classical=3", "--desc", "slurm: test"];
+    let batch = batch_folder(&run(folder, &[&generate[..], &["--on", "slurm", "--workers", "2"]].concat()), folder);
+    assert!(batch.join("slurm/worker.sh").exists());
+    run(folder, &["submit", "1"]);
+    let shown = until(folder, "both work", |shown| shown["counts"]["running"] == 2);
+    assert_eq!(shown["slurm"]["RUNNING"], 2);
+    // A worker dies without a word: Slurm says so at once, its lease only later.
+    let status = json(folder, &["status", "1", "--state", "running", "--format", "json"]);
+    let owner = status["tasks"][0]["owner"].as_str().unwrap().to_owned();
+    let process = owner.rsplit(':').next().unwrap();
+    assert!(owner.starts_with("slurm/100_"), "{owner}");
+    assert!(Command::new("kill").args(["-KILL", process]).status().unwrap().success());
+    until(folder, "it is shown as lost", |shown| shown["counts"]["lost"] == 1);
+    run(folder, &["retry", "1"]);
+    run(folder, &["add", "--to", "1", "--models", "classifier.clu_one=1"]);
+    // Only one class; then all that is left.
+    run(folder, &["submit", "1", "classifier.clu_one", "--workers", "1"]);
+    run(folder, &["submit", "1", "--workers", "1"]);
+    let shown = until(folder, "all is done", |shown| shown["counts"]["done"] == 4);
+    assert_eq!((&shown["counts"]["lost"], &shown["counts"]["failed"]), (&0.into(), &0.into()), "{shown}");
+    let by_slurm = essences(&json(folder, &["results", "1", "--format", "json"]));
+    // The same tasks by one process here.
+    let local = batch_folder(&run(folder, &[&generate[..], &["--batches", "local"]].concat()), folder);
+    run(folder, &["add", "--to", &local.display().to_string(), "--models", "classifier.clu_one=1"]);
+    run(folder, &["work", &local.display().to_string()]);
+    let here = essences(&json(folder, &["results", &local.display().to_string(), "--format", "json"]));
+    assert_eq!((here.len(), by_slurm), (4, here));
+    run(folder, &["cancel", "1"]);
+    assert_eq!(fs::read_to_string(folder.join("cancelled")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_hands_back_within_its_grace() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 100_000);
+    run(folder, &["generate", "--no-trial", "--models", "autoencoder.classical"]);
+    let mut worker = command(folder, &["work", "1", "--checkpoint-after", "0.1"]).spawn().unwrap();
+    until(folder, "it works", |shown| shown["counts"]["running"] == 1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap().success());
+    let began = Instant::now();
+    assert_eq!(worker.wait().unwrap().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let shown = json(folder, &["show", "1", "--format", "json"]);
+    assert_eq!(
+        (&shown[0]["counts"]["pending"], shown[0]["workers"].as_array().unwrap().len()),
+        (&1.into(), 0),
+        "{shown}"
+    );
+    // Local workers are started and ended by the engine as well.
+    run(folder, &["submit", "1"]);
+    until(folder, "it works again", |shown| shown["counts"]["running"] == 1);
+    run(folder, &["cancel", "1"]);
+    until(folder, "nobody works", |shown| {
+        shown["counts"]["cancelled"] == 1 && shown["workers"].as_array().unwrap().is_empty()
+    });
+    let log = fs::read_to_string(
+        fs::read_dir(folder.join("batches"))
+            .unwrap()
+            .flatten()
+            .find(|e| e.path().is_dir())
+            .unwrap()
+            .path()
+            .join("logs/local-1.log"),
+    )
+    .unwrap();
+    assert!(log.contains("taken up after epoch"), "{log}");
+}
+
+#[test]
+fn a_disk_that_is_full_ends_a_worker_with_the_reason_and_its_tasks_are_left() {
+    // A disk of its own takes a mount; where a user may not, this is said.
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 3);
+    let batch = batch_folder(&run(folder, &["generate", "--no-trial"]), folder);
+    let script = "mount -t tmpfs -o size=8k tmpfs \"$1\" && { \"$2\" batch work \"$3\"; echo \"code $?\"; }";
+    let artefacts = batch.join("artefacts");
+    fs::create_dir_all(&artefacts).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .args([&artefacts, Path::new(env!("CARGO_BIN_EXE_host-trainer")), &batch])
+        .output();
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    match output {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("code") => {
+            let text = said(&output);
+            assert!(String::from_utf8_lossy(&output.stdout).contains("code 5"), "{text}");
+            assert!(text.contains("No space left") || text.contains("the disk is full"), "{text}");
+            let shown = json(folder, &["show", "1", "--format", "json"]);
+            assert_eq!(
+                (&shown[0]["counts"]["pending"], &shown[0]["counts"]["failed"]),
+                (&2.into(), &0.into()),
+                "{shown}"
+            );
+        }
+        Ok(output) => eprintln!("skipped: no mount here: {}", said(&output)),
+        Err(e) => eprintln!("skipped: no unshare here: {e}"),
+    }
+}
+
+#[test]
+fn what_is_wrong_has_its_exit_code_and_its_next_step() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 2);
+    let refused = |arguments: &[&str], code: i32, says: &str| {
+        let output = command(folder, arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    };
+    refused(&["generate", "--config", "none.toml"], 5, "none.toml");
+    refused(&["generate", "--models", "classifier.clu_too"], 2, "did you mean `classifier.clu_one`?");
+    refused(&["generate", "--on", "lsf"], 2, "known are local, slurm, kubernetes");
+    refused(&["generate", "--queue", "postgres://me:hunter2@db/x"], 2, "HOST_TRAINER_BATCH_DB");
+    refused(&["generate", "--queue", "postgres://me@127.0.0.1:9/x"], 5, "127.0.0.1:9");
+    refused(&["show", "7"], 5, "there is no batch `7`");
+    refused(&["work", "nowhere"], 5, "there is no batch `nowhere`");
+    run(folder, &["generate", "--no-trial"]);
+    refused(&["status", "1", "--state", "don"], 2, "did you mean `done`?");
+    refused(&["submit", "1", "classifier.x"], 2, "no model of the batch is called `classifier.x`");
+    refused(&["promote", "1", "--out", "best"], 1, "there is no such result yet");
+    // Slurm is not here: the folder is written, and says where to submit from.
+    let slurm = command(folder, &["generate", "--no-trial", "--on", "slurm", "--run"])
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+    assert_eq!(slurm.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&slurm.stderr).contains("there is no program `sbatch` here"));
+}
