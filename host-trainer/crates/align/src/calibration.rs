@@ -9,8 +9,9 @@ use super::stamps::Stamps;
 use super::timeline::Timeline;
 use std::io;
 
-/// Inferences whose readings are kept.
-const CYCLES: u64 = 4 * BATCH as u64;
+/// Runs of layers that are kept, and the fewest and most inferences.
+const RUNS: u64 = 160_000;
+const CYCLES: (u64, u64) = (2 * BATCH as u64, 16 * BATCH as u64);
 /// Readings that are kept.
 const READINGS: usize = 8192;
 
@@ -19,6 +20,7 @@ pub(crate) struct CalibrationSubset {
     empty: Timeline,
     cycles: Batch,
     pub(crate) stamps: Stamps,
+    period_us: f64,
     pub(crate) start_us: f64,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) samples: Vec<Sample>,
@@ -59,6 +61,11 @@ impl CalibrationSubset {
         timeline
     }
 
+    /// The usual time from one inference to the next.
+    pub(crate) fn period_us(&self) -> f64 {
+        self.period_us
+    }
+
     /// Longest gap between layers that leaves the inferences room.
     pub(crate) fn longest_gap_us(&self) -> f64 {
         let count = self.cycles.layers.max(2) as f64 - 1.0;
@@ -77,18 +84,18 @@ impl CalibrationSubset {
         Excerpt { start_us: self.start_us, samples: samples.take(600).map(|s| (s.at_us, s.watts)).collect(), pieces }
     }
 
-    /// Collects the beginning of a run. `empty` is the timeline before anything was laid out; readings are taken
-    /// `spacing_us` apart.
+    /// Collects the beginning of a run. `empty` is the timeline before anything was laid out.
     ///
     /// # Errors
     /// When the run cannot be read.
-    pub(crate) fn collect(input: &AttributionInput<'_>, empty: Timeline, spacing_us: f64) -> io::Result<Self> {
+    pub(crate) fn collect(input: &AttributionInput<'_>, empty: Timeline) -> io::Result<Self> {
         let mut inferences = (input.inferences)()?;
         let mut timeline = empty.clone();
         let (mut batch, mut all) = (Batch::default(), Batch::default());
-        let mut readings = ReadingBuffer::new((input.power)()?, input.survey, spacing_us);
+        let mut readings = ReadingBuffer::new((input.power)()?, input.survey);
         let (mut samples, mut raw) = (Vec::new(), Vec::new());
-        while inferences.counts().cycles < CYCLES && samples.len() < READINGS {
+        let cycles = (RUNS / input.layers.max(1) as u64).clamp(CYCLES.0, CYCLES.1);
+        while inferences.counts().cycles < cycles && samples.len() < READINGS {
             inferences.next_batch(&mut batch)?;
             if batch.is_empty() {
                 break;
@@ -100,6 +107,6 @@ impl CalibrationSubset {
         }
         samples.truncate(READINGS);
         let Timeline { start_us, pieces, .. } = timeline;
-        Ok(Self { empty, cycles: all, stamps: input.stamps, start_us, pieces, samples })
+        Ok(Self { empty, cycles: all, stamps: input.stamps, period_us: input.period.0, start_us, pieces, samples })
     }
 }

@@ -133,6 +133,15 @@ impl Timeline {
         self.last_end_us.unwrap_or(f64::NEG_INFINITY)
     }
 
+    /// Which half of which component's piece a moment lies in: `2 · component` or one more. `None` outside inferences.
+    #[must_use]
+    pub fn phase(&self, at_us: f64) -> Option<usize> {
+        let at = self.pieces.partition_point(|p| p.end_us <= at_us);
+        let piece = self.pieces.get(at).filter(|p| p.component != EXCLUDED)?;
+        let start = at.checked_sub(1).map_or(self.start_us, |before| self.pieces[before].end_us);
+        Some(2 * piece.component as usize + usize::from(2.0 * at_us > start + piece.end_us))
+    }
+
     /// Drops pieces that end before a moment.
     pub fn forget(&mut self, before_us: f64) {
         let count = self.pieces.partition_point(|p| p.end_us <= before_us);
