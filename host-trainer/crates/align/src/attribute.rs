@@ -21,6 +21,8 @@ use std::io;
 
 /// Sums that are made at the same time.
 const PARTS: usize = 4;
+/// Readings of a block whose mean is taken out.
+const BLOCK_READINGS: f64 = 64.0;
 /// Parts of the run whose answers are compared.
 const SEGMENTS: usize = 16;
 
@@ -79,7 +81,8 @@ fn run(
     let mut inferences = (input.inferences)()?;
     let mut readings = ReadingBuffer::new((input.power)()?, input.survey);
     let span_us = super::clock::since_us(input.survey.end_ns, input.survey.origin_ns);
-    let mut pass = Pass::new(empty, found, input.layers + 1, nuisances, span_us);
+    let spacing_us = input.survey.sensor.sample_period().0;
+    let mut pass = Pass::new(empty, found, input.layers + 1, nuisances, (span_us, spacing_us));
     let mut batch = Batch::default();
     let (mut samples, mut raw) = (Vec::new(), Vec::new());
     loop {
@@ -157,10 +160,19 @@ struct Part {
     phases: Phases,
     /// Powers known beforehand.
     known: Vec<f64>,
+    /// Length of the blocks within which only differences count.
+    block_us: f64,
 }
 
 impl Pass {
-    fn new(empty: &Timeline, found: &Found, components: usize, nuisances: NuisanceColumns, span_us: f64) -> Self {
+    /// `span_us` is the run's length, `spacing_us` the time between readings.
+    fn new(
+        empty: &Timeline,
+        found: &Found,
+        components: usize,
+        nuisances: NuisanceColumns,
+        (span_us, spacing_us): (f64, f64),
+    ) -> Self {
         let response = found.response;
         let kernel = response.kernel();
         // A fixed number of parts, so that the sums do not depend on the machine; a memory has to be followed in order.
@@ -171,6 +183,7 @@ impl Pass {
             segments: vec![None; SEGMENTS],
             phases: Phases::new(2 * components, components + nuisances.len()),
             known: nuisances.watts().to_vec(),
+            block_us: block_us(span_us, spacing_us),
         };
         Self {
             timeline: empty.clone().with_gap(response.gap_us),
@@ -254,7 +267,7 @@ impl Part {
         let (row, touched) = self.weights.weights();
         let further = &self.nuisances.values;
         let segment = ((sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize).min(SEGMENTS - 1);
-        let block_us = (span_us / SEGMENTS as f64).min(1e6);
+        let block_us = self.block_us;
         let sums =
             self.segments[segment].get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
         sums.add_with(Sample { watts, ..sample }, row, touched, further);
@@ -273,6 +286,12 @@ impl Part {
             }
         }
     }
+}
+
+/// Length of blocks whose means are taken out: so short that idle power hardly changes within one, with so many readings
+/// that little is lost.
+fn block_us(span_us: f64, spacing_us: f64) -> f64 {
+    (BLOCK_READINGS * spacing_us).clamp(5e4, 1e6).min(span_us / SEGMENTS as f64)
 }
 
 /// Counts the readings that fell into each component's time; moments in order.

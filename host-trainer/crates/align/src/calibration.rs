@@ -56,9 +56,21 @@ impl CalibrationSubset {
     }
 
     pub(crate) fn timeline(&self, gap_us: f64) -> Timeline {
+        self.timeline_of(gap_us, self.cycles.len())
+    }
+
+    /// The timeline of the first inferences.
+    pub(crate) fn timeline_of(&self, gap_us: f64, cycles: usize) -> Timeline {
         let mut timeline = self.empty.clone().with_gap(gap_us);
-        timeline.push(&self.cycles);
+        timeline.push_first(&self.cycles, cycles);
         timeline
+    }
+
+    /// Inferences that readings before a moment can have seen.
+    pub(crate) fn cycles_before(&self, at_us: f64) -> usize {
+        let count = self.pieces.partition_point(|p| p.end_us <= at_us);
+        let begun = self.pieces[..count].iter().filter(|p| p.component == 0).count();
+        (begun + 4).min(self.cycles.len())
     }
 
     /// The usual time from one inference to the next.

@@ -24,6 +24,8 @@ pub struct FitChecks {
     pub stability: Option<f64>,
     /// Mean residuals of the phases of an inference, squared, over what scatter explains: 1 for a response that is right.
     pub lack_of_fit: Option<f64>,
+    /// Mean residuals of the phases beyond what scatter explains, over how far readings differ between phases.
+    pub unexplained: Option<f64>,
     /// Scatter of readings around the fit over the sensor's own noise.
     pub scatter: Option<f64>,
     /// Whether the fit was given up, since its residuals depend on what ran, or neither the sensor's noise nor late
@@ -132,9 +134,9 @@ struct Fit {
     checks: FitChecks,
 }
 
-/// Lack of fit above which a fit is given up: on simulated boards, right responses stay below, and fits that passed as
-/// measured with wrong answers lay above.
-const WRONG: f64 = 3.0;
+/// Lack of fit above which a fit is given up, and the part of what readings show that it has to leave unexplained: with
+/// very many readings a response that is right to a fraction of a percent lacks fit too.
+const WRONG: (f64, f64) = (3.0, 0.01);
 /// What variances are multiplied by where the data chose the response: the choice has an error that no check sees.
 const CHOSEN: f64 = 2.25;
 /// Scatter of stamps beyond which it does not explain what a fit misses, µs.
@@ -232,7 +234,9 @@ impl Gathered {
         let first = solve::solve(sums, shares, mean, 1.0, &prior(mean)).unwrap_or(first);
         let stable = stability(&self.segments, sums, &first, shares);
         fit.checks.stability = stable.as_ref().map(|s| s.pooled);
-        fit.checks.lack_of_fit = self.phases.lack_of_fit(&first);
+        let lack = self.phases.lack_of_fit(&first);
+        fit.checks.lack_of_fit = lack.map(|lack| lack.ratio);
+        fit.checks.unexplained = lack.map(|lack| lack.unexplained);
         fit.checks.predicted = self.predicted();
         let excess = |ratio: Option<f64>| ratio.map_or(0.0, |r| (r - 1.0).max(0.0));
         let timing = self.timing(sums, &first);
@@ -243,7 +247,7 @@ impl Gathered {
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
         let scattered = timing.jitter_us > INCREDIBLE_US && timing.scatter.is_some_and(|s| s > 2.0);
-        if scattered || fit.checks.lack_of_fit.is_some_and(|lack| lack > WRONG) {
+        if scattered || lack.is_some_and(|lack| lack.ratio > WRONG.0 && lack.unexplained > WRONG.1) {
             // Readings scatter by so much more than the sensor does, or depend so much on what ran, that the response
             // cannot be the sensor's. Wider intervals would lie around a wrong place.
             fit.checks.misfit = true;

@@ -38,38 +38,50 @@ pub(crate) fn candidates(sensor: &SensorReport) -> (Vec<SensorFamily>, FamilySou
     if given && let Some(family) = known_family(sensor.response, refresh.0) {
         return (vec![family], FamilySource::Given);
     }
-    let lag = if let Some(StepAnswer::Lag(lag)) = sensor.step { lag } else { sensor.lag() };
-    if lag.0 > 8.0 * refresh.0 {
-        let samples = lag / refresh + 0.5;
-        let filtered = SensorFamily::Filtered { refresh, lag };
-        if sensor.response.refresh.is_none() {
-            return (vec![filtered], FamilySource::Step);
+    let mut families = lagged(sensor, refresh);
+    let window = SensorFamily::Window { refresh, window: refresh * 0.5 };
+    let known = sensor.response.refresh.is_some();
+    match (families.is_empty(), known) {
+        // A step of the load may look like a lag: what follows the load at once is compared with it.
+        (_, false) => {
+            families.push(SensorFamily::Meter { period: refresh });
+            families.push(SensorFamily::Window { refresh, window: refresh });
         }
-        // A third of the cycle lies between the usual settings: three channels or one.
-        let mut near: Vec<u32> =
-            INA_AVERAGES.into_iter().filter(|n| (0.4..2.5).contains(&(f64::from(*n) / samples))).collect();
-        near.sort_by(|a, b| (f64::from(*a) / samples).ln().abs().total_cmp(&(f64::from(*b) / samples).ln().abs()));
-        let recursive = |samples| SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh };
-        return match near.first() {
-            Some(&first) if (f64::from(first) / samples - 1.0).abs() < 0.15 => {
-                (vec![recursive(first)], FamilySource::Step)
+        (false, true) => families.push(window),
+        (true, true) => {
+            families.push(window);
+            for samples in [4, 16] {
+                families.push(SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh });
             }
-            _ => (std::iter::once(filtered).chain(near.into_iter().map(recursive)).collect(), FamilySource::Data),
-        };
-    }
-    let mut families = vec![SensorFamily::Window { refresh, window: refresh * 0.5 }];
-    if sensor.response.refresh.is_some() {
-        for samples in [4, 16] {
-            families.push(SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh });
-        }
-        for samples in [4, 16, 64] {
-            let spacing = refresh / f64::from(samples);
-            if spacing >= Micros(100.0) {
-                families.push(SensorFamily::Block { samples, conversion: spacing / 3.0, spacing });
+            for samples in [4, 16, 64] {
+                let spacing = refresh / f64::from(samples);
+                if spacing >= Micros(100.0) {
+                    families.push(SensorFamily::Block { samples, conversion: spacing / 6.0, spacing });
+                }
             }
         }
-    } else {
-        families = vec![SensorFamily::Meter { period: refresh }, SensorFamily::Window { refresh, window: refresh }];
     }
     (families, FamilySource::Data)
+}
+
+/// Families with the lag that the log's step shows, if that is much longer than the time between readings.
+fn lagged(sensor: &SensorReport, refresh: Micros) -> Vec<SensorFamily> {
+    let lag = if let Some(StepAnswer::Lag(lag)) = sensor.step { lag } else { sensor.lag() };
+    if lag.0 <= 8.0 * refresh.0 {
+        return Vec::new();
+    }
+    let filtered = SensorFamily::Filtered { refresh, lag };
+    if sensor.response.refresh.is_none() {
+        return vec![filtered];
+    }
+    let samples = lag / refresh + 0.5;
+    // A third of the cycle lies between the usual settings: three channels or one.
+    let mut near: Vec<u32> =
+        INA_AVERAGES.into_iter().filter(|n| (0.4..2.5).contains(&(f64::from(*n) / samples))).collect();
+    near.sort_by(|a, b| (f64::from(*a) / samples).ln().abs().total_cmp(&(f64::from(*b) / samples).ln().abs()));
+    let recursive = |samples| SensorFamily::Recursive { samples, conversion: refresh / 6.0, cycle: refresh };
+    match near.first() {
+        Some(&first) if (f64::from(first) / samples - 1.0).abs() < 0.15 => vec![recursive(first)],
+        _ => std::iter::once(filtered).chain(near.into_iter().map(recursive)).collect(),
+    }
 }

@@ -15,7 +15,17 @@ const FEWEST: f64 = 8.0;
 /// Parts that a layer's own scatter between parts of the run counts against the scatter of all.
 const POOLED: f64 = 12.0;
 /// Readings over which the level of residuals is followed, so that drift does not count as scatter.
-const LEVEL: f64 = 500.0;
+const LEVEL: f64 = 100.0;
+
+/// How far residuals depend on what ran.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LackOfFit {
+    /// The phases' mean residuals, squared, over what the scatter within each phase explains, for each that the fit leaves
+    /// free: 1 where residuals have nothing to do with what ran.
+    pub(crate) ratio: f64,
+    /// The phases' mean residuals beyond what scatter explains, over how far readings differ between phases at all.
+    pub(crate) unexplained: f64,
+}
 
 /// Sums over the readings of each phase of an inference.
 #[derive(Debug, Clone)]
@@ -47,7 +57,6 @@ impl Phases {
     ) {
         let Some(count) = self.counts.get_mut(phase) else { return };
         *count += 1.0;
-        self.totals[phase] += watts;
         let sums = &mut self.rows[phase * self.columns..][..self.columns];
         for &i in touched {
             sums[i as usize] += row[i as usize];
@@ -57,9 +66,12 @@ impl Phases {
         }
         let residual = watts - touched.iter().map(|&i| row[i as usize] * known[i as usize]).sum::<f64>();
         let level = self.level.get_or_insert(residual);
-        *level += (residual - *level) / LEVEL;
+        // The level before this reading: a reading is not taken off itself.
+        let own = residual - *level;
+        self.totals[phase] += watts - *level;
+        *level += own / LEVEL;
         let (sum, squares) = &mut self.residuals[phase];
-        (*sum, *squares) = (*sum + residual - *level, *squares + (residual - *level).powi(2));
+        (*sum, *squares) = (*sum + own, *squares + own.powi(2));
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -71,16 +83,17 @@ impl Phases {
         self.residuals.iter_mut().zip(&other.residuals).for_each(|(a, b)| *a = (a.0 + b.0, a.1 + b.1));
     }
 
-    /// How far residuals depend on what ran: the phases' mean residuals, squared, over what the scatter within each phase
-    /// explains, for each that the fit leaves free. 1 where residuals have nothing to do with what ran. `None` with too
-    /// few phases to tell.
-    pub(crate) fn lack_of_fit(&self, solution: &Solution) -> Option<f64> {
+    /// How far residuals depend on what ran. `None` with too few phases to tell.
+    pub(crate) fn lack_of_fit(&self, solution: &Solution) -> Option<LackOfFit> {
         let powers: Vec<f64> = solution.watts.iter().chain(&solution.nuisances).copied().collect();
         let mut means = Vec::new();
+        let mut shown = Vec::new();
         for (phase, (&total, &count)) in self.totals.iter().zip(&self.counts).enumerate() {
             if count >= FEWEST {
                 let sums = &self.rows[phase * self.columns..][..self.columns];
-                let mean = (total - sums.iter().zip(&powers).map(|(a, p)| a * p).sum::<f64>()) / count;
+                let expected = sums.iter().zip(&powers).map(|(a, p)| a * p).sum::<f64>() / count;
+                let mean = total / count - expected;
+                shown.push(expected);
                 let (sum, squares) = self.residuals[phase];
                 means.push((mean, (squares - sum * sum / count) / (count - 1.0) / count));
             }
@@ -95,7 +108,14 @@ impl Phases {
         let told = |i: usize| 1.0 - (solution.deviation[i] / solution.prior_deviation[i].max(1e-12)).powi(2).min(1.0);
         let fitted = (0..solution.watts.len()).map(told).sum::<f64>() + solution.nuisances.len() as f64;
         let freedom = means.len() as f64 - 1.0 - fitted;
-        (freedom >= 4.0).then(|| squares / freedom)
+        let level = shown.iter().sum::<f64>() / shown.len() as f64;
+        let signal = shown.iter().map(|s| (s - level).powi(2)).sum::<f64>() / shown.len() as f64;
+        // What is left without what scatter explains.
+        let beyond = means.iter().map(|m| (m.0 - mean).powi(2) - m.1).sum::<f64>() / means.len() as f64;
+        (freedom >= 4.0).then(|| LackOfFit {
+            ratio: squares / freedom,
+            unexplained: (beyond.max(0.0) / signal.max(f64::MIN_POSITIVE)).sqrt(),
+        })
     }
 }
 
@@ -196,7 +216,7 @@ mod tests {
         let share = [0.25; SIZE];
         let mean = all.total / all.count as f64;
         let solution = solve::solve(&all, &share, mean, 1.0, &Prior::of_mean(mean)).expect("a solution");
-        let lack = phases.lack_of_fit(&solution).expect("enough phases");
+        let lack = phases.lack_of_fit(&solution).expect("enough phases").ratio;
         (lack, stability(&parts, &all, &solution, &share).expect("enough parts").pooled)
     }
 

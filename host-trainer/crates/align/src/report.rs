@@ -12,9 +12,9 @@ use shared::units::Watts;
 
 /// A reading narrows a power down when it leaves less than this of the deviation that there was before.
 const MEASURED: f64 = 0.5;
-/// What the expected spread of layers is multiplied by for the interval of a layer that nothing was measured of. Powers
-/// above idle are skewed: a few layers lie far above the rest.
-const SHARED: f64 = 1.4;
+/// Spread of the logarithm of a layer's power above idle that is expected where nothing was measured of it: layers of one
+/// network differ by a factor of more than two.
+const SHARED: f64 = 0.5;
 /// Above this, it leaves the power as unknown as before.
 const UNKNOWN: f64 = 0.9;
 
@@ -84,14 +84,23 @@ pub(crate) fn layer_figures(
     {
         watts[..layers].fill(level);
     }
-    let deviation =
-        |s: &Solution, l: usize| if method == Method::Share { SHARED * s.prior_deviation[l] } else { s.deviation[l] };
+    let floor = idle.filter(|idle| mean.is_some_and(|mean| *idle < mean)).unwrap_or_default();
+    let outside = found.shares.get(layers).copied().unwrap_or(0.0);
+    let interval = |s: &Solution, l: usize, power: f64| {
+        if method == Method::Share {
+            return shared_interval(power, floor.0, outside);
+        }
+        let half = half_width(s.deviation[l]);
+        ((power - half).max(0.0), power + half)
+    };
     let report = |l: usize| {
         let runs = found.times.runs[l];
         let power = watts.as_ref().filter(|_| runs > 0).map(|w| w[l]);
-        let half = solution.as_ref().map(|s| half_width(deviation(s, l)));
-        let verdict = match (power.zip(half), ratio(l), method) {
-            (Some((p, half)), r, Method::Deconvolve) if r < MEASURED && half < MEASURED_WITHIN * p => Verdict::Measured,
+        let interval = power.zip(solution.as_ref()).map(|(power, s)| interval(s, l, power));
+        let verdict = match (power.zip(interval), ratio(l), method) {
+            (Some((p, (_, high))), r, Method::Deconvolve) if r < MEASURED && high - p < MEASURED_WITHIN * p => {
+                Verdict::Measured
+            }
             (Some(_), r, Method::Deconvolve) if r < UNKNOWN => Verdict::Attributed,
             _ => Verdict::NotIdentifiable,
         };
@@ -105,8 +114,8 @@ pub(crate) fn layer_figures(
             runtime,
             runtime_deviation: (runs > 1).then(|| found.times.deviation(l)),
             power: power.map(Watts),
-            power_low: power.zip(half).map(|(p, h)| Watts((p - h).max(0.0))),
-            power_high: power.zip(half).map(|(p, h)| Watts(p + h)),
+            power_low: interval.map(|i| Watts(i.0)),
+            power_high: interval.map(|i| Watts(i.1)),
             energy: power.zip(runtime).map(|(p, runtime)| Watts(p) * runtime),
             readings: found.readings[l],
             independent_samples: found.independent[l],
@@ -122,6 +131,16 @@ pub(crate) fn layer_figures(
         measured: ratio(layers) < MEASURED,
     };
     LayerFigures { method, because, identified, layers: reports, groups, outside }
+}
+
+/// The 90 % interval of a layer's power where measured energy was shared out by time. Above idle the layers' powers are
+/// log-normal around their mean; that lies the lower, the more of the energy was spent outside the layers, which is
+/// anything from nothing above idle to the layers' own power for `outside`, that time's share of all.
+fn shared_interval(power: f64, idle: f64, outside: f64) -> (f64, f64) {
+    let net = (power - idle).max(0.0);
+    let spread = half_width(SHARED);
+    let low = spread.hypot((1.0 - outside).max(0.1).ln());
+    (power - net * (1.0 - (-low).exp()), idle + net * spread.exp())
 }
 
 /// The fit where it can be true, else the level for every layer. A handful of inferences can put the layers below nothing

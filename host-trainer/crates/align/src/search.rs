@@ -31,6 +31,11 @@ const STEPS: usize = 8;
 const DOUBTFUL: f64 = 1.5;
 /// Places that it then goes on from.
 const PLACES: usize = 10;
+/// Rounds of that, and the scatter of a round over that of the round before that makes another one worth it.
+const ROUNDS: usize = 4;
+const BETTER: f64 = 0.97;
+/// Share of the readings' scatter that a family has to predict where a slow lag would explain that none can.
+const TELLS: f64 = 0.03;
 /// A fit with less than this much more scatter is as good as the best one.
 const MODE: f64 = 1.05;
 /// Log likelihood that a family with a parameter more has to gain.
@@ -60,8 +65,9 @@ pub(crate) struct Search<'a> {
     subset: &'a CalibrationSubset,
     components: usize,
     idle: Option<f64>,
-    /// Readings in use.
+    /// Readings in use, and the inferences that they can have seen.
     count: usize,
+    cycles: usize,
 }
 
 /// Timelines of one gap, laid out.
@@ -70,9 +76,25 @@ type Layout = (f64, Vec<Piece>);
 impl<'a> Search<'a> {
     /// Over the beginning of a run. `idle` is idle power in watts.
     pub(crate) fn new(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
-        let mut search = Self { subset, components, idle, count: 0 };
-        search.count = search.readings(COMPARED);
+        let mut search = Self::all(subset, components, idle);
+        search.take(search.readings(COMPARED));
         search
+    }
+
+    /// Takes so many readings in use.
+    fn take(&mut self, count: usize) {
+        self.count = count.min(self.subset.samples.len());
+        let end_us = self.subset.samples[..self.count].last().map_or(0.0, |s| s.at_us);
+        self.cycles = self.subset.cycles_before(end_us + 1e3);
+    }
+
+    fn lay_out(&self, gap_us: f64) -> Layout {
+        let timeline = self.timeline(gap_us);
+        (timeline.start_us, timeline.pieces)
+    }
+
+    fn timeline(&self, gap_us: f64) -> Timeline {
+        self.subset.timeline_of(gap_us, self.cycles)
     }
 
     /// Readings at the beginning, of which there are no more than some, and within so many pieces of the timeline.
@@ -83,7 +105,7 @@ impl<'a> Search<'a> {
 
     /// Over all readings of the beginning.
     pub(crate) fn all(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
-        Self { subset, components, idle, count: subset.samples.len() }
+        Self { subset, components, idle, count: subset.samples.len(), cycles: usize::MAX }
     }
 
     /// Powers under a response that was found, with columns of what varies.
@@ -99,16 +121,29 @@ impl<'a> Search<'a> {
             None => candidates(sensor),
         };
         let start = |family| FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) };
-        let slow = |family: SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
-        if self.subset.samples.len() < FEWEST || slow(families[0]) || sensor.sample_period().0 <= 0.0 {
-            let response = start(families[0]);
-            let compared = vec![(families[0], 0.0)];
-            return Found { response, varied: Vec::new(), memory: 0.0, source, compared, spread: Vec::new() };
+        let fixed = |family: SensorFamily, source| Found {
+            response: start(family),
+            varied: Vec::new(),
+            memory: 0.0,
+            source,
+            compared: vec![(family, 0.0)],
+            spread: Vec::new(),
+        };
+        let is_slow = |family: &SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
+        let (slow, quick): (Vec<SensorFamily>, Vec<SensorFamily>) = families.iter().partition(|f| is_slow(f));
+        if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {
+            return fixed(families[0], source);
         }
         let free = source == FamilySource::Data;
         let mut starts: Vec<(f64, FittedResponse)> =
-            families.iter().flat_map(|&family| self.scan(start(family), free)).collect();
+            quick.iter().flat_map(|&family| self.scan(start(family), free)).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        if let Some(&slow) = slow.first()
+            && starts.first().is_none_or(|(_, best)| self.predicted(*best) < TELLS)
+        {
+            // Readings have nothing to do with what ran: the step was the sensor's lag, not the load's.
+            return fixed(slow, FamilySource::Step);
+        }
         // The first places of the best three families go on, each with its conversions of one length.
         let mut kept: Vec<FittedResponse> = Vec::new();
         let mut kinds: Vec<SensorFamily> = Vec::new();
@@ -126,7 +161,7 @@ impl<'a> Search<'a> {
         let mut fits: Vec<(FittedResponse, f64)> = kept
             .into_par_iter()
             .map(|from| self.descend(from, &self.varied(free, from.family), STEPS, 0.0).0)
-            .map(|r| (r, self.score(&self.subset.lay_out(r.gap_us), r)))
+            .map(|r| (r, self.score(&self.lay_out(r.gap_us), r)))
             .collect();
         // A meter without gaps has one parameter less: it need not predict better.
         let plain = |f: &(FittedResponse, f64)| {
@@ -146,22 +181,28 @@ impl<'a> Search<'a> {
         let own = sensor.noise.map_or(0.0, |own| own.0) * response.kernel().noise_gain(memory);
         let mut modes = Vec::new();
         if noise > DOUBTFUL * own {
-            // The best place of all may be another: from more places, over more readings.
-            self.count = self.readings(SEARCHED);
-            let ends: Vec<(FittedResponse, f64)> = self
-                .places(response, free)
-                .into_par_iter()
-                .map(|from| self.descend(from, &varied, STEPS, memory))
-                .collect();
-            for (other, less) in ends.iter().copied() {
-                if less < noise {
-                    (response, noise) = (other, less);
+            // The best place of all may be another: from more places, over more readings, and again from a better one.
+            self.take(self.readings(SEARCHED));
+            noise = self.descend(response, &[], 0, memory).1;
+            let mut ends: Vec<(FittedResponse, f64)> = Vec::new();
+            for _ in 0..ROUNDS {
+                let before = noise;
+                ends.par_extend(
+                    self.places(response, free).into_par_iter().map(|from| self.descend(from, &varied, STEPS, memory)),
+                );
+                for (other, less) in ends.iter().copied() {
+                    if less < noise {
+                        (response, noise) = (other, less);
+                    }
+                }
+                if noise > BETTER * before || noise < DOUBTFUL * own {
+                    break;
                 }
             }
             modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
         }
         let spread = self.spread(response, &modes, memory);
-        self.count = self.subset.samples.len();
+        self.take(self.subset.samples.len());
         let response = self.descend(response, &varied, 4, memory).0;
         Found { response, varied, memory, source, compared, spread }
     }
@@ -200,10 +241,14 @@ impl<'a> Search<'a> {
         let refresh = start.family.refresh().0;
         let callback = self.subset.stamps == Stamps::Callback;
         let gap_us = if callback { USUAL_GAP_US.min(self.subset.longest_gap_us()) } else { 0.0 };
-        let laid = self.subset.lay_out(gap_us);
+        let laid = self.lay_out(gap_us);
         let mut starts: Vec<(f64, FittedResponse)> = Vec::new();
-        let window = matches!(start.family, SensorFamily::Window { .. });
-        let lengths: &[f64] = if free && window { &[1.0, 0.33] } else { &[1.0] };
+        // A window of any length; conversions of a chip with three channels or with one.
+        let lengths: &[f64] = match start.family {
+            SensorFamily::Window { .. } if free => &[1.0, 0.33],
+            SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => &[1.0, 3.0],
+            _ => &[1.0],
+        };
         for length in lengths {
             for smoothing in [0.02, 0.2].map(|part| part * self.subset.period_us().min(2000.0)) {
                 let from = start.with_conversion(start.conversion_us() * length);
@@ -231,7 +276,7 @@ impl<'a> Search<'a> {
         let gaps: &[f64] = if callback { &[1.0, 0.4, 2.0] } else { &[0.0] };
         let mut tried = Vec::new();
         for &gap_us in gaps {
-            let laid = self.subset.lay_out(gap_us.min(self.subset.longest_gap_us()));
+            let laid = self.lay_out(gap_us.min(self.subset.longest_gap_us()));
             // Beside the length found, those that chips have: a sixth, a third or a half of the turn.
             let turn = found.kernel().spacing_us;
             let others = [turn / 6.0, turn / 3.0, turn / 2.0, found.conversion_us() * 1.6];
@@ -272,7 +317,26 @@ impl<'a> Search<'a> {
     }
 
     /// Log likelihood of the readings in use, each half under a fit to the other.
-    pub(crate) fn score(&self, (start_us, pieces): &Layout, response: FittedResponse) -> f64 {
+    pub(crate) fn score(&self, laid: &Layout, response: FittedResponse) -> f64 {
+        let samples = &self.subset.samples[..self.count];
+        let Some([first, second]) = self.halves(laid, response) else { return f64::NEG_INFINITY };
+        let missed = |a: &NormalEquations, b: &NormalEquations| {
+            solve::held_out(a, b).map_or(f64::NEG_INFINITY, |(missed, _)| -0.5 * missed.max(1e-12).ln())
+        };
+        // Readings taken back to their conversions are larger than what changed in the register by this factor.
+        let factor = scale(response, samples);
+        samples.len() as f64 * (0.5 * (missed(&first, &second) + missed(&second, &first)) - factor.ln())
+    }
+
+    /// The share of the scatter of the readings in use that a fit to the other half of them predicts.
+    fn predicted(&self, response: FittedResponse) -> f64 {
+        let Some([first, second]) = self.halves(&self.lay_out(response.gap_us), response) else { return 0.0 };
+        let of = |a, b| solve::held_out(a, b).map_or(0.0, |(missed, all)| 1.0 - missed / all.max(f64::MIN_POSITIVE));
+        0.5 * (of(&first, &second) + of(&second, &first))
+    }
+
+    /// The sums over each half of the readings in use. `None` with too few readings in one.
+    fn halves(&self, (start_us, pieces): &Layout, response: FittedResponse) -> Option<[NormalEquations; 2]> {
         let samples = &self.subset.samples[..self.count];
         let half = samples.len() / 2;
         let mut halves = [(); 2].map(|()| NormalEquations::new(self.components, 1e6));
@@ -284,22 +348,13 @@ impl<'a> Search<'a> {
             }
         }
         halves.iter_mut().for_each(NormalEquations::finish);
-        let [first, second] = &halves;
-        if first.count < 16 || second.count < 16 {
-            return f64::NEG_INFINITY;
-        }
-        let missed = |a: &NormalEquations, b: &NormalEquations| {
-            solve::held_out(a, b).map_or(f64::NEG_INFINITY, |(missed, _)| -0.5 * missed.max(1e-12).ln())
-        };
-        // Readings taken back to their conversions are larger than what changed in the register by this factor.
-        let factor = scale(response, samples);
-        samples.len() as f64 * (0.5 * (missed(first, second) + missed(second, first)) - factor.ln())
+        (halves[0].count >= 16 && halves[1].count >= 16).then_some(halves)
     }
 
     /// The sums over the readings in use, with columns for what varies.
     fn sums(&self, response: FittedResponse, memory: f64, columns: &mut NuisanceColumns) -> NormalEquations {
-        let timelines: Vec<Timeline> = columns.gaps().iter().map(|&gap| self.subset.timeline(gap)).collect();
-        let timeline = self.subset.timeline(response.gap_us);
+        let timelines: Vec<Timeline> = columns.gaps().iter().map(|&gap| self.timeline(gap)).collect();
+        let timeline = self.timeline(response.gap_us);
         let mut weights = ReadingWeights::new(self.components, response).with_memory(memory);
         let mut sums = NormalEquations::new(self.components + columns.len(), 1e6);
         for &sample in &self.subset.samples[..self.count] {
@@ -379,7 +434,7 @@ impl<'a> Search<'a> {
         }
         let sums = self.sums(response, 0.0, &mut NuisanceColumns::none());
         let Some(fit) = self.quick(&sums, Vec::new()) else { return 0.0 };
-        let (start_us, pieces) = self.subset.lay_out(response.gap_us);
+        let (start_us, pieces) = self.lay_out(response.gap_us);
         let residuals = residuals(&self.subset.samples[..self.count], start_us, &pieces, response, &fit.watts);
         let product: f64 = residuals.windows(2).map(|w| w[0] * w[1]).sum();
         let square: f64 = residuals.iter().map(|r| r * r).sum();

@@ -23,8 +23,8 @@ const SPREAD_ABOVE_IDLE: f64 = 0.35;
 /// from idle to full load.
 const OUTSIDE_SPREAD: f64 = 0.4;
 /// Where the power outside the layers is expected between idle (0) and the layers' mean (1), and its spread. The host
-/// works there, the accelerator waits.
-const OUTSIDE_PLACE: (f64, f64) = (0.25, 0.3);
+/// works there, the accelerator waits. At idle power the layers' power without a fit is the energy above idle shared by time.
+const OUTSIDE_PLACE: (f64, f64) = (0.0, 0.35);
 /// Ratio of normal deviates: a 90 % interval is this many standard deviations to either side.
 pub const NINETY: f64 = 1.644_853_626_951_472;
 

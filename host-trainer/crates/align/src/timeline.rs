@@ -60,7 +60,12 @@ impl Timeline {
 
     /// Appends the inferences of a batch.
     pub fn push(&mut self, batch: &Batch) {
-        for i in 0..batch.len() {
+        self.push_first(batch, batch.len());
+    }
+
+    /// Appends the first inferences of a batch.
+    pub(crate) fn push_first(&mut self, batch: &Batch, count: usize) {
+        for i in 0..count.min(batch.len()) {
             self.lost |= batch.lost_before.binary_search(&i).is_ok();
             let (ms, wall_ns) = batch.cycle(i);
             self.push_cycle(ms, wall_ns);
