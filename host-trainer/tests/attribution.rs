@@ -46,14 +46,14 @@ fn run(board: &Board, runs: u32, manifest: Option<&Manifest>) -> Vec<Judged> {
 fn honest(name: &str, all: &[Judged]) {
     let sum = |f: &dyn Fn(&Judged) -> usize| all.iter().map(f).sum::<usize>() as f64;
     let (layers, held) = (sum(&|j| j.layers), sum(&|j| j.held));
-    assert!(held >= 0.8 * layers, "{name}: {held} of {layers} intervals hold: {all:?}");
+    assert!(held >= 0.85 * layers, "{name}: {held} of {layers} intervals hold: {all:?}");
     let (measured, right) = (sum(&|j| j.measured), sum(&|j| j.measured_held));
     assert!(
-        right >= 0.8 * measured,
+        right >= 0.85 * measured,
         "{name}: {right} of {measured} measured layers are within their intervals: {all:?}"
     );
     for j in all {
-        assert!(j.error <= 1.1 * j.constant + 0.01, "{name}: worse than a constant: {j:?}");
+        assert!(j.error <= 1.02 * j.constant, "{name}: worse than a constant: {j:?}");
     }
 }
 
@@ -70,7 +70,6 @@ fn ina3221(samples: u32) -> SensorFamily {
 }
 
 #[test]
-#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) one log of two takes its step for a lag: 14.7 % error"]
 fn a_meter_measures_layers_with_and_without_smoothing_before_it() {
     for disturbances in [Disturbances::CLEAN, Disturbances { smoothing_us: 200.0, ..Disturbances::CLEAN }] {
         let all = run(&board(SensorFamily::Meter { period: US(50.0) }, Reader::OwnStamps, disturbances), 1500, None);
@@ -89,14 +88,12 @@ fn an_ina3221_is_deconvolved_through_its_recursive_mean() {
 }
 
 #[test]
-#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) 54 % of intervals hold, 54 % of 39 measured"]
 fn a_block_of_conversions_is_not_taken_for_one_window() {
     let comb = SensorFamily::Block { samples: 4, conversion: US(140.0), spacing: US(840.0) };
     honest("INA226", &run(&board(comb, fast(), Disturbances::CLEAN), 4000, None));
 }
 
 #[test]
-#[ignore = "fails, figure not kept; on the bench the disturbed meter holds 73 % on ResNet-18, 63 % on MobileNetV2 (0 % of 10 measured)"]
 fn everything_that_spoils_a_measurement_widens_intervals() {
     for (name, family, reader) in [
         ("meter", SensorFamily::Meter { period: US(50.0) }, Reader::OwnStamps),
@@ -108,7 +105,6 @@ fn everything_that_spoils_a_measurement_widens_intervals() {
 }
 
 #[test]
-#[ignore = "failed when it last ran, figure not kept; on the bench 94 % hold and none is measured (ResNet-18, clean)"]
 fn behind_a_slow_filter_the_constant_stands_with_wide_intervals() {
     let all = run(&board(ina3221(512), fast(), Disturbances::CLEAN), 2500, None);
     honest("INA3221 at boot", &all);
@@ -127,7 +123,6 @@ fn manifest(family: SensorFamily) -> Manifest {
 }
 
 #[test]
-#[ignore = "fails, figure not kept; on the bench (ResNet-18, seeds 300 and 301) 14.7 % error, known or not; asked are 6 %"]
 fn a_reader_slower_than_the_chip_loses_nothing_when_the_chip_is_known() {
     let board = board(ina3221(1), Reader::Polls(1000.0, 15.0), Disturbances::CLEAN);
     let unknown = run(&board, 4000, None);
@@ -138,8 +133,7 @@ fn a_reader_slower_than_the_chip_loses_nothing_when_the_chip_is_known() {
 }
 
 #[test]
-#[ignore = "failed when it last ran, figure not kept; on the bench the layers' energy is 5.2 % low (ResNet-18, AVG 512)"]
-fn sharing_is_the_constant_with_the_time_outside_the_layers_taken_off() {
+fn sharing_is_the_energy_above_idle_over_the_layers_time() {
     let board = board(ina3221(512), fast(), Disturbances::CLEAN);
     let measured = board.run(&network(1), 1500, 1, false);
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +141,7 @@ fn sharing_is_the_constant_with_the_time_outside_the_layers_taken_off() {
     let (judged, aligned) = judge(&measured, None, folder.path(), &options).unwrap();
     let powers: Vec<f64> = aligned.quality.layers.iter().map(|l| l.power.unwrap().0).collect();
     assert!(powers.iter().all(|p| (p - powers[0]).abs() < 1e-9), "{powers:?}");
-    // Gaps draw idle power here; the share gives them a little more.
-    assert!(judged.level.abs() < 0.08, "{judged:?}");
+    assert!((judged.error - judged.constant).abs() < 2e-3, "{judged:?}");
+    // Gaps draw idle power here, as the share takes it.
+    assert!(judged.level.abs() < 0.03, "{judged:?}");
 }

@@ -64,6 +64,8 @@ pub struct Evidence {
     pub solution: Option<Solution>,
     /// How the fit was checked.
     pub checks: FitChecks,
+    /// The experiment whose further runs are part of the fit, in words.
+    pub experiment: Option<String>,
     /// Each component's share of an inference's time.
     pub shares: Vec<f64>,
     /// Mean time from one inference to the next.
@@ -184,6 +186,7 @@ impl Gathered {
             mean_error: fit.mean_error,
             solution: fit.solution,
             checks: fit.checks,
+            experiment: None,
             shares,
             period: Millis(period_ms),
             excerpt: self.subset.excerpt(),
@@ -254,11 +257,12 @@ impl Gathered {
             fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
             return fit;
         }
-        fit.solution = solve::solve(sums, shares, mean, fit.checks.inflation, &prior(mean)).map(|mut s| {
-            if let Some(stable) = &stable {
-                let own = |i: usize| failed - stable.pooled.max(1.0) + stable.each[i].max(1.0);
-                s.scale_deviations(|i| (own(i) / failed).sqrt());
-            }
+        let chosen = fit.checks.inflation / failed;
+        fit.solution = solve::solve(sums, shares, mean, failed, &prior(mean)).map(|mut s| {
+            let own = |i: usize| {
+                stable.as_ref().map_or(failed, |stable| failed - stable.pooled.max(1.0) + stable.each[i].max(1.0))
+            };
+            s.scale_deviations(|i| (chosen * own(i) / failed).sqrt());
             with_model_error(s, durations, &timing, error)
         });
         fit

@@ -10,6 +10,7 @@
 //! | the load over time | [`batch`]: inferences; [`execution_order`], [`stamps`]; [`timeline`]: pieces of constant load |
 //! | the sensor's response | [`families`]: what a chip may do; `search`: the one that predicts readings best; [`response`] |
 //! | the fit | `cursor`, [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `nuisance`: what is known roughly |
+//! | further runs | `experiment`: what runs that differ in one thing say, in the same fit |
 //! | its checks | `misfit`: residuals against what ran, parts of the run against each other |
 //! | what it comes to | [`evidence`], [`quality`]: the report; `groups`; [`idle`]; [`summary`]: its figures in words |
 //! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time; [`totals`]: from several networks |
@@ -25,6 +26,7 @@ pub mod engine_match;
 pub mod evidence;
 pub mod excerpt;
 pub mod execution_order;
+mod experiment;
 mod facts;
 pub mod families;
 pub mod files;

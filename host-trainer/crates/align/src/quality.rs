@@ -154,8 +154,7 @@ pub struct EnergyReport {
     /// Half of its 90 % interval.
     #[serde(rename = "outside_half_w", default)]
     pub outside_half: Option<Watts>,
-    /// Whether readings tell it; otherwise it is taken as between idle and the layers' mean, and the layers' energy depends
-    /// on it.
+    /// Whether readings tell it; otherwise it is taken as idle power or a little more, and the layers' energy depends on it.
     #[serde(default)]
     pub outside_measured: bool,
     /// Energy outside the layers.
@@ -174,7 +173,7 @@ pub(crate) struct OutsidePower {
     pub(crate) power: Option<Watts>,
     /// Half of its 90 % interval.
     pub(crate) half: Option<Watts>,
-    /// Whether readings tell it; otherwise it is a guess between idle and the layers' mean.
+    /// Whether readings tell it; otherwise it is a guess near idle power.
     pub(crate) measured: bool,
 }
 

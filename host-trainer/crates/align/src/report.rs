@@ -72,7 +72,9 @@ pub(crate) fn layer_figures(
     let time: f64 = found.shares[..layers].iter().sum();
     let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).fold(0.0, |sum, l| sum + found.shares[l]);
     let identified = (solution.is_some() && time > 0.0).then(|| told / time);
-    let (method, because) = choose(asked, identified, found);
+    let left: f64 = (0..layers).map(|l| found.shares[l] * ratio(l).min(1.0).powi(2)).sum();
+    let explained = if time > 0.0 { 1.0 - left / time } else { 0.0 };
+    let (method, because) = choose(asked, identified, explained, found);
     // Where readings tell neither the layers nor the time outside them, a fit would only add its noise.
     let unknown = (method == Method::Share && ratio(layers) >= MEASURED)
         .then(|| mean.map(|mean| ignorance(found, layers, mean, idle)))

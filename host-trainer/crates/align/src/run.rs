@@ -7,6 +7,7 @@ use super::engine_match::match_layers;
 use super::evidence::{Evidence, FitChecks};
 use super::excerpt::Excerpt;
 use super::execution_order::sort_by_execution;
+use super::experiment::Experiment;
 use super::facts::{Facts, UnprofiledPass, sensor_of};
 use super::families::FamilySource;
 use super::files::RunFiles;
@@ -60,6 +61,7 @@ struct Prepared {
     model_run: Option<ModelRun>,
     survey: Survey,
     unprofiled: Option<UnprofiledPass>,
+    experiment: Option<Experiment>,
     stamps: Stamps,
     period: Micros,
 }
@@ -86,6 +88,10 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
     let mut sources =
         if by_rule { RunSources::text(&files)? } else { RunSources::choose(&files, facts.manifest.as_ref())? };
     let layers = in_execution_order(&mut sources, facts.engine)?;
+    let experiment = match &facts.manifest {
+        Some(main) => main.design.as_ref().map(|design| Experiment::read(&files, main, design)).transpose()?.flatten(),
+        None => None,
+    };
     let manifest = facts.manifest.or_else(|| sources.log_manifest.clone());
     let chip = manifest.as_ref().and_then(sensor_of);
     let from_manifest = chip.map(SensorResponse::from).unwrap_or_default();
@@ -116,6 +122,7 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
         model_run: facts.model_run,
         survey,
         unprofiled,
+        experiment,
     };
     let mut quality = prepared.blank_report(&files.model, options, given.is_some());
     if from_manifest.lag.or(from_manifest.window).is_some() && !asked {
@@ -218,6 +225,11 @@ impl Prepared {
         }
     }
 
+    /// Mean power over inferences and the time between them; without the profiler where no reading saw layers.
+    fn mean(&self, found: &Evidence) -> Option<Watts> {
+        found.mean.or_else(|| self.unprofiled().map(|u| u.0))
+    }
+
     /// Power, time and energy of an inference without the profiler.
     fn unprofiled(&self) -> Option<(Watts, Millis, Millijoules)> {
         let cycles = self.unprofiled?.cycles;
@@ -244,13 +256,16 @@ impl Run {
             // Such stamps do not say when a layer ran: what readings happen to lie there means nothing.
             (found.samples, found.mean, found.solution) = (0, None, None);
         }
+        if let (Some(experiment), Some(mean)) = (&prepared.experiment, prepared.mean(&found)) {
+            experiment.join(&mut found, mean, self.idle);
+        }
         Ok(found)
     }
 
     /// Turns evidence into a report.
     fn take(&mut self, found: Evidence, prepared: &Prepared, options: &Options) {
         let unprofiled = prepared.unprofiled();
-        let mean = found.mean.or(unprofiled.map(|u| u.0));
+        let mean = prepared.mean(&found);
         let figures = layer_figures(&self.layers, &found, options.method, mean, self.idle);
         let model_run = prepared.model_run.as_ref();
         let q = &mut self.quality;

@@ -17,7 +17,7 @@ use super::survey::SensorReport;
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
-use shared::sensor::SensorFamily;
+use shared::sensor::{INA_CONVERSIONS, SensorFamily};
 
 /// Readings, and pieces of the timeline, that families are compared on.
 const COMPARED: (usize, usize) = (1200, 50_000);
@@ -40,6 +40,10 @@ const TELLS: f64 = 0.03;
 const MODE: f64 = 1.05;
 /// Log likelihood that a family with a parameter more has to gain.
 const SIMPLER: f64 = 5.0;
+/// Largest deviation of a chip's oscillator.
+const OSCILLATOR: f64 = 0.03;
+/// Logarithm of the ratio of two lengths of a conversion between which readings may not tell.
+const NEAR: f64 = 0.5;
 /// Time between layers that the search begins with.
 const USUAL_GAP_US: f64 = 1.0;
 
@@ -201,10 +205,35 @@ impl<'a> Search<'a> {
             }
             modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
         }
+        let mut varied = varied;
+        if free && let Some(usual) = self.usual_conversion(response, &varied, memory, noise) {
+            response = usual;
+            varied.retain(|v| *v != Varied::Conversion);
+        }
         let spread = self.spread(response, &modes, memory);
         self.take(self.subset.samples.len());
         let response = self.descend(response, &varied, 4, memory).0;
         Found { response, varied, memory, source, compared, spread }
+    }
+
+    /// The response with a conversion as long as the chips offer, if that fits as well as the length found.
+    fn usual_conversion(
+        &self,
+        found: FittedResponse,
+        varied: &[Varied],
+        memory: f64,
+        noise: f64,
+    ) -> Option<FittedResponse> {
+        if !varied.contains(&Varied::Conversion) {
+            return None;
+        }
+        let fixed: Vec<Varied> = varied.iter().copied().filter(|v| *v != Varied::Conversion).collect();
+        let near = |us: &f64| (us / found.conversion_us()).ln().abs() < NEAR;
+        let lengths: Vec<f64> = usual_conversions(found.kernel().spacing_us).into_iter().filter(near).collect();
+        let fits: Vec<(FittedResponse, f64)> =
+            lengths.into_par_iter().map(|us| self.descend(found.with_conversion(us), &fixed, STEPS, memory)).collect();
+        let (best, least) = fits.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (self.count as f64 * (least / noise).ln() < SIMPLER).then_some(best)
     }
 
     /// How far powers under other responses that fit as well are from those under the best one.
@@ -442,6 +471,24 @@ impl<'a> Search<'a> {
         let theta = if rho < 0.0 { (1.0 - (1.0 - 4.0 * rho * rho).sqrt()) / (-2.0 * rho) } else { 0.0 };
         theta.min(kernel.keep)
     }
+}
+
+/// Lengths of a conversion of INA chips whose turn takes so long: shunt and bus voltage of one to three channels, by an
+/// oscillator that is off by a few percent.
+fn usual_conversions(turn_us: f64) -> Vec<f64> {
+    let mut found: Vec<f64> = Vec::new();
+    for channels in [1.0, 2.0, 3.0] {
+        for shunt in INA_CONVERSIONS {
+            for bus in INA_CONVERSIONS {
+                let off = turn_us / (channels * (shunt + bus).0);
+                let us = shunt.0 * off;
+                if (off - 1.0).abs() < OSCILLATOR && !found.iter().any(|f| (f / us - 1.0).abs() < 0.005) {
+                    found.push(us);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Whether two families differ in their times alone.

@@ -149,19 +149,37 @@ pub fn solve(
     if size < 2 || sums.freedom < 1.0 || mean_watts <= 0.0 {
         return None;
     }
-    let noise = noise_variance(sums, size, mean_watts, prior)? * inflation.max(1.0);
+    let own = noise_variance(sums, size, mean_watts, prior)?;
+    with_noise(sums, share, mean_watts, (own, own * inflation.max(1.0)), prior)
+}
+
+/// As [`solve`], with the variance of a reading's noise given: what readings scatter by, and what they are weighed with.
+pub(crate) fn with_noise(
+    sums: &NormalEquations,
+    share: &[f64],
+    mean_watts: f64,
+    (own, noise): (f64, f64),
+    prior: &Prior,
+) -> Option<Solution> {
+    let size = share.len();
+    if size < 2 || mean_watts <= 0.0 {
+        return None;
+    }
     let nuisances = sums.gram.size - size;
     let mut grid: Vec<(f64, f64, Vec<f64>, Symmetric)> = Vec::new();
     for step in 0..14 {
         let relative = 0.05 * 1.45_f64.powi(step);
         let precision = prior.precision(size, nuisances, relative * prior.spread);
-        let Some(cholesky) = sums.gram.cholesky(1.0 / noise, &precision) else { continue };
-        let scaled = pull(sums, noise, size, &precision, prior);
+        // How far layers differ is weighed at the readings' own noise: at the larger one, differences would pass for noise.
+        let Some(cholesky) = sums.gram.cholesky(1.0 / own, &precision) else { continue };
+        let scaled = pull(sums, own, size, &precision, prior);
         let e = cholesky.solve(&scaled);
         let explained: f64 = e.iter().zip(&scaled).map(|(e, b)| e * b).sum();
         let log_prior: f64 = precision.iter().map(|p| p.ln()).sum();
         let hyper = (relative.ln() / SPREAD.1).powi(2);
         let evidence = 0.5 * (explained + log_prior - cholesky.log_determinant() - hyper);
+        let Some(cholesky) = sums.gram.cholesky(1.0 / noise, &precision) else { continue };
+        let e = cholesky.solve(&pull(sums, noise, size, &precision, prior));
         grid.push((evidence, relative, e, cholesky.inverse()));
     }
     let best = grid.iter().map(|g| g.0).fold(f64::NEG_INFINITY, f64::max);
@@ -203,6 +221,51 @@ pub fn solve(
         nuisances: side,
         best: BestFit { deviations, covariance },
     })
+}
+
+/// A solution, its most likely fit of covariance `before`, with further readings of noise 1 taken in. The fit's nuisances stay.
+pub(crate) fn updated(
+    solution: &Solution,
+    before: Symmetric,
+    sums: &NormalEquations,
+    share: &[f64],
+    mean_watts: f64,
+) -> Solution {
+    let size = share.len();
+    let deviations = &solution.best.deviations[..size];
+    // (C⁻¹ + G)⁻¹ = (1 + C·G)⁻¹·C, by the symmetric form with C = L·Lᵀ: L·(1 + Lᵀ·G·L)⁻¹·Lᵀ.
+    let Some(factor) = before.cholesky(1.0, &vec![1e-12; size]).map(|c| c.factor()) else { return solution.clone() };
+    let times = |a: &dyn Fn(usize, usize) -> f64, b: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let mut out = vec![0.0; size * size];
+        for i in 0..size {
+            for k in 0..size {
+                let left = a(i, k);
+                if left != 0.0 {
+                    for j in 0..size {
+                        out[i * size + j] += left * b(k, j);
+                    }
+                }
+            }
+        }
+        out
+    };
+    let l = |i: usize, j: usize| factor[i * size + j];
+    let lt = |i: usize, j: usize| factor[j * size + i];
+    let gl = times(&|i, j| sums.gram.at(i, j), &l);
+    let mut inner = Symmetric::zeros(size);
+    inner.elements = times(&lt, &|i, j| gl[i * size + j]);
+    let Some(inverse) = inner.cholesky(1.0, &vec![1.0; size]).map(|c| c.inverse()) else { return solution.clone() };
+    let half = times(&l, &|i, j| inverse.at(i, j));
+    let mut covariance = Symmetric::zeros(size);
+    covariance.elements = times(&|i, j| half[i * size + j], &lt);
+    let off: Vec<f64> = sums.joint.iter().zip(sums.gram.times(deviations)).map(|(b, g)| b - g).collect();
+    let e: Vec<f64> = deviations.iter().zip(covariance.times(&off)).map(|(e, d)| e + d).collect();
+    Solution {
+        watts: constrain(&e, share, mean_watts, &covariance),
+        deviation: projected_variance(&covariance, share).into_iter().map(f64::sqrt).collect(),
+        best: BestFit { deviations: e, covariance },
+        ..solution.clone()
+    }
 }
 
 /// Powers, nuisances and noise of a fit at the expected spread: enough to search with.

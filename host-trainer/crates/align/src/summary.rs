@@ -37,7 +37,11 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
         ));
     }
     if let (Some(power), Some(half)) = (energy.outside_power, energy.outside_half) {
-        let from = if energy.outside_measured { "measured" } else { "not measured: between idle and the layers' mean" };
+        let from = match (energy.outside_measured, energy.idle) {
+            (true, _) => "measured",
+            (false, Some(idle)) if (power - idle).0.abs() < 5e-3 => "not measured: taken as idle power",
+            (false, _) => "not measured: between idle and the layers' mean",
+        };
         lines.push(("outside the layers", format!("{:.3} ± {:.3} W, {from}", power.0, half.0)));
     }
     if let (Some(before), Some(after)) = (energy.idle_ends.before, energy.idle_ends.after) {

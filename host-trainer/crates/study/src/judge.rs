@@ -18,7 +18,7 @@ pub struct Judged {
     pub constant: f64,
     /// The same of what the best unbiased estimator would miss by, if it knew the response.
     pub bound: f64,
-    /// Layers.
+    /// Layers that take time.
     pub layers: usize,
     /// Layers whose 90 % interval holds the truth.
     pub held: usize,
@@ -69,7 +69,9 @@ pub fn judge(
 
 fn compare(run: &BoardRun, aligned: &Run) -> Judged {
     let quality = &aligned.quality;
-    let mut judged = Judged { layers: run.watts.len(), ..Judged::default() };
+    // A layer that takes no time has no power.
+    let layers = run.durations.iter().filter(|ms| **ms > 0.0).count();
+    let mut judged = Judged { layers, ..Judged::default() };
     let time: f64 = run.durations.iter().sum();
     let net: Vec<f64> = run.watts.iter().map(|w| w - run.mean_idle_w).collect();
     let idle = quality.energy.idle.map_or(run.idle_w, |idle| idle.0);
@@ -77,7 +79,7 @@ fn compare(run: &BoardRun, aligned: &Run) -> Judged {
     let constant = energy / time;
     let weigh = |l: usize, off: f64| off.abs() / net[l].abs().max(1e-9) * run.durations[l] / time;
     let (mut got, mut all) = (0.0, 0.0);
-    for (l, layer) in quality.layers.iter().enumerate() {
+    for (l, layer) in quality.layers.iter().enumerate().filter(|(l, _)| run.durations[*l] > 0.0) {
         let power = layer.power.map_or(0.0, |p| p.0);
         judged.error += weigh(l, power - idle - net[l]);
         judged.constant += weigh(l, constant - net[l]);
