@@ -8,8 +8,8 @@ use shared::random::Random;
 use shared::run_folder::{Clock, LayerStamp, LayerTimes, Manifest, Rail, Sensor, Total};
 use shared::sensor::SensorFamily;
 use shared::units::{Micros, Millis, Watts};
-use simulate::{Load, LoadLayer};
-use study::{Board, Disturbances, Judged, Reader, judge};
+use simulate::{Load, LoadLayer, PollModel, SensorModel};
+use study::{Board, Disturbances, ExperimentPlan, Judged, Reader, align_folder, judge};
 
 const US: fn(f64) -> Micros = Micros;
 
@@ -144,4 +144,25 @@ fn sharing_is_the_energy_above_idle_over_the_layers_time() {
     assert!((judged.error - judged.constant).abs() < 2e-3, "{judged:?}");
     // Gaps draw idle power here, as the share takes it.
     assert!(judged.level.abs() < 0.03, "{judged:?}");
+}
+
+#[test]
+fn behind_a_slow_filter_an_experiment_tells_layers_apart() {
+    let experiment = |loops, seed| {
+        let mut load = network(seed);
+        // The host waits at the power that it works at.
+        (load.pause_power, load.host) = (Some(Watts(5.0)), Watts(5.0));
+        let (sensor, poll) = (SensorModel::ina3221_boot(), PollModel::reference_loop());
+        let plan = ExperimentPlan { load, sensor, poll, time: Millis(3000.0), loops };
+        let folder = tempfile::tempdir().unwrap();
+        let truth = plan.write(folder.path(), seed).unwrap();
+        align_folder(&truth, folder.path(), &Options::default()).unwrap()
+    };
+    let (pauses, aligned) = experiment(false, 1);
+    let energy = &aligned.quality.energy;
+    assert!(energy.outside_measured && (energy.outside_power.unwrap().0 - 5.0).abs() < 0.3, "{energy:?}");
+    assert_eq!(pauses.measured, 0, "pauses tell nothing of single layers: {pauses:?}");
+    let all: Vec<Judged> = (1..=3).map(|seed| experiment(true, seed).0).collect();
+    honest("experiment", &all);
+    assert!(error(&all) < 0.05 && all.iter().all(|j| 2 * j.measured > j.layers), "{all:?}");
 }

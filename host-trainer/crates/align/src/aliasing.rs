@@ -20,6 +20,8 @@ const BEAM: usize = 300;
 const OFF: f64 = 0.03;
 /// Log likelihood over that of the mean over all places that makes a lattice believed.
 const EVIDENCE: f64 = 40.0;
+/// Time around a renewal in which readings do not count, µs.
+const EDGE_US: f64 = 35.0;
 /// Readings that the search begins with.
 const FIRST: usize = 48;
 
@@ -144,6 +146,13 @@ pub(crate) fn find(
     (evidence > EVIDENCE).then_some(Lattice { period_us, phase_us: origin + phase })
 }
 
+/// Whether it is clear which renewal a reading shows. The places of renewals and the readings' delay make up for each other in
+/// what readings show, so that a reading close to a renewal may show the one before.
+pub(crate) fn is_clear(lattice: Lattice, at_us: f64) -> bool {
+    let since = (at_us - lattice.phase_us).rem_euclid(lattice.period_us);
+    (EDGE_US..lattice.period_us - EDGE_US).contains(&since)
+}
+
 /// Follows the phase of the renewals.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracker {
@@ -174,7 +183,7 @@ impl Tracker {
             let from = placed.len();
             for sample in part {
                 let renewal = self.lattice.renewal(sample.at_us);
-                if self.last_renewal.is_none_or(|last| renewal > last) {
+                if is_clear(self.lattice, sample.at_us) && self.last_renewal.is_none_or(|last| renewal > last) {
                     self.last_renewal = Some(renewal);
                     placed.push(Sample { at_us: self.lattice.moment(renewal), ..*sample });
                 }

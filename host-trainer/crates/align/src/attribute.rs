@@ -121,6 +121,7 @@ fn renewals(
 
 /// Puts readings at the moments of their renewals.
 fn place(samples: &mut Vec<Sample>, lattice: Lattice) {
+    samples.retain(|sample| aliasing::is_clear(lattice, sample.at_us));
     for sample in samples.iter_mut() {
         sample.at_us = lattice.moment(lattice.renewal(sample.at_us));
     }

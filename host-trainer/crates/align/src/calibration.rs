@@ -13,7 +13,7 @@ use std::io;
 const RUNS: u64 = 160_000;
 const CYCLES: (u64, u64) = (2 * BATCH as u64, 16 * BATCH as u64);
 /// Relative error of a lag that the log shows.
-const LAG_ERROR: f64 = 0.1;
+const LAG_ERROR: f64 = 0.2;
 /// Readings that are kept.
 const READINGS: usize = 8192;
 

@@ -139,6 +139,8 @@ struct Fit {
 /// Lack of fit above which a fit is given up, and the part of what readings show that it has to leave unexplained: with
 /// very many readings a response that is right to a fraction of a percent lacks fit too.
 const WRONG: (f64, f64) = (3.0, 0.01);
+/// Lack of fit above which scatter that neither sensor nor stamps explain counts against the response.
+const SUSPECT: f64 = 1.8;
 /// What variances are multiplied by where the data chose the response: the choice has an error that no check sees.
 const CHOSEN: f64 = 2.25;
 /// Scatter of stamps beyond which it does not explain what a fit misses, µs.
@@ -249,11 +251,16 @@ impl Gathered {
         let error = sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt());
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
-        let scattered = timing.jitter_us > INCREDIBLE_US && timing.scatter.is_some_and(|s| s > 2.0);
+        // A load that differs from run to run scatters as much, but not with what ran.
+        let scattered = timing.jitter_us > INCREDIBLE_US
+            && timing.scatter.is_some_and(|s| s > 2.0)
+            && lack.is_none_or(|lack| lack.ratio > SUSPECT);
         if scattered || lack.is_some_and(|lack| lack.ratio > WRONG.0 && lack.unexplained > WRONG.1) {
             // Readings scatter by so much more than the sensor does, or depend so much on what ran, that the response
             // cannot be the sensor's. Wider intervals would lie around a wrong place.
             fit.checks.misfit = true;
+            let mean = if plain_error.is_finite() { plain } else { mean };
+            (fit.mean, fit.mean_error) = (Some(Watts(mean)), Watts(error.max(plain_error)));
             fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
             return fit;
         }

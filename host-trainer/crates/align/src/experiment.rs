@@ -22,6 +22,9 @@ use std::path::Path;
 /// Relative error of taking a layer's power above idle in an engine of its own for that in the network: caches and clocks
 /// differ.
 const ALONE: f64 = 0.02;
+/// Deviation of the power in a pause from that of other time outside layers, relative to the layers' power above idle: the host
+/// waits in one and works in the other.
+const PAUSED: f64 = 0.1;
 /// Relative deviation of the powers of layers that are alike in everything the engine info says.
 const ALIKE: f64 = 0.03;
 /// Relative deviation from the layers' level of the power of what else a loop's engine runs.
@@ -103,6 +106,9 @@ impl Experiment {
             match &run.change {
                 None | Some(Change::Pause { .. }) => {
                     weights.iter_mut().zip(durations_ms).for_each(|(w, ms)| *w = part(*ms));
+                    if let Some(Change::Pause { pause }) = &run.change {
+                        variance += (part(Millis::from(*pause).0).min(1.0) * PAUSED * net).powi(2);
+                    }
                 }
                 Some(Change::Loop { layers, alone: Some(alone), others, .. }) => {
                     let Some(&first) = layers.first().filter(|l| **l < outside) else { continue };

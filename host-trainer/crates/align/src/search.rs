@@ -29,6 +29,8 @@ const FEWEST: usize = 64;
 const STEPS: usize = 8;
 /// Scatter around a fit, over the sensor's own noise, above which the search goes on.
 const DOUBTFUL: f64 = 1.5;
+/// Share of the readings' scatter that a fit predicts below which it goes on, too: several places may fit as well.
+const CLEAR: f64 = 0.95;
 /// Places that it then goes on from.
 const PLACES: usize = 10;
 /// Rounds of that, and the scatter of a round over that of the round before that makes another one worth it.
@@ -184,7 +186,7 @@ impl<'a> Search<'a> {
         let (mut response, mut noise) = self.descend(fits[0].0, &varied, STEPS, memory);
         let own = sensor.noise.map_or(0.0, |own| own.0) * response.kernel().noise_gain(memory);
         let mut modes = Vec::new();
-        if noise > DOUBTFUL * own {
+        if noise > DOUBTFUL * own || self.predicted(response) < CLEAR {
             // The best place of all may be another: from more places, over more readings, and again from a better one.
             self.take(self.readings(SEARCHED));
             noise = self.descend(response, &[], 0, memory).1;
@@ -206,7 +208,7 @@ impl<'a> Search<'a> {
             modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
         }
         let mut varied = varied;
-        if free && let Some(usual) = self.usual_conversion(response, &varied, memory, noise) {
+        if let Some(usual) = self.usual_conversion(response, &varied, memory, noise) {
             response = usual;
             varied.retain(|v| *v != Varied::Conversion);
         }
@@ -257,9 +259,7 @@ impl<'a> Search<'a> {
 
     fn varied(&self, free: bool, family: SensorFamily) -> Vec<Varied> {
         let callback = self.subset.stamps == Stamps::Callback;
-        let windows =
-            matches!(family, SensorFamily::Window { .. } | SensorFamily::Block { .. } | SensorFamily::Recursive { .. });
-        let conversion = (free && windows).then_some(Varied::Conversion);
+        let conversion = (free && has_any_conversion(family)).then_some(Varied::Conversion);
         let gap = callback.then_some(Varied::Gap);
         let jitter = callback.then_some(Varied::Jitter);
         [Some(Varied::Delay), conversion, Some(Varied::Smoothing), gap, jitter].into_iter().flatten().collect()
@@ -272,15 +272,19 @@ impl<'a> Search<'a> {
         let gap_us = if callback { USUAL_GAP_US.min(self.subset.longest_gap_us()) } else { 0.0 };
         let laid = self.lay_out(gap_us);
         let mut starts: Vec<(f64, FittedResponse)> = Vec::new();
-        // A window of any length; conversions of a chip with three channels or with one.
-        let lengths: &[f64] = match start.family {
-            SensorFamily::Window { .. } if free => &[1.0, 0.33],
-            SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => &[1.0, 3.0],
-            _ => &[1.0],
+        // A window of any length; conversions as long as chips with that turn have.
+        let found = start.conversion_us();
+        let lengths: Vec<f64> = match start.family {
+            SensorFamily::Window { .. } if free => vec![found, 0.33 * found],
+            SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => {
+                let usual = usual_conversions(start.kernel().spacing_us);
+                if usual.is_empty() { vec![found, 3.0 * found] } else { usual }
+            }
+            _ => vec![found],
         };
         for length in lengths {
             for smoothing in [0.02, 0.2].map(|part| part * self.subset.period_us().min(2000.0)) {
-                let from = start.with_conversion(start.conversion_us() * length);
+                let from = start.with_conversion(length);
                 let from = FittedResponse { smoothing_us: smoothing, gap_us, ..from };
                 let (low, high) = (-300.0 - 0.15 * refresh - smoothing, 300.0 + refresh.min(9000.0));
                 let step = (from.conversion_us() / 4.0).clamp(20.0, 120.0);
@@ -306,10 +310,16 @@ impl<'a> Search<'a> {
         let mut tried = Vec::new();
         for &gap_us in gaps {
             let laid = self.lay_out(gap_us.min(self.subset.longest_gap_us()));
-            // Beside the length found, those that chips have: a sixth, a third or a half of the turn.
+            // Beside the length found, those that chips have.
             let turn = found.kernel().spacing_us;
-            let others = [turn / 6.0, turn / 3.0, turn / 2.0, found.conversion_us() * 1.6];
-            let lengths = others.into_iter().filter(|_| free && gap_us == gaps[0]).chain([found.conversion_us()]);
+            let others = if has_any_conversion(found.family) {
+                vec![turn / 6.0, turn / 3.0, turn / 2.0, found.conversion_us() * 1.6]
+            } else {
+                usual_conversions(turn)
+            };
+            let apart = |us: &f64| (us / found.conversion_us() - 1.0).abs() > 0.005;
+            let others = others.into_iter().filter(apart).filter(|_| free && gap_us == gaps[0]);
+            let lengths = others.chain([found.conversion_us()]);
             for length in lengths {
                 let fine = if length == found.conversion_us() { 1.0 } else { 3.0 };
                 let (step, steps) = (fine * layer_us.clamp(8.0, 60.0), (18.0 / fine) as i32);
@@ -470,6 +480,17 @@ impl<'a> Search<'a> {
         let rho = (product / square.max(f64::MIN_POSITIVE)).clamp(-0.499, 0.0);
         let theta = if rho < 0.0 { (1.0 - (1.0 - 4.0 * rho * rho).sqrt()) / (-2.0 * rho) } else { 0.0 };
         theta.min(kernel.keep)
+    }
+}
+
+/// Whether a conversion may have any length: of a plain window, and of a chip whose turn is none of an INA's.
+fn has_any_conversion(family: SensorFamily) -> bool {
+    match family {
+        SensorFamily::Window { .. } => true,
+        SensorFamily::Block { spacing: turn, .. } | SensorFamily::Recursive { cycle: turn, .. } => {
+            usual_conversions(turn.0).is_empty()
+        }
+        _ => false,
     }
 }
 

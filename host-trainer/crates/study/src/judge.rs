@@ -62,6 +62,14 @@ pub fn judge(
     if let Some(manifest) = manifest {
         manifest.write(&model.join("manifest.json"))?;
     }
+    align_folder(run, folder, options)
+}
+
+/// Aligns the one run below a folder and compares it with its truth.
+///
+/// # Errors
+/// When there is no run, or the alignment fails.
+pub fn align_folder(run: &BoardRun, folder: &Path, options: &Options) -> Result<(Judged, Run), Failure> {
     let found = files::find(folder)?.into_iter().next().ok_or_else(|| Failure::data("no run".to_owned()))??;
     let aligned = analyse(found, options)?;
     Ok((compare(run, &aligned), aligned))

@@ -23,10 +23,12 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 
 mod board;
+mod experiment;
 mod judge;
 
 pub use board::{Board, BoardRun, Disturbances, Reader};
-pub use judge::{Judged, judge};
+pub use experiment::ExperimentPlan;
+pub use judge::{Judged, align_folder, judge};
 
 /// The wall clock of simulated logs at monotonic zero: 2025-01-28 13:38:20.
 const WALL_NS: i64 = 1_738_071_500_000_000_000;
