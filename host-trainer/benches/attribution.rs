@@ -1,106 +1,201 @@
-//! Table of attribution errors on simulated runs with known truth.
+//! Table of attribution errors on runs of a brute-force board with known truth: sensor families, networks, stamps,
+//! disturbances.
 //!
-//! `cargo bench -p host-trainer --bench attribution [-- CYCLES…]`, 3,000 and 30,000 by default.
+//! `cargo bench -p host-trainer --bench attribution [-- --seeds N] [--first SEED] [--runs 3000,30000] [--only TEXT]…`; `--only` keeps the
+//! scenarios whose line contains the text. Runs of 30,000 inferences take some seconds each.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-use shared::engine::{self, Engine};
+use align::run::Options;
+use rayon::prelude::*;
+use shared::engine;
 use shared::random::Random;
-use shared::sensor::SensorResponse;
-use shared::units::{Millis, Watts};
-use simulate::{Load, LoadLayer, PollModel, SensorModel};
+use shared::run_folder::{LayerStamp, LayerTimes, Manifest, Rail, Sensor, Total};
+use shared::sensor::SensorFamily;
+use shared::units::{Micros, Millis, Watts};
+use simulate::{Load, LoadLayer};
 use std::path::Path;
-use study::{Comparison, compare, simulate_logs};
+use study::{Board, Disturbances, Judged, Reader, judge};
 
-/// Layers of random length and power, with nothing for a model to know.
-fn random(layers: usize, seed: u64) -> Load {
+/// Durations of an engine's layers with powers that follow no formula: log-normal above idle.
+fn sample(model: &str, spread: f64) -> Load {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../sample_data/{model}_trt_engine_info.json"));
+    let mut load = Load::of_engine(&engine::read(&path).unwrap().0, 1);
+    power(&mut load, spread, 4.0, 11);
+    load
+}
+
+fn power(load: &mut Load, spread: f64, level: f64, seed: u64) {
     let mut random = Random::new(seed);
+    load.idle = Watts(4.6);
+    load.host_gap = Millis(0.25);
+    for layer in &mut load.layers {
+        layer.power = load.idle + Watts(level * (spread * random.normal()).exp());
+    }
+}
+
+fn random(layers: usize) -> Load {
+    let mut random = Random::new(5);
     let layers = (0..layers)
         .map(|i| LoadLayer {
             name: format!("layer{i}"),
-            duration: Millis(0.01 + 0.15 * random.uniform().powi(2)),
-            power: Watts(5.0 + 4.5 * random.uniform()),
+            duration: Millis(0.01 + 0.1 * random.uniform().powi(2)),
+            power: Watts(0.0),
         })
         .collect();
-    Load::of_layers(layers)
+    let mut load = Load::of_layers(layers);
+    power(&mut load, 0.35, 4.0, 12);
+    load
 }
 
-fn sample(model: &str) -> Engine {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample_data");
-    engine::read(&folder.join(format!("{model}_trt_engine_info.json"))).unwrap().0
+fn sensors() -> Vec<(&'static str, SensorFamily, f64, Reader)> {
+    let us = Micros;
+    let recursive = |samples| SensorFamily::Recursive { samples, conversion: us(140.0), cycle: us(840.0) };
+    vec![
+        ("meter 20 kHz", SensorFamily::Meter { period: us(50.0) }, 0.03, Reader::OwnStamps),
+        (
+            "window 1.1/2.2 ms",
+            SensorFamily::Window { refresh: us(2200.0), window: us(1100.0) },
+            0.01,
+            Reader::Polls(1300.0, 40.0),
+        ),
+        (
+            "INA3221 AVG 1, 1.1 ms, 3 channels",
+            SensorFamily::Recursive { samples: 1, conversion: us(1100.0), cycle: us(6600.0) },
+            0.01,
+            Reader::Polls(1300.0, 40.0),
+        ),
+        ("INA3221 AVG 1, 0.84 ms", recursive(1), 0.025, Reader::Polls(400.0, 15.0)),
+        ("INA3221 AVG 4, 0.84 ms", recursive(4), 0.025, Reader::Polls(400.0, 15.0)),
+        ("INA3221 AVG 16, 0.84 ms", recursive(16), 0.025, Reader::Polls(400.0, 15.0)),
+        ("INA3221 AVG 512, 0.84 ms", recursive(512), 0.025, Reader::Polls(400.0, 15.0)),
+        (
+            "INA226 4 x 140 us, 0.84 ms",
+            SensorFamily::Block { samples: 4, conversion: us(140.0), spacing: us(840.0) },
+            0.025,
+            Reader::Polls(400.0, 15.0),
+        ),
+        (
+            "INA226 16 x 140 us, 0.28 ms",
+            SensorFamily::Block { samples: 16, conversion: us(140.0), spacing: us(280.0) },
+            0.025,
+            Reader::Polls(1300.0, 40.0),
+        ),
+        ("mean 8.4 ms", SensorFamily::Meter { period: us(8400.0) }, 0.005, Reader::Polls(1300.0, 40.0)),
+        ("INA3221 AVG 1, read at 1 ms, chip known", recursive(1), 0.025, Reader::Polls(1000.0, 15.0)),
+        ("INA3221 AVG 1, read at 2.3 ms, chip known", recursive(1), 0.025, Reader::Polls(2300.0, 40.0)),
+        ("INA3221 AVG 1, read at 1 ms", recursive(1), 0.025, Reader::Polls(1000.0, 15.0)),
+        ("INA3221 AVG 1, read at 2.3 ms", recursive(1), 0.025, Reader::Polls(2300.0, 40.0)),
+    ]
+}
+
+/// What the agent records of a chip: its nominal settings.
+fn manifest(board: &Board) -> Manifest {
+    let mut manifest = Manifest::new("net", "bench");
+    let sensor = Sensor::default().with_family(board.family);
+    manifest.power.rails = vec![Rail { label: "VDD_IN".into(), sensor, ..Rail::default() }];
+    manifest.power.total = Total::Rail(0);
+    let stamp = if board.callback { LayerStamp::Callback } else { LayerStamp::LayerEnd };
+    manifest.layer_times = LayerTimes { stamp, with_power: true, cycles_per_entry: 1 };
+    manifest
+}
+
+struct Arguments {
+    seeds: u64,
+    runs: Vec<u32>,
+    only: Vec<String>,
+    verbose: bool,
+    bound: bool,
+    first: u64,
+}
+
+fn arguments() -> Arguments {
+    let mut found =
+        Arguments { seeds: 2, runs: vec![3_000, 30_000], only: Vec::new(), verbose: false, bound: true, first: 100 };
+    let mut all = std::env::args().skip(1);
+    while let Some(argument) = all.next() {
+        let mut value = || all.next().unwrap_or_default();
+        match argument.as_str() {
+            "--seeds" => found.seeds = value().parse().unwrap(),
+            "--runs" => found.runs = value().split(',').map(|n| n.parse().unwrap()).collect(),
+            "--only" => found.only.push(value()),
+            "--verbose" => found.verbose = true,
+            "--first" => found.first = value().parse().unwrap(),
+            "--no-bound" => found.bound = false,
+            _ => {}
+        }
+    }
+    found
 }
 
 fn main() {
-    let counts: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let counts = if counts.is_empty() { vec![3_000, 30_000] } else { counts };
-    let (resnet, mobilenet) = (sample("resnet18"), sample("mobilenet_v2"));
-    let mut jittery = random(26, 4);
-    (jittery.host_gap, jittery.host_gap_deviation) = (Millis(1.5), 0.5);
-    (jittery.duration_deviation, jittery.layer_gap) = (0.05, Millis(0.005));
-    let loads: Vec<(&str, Load, Option<&Engine>)> = vec![
-        ("random 26", random(26, 4), None),
-        ("random 60", random(60, 5), None),
-        ("gaps, jitter 26", jittery, None),
-        ("resnet18", Load::of_engine(&resnet, 1), Some(&resnet)),
-        ("mobilenet_v2", Load::of_engine(&mobilenet, 1), Some(&mobilenet)),
-    ];
-    let fast = PollModel { period_ns: 1_300_000, jitter_ns: 40_000, stall_every_ns: 500_000_000, stall_ns: 3_000_000 };
-    let sensors = [
-        ("meter 20 kHz", SensorModel::ideal_meter(), PollModel::streaming()),
-        ("2.2 ms/1.1 ms", SensorModel::ina3221_fast(), fast),
-        ("2.2 ms read at 2.29", SensorModel::ina3221_fast(), PollModel::reference_loop()),
-        ("lag 0.41 s", SensorModel::ina3221_boot(), fast),
+    let asked = arguments();
+    let loads = [
+        ("resnet18", sample("resnet18", 0.2)),
+        ("mobilenet_v2", sample("mobilenet_v2", 0.45)),
+        ("random 160", random(160)),
     ];
     println!(
-        "{:<20} {:<16} {:>6} {:<8} | {:>7} {:>8} {:>7} {:>10} | {:>8} {:>10} {:>8} {:>8}",
-        "sensor",
-        "load",
-        "cycles",
-        "stamps",
-        "window",
-        "constant",
-        "share",
-        "deconvolve",
-        "coverage",
-        "half-width",
-        "energy",
-        "closure"
+        "{:<88} | {:>7} {:>8} {:>7} {:>7} {:>7} | {:>5} {:>14} {:>9} | {:>11}",
+        "scenario", "error", "constant", "bound", "groups", "level", "hold", "of 'measured'", "att. n.i.", "of groups"
     );
-    for &cycles in &counts {
-        for (sensor_name, sensor, poll) in sensors {
-            if std::env::var("ONLY").is_ok_and(|only| !sensor_name.contains(&only)) {
-                continue;
-            }
-            let mut inside = (0.0, 0.0);
-            for (load_name, load, engine) in &loads {
-                for callback in [false, true] {
-                    let logs = simulate_logs(load, sensor, poll, cycles, callback, 9);
-                    let (c, ..) = compare(&logs, SensorResponse::default(), *engine).unwrap();
-                    let layers = load.layers.len() as f64;
-                    inside = (inside.0 + c.coverage * layers, inside.1 + layers);
-                    row(sensor_name, load_name, cycles, callback, &c);
+    for &runs in &asked.runs {
+        for (sensor, family, noise_w, reader) in sensors() {
+            for (network, load) in &loads {
+                for (stamps, callback) in [("ends", false), ("callback", true)] {
+                    for (kind, disturbances) in [("clean", Disturbances::CLEAN), ("disturbed", Disturbances::ALL)] {
+                        let name = format!("{sensor}; {network}; {runs}; {stamps}; {kind}");
+                        if !asked.only.iter().all(|only| name.contains(only)) {
+                            continue;
+                        }
+                        let board = Board {
+                            family,
+                            noise_w,
+                            quantum_w: if noise_w > 0.028 { 0.0 } else { 0.04 },
+                            reader,
+                            disturbances,
+                            callback,
+                        };
+                        scenario(&name, &board, load, runs, &asked);
+                    }
                 }
             }
-            println!(
-                "{sensor_name:<20} all loads: coverage {:.0}% of {} intervals",
-                inside.0 / inside.1 * 1e2,
-                inside.1
-            );
         }
     }
 }
 
-fn row(sensor: &str, load: &str, cycles: u32, callback: bool, c: &Comparison) {
-    let percent = |v: f64| format!("{:.2}%", v * 1e2);
+fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments) {
+    let judged: Vec<Judged> = (0..asked.seeds)
+        .into_par_iter()
+        .map(|seed| {
+            let run = board.run(load, runs, asked.first + seed, asked.bound);
+            let folder = tempfile::tempdir().unwrap();
+            let known = name.contains("chip known").then(|| manifest(board));
+            let (judged, aligned) = judge(&run, known.as_ref(), folder.path(), &Options::default()).unwrap();
+            if asked.verbose {
+                for (what, value) in align::summary::lines(&aligned.quality) {
+                    println!("    {what:<20} {value}");
+                }
+                println!("    {} {}", aligned.quality.method.name(), aligned.quality.because);
+                println!("    {:?} {:?}", aligned.quality.response, aligned.quality.families);
+            }
+            judged
+        })
+        .collect();
+    let n = judged.len() as f64;
+    let mean = |f: &dyn Fn(&Judged) -> f64| judged.iter().map(f).sum::<f64>() / n * 1e2;
+    let sum = |f: &dyn Fn(&Judged) -> usize| judged.iter().map(f).sum::<usize>();
+    let part = |a: usize, b: usize| if b > 0 { format!("{:.0}%", a as f64 / b as f64 * 1e2) } else { "-".into() };
+    let (layers, measured) = (sum(&|j| j.layers), sum(&|j| j.measured));
     println!(
-        "{sensor:<20} {load:<16} {cycles:>6} {:<8} | {:>7} {:>8} {:>7} {:>10} | {:>7.0}% {:>10} {:>7.3}% {:>8.0e}",
-        if callback { "callback" } else { "ends" },
-        percent(c.window),
-        percent(c.constant),
-        percent(c.share),
-        percent(c.deconvolve),
-        c.coverage * 1e2,
-        percent(c.half_width),
-        c.energy_error * 1e2,
-        c.closure.abs()
+        "{name:<88} | {:>6.1}% {:>7.1}% {:>6.1}% {:>6.1}% {:>6.1}% | {:>5} {:>14} {:>9} | {:>11}",
+        mean(&|j| j.error),
+        mean(&|j| j.constant),
+        mean(&|j| j.bound),
+        mean(&|j| j.grouped),
+        mean(&|j| j.level),
+        part(sum(&|j| j.held), layers),
+        format!("{} of {}", part(sum(&|j| j.measured_held), measured), measured),
+        format!("{} {}", sum(&|j| j.attributed), layers - measured - sum(&|j| j.attributed)),
+        format!("{} of {}", part(sum(&|j| j.groups.1), sum(&|j| j.groups.0)), sum(&|j| j.groups.0)),
     );
 }

@@ -62,7 +62,7 @@ enum MethodName {
     Window,
     /// Least squares through the sensor's response function.
     Deconvolve,
-    /// Measured energy distributed over layers by run time and activity.
+    /// Measured energy distributed over layers by run time.
     Share,
     /// One power for each kind of layer, from the totals of several networks.
     Totals,

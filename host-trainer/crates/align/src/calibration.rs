@@ -9,8 +9,11 @@ use super::stamps::Stamps;
 use super::timeline::Timeline;
 use std::io;
 
-/// Inferences whose readings are kept.
-const CYCLES: u64 = 4 * BATCH as u64;
+/// Runs of layers that are kept, and the fewest and most inferences.
+const RUNS: u64 = 160_000;
+const CYCLES: (u64, u64) = (2 * BATCH as u64, 16 * BATCH as u64);
+/// Relative error of a lag that the log shows.
+const LAG_ERROR: f64 = 0.2;
 /// Readings that are kept.
 const READINGS: usize = 8192;
 
@@ -19,6 +22,7 @@ pub(crate) struct CalibrationSubset {
     empty: Timeline,
     cycles: Batch,
     pub(crate) stamps: Stamps,
+    period_us: f64,
     pub(crate) start_us: f64,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) samples: Vec<Sample>,
@@ -37,14 +41,12 @@ impl CalibrationSubset {
             let error = if n < 8.0 { f64::INFINITY } else { (variance / n).sqrt() };
             return Some((mean, error));
         }
-        // The rise as the slope of a straight line: ends alone would carry the quantum's full error.
-        let middle = self.samples.iter().map(|s| s.at_us).sum::<f64>() / n;
-        let spread: f64 = self.samples.iter().map(|s| (s.at_us - middle).powi(2)).sum();
-        let slope = self.samples.iter().map(|s| (s.at_us - middle) * (s.watts - mean)).sum::<f64>() / spread;
-        let residual: f64 =
-            self.samples.iter().map(|s| (s.watts - mean - slope * (s.at_us - middle)).powi(2)).sum::<f64>() / n;
-        let error = (residual / n + residual / spread * lag_us * lag_us).sqrt();
-        Some((mean + lag_us * slope, error))
+        // Rounding and noise of one reading count little: they are divided by how many lags the run is long. The lag itself
+        // is known to some percent.
+        let rise = (last.watts - first.watts) / span;
+        let steps = self.samples.windows(2).map(|w| (w[1].watts - w[0].watts).powi(2)).sum::<f64>() / n;
+        let error = (2.0 * steps * (lag_us / span).powi(2) + (LAG_ERROR * lag_us * rise).powi(2)).sqrt();
+        Some((mean + lag_us * rise, error))
     }
 
     /// Lays the inferences out with another gap between layers: where the first piece begins, and the pieces.
@@ -54,9 +56,26 @@ impl CalibrationSubset {
     }
 
     pub(crate) fn timeline(&self, gap_us: f64) -> Timeline {
+        self.timeline_of(gap_us, self.cycles.len())
+    }
+
+    /// The timeline of the first inferences.
+    pub(crate) fn timeline_of(&self, gap_us: f64, cycles: usize) -> Timeline {
         let mut timeline = self.empty.clone().with_gap(gap_us);
-        timeline.push(&self.cycles);
+        timeline.push_first(&self.cycles, cycles);
         timeline
+    }
+
+    /// Inferences that readings before a moment can have seen.
+    pub(crate) fn cycles_before(&self, at_us: f64) -> usize {
+        let count = self.pieces.partition_point(|p| p.end_us <= at_us);
+        let begun = self.pieces[..count].iter().filter(|p| p.component == 0).count();
+        (begun + 4).min(self.cycles.len())
+    }
+
+    /// The usual time from one inference to the next.
+    pub(crate) fn period_us(&self) -> f64 {
+        self.period_us
     }
 
     /// Longest gap between layers that leaves the inferences room.
@@ -77,18 +96,18 @@ impl CalibrationSubset {
         Excerpt { start_us: self.start_us, samples: samples.take(600).map(|s| (s.at_us, s.watts)).collect(), pieces }
     }
 
-    /// Collects the beginning of a run. `empty` is the timeline before anything was laid out; readings are taken
-    /// `spacing_us` apart.
+    /// Collects the beginning of a run. `empty` is the timeline before anything was laid out.
     ///
     /// # Errors
     /// When the run cannot be read.
-    pub(crate) fn collect(input: &AttributionInput<'_>, empty: Timeline, spacing_us: f64) -> io::Result<Self> {
+    pub(crate) fn collect(input: &AttributionInput<'_>, empty: Timeline) -> io::Result<Self> {
         let mut inferences = (input.inferences)()?;
         let mut timeline = empty.clone();
         let (mut batch, mut all) = (Batch::default(), Batch::default());
-        let mut readings = ReadingBuffer::new((input.power)()?, input.survey, spacing_us);
+        let mut readings = ReadingBuffer::new((input.power)()?, input.survey);
         let (mut samples, mut raw) = (Vec::new(), Vec::new());
-        while inferences.counts().cycles < CYCLES && samples.len() < READINGS {
+        let cycles = (RUNS / input.layers.max(1) as u64).clamp(CYCLES.0, CYCLES.1);
+        while inferences.counts().cycles < cycles && samples.len() < READINGS {
             inferences.next_batch(&mut batch)?;
             if batch.is_empty() {
                 break;
@@ -100,6 +119,6 @@ impl CalibrationSubset {
         }
         samples.truncate(READINGS);
         let Timeline { start_us, pieces, .. } = timeline;
-        Ok(Self { empty, cycles: all, stamps: input.stamps, start_us, pieces, samples })
+        Ok(Self { empty, cycles: all, stamps: input.stamps, period_us: input.period.0, start_us, pieces, samples })
     }
 }

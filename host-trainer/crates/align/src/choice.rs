@@ -2,13 +2,15 @@
 
 use super::evidence::Evidence;
 use super::method::Method;
-use super::predictability::PREDICTABLE;
-use super::survey::Survey;
 use shared::units::{Micros, Millis};
 
-/// The method, and why. `identified` is the share of the run time in layers that readings tell apart; none where no power was
-/// measured.
-pub(crate) fn choose(asked: Method, identified: Option<f64>, found: &Evidence, survey: &Survey) -> (Method, String) {
+/// Share of the variance of layers' powers, weighted by time, that a fit has to explain where readings tell apart layers
+/// for less than half of the run time.
+const EXPLAINED: f64 = 0.25;
+
+/// The method, and why. `identified` is the share of the run time in layers that readings tell apart, none where no power was
+/// measured; `explained` the share of the variance of the layers' powers that is left out of their intervals.
+pub(crate) fn choose(asked: Method, identified: Option<f64>, explained: f64, found: &Evidence) -> (Method, String) {
     let is_free = matches!(asked, Method::Auto | Method::Totals);
     let Some(identified) = identified else {
         let why = "no power was measured during inferences: layers have run times only";
@@ -18,22 +20,37 @@ pub(crate) fn choose(asked: Method, identified: Option<f64>, found: &Evidence, s
     if !is_free {
         return (asked, format!("asked for; readings tell layers apart for {percent} % of the run time"));
     }
+    if let Some(experiment) = &found.experiment
+        && identified >= 0.5
+    {
+        let why = format!("{experiment} and the readings tell layers apart for {percent} % of the run time");
+        return (Method::Deconvolve, why);
+    }
     if found.samples == 0 {
-        return (
-            Method::Share,
-            "no reading saw whole inferences: energy is shared out by run time and activity".into(),
-        );
+        return (Method::Share, "no reading saw whole inferences: energy is shared out by run time".into());
     }
     if identified >= 0.5 {
         return (Method::Deconvolve, format!("readings tell layers apart for {percent} % of the run time"));
     }
-    let memory_us = found.response.window_us.max(Micros::from(found.period).0);
-    let why = match (survey.sensor.response.lag, found.predicted) {
-        (Some(lag), _) if lag.0 > 5.0 * memory_us => {
+    if explained >= EXPLAINED && !found.checks.misfit {
+        let explained = (explained * 100.0).round();
+        let why = format!(
+            "readings tell layers apart for {percent} % of the run time, and {explained} % of how layers differ"
+        );
+        return (Method::Deconvolve, why);
+    }
+    let lag = Micros(found.response.lag_us());
+    let why = match found.checks.lack_of_fit {
+        _ if lag.0 > 5.0 * Micros::from(found.period).0 => {
             format!("the sensor's lag of {:.0} spans many inferences", Millis::from(lag))
         }
-        (_, Some(p)) if p < PREDICTABLE => "readings depend too little on which layer ran".into(),
+        Some(excess) if found.checks.misfit && excess > 2.0 => {
+            format!("residuals depend on what ran ({excess:.0} times the noise), so the response is not the sensor's")
+        }
+        _ if found.checks.misfit => {
+            "readings scatter around the fit by more than sensor and stamps explain, so the response is not the sensor's".into()
+        }
         _ => format!("readings tell layers apart for {percent} % of the run time only"),
     };
-    (Method::Share, format!("{why}: energy is shared out by run time and activity"))
+    (Method::Share, format!("{why}: energy is shared out by run time"))
 }

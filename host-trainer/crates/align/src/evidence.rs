@@ -3,13 +3,37 @@
 use super::batch::InferenceCounts;
 use super::calibration::CalibrationSubset;
 use super::excerpt::Excerpt;
+use super::families::FamilySource;
 use super::layer_times::LayerTimes;
+use super::misfit::{Phases, stability};
 use super::normal_equations::NormalEquations;
-use super::predictability::{PREDICTABLE, inflation, predictability};
+use super::nuisance::NuisanceColumns;
 use super::response::FittedResponse;
-use super::solve::{self, Solution};
+use super::search::Found;
+use super::solve::{self, Prior, Solution};
 use shared::run_folder::Diagnostics;
+use shared::sensor::SensorFamily;
 use shared::units::{Millis, Watts};
+
+/// How a fit was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct FitChecks {
+    /// Share of the readings' scatter that a fit to other readings predicts.
+    pub predicted: Option<f64>,
+    /// Scatter of the answer between parts of the run over what the noise explains, as variances.
+    pub stability: Option<f64>,
+    /// Mean residuals of the phases of an inference, squared, over what scatter explains: 1 for a response that is right.
+    pub lack_of_fit: Option<f64>,
+    /// Mean residuals of the phases beyond what scatter explains, over how far readings differ between phases.
+    pub unexplained: Option<f64>,
+    /// Scatter of readings around the fit over the sensor's own noise.
+    pub scatter: Option<f64>,
+    /// Whether the fit was given up, since its residuals depend on what ran, or neither the sensor's noise nor late
+    /// stamps explain them.
+    pub misfit: bool,
+    /// What the variances of the fit were multiplied by in all.
+    pub inflation: f64,
+}
 
 /// Everything that inferences and readings together tell.
 #[derive(Debug, Clone)]
@@ -22,6 +46,10 @@ pub struct Evidence {
     pub times: LayerTimes,
     /// The sensor's response that was used.
     pub response: FittedResponse,
+    /// Where its family comes from.
+    pub source: FamilySource,
+    /// The families compared: each with its log likelihood on held-out readings less the best one's.
+    pub compared: Vec<(SensorFamily, f64)>,
     /// Readings that were new and saw nothing but inferences.
     pub samples: u64,
     /// Readings that each component was seen in; independent ones.
@@ -34,16 +62,42 @@ pub struct Evidence {
     pub mean_error: Watts,
     /// The fit; absent where no reading saw whole inferences.
     pub solution: Option<Solution>,
-    /// How many readings count as one independent one, from the correlation of residuals.
-    pub inflation: f64,
-    /// Share of the readings' scatter that a fit to other readings predicts.
-    pub predicted: Option<f64>,
+    /// How the fit was checked.
+    pub checks: FitChecks,
+    /// The experiment whose further runs are part of the fit, in words.
+    pub experiment: Option<String>,
     /// Each component's share of an inference's time.
     pub shares: Vec<f64>,
     /// Mean time from one inference to the next.
     pub period: Millis,
     /// Some inferences with the readings in them, for a picture.
     pub excerpt: Excerpt,
+}
+
+impl Evidence {
+    /// Standard deviation of the mean power of neighbouring layers together, and what it was before anything was measured.
+    pub(crate) fn deviation_together(&self, first: usize, last: usize) -> Option<(f64, f64)> {
+        let solution = self.solution.as_ref()?;
+        let layers = self.shares.len() - 1;
+        let weights: Vec<f64> =
+            (0..=layers).map(|l| if (first..=last).contains(&l) { self.shares[l] } else { 0.0 }).collect();
+        let time: f64 = weights.iter().sum();
+        if time <= 0.0 {
+            return None;
+        }
+        // What was added to the layers' own variances since the fit, in proportion.
+        let grown =
+            |l: usize| (solution.deviation[l] / solution.deviation_of(&unit(layers + 1, l), &self.shares)).max(1.0);
+        let factor = (first..=last).map(|l| weights[l] * grown(l).min(3.0)).sum::<f64>() / time;
+        let deviation = (factor * solution.deviation_of(&weights, &self.shares)).hypot(self.mean_error.0);
+        let prior =
+            (first..=last).map(|l| (weights[l] / time * solution.prior_deviation[l]).powi(2)).sum::<f64>().sqrt();
+        Some((deviation, prior))
+    }
+}
+
+fn unit(size: usize, at: usize) -> Vec<f64> {
+    (0..size).map(|i| f64::from(u8::from(i == at))).collect()
 }
 
 /// What one pass over inferences and readings gathered.
@@ -57,13 +111,21 @@ pub(crate) struct Gathered {
     /// Durations and time outside the layers.
     pub(crate) times: LayerTimes,
     /// The sensor's response that was used.
-    pub(crate) response: FittedResponse,
-    /// Sums over the readings.
-    pub(crate) sums: NormalEquations,
+    pub(crate) found: Found,
+    /// What varied in the fit.
+    pub(crate) columns: NuisanceColumns,
+    /// Sums over the readings, one for each part of the run.
+    pub(crate) segments: Vec<NormalEquations>,
+    /// Sums over the readings by phase of the inference.
+    pub(crate) phases: Phases,
     /// Raw readings that fell into each component's time.
     pub(crate) readings: Vec<u64>,
     /// The run's beginning.
     pub(crate) subset: CalibrationSubset,
+    /// Idle power in watts.
+    pub(crate) idle: Option<f64>,
+    /// The sensor's own noise in watts.
+    pub(crate) noise: f64,
 }
 
 /// The mean power, and the fit behind it.
@@ -71,31 +133,62 @@ struct Fit {
     mean: Option<Watts>,
     mean_error: Watts,
     solution: Option<Solution>,
-    inflation: f64,
-    predicted: Option<f64>,
+    checks: FitChecks,
 }
 
+/// Lack of fit above which a fit is given up, and the part of what readings show that it has to leave unexplained: with
+/// very many readings a response that is right to a fraction of a percent lacks fit too.
+const WRONG: (f64, f64) = (3.0, 0.01);
+/// Lack of fit above which scatter that neither sensor nor stamps explain counts against the response.
+const SUSPECT: f64 = 1.8;
+/// What variances are multiplied by where the data chose the response: the choice has an error that no check sees.
+const CHOSEN: f64 = 2.25;
+/// Scatter of stamps beyond which it does not explain what a fit misses, µs.
+const INCREDIBLE_US: f64 = 25.0;
+/// Steps of a nuisance parameter beyond which its column, made at the response, no longer describes it.
+const LINEAR: f64 = 4.0;
+
 impl Gathered {
+    /// A response that explains all readings better than the one that the run's beginning gave, if it lies so far off
+    /// that the columns do not reach there.
+    pub(crate) fn corrected(&self) -> Option<FittedResponse> {
+        let size = self.layers + 1;
+        let mut sums = NormalEquations::new(size + self.columns.len(), 1e6);
+        self.segments.iter().for_each(|part| sums.merge(part.clone()));
+        let count = sums.count.max(1) as f64;
+        let shares: Vec<f64> = sums.weights[..size].iter().map(|w| w / count).collect();
+        let mean = sums.total / count;
+        let prior = Prior::above_idle(mean, self.idle, shares[size - 1]).with_nuisances(self.columns.spreads());
+        let fit = solve::quick(&sums, &shares, mean, &prior)?;
+        let far = fit.nuisances.iter().any(|n| n.abs() > LINEAR);
+        far.then(|| self.columns.corrected(self.found.response, &fit.nuisances, 1.0))
+    }
+
     /// What it all comes to.
-    pub(crate) fn conclude(self) -> Evidence {
+    pub(crate) fn conclude(mut self) -> Evidence {
         let mut durations: Vec<f64> = (0..self.layers).map(|l| self.times.mean(l).0).collect();
         durations.push(self.times.mean_outside().0);
         let period_ms: f64 = durations.iter().sum();
         let shares: Vec<f64> = durations.iter().map(|d| d / period_ms.max(f64::MIN_POSITIVE)).collect();
-        let fit = self.fit(&durations, &shares);
+        self.segments.iter_mut().for_each(NormalEquations::finish);
+        let mut sums = NormalEquations::new(self.layers + 1 + self.columns.len(), 1e6);
+        self.segments.iter().for_each(|part| sums.merge(part.clone()));
+        let fit = self.fit(&sums, &durations, &shares);
         Evidence {
-            independent: self.independent(),
+            independent: self.independent(&sums),
             counts: self.counts,
             diagnostics: self.diagnostics,
             times: self.times,
-            response: self.response,
-            samples: self.sums.count,
+            response: self.found.response,
+            source: self.found.source,
+            compared: self.found.compared,
+            samples: sums.count,
             readings: self.readings,
             mean: fit.mean,
             mean_error: fit.mean_error,
             solution: fit.solution,
-            inflation: fit.inflation,
-            predicted: fit.predicted,
+            checks: fit.checks,
+            experiment: None,
             shares,
             period: Millis(period_ms),
             excerpt: self.subset.excerpt(),
@@ -103,69 +196,150 @@ impl Gathered {
     }
 
     /// Readings that saw each component, neighbours that tell the same counted once.
-    fn independent(&self) -> Vec<f64> {
+    fn independent(&self, sums: &NormalEquations) -> Vec<f64> {
         let span_us = self.times.span_us.map_or(0.0, |(a, b)| b - a);
-        let memory_us = self.response.window_us.max(2.0 * self.response.lag_us);
-        let spacing_us = span_us / self.sums.count.max(1) as f64;
+        let response = self.found.response;
+        let memory_us = response.conversion_us().max(2.0 * response.lag_us());
+        let spacing_us = span_us / sums.count.max(1) as f64;
         let thinning = if memory_us > 0.0 { (spacing_us / memory_us).min(1.0) } else { 1.0 };
-        self.sums.seen.iter().take(self.layers + 1).map(|&n| n as f64 * thinning).collect()
+        sums.seen.iter().take(self.layers + 1).map(|&n| n as f64 * thinning).collect()
     }
 
     /// Fits the powers. `durations` are each component's mean time in an inference in ms, `shares` their shares of it.
-    fn fit(&self, durations: &[f64], shares: &[f64]) -> Fit {
-        let sums = &self.sums;
-        let mut fit =
-            Fit { mean: None, mean_error: Watts(f64::INFINITY), solution: None, inflation: 1.0, predicted: None };
+    fn fit(&self, sums: &NormalEquations, durations: &[f64], shares: &[f64]) -> Fit {
+        let mut fit = Fit {
+            mean: None,
+            mean_error: Watts(f64::INFINITY),
+            solution: None,
+            checks: FitChecks { inflation: 1.0, ..FitChecks::default() },
+        };
         if sums.count == 0 {
-            if let Some((mean, deviation)) = self.subset.plain_mean(self.response.lag_us) {
+            if let Some((mean, deviation)) = self.subset.plain_mean(self.found.response.lag_us()) {
                 (fit.mean, fit.mean_error) = (Some(Watts(mean)), Watts(deviation));
             }
             return fit;
         }
-        let predicted = predictability(&self.subset, self.layers + 1, self.response);
-        fit.predicted = Some(predicted);
         let seen = sums.total / sums.count as f64;
+        let (plain, plain_error) =
+            self.subset.plain_mean(self.found.response.lag_us()).unwrap_or((seen, f64::INFINITY));
         fit.mean = Some(Watts(seen));
-        let seen_shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
-        let Some(first) = solve::solve(sums, shares, seen, 1.0) else { return fit };
-        fit.inflation = inflation(&self.subset, &first.watts, self.response);
+        let seen_shares: Vec<f64> = sums.weights.iter().take(shares.len()).map(|w| w / sums.count as f64).collect();
+        let prior = |mean: f64| {
+            Prior::above_idle(mean, self.idle, shares[shares.len() - 1]).with_nuisances(self.columns.spreads())
+        };
         // Readings that by chance saw some phases more often than others saw another mean than the run had.
         let corrected = |s: &Solution| {
             seen + shares.iter().zip(&seen_shares).zip(&s.watts).map(|((w, a), p)| (w - a) * p).sum::<f64>()
         };
-        let second = solve::solve(sums, shares, corrected(&first), fit.inflation).unwrap_or(first);
-        fit.solution = if predicted < PREDICTABLE {
-            // What readings do not depend on, they cannot tell; a fit would only dress up noise.
-            Some(solve::ignorant(shares.len(), shares, seen, second.noise_watts))
-        } else {
-            let mean = corrected(&second);
-            fit.mean = Some(Watts(mean));
-            solve::solve(sums, shares, mean, fit.inflation)
-                .map(|s| with_model_error(s, durations, self.response.gap_us, predicted))
+        let Some(first) = solve::solve(sums, shares, seen, 1.0, &prior(seen)) else {
+            (fit.mean, fit.mean_error) = (Some(Watts(plain)), Watts(plain_error));
+            return fit;
         };
-        let error = sums.mean_error().unwrap_or(second.noise_watts * (fit.inflation / sums.count as f64).sqrt());
+        let mean = corrected(&first);
+        let first = solve::solve(sums, shares, mean, 1.0, &prior(mean)).unwrap_or(first);
+        let stable = stability(&self.segments, sums, &first, shares);
+        fit.checks.stability = stable.as_ref().map(|s| s.pooled);
+        let lack = self.phases.lack_of_fit(&first);
+        fit.checks.lack_of_fit = lack.map(|lack| lack.ratio);
+        fit.checks.unexplained = lack.map(|lack| lack.unexplained);
+        fit.checks.predicted = self.predicted();
+        let excess = |ratio: Option<f64>| ratio.map_or(0.0, |r| (r - 1.0).max(0.0));
+        let timing = self.timing(sums, &first);
+        fit.checks.scatter = timing.scatter;
+        let failed = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
+        fit.checks.inflation = if self.found.source.is_known() { failed } else { failed * CHOSEN };
+        let error = sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt());
+        fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
+        // A load that differs from run to run scatters as much, but not with what ran.
+        let scattered = timing.jitter_us > INCREDIBLE_US
+            && timing.scatter.is_some_and(|s| s > 2.0)
+            && lack.is_none_or(|lack| lack.ratio > SUSPECT);
+        if scattered || lack.is_some_and(|lack| lack.ratio > WRONG.0 && lack.unexplained > WRONG.1) {
+            // Readings scatter by so much more than the sensor does, or depend so much on what ran, that the response
+            // cannot be the sensor's. Wider intervals would lie around a wrong place.
+            fit.checks.misfit = true;
+            let mean = if plain_error.is_finite() { plain } else { mean };
+            (fit.mean, fit.mean_error) = (Some(Watts(mean)), Watts(error.max(plain_error)));
+            fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
+            return fit;
+        }
+        let chosen = fit.checks.inflation / failed;
+        fit.solution = solve::solve(sums, shares, mean, failed, &prior(mean)).map(|mut s| {
+            let own = |i: usize| {
+                stable.as_ref().map_or(failed, |stable| failed - stable.pooled.max(1.0) + stable.each[i].max(1.0))
+            };
+            s.scale_deviations(|i| (chosen * own(i) / failed).sqrt());
+            with_model_error(s, durations, &timing, error)
+        });
         fit
+    }
+
+    /// How far boundaries between layers are off: stamps are whole microseconds, the time between layers is one number for
+    /// all, and where readings scatter by more than the sensor's own noise, stamps that come late by a different time each
+    /// can be the reason. A boundary that moves by σ takes 0.4·σ from one layer on average and gives it to the other.
+    fn timing(&self, sums: &NormalEquations, solution: &Solution) -> Timing {
+        const STAMP_US: f64 = 0.3;
+        let kernel = self.found.response.kernel();
+        let own = self.noise * kernel.noise_gain(self.found.memory);
+        let excess = (solution.noise_watts.powi(2) - own * own).max(0.0);
+        let slope = self.columns.delay_column().map_or(0.0, |(column, step_us)| {
+            let at = self.layers + 1 + column;
+            sums.gram.at(at, at) / sums.freedom.max(1.0) / (step_us * step_us)
+        });
+        let jitter_us = if slope > 0.0 { (excess / slope).sqrt() } else { 0.0 };
+        let gap_us = 0.2 * self.found.response.gap_us;
+        let boundary_us = (STAMP_US.powi(2) + gap_us.powi(2) + (0.4 * jitter_us.min(10.0)).powi(2)).sqrt();
+        let scatter = (own > 0.0).then(|| solution.noise_watts / own);
+        Timing { boundary_us, jitter_us, scatter, spread: self.found.spread.clone() }
+    }
+
+    /// The share of the scatter of each half of the run that a fit to the other half predicts: 1 is all of it, 0 none.
+    fn predicted(&self) -> Option<f64> {
+        if self.segments.len() < 2 {
+            return None;
+        }
+        let size = self.layers + 1;
+        let half = |parts: &[NormalEquations]| {
+            let mut sums = NormalEquations::new(size + self.columns.len(), 1e6);
+            parts.iter().for_each(|part| sums.merge(part.clone()));
+            sums.without_further(size)
+        };
+        let (first, second) = self.segments.split_at(self.segments.len() / 2);
+        let (first, second) = (half(first), half(second));
+        let of = |a, b| solve::held_out(a, b).map(|(missed, all)| 1.0 - missed / all.max(f64::MIN_POSITIVE));
+        Some((of(&first, &second)? + of(&second, &first)?) / 2.0)
     }
 }
 
-/// Adds what the timeline's own error does to each layer. `durations` are in ms. A boundary that is off by `t` moves `t·(difference of power)`
-/// from one layer to its neighbour. Stamps are whole microseconds; gaps between layers, where they had to be found, are
-/// one number for all. And what a fit does not predict may be the response's fault rather than noise: half of the usual
-/// spread of layer powers, times that share, is added for it.
-fn with_model_error(mut solution: Solution, durations: &[f64], gap_us: f64, predicted: f64) -> Solution {
-    const STAMP_US: f64 = 0.3;
-    let misfit = 0.5 * solve::usual_spread(solution.watts[durations.len() - 1]) * (1.0 - predicted).clamp(0.0, 1.0);
+/// What is wrong besides noise.
+struct Timing {
+    /// How far a boundary between two layers may be off on average, µs.
+    boundary_us: f64,
+    /// Scatter of the stamps that would explain all scatter beyond the sensor's own noise, µs.
+    jitter_us: f64,
+    /// Scatter of the readings around the fit over the sensor's own noise.
+    scatter: Option<f64>,
+    /// How far powers under other responses that fit as well are off, W.
+    spread: Vec<f64>,
+}
+
+/// Adds what the timeline's own error does to each layer, what other responses that fit as well say, and the error of the
+/// mean power. `durations` are in ms. A boundary that is off by `t` moves `t·(difference of power)` from one layer to its
+/// neighbour.
+fn with_model_error(mut solution: Solution, durations: &[f64], timing: &Timing, mean_error: f64) -> Solution {
     let layers = durations.len() - 1;
-    let boundary_ms = (STAMP_US.powi(2) + (0.2 * gap_us).powi(2) * layers as f64).sqrt() * 1e-3;
+    let boundary_ms = timing.boundary_us * 1e-3;
     let watts = solution.watts.clone();
     for layer in 0..layers {
         let before = watts[if layer == 0 { layers } else { layer - 1 }];
         let after = watts[layer + 1];
         let steps = ((watts[layer] - before).powi(2) + (watts[layer] - after).powi(2)).sqrt();
         let error = boundary_ms / durations[layer].max(boundary_ms) * steps;
-        let variance = solution.deviation[layer].powi(2) + error * error + misfit * misfit;
-        solution.deviation[layer] = variance.sqrt().min(solution.prior_deviation[layer].max(solution.deviation[layer]));
+        let other = timing.spread.get(layer).copied().unwrap_or(0.0);
+        let most = solution.prior_deviation[layer].max(solution.deviation[layer]);
+        let variance = solution.deviation[layer].powi(2) + error * error + other * other;
+        solution.deviation[layer] = (variance.sqrt().min(most).powi(2) + mean_error * mean_error).sqrt();
     }
     solution
 }

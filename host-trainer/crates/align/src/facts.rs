@@ -5,8 +5,7 @@ use shared::engine::{self, Engine};
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
-use shared::run_folder::{IdlePower, Manifest, ModelRun, Pass, Total};
-use shared::sensor::SensorResponse;
+use shared::run_folder::{IdlePower, Manifest, ModelRun, Pass, Sensor, Total};
 use shared::text::json;
 use shared::units::{Microwatts, Watts};
 use std::path::Path;
@@ -75,15 +74,15 @@ fn read_model_run(path: &Path) -> Result<ModelRun, String> {
     parsed.map_err(|e| format!("whole-inference latencies were not read: {e}"))
 }
 
-/// What a manifest says of the sensor behind the board's total.
-pub(crate) fn sensor_of(manifest: &Manifest) -> SensorResponse {
+/// The sensor behind the board's total, as a manifest describes it.
+pub(crate) fn sensor_of(manifest: &Manifest) -> Option<&Sensor> {
     let rails = &manifest.power.rails;
     let rail = match &manifest.power.total {
         Total::Rail(index) => rails.get(usize::from(*index)),
         Total::Sum(indices) => indices.first().and_then(|i| rails.get(usize::from(*i))),
         Total::Unknown => rails.first(),
     };
-    rail.map(|rail| SensorResponse::from(&rail.sensor)).unwrap_or_default()
+    rail.map(|rail| &rail.sensor)
 }
 
 /// The pass without the profiler.

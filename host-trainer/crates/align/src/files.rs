@@ -62,7 +62,11 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(paths)
 }
 
-fn one(folder: &Path) -> Result<RunFiles, Failure> {
+/// The files of one run folder.
+///
+/// # Errors
+/// When it lacks a file.
+pub(crate) fn one(folder: &Path) -> Result<RunFiles, Failure> {
     let absolute = folder.canonicalize().map_err(|e| Failure::io(folder, "open", &e))?;
     let run = RunFolder::at(&absolute).ok_or_else(|| Failure::data("has no name that can be a model's").at(folder))?;
     // What users name is what messages should name.

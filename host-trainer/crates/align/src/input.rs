@@ -4,7 +4,7 @@ use super::batch::Inferences;
 use super::stamps::Stamps;
 use super::survey::Survey;
 use shared::run_folder::PowerReadings;
-use shared::units::Micros;
+use shared::units::{Micros, Watts};
 use std::io;
 
 /// Opens the inferences of a run from their beginning.
@@ -27,4 +27,6 @@ pub struct AttributionInput<'a> {
     pub period: Micros,
     /// What the first pass over the power log found.
     pub survey: &'a Survey,
+    /// Idle power.
+    pub idle: Option<Watts>,
 }

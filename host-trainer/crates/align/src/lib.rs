@@ -8,22 +8,31 @@
 //! | which log is read | `sources`: the agent's sample log, or text |
 //! | the sensor | [`survey`]: period, quantum, step response; [`renewals`]: readings that are new |
 //! | the load over time | [`batch`]: inferences; [`execution_order`], [`stamps`]; [`timeline`]: pieces of constant load |
-//! | the fit | [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `search`, `polish`: the sensor's response |
-//! | what it comes to | [`evidence`], [`quality`]: the report; [`summary`]: its figures in words |
-//! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time and activity; [`totals`]: from several networks |
+//! | the sensor's response | [`families`]: what a chip may do; `search`: the one that predicts readings best; [`response`] |
+//! | the fit | `cursor`, [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `nuisance`: what is known roughly |
+//! | further runs | `experiment`: what runs that differ in one thing say, in the same fit |
+//! | its checks | `misfit`: residuals against what ran, parts of the run against each other |
+//! | what it comes to | [`evidence`], [`quality`]: the report; `groups`; [`idle`]; [`summary`]: its figures in words |
+//! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time; [`totals`]: from several networks |
 
+mod aliasing;
 pub mod attribute;
 pub mod batch;
 mod calibration;
 mod choice;
 pub mod clock;
+mod cursor;
 pub mod engine_match;
 pub mod evidence;
 pub mod excerpt;
 pub mod execution_order;
+mod experiment;
 mod facts;
+pub mod families;
 pub mod files;
 pub mod folder;
+mod groups;
+pub mod idle;
 pub mod input;
 pub mod layer_clock;
 pub mod layer_times;
@@ -31,12 +40,11 @@ pub mod linalg;
 pub mod log_inferences;
 pub mod mapping;
 pub mod method;
+mod misfit;
 pub mod normal_equations;
 mod nuisance;
 pub mod parquet;
 pub mod pieces;
-mod polish;
-mod predictability;
 pub mod quality;
 mod reading_buffer;
 pub mod refresh;

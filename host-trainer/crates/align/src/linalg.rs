@@ -90,6 +90,12 @@ impl Cholesky {
         x
     }
 
+    /// L, row by row, zeros above the diagonal.
+    #[must_use]
+    pub fn factor(self) -> Vec<f64> {
+        self.lower
+    }
+
     /// The inverse of A.
     #[must_use]
     pub fn inverse(&self) -> Symmetric {

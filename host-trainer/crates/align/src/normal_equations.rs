@@ -153,6 +153,14 @@ impl NormalEquations {
         self.blocks = (self.blocks.0 + other.blocks.0, self.blocks.1 + other.blocks.1, self.blocks.2 + other.blocks.2);
     }
 
+    /// The sums without the further columns.
+    #[must_use]
+    pub(crate) fn without_further(mut self, components: usize) -> Self {
+        self.gram = self.gram.leading(components);
+        self.joint.truncate(components);
+        self
+    }
+
     /// Standard error of the mean reading, from the scatter of block means, so that slow drift counts. `None` with fewer
     /// than four blocks.
     #[must_use]

@@ -1,100 +1,147 @@
-//! Nuisance parameters: what is known of the sensor only approximately, its delay, its window, the time between layers.
-//! Each makes a column of the fit: the change of the expected reading for one step.
+//! Nuisance parameters: what is known of the response only approximately. Each makes a column of the fit: the change of the
+//! expected reading for one step.
 
-use super::calibration::CalibrationSubset;
-use super::normal_equations::NormalEquations;
+use super::pieces::Sample;
 use super::response::FittedResponse;
-use super::solve;
-use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 
 /// The parameter that a column varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Varied {
+pub(crate) enum Varied {
+    /// Delay of the reading against the layers.
     Delay,
-    Window,
+    /// Length of a conversion.
+    Conversion,
+    /// Smoothing before the chip.
+    Smoothing,
+    /// Time between layers.
     Gap,
+    /// Scatter of the delay: callback stamps come late by a different time each.
+    Jitter,
+}
+
+/// Shift over which the effect of scatter is worked out, µs, and the scatter that its column stands for.
+const JITTER_US: (f64, f64) = (6.0, 3.0);
+
+/// One column: the response a step up and a step down.
+#[derive(Debug, Clone)]
+struct Column {
+    varied: Varied,
+    step_us: f64,
+    spread_us: f64,
+    up: ReadingWeights,
+    down: ReadingWeights,
+    /// The response itself, where the column is a second difference.
+    middle: Option<ReadingWeights>,
+    /// From the step down to the step up, in steps: less than two at the end of the range.
+    width: f64,
 }
 
 /// The columns of the nuisance parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct NuisanceColumns {
-    varied: Vec<(Varied, ReadingWeights, ReadingWeights)>,
-    steps: Vec<f64>,
+    columns: Vec<Column>,
     gaps: Vec<f64>,
     watts: Vec<f64>,
     /// The columns of the reading last weighed.
     pub(crate) values: Vec<f64>,
 }
 
+/// A step that is small against everything that the parameter can resolve.
+fn step(varied: Varied, response: FittedResponse) -> f64 {
+    match varied {
+        Varied::Delay | Varied::Conversion => (response.conversion_us() / 200.0).clamp(0.25, 4.0),
+        Varied::Smoothing => (0.05 * response.smoothing_us).max(1.0),
+        Varied::Gap => (0.02 * response.gap_us).max(0.05),
+        Varied::Jitter => JITTER_US.0,
+    }
+}
+
+/// The response with a parameter changed; never below zero. The second value is the change.
+pub(crate) fn changed(varied: Varied, response: FittedResponse, by_us: f64) -> (FittedResponse, f64) {
+    let to = |from: f64, least: f64| (from + by_us).max(least);
+    match varied {
+        Varied::Delay => (FittedResponse { delay_us: response.delay_us + by_us, ..response }, by_us),
+        Varied::Conversion => {
+            let (from, delay_us) = (response.conversion_us(), response.delay_us);
+            let us = to(from, 1.0);
+            (FittedResponse { delay_us, ..response.with_conversion(us) }, us - from)
+        }
+        Varied::Smoothing => {
+            let us = to(response.smoothing_us, 0.0);
+            (FittedResponse { smoothing_us: us, ..response }, us - response.smoothing_us)
+        }
+        Varied::Gap => {
+            let us = to(response.gap_us, 0.0);
+            (FittedResponse { gap_us: us, ..response }, us - response.gap_us)
+        }
+        Varied::Jitter => (response, by_us),
+    }
+}
+
 impl NuisanceColumns {
-    /// The columns that a run needs, with powers from its beginning. None where a slow lag hides them all.
-    pub(crate) fn of(
-        subset: &CalibrationSubset,
-        response: FittedResponse,
-        components: usize,
-        window_known: bool,
-        sample_us: f64,
-    ) -> Self {
-        let none =
-            Self { steps: Vec::new(), varied: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() };
-        let mut sums = NormalEquations::new(components, 1e6);
-        ReadingWeights::new(components, response).each(
-            subset.start_us,
-            &subset.pieces,
-            &subset.samples,
-            |s, row, touched| sums.add(s, row, touched),
-        );
-        sums.finish();
-        if response.lag_us > 0.0 || sums.count < 64 || response.window_us <= 0.0 {
-            return none;
-        }
-        let mean = sums.total / sums.count as f64;
-        let shares: Vec<f64> = sums.weights.iter().map(|w| w / sums.count as f64).collect();
-        let Some(first) = solve::solve(&sums, &shares, mean, 1.0) else { return none };
-        let step = (sample_us / 1000.0).max(0.2);
-        let rows = |response: FittedResponse| ReadingWeights::new(components, response);
-        let mut varied = vec![(
-            Varied::Delay,
-            rows(FittedResponse { delay_us: response.delay_us + step, ..response }),
-            rows(FittedResponse { delay_us: response.delay_us - step, ..response }),
-        )];
-        if !window_known {
-            varied.push((
-                Varied::Window,
-                rows(FittedResponse { window_us: response.window_us + step, ..response }),
-                rows(FittedResponse { window_us: (response.window_us - step).max(step), ..response }),
-            ));
-        }
-        let mut steps = vec![step; varied.len()];
-        let mut gaps = Vec::new();
-        if subset.stamps == Stamps::Callback {
-            varied.push((Varied::Gap, rows(response), rows(response)));
-            let step = 0.05_f64.max(response.gap_us * 0.02);
-            steps.push(step);
-            gaps = vec![response.gap_us + step, response.gap_us - step];
-        }
-        Self { values: vec![0.0; varied.len()], varied, steps, gaps, watts: first.watts }
+    /// No columns.
+    pub(crate) fn none() -> Self {
+        Self { columns: Vec::new(), gaps: Vec::new(), watts: Vec::new(), values: Vec::new() }
     }
 
-    /// The response with the nuisances that a fit found taken in.
-    pub(crate) fn corrected(&self, response: FittedResponse, nuisances: &[f64]) -> FittedResponse {
-        let mut better = response;
-        for (((varied, ..), step), found) in self.varied.iter().zip(&self.steps).zip(nuisances) {
-            let change = step * found;
-            match varied {
-                Varied::Delay => better.delay_us += change,
-                Varied::Window => better.window_us = (better.window_us + change).max(*step),
-                Varied::Gap => better.gap_us = (better.gap_us + change).max(0.0),
-            }
-        }
-        better
+    /// The columns of some parameters at a response, with powers from a fit before.
+    pub(crate) fn of(varied: &[Varied], response: FittedResponse, watts: &[f64], memory: f64) -> Self {
+        let mut gaps = Vec::new();
+        let columns: Vec<Column> = varied
+            .iter()
+            .map(|&varied| {
+                let step_us = step(varied, response);
+                let moved = if varied == Varied::Jitter { Varied::Delay } else { varied };
+                let (up, above) = changed(moved, response, step_us);
+                let (down, below) = changed(moved, response, -step_us);
+                if varied == Varied::Gap {
+                    gaps = vec![up.gap_us, down.gap_us];
+                }
+                let spread_us = match varied {
+                    Varied::Delay => 300.0,
+                    Varied::Conversion => (0.3 * response.conversion_us()).max(20.0),
+                    Varied::Smoothing => response.smoothing_us + 50.0,
+                    Varied::Gap => response.gap_us + 3.0,
+                    // In steps: the square of the scatter over that of the column's.
+                    Varied::Jitter => 6.0 * step_us,
+                };
+                let weights = |response| ReadingWeights::of_powers(watts, response).with_memory(memory);
+                let middle = (varied == Varied::Jitter).then(|| weights(response));
+                let width = (above - below) / step_us;
+                Column { varied, step_us, spread_us, up: weights(up), down: weights(down), middle, width }
+            })
+            .collect();
+        Self { values: vec![0.0; columns.len()], columns, gaps, watts: watts.to_vec() }
+    }
+
+    /// The response with the nuisances that a fit found taken in, a part of the way.
+    pub(crate) fn corrected(&self, response: FittedResponse, nuisances: &[f64], part: f64) -> FittedResponse {
+        self.columns.iter().zip(nuisances).fold(response, |response, (column, found)| {
+            changed(column.varied, response, part * column.step_us * found).0
+        })
+    }
+
+    /// Spread of each parameter that is expected beforehand, in steps.
+    pub(crate) fn spreads(&self) -> Vec<f64> {
+        self.columns.iter().map(|c| c.spread_us / c.step_us).collect()
+    }
+
+    /// The powers that the columns were made with; empty where there are none.
+    pub(crate) fn watts(&self) -> &[f64] {
+        &self.watts
+    }
+
+    /// Which column is that of the delay, and its step in µs.
+    pub(crate) fn delay_column(&self) -> Option<(usize, f64)> {
+        let at = self.columns.iter().position(|c| c.varied == Varied::Delay)?;
+        Some((at, self.columns[at].step_us))
     }
 
     /// Number of columns.
     pub(crate) fn len(&self) -> usize {
-        self.varied.len()
+        self.columns.len()
     }
 
     /// The gaps whose timelines [`weigh`](Self::weigh) needs.
@@ -102,15 +149,33 @@ impl NuisanceColumns {
         &self.gaps
     }
 
-    /// Works out the columns of a reading; false when it lies too close to an end of the timeline.
-    pub(crate) fn weigh(&mut self, timeline: &Timeline, others: &[Timeline], at_us: f64) -> bool {
-        for ((varied, up, down), value) in self.varied.iter_mut().zip(&mut self.values) {
-            let (one, other) = if *varied == Varied::Gap { (&others[0], &others[1]) } else { (timeline, timeline) };
-            if !up.weigh(one.start_us, &one.pieces, at_us) || !down.weigh(other.start_us, &other.pieces, at_us) {
-                return false;
+    /// Works out the columns of a reading; false when it lies too close to an end of the timeline. Every reading has to
+    /// come by, also those that are left out.
+    pub(crate) fn weigh(&mut self, timeline: &Timeline, others: &[Timeline], sample: Sample) -> bool {
+        let mut whole = true;
+        for (column, value) in self.columns.iter_mut().zip(&mut self.values) {
+            let (one, other) =
+                if column.varied == Varied::Gap { (&others[0], &others[1]) } else { (timeline, timeline) };
+            let up = column.up.weigh(one.start_us, &one.pieces, sample).is_some();
+            let down = column.down.weigh(other.start_us, &other.pieces, sample).is_some();
+            *value = (column.up.shows() - column.down.shows()) / column.width;
+            whole &= up && down;
+            if let Some(middle) = &mut column.middle {
+                // Scatter σ adds σ²/2 times the second derivative.
+                whole &= middle.weigh(timeline.start_us, &timeline.pieces, sample).is_some();
+                let bend = column.up.shows() - 2.0 * middle.shows() + column.down.shows();
+                *value = 0.5 * (JITTER_US.1 / JITTER_US.0).powi(2) * bend;
             }
-            *value = (up.shows(&self.watts) - down.shows(&self.watts)) / 2.0;
         }
-        true
+        whole
+    }
+
+    /// Forgets what came before, where readings are left out.
+    pub(crate) fn forget(&mut self) {
+        for column in &mut self.columns {
+            column.up.forget();
+            column.down.forget();
+            column.middle.iter_mut().for_each(ReadingWeights::forget);
+        }
     }
 }

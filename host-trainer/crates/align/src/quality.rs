@@ -1,7 +1,10 @@
 //! What an alignment found and how far it can be trusted: the quality report.
 
 use super::batch::InferenceCounts;
+use super::evidence::FitChecks;
 use super::excerpt::Excerpt;
+use super::families::FamilySource;
+use super::idle::IdleEnds;
 use super::method::Method;
 use super::response::FittedResponse;
 use super::stamps::Stamps;
@@ -10,6 +13,7 @@ use super::window::WindowCounts;
 use serde::{Deserialize, Serialize};
 use shared::device::Hardware;
 use shared::run_folder::Diagnostics;
+use shared::sensor::SensorFamily;
 use shared::units::{Millijoules, Millis, Watts};
 
 /// Version of the JSON report.
@@ -19,7 +23,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The readings tell it: they narrow it to less than half of what was possible before, and to within 15 %.
+    /// The readings tell it: they narrow it to less than half of what was possible before, and to within 15 %, after all that
+    /// the fit's checks add.
     Measured,
     /// The readings and a model together tell it.
     Attributed,
@@ -80,6 +85,35 @@ pub struct LayerReport {
     pub window_rows: Option<u64>,
 }
 
+/// Neighbouring layers that the readings tell of together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerGroup {
+    /// Position of the first layer in execution order.
+    pub first: usize,
+    /// Position of the last.
+    pub last: usize,
+    /// Mean run time of all.
+    #[serde(rename = "runtime_ms")]
+    pub runtime: Millis,
+    /// Mean power, idle power included.
+    #[serde(rename = "power_w")]
+    pub power: Option<Watts>,
+    /// Lower end of the 90 % interval.
+    #[serde(rename = "power_low_w")]
+    pub power_low: Option<Watts>,
+    /// Upper end.
+    #[serde(rename = "power_high_w")]
+    pub power_high: Option<Watts>,
+    /// Energy of all, idle power included.
+    #[serde(rename = "energy_mj")]
+    pub energy: Option<Millijoules>,
+    /// Half of its 90 % interval.
+    #[serde(rename = "energy_half_mj")]
+    pub energy_half: Option<Millijoules>,
+    /// How far the power is the group's own.
+    pub verdict: Verdict,
+}
+
 /// Energy of an inference.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnergyReport {
@@ -100,9 +134,12 @@ pub struct EnergyReport {
     /// Energy from one inference to the next.
     #[serde(rename = "energy_mj")]
     pub energy: Option<Millijoules>,
-    /// Idle power.
+    /// Idle power: the mean over the run.
     #[serde(rename = "idle_w")]
     pub idle: Option<Watts>,
+    /// Idle power before and after the run.
+    #[serde(default)]
+    pub idle_ends: IdleEnds,
     /// Energy less idle power.
     #[serde(rename = "net_energy_mj")]
     pub net_energy: Option<Millijoules>,
@@ -115,6 +152,12 @@ pub struct EnergyReport {
     /// Power outside the layers.
     #[serde(rename = "outside_w")]
     pub outside_power: Option<Watts>,
+    /// Half of its 90 % interval.
+    #[serde(rename = "outside_half_w", default)]
+    pub outside_half: Option<Watts>,
+    /// Whether readings tell it; otherwise it is taken as idle power or a little more, and the layers' energy depends on it.
+    #[serde(default)]
+    pub outside_measured: bool,
     /// Energy outside the layers.
     #[serde(rename = "outside_mj")]
     pub outside_energy: Option<Millijoules>,
@@ -124,15 +167,27 @@ pub struct EnergyReport {
     pub unprofiled: Option<(Watts, Millis, Millijoules)>,
 }
 
+/// Power outside the layers, and how far it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct OutsidePower {
+    /// The power.
+    pub(crate) power: Option<Watts>,
+    /// Half of its 90 % interval.
+    pub(crate) half: Option<Watts>,
+    /// Whether readings tell it; otherwise it is a guess near idle power.
+    pub(crate) measured: bool,
+}
+
 impl EnergyReport {
     /// Fills in what follows from the layers' powers and from the power outside them.
-    pub(crate) fn close(&mut self, layers: &[LayerReport], outside: Option<Watts>) {
+    pub(crate) fn close(&mut self, layers: &[LayerReport], outside: OutsidePower) {
         // A sum over no layers is not a measurement of nothing.
         let any = !layers.is_empty();
         self.layers_runtime = layers.iter().map(|l| l.runtime).sum::<Option<Millis>>().filter(|_| any);
         let outside_time = self.period.zip(self.layers_runtime).map(|(all, layers)| Millis((all - layers).0.max(0.0)));
-        self.outside_power = outside;
-        self.outside_energy = outside.zip(outside_time).map(|(p, time)| p * time);
+        (self.outside_power, self.outside_half) = (outside.power, outside.half);
+        self.outside_measured = outside.measured;
+        self.outside_energy = outside.power.zip(outside_time).map(|(p, time)| p * time);
         self.layers_energy = layers.iter().map(|l| l.energy).sum::<Option<Millijoules>>().filter(|_| any);
         self.energy = self.power.zip(self.period).map(|(p, period)| p * period);
         self.net_energy = self.power.zip(self.idle).zip(self.period).map(|((p, idle), period)| (p - idle) * period);
@@ -207,10 +262,12 @@ pub struct Quality {
     pub response: Option<FittedResponse>,
     /// New readings used.
     pub samples: u64,
-    /// How many of them count as one independent reading; none where none was used.
-    pub inflation: Option<f64>,
-    /// Share of the readings' scatter that a fit to other readings predicts.
-    pub predicted: Option<f64>,
+    /// Where the sensor's family comes from.
+    pub family_from: FamilySource,
+    /// The families compared: each with its log likelihood on held-out readings less the best one's.
+    pub families: Vec<(SensorFamily, f64)>,
+    /// How the fit was checked.
+    pub checks: FitChecks,
     /// Standard deviation of a reading around the fit.
     #[serde(rename = "noise_w")]
     pub noise: Option<Watts>,
@@ -220,6 +277,8 @@ pub struct Quality {
     pub energy: EnergyReport,
     /// Layers in execution order.
     pub layers: Vec<LayerReport>,
+    /// Neighbouring layers that are measured together and not one by one.
+    pub groups: Vec<LayerGroup>,
     /// Rows of EdgeProfiler's rule, when it was used.
     pub window: Option<WindowCounts>,
     /// The mapping file that belongs to this report, once it was written.

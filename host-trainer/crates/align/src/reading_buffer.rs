@@ -11,19 +11,11 @@ pub(crate) struct ReadingBuffer<'a> {
     renewals: Option<Renewals<Box<dyn PowerReadings + Send + 'a>>>,
     pending: Vec<Sample>,
     raw: Vec<f64>,
-    spacing_us: f64,
-    last_us: f64,
 }
 
 impl<'a> ReadingBuffer<'a> {
-    pub(crate) fn new(log: Box<dyn PowerReadings + Send + 'a>, survey: &Survey, spacing_us: f64) -> Self {
-        Self {
-            renewals: Some(Renewals::new(log, survey)),
-            pending: Vec::new(),
-            raw: Vec::new(),
-            spacing_us,
-            last_us: f64::NEG_INFINITY,
-        }
+    pub(crate) fn new(log: Box<dyn PowerReadings + Send + 'a>, survey: &Survey) -> Self {
+        Self { renewals: Some(Renewals::new(log, survey)), pending: Vec::new(), raw: Vec::new() }
     }
 
     /// Takes the readings before `end_us`, those before `start_us` dropped.
@@ -43,12 +35,7 @@ impl<'a> ReadingBuffer<'a> {
             }
         }
         let count = self.pending.partition_point(|n| n.at_us <= end_us);
-        for new in self.pending.drain(..count) {
-            if new.at_us >= start_us && new.at_us >= self.last_us + self.spacing_us {
-                self.last_us = new.at_us;
-                out.push(new);
-            }
-        }
+        out.extend(self.pending.drain(..count).filter(|new| new.at_us >= start_us));
         let count = self.raw.partition_point(|r| *r <= end_us);
         raw.extend(self.raw.drain(..count).filter(|r| *r >= start_us));
         Ok(())

@@ -2,20 +2,21 @@
 
 use super::choice::choose;
 use super::evidence::Evidence;
+use super::groups::{MEASURED_WITHIN, group};
 use super::method::Method;
-use super::quality::{LayerReport, Verdict};
+use super::quality::{LayerGroup, LayerReport, OutsidePower, Verdict};
 use super::share;
-use super::solve::{self, Solution, half_width};
-use super::survey::Survey;
+use super::solve::{self, Prior, Solution, half_width};
 use shared::engine::{Engine, Layer};
 use shared::units::Watts;
 
 /// A reading narrows a power down when it leaves less than this of the deviation that there was before.
 const MEASURED: f64 = 0.5;
+/// Spread of the logarithm of a layer's power above idle that is expected where nothing was measured of it: layers of one
+/// network differ by a factor of more than two.
+const SHARED: f64 = 0.5;
 /// Above this, it leaves the power as unknown as before.
 const UNKNOWN: f64 = 0.9;
-/// A measured power has an interval of less than this to either side.
-const MEASURED_WITHIN: f64 = 0.15;
 
 /// The layers that a run measured, in execution order, with what the engine info says of them.
 #[derive(Debug, Default)]
@@ -51,37 +52,58 @@ pub(crate) struct LayerFigures {
     pub(crate) identified: Option<f64>,
     /// Layers in execution order.
     pub(crate) layers: Vec<LayerReport>,
+    /// Layers that are measured together.
+    pub(crate) groups: Vec<LayerGroup>,
     /// Power outside the layers.
-    pub(crate) outside: Option<Watts>,
+    pub(crate) outside: OutsidePower,
 }
 
 /// Works out the layers' figures. `mean` is the mean power over inferences and the time between them.
 pub(crate) fn layer_figures(
     measured: &MeasuredLayers,
     found: &Evidence,
-    survey: &Survey,
     asked: Method,
     mean: Option<Watts>,
     idle: Option<Watts>,
 ) -> LayerFigures {
     let layers = measured.names.len();
-    let solution = physical_solution(found, layers, mean);
+    let solution = physical_solution(found, layers, mean, idle);
     let ratio = |l: usize| solution.as_ref().map_or(1.0, |s| s.deviation[l] / s.prior_deviation[l].max(1e-12));
     let time: f64 = found.shares[..layers].iter().sum();
-    let told = (0..layers).filter(|&l| ratio(l) < MEASURED).fold(0.0, |sum, l| sum + found.shares[l]);
+    let told: f64 = (0..layers).filter(|&l| ratio(l) < MEASURED).fold(0.0, |sum, l| sum + found.shares[l]);
     let identified = (solution.is_some() && time > 0.0).then(|| told / time);
-    let (method, because) = choose(asked, identified, found, survey);
-    let mut watts: Option<Vec<f64>> = solution.as_ref().map(|s| s.watts.clone());
-    if let (Method::Share, Some(watts)) = (method, watts.as_mut()) {
-        share_out(measured, found, idle, watts);
+    let left: f64 = (0..layers).map(|l| found.shares[l] * ratio(l).min(1.0).powi(2)).sum();
+    let explained = if time > 0.0 { 1.0 - left / time } else { 0.0 };
+    let (method, because) = choose(asked, identified, explained, found);
+    // Where readings tell neither the layers nor the time outside them, a fit would only add its noise.
+    let unknown = (method == Method::Share && ratio(layers) >= MEASURED)
+        .then(|| mean.map(|mean| ignorance(found, layers, mean, idle)))
+        .flatten();
+    let mut watts: Option<Vec<f64>> = unknown.as_ref().or(solution.as_ref()).map(|s| s.watts.clone());
+    let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
+    if let (Method::Share, Some(watts)) = (method, watts.as_mut())
+        && let Some(level) = share::level(&durations, watts)
+    {
+        watts[..layers].fill(level);
     }
+    let floor = idle.filter(|idle| mean.is_some_and(|mean| *idle < mean)).unwrap_or_default();
+    let outside = found.shares.get(layers).copied().unwrap_or(0.0);
+    let interval = |s: &Solution, l: usize, power: f64| {
+        if method == Method::Share {
+            return shared_interval(power, floor.0, outside);
+        }
+        let half = half_width(s.deviation[l]);
+        ((power - half).max(0.0), power + half)
+    };
     let report = |l: usize| {
         let runs = found.times.runs[l];
         let power = watts.as_ref().filter(|_| runs > 0).map(|w| w[l]);
-        let half = solution.as_ref().map(|s| half_width(s.deviation[l]));
-        let verdict = match (power.zip(half), ratio(l), method) {
-            (Some((p, half)), r, Method::Deconvolve) if r < MEASURED && half < MEASURED_WITHIN * p => Verdict::Measured,
-            (Some(_), r, _) if r < UNKNOWN => Verdict::Attributed,
+        let interval = power.zip(solution.as_ref()).map(|(power, s)| interval(s, l, power));
+        let verdict = match (power.zip(interval), ratio(l), method) {
+            (Some((p, (_, high))), r, Method::Deconvolve) if r < MEASURED && high - p < MEASURED_WITHIN * p => {
+                Verdict::Measured
+            }
+            (Some(_), r, Method::Deconvolve) if r < UNKNOWN => Verdict::Attributed,
             _ => Verdict::NotIdentifiable,
         };
         let runtime = (runs > 0).then(|| found.times.mean(l));
@@ -94,8 +116,8 @@ pub(crate) fn layer_figures(
             runtime,
             runtime_deviation: (runs > 1).then(|| found.times.deviation(l)),
             power: power.map(Watts),
-            power_low: power.zip(half).map(|(p, h)| Watts((p - h).max(0.0))),
-            power_high: power.zip(half).map(|(p, h)| Watts(p + h)),
+            power_low: interval.map(|i| Watts(i.0)),
+            power_high: interval.map(|i| Watts(i.1)),
             energy: power.zip(runtime).map(|(p, runtime)| Watts(p) * runtime),
             readings: found.readings[l],
             independent_samples: found.independent[l],
@@ -103,30 +125,35 @@ pub(crate) fn layer_figures(
             window_rows: None,
         }
     };
-    let reports = (0..layers).map(report).collect();
-    LayerFigures { method, because, identified, layers: reports, outside: watts.map(|w| Watts(w[layers])) }
+    let reports: Vec<LayerReport> = (0..layers).map(report).collect();
+    let groups = if method == Method::Deconvolve { group(&reports, found) } else { Vec::new() };
+    let outside = OutsidePower {
+        power: watts.map(|w| Watts(w[layers])),
+        half: solution.as_ref().map(|s| Watts(half_width(s.deviation[layers]))),
+        measured: ratio(layers) < MEASURED,
+    };
+    LayerFigures { method, because, identified, layers: reports, groups, outside }
 }
 
-/// The fit where it can be true, else the mean for every layer. A handful of inferences can put the layers below nothing
+/// The 90 % interval of a layer's power where measured energy was shared out by time. Above idle the layers' powers are
+/// log-normal around their mean; that lies the lower, the more of the energy was spent outside the layers, which is
+/// anything from nothing above idle to the layers' own power for `outside`, that time's share of all.
+fn shared_interval(power: f64, idle: f64, outside: f64) -> (f64, f64) {
+    let net = (power - idle).max(0.0);
+    let spread = half_width(SHARED);
+    let low = spread.hypot((1.0 - outside).max(0.1).ln());
+    (power - net * (1.0 - (-low).exp()), idle + net * spread.exp())
+}
+
+/// The fit where it can be true, else the level for every layer. A handful of inferences can put the layers below nothing
 /// and the time between them above everything: no answer.
-fn physical_solution(found: &Evidence, layers: usize, mean: Option<Watts>) -> Option<Solution> {
+fn physical_solution(found: &Evidence, layers: usize, mean: Option<Watts>, idle: Option<Watts>) -> Option<Solution> {
     let physical = |s: &Solution| s.watts.iter().zip(&found.shares[..layers]).map(|(w, t)| w * t).sum::<f64>() > 0.0;
-    let ignorant = || mean.map(|mean| solve::ignorant(layers + 1, &found.shares, mean.0, 0.0));
-    found.solution.clone().filter(physical).or_else(ignorant)
+    found.solution.clone().filter(physical).or_else(|| mean.map(|mean| ignorance(found, layers, mean, idle)))
 }
 
-/// Shares the layers' energy out by activity; the layers' energy as a whole stays. `watts` are the components' powers.
-fn share_out(measured: &MeasuredLayers, found: &Evidence, idle: Option<Watts>, watts: &mut [f64]) {
-    let layers = measured.names.len();
-    let durations: Vec<f64> = (0..layers).map(|l| found.times.mean(l).0).collect();
-    let time: f64 = durations.iter().sum();
-    if time <= 0.0 {
-        return;
-    }
-    let level = durations.iter().zip(watts.iter()).map(|(d, p)| d * p).sum::<f64>() / time;
-    let shortest = durations.iter().copied().filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min);
-    let activities: Vec<Option<f64>> =
-        (0..layers).map(|l| share::activity(measured.engine_layer(l)?, durations[l], shortest)).collect();
-    let idle = idle.map_or(0.6 * level, |idle| idle.0);
-    watts[..layers].copy_from_slice(&share::share(&durations, &activities, level, idle));
+/// What is expected where nothing was measured but the mean power.
+fn ignorance(found: &Evidence, layers: usize, mean: Watts, idle: Option<Watts>) -> Solution {
+    let prior = Prior::above_idle(mean.0, idle.map(|idle| idle.0), found.shares[layers]);
+    solve::ignorant(&found.shares, mean.0, 0.0, &prior)
 }

@@ -4,26 +4,29 @@ use super::attribute::attribute;
 use super::batch::{Batch, InferenceCounts};
 use super::clock::since_us;
 use super::engine_match::match_layers;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, FitChecks};
 use super::excerpt::Excerpt;
 use super::execution_order::sort_by_execution;
+use super::experiment::Experiment;
 use super::facts::{Facts, UnprofiledPass, sensor_of};
+use super::families::FamilySource;
 use super::files::RunFiles;
+use super::idle::IdleEnds;
 use super::input::AttributionInput;
 use super::method::Method;
-use super::quality::{EnergyReport, Quality, SCHEMA_VERSION, Sources, TimelineReport, Verdict};
+use super::quality::{EnergyReport, OutsidePower, Quality, SCHEMA_VERSION, Sources, TimelineReport, Verdict};
 use super::report::{MeasuredLayers, layer_figures};
 use super::solve::half_width;
 use super::sources::{LatencyFile, LayerSource, RunSources, reading};
 use super::stamps::{Stamps, classify};
-use super::survey::{Survey, survey_span};
+use super::survey::{Known, Survey, survey_span};
 use super::timeline::usual_period;
 use rayon::prelude::*;
 use shared::device::Hardware;
 use shared::digest::sha256_file;
 use shared::engine::{Engine, Layer};
 use shared::failure::{Failure, Kind};
-use shared::run_folder::{LayerSeries, LayerStamp, Manifest, ModelRun};
+use shared::run_folder::{LayerSeries, LayerStamp, Manifest, ModelRun, Sensor};
 use shared::sensor::SensorResponse;
 use shared::units::{Micros, Millijoules, Millis, Watts};
 use std::path::Path;
@@ -59,6 +62,7 @@ struct Prepared {
     model_run: Option<ModelRun>,
     survey: Survey,
     unprofiled: Option<UnprofiledPass>,
+    experiment: Option<Experiment>,
     stamps: Stamps,
     period: Micros,
 }
@@ -85,15 +89,25 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
     let mut sources =
         if by_rule { RunSources::text(&files)? } else { RunSources::choose(&files, facts.manifest.as_ref())? };
     let layers = in_execution_order(&mut sources, facts.engine)?;
+    let experiment = match &facts.manifest {
+        Some(main) => main.design.as_ref().map(|design| Experiment::read(&files, main, design)).transpose()?.flatten(),
+        None => None,
+    };
     let manifest = facts.manifest.or_else(|| sources.log_manifest.clone());
-    let from_manifest = manifest.as_ref().map(sensor_of).unwrap_or_default();
+    let chip = manifest.as_ref().and_then(sensor_of);
+    let from_manifest = chip.map(SensorResponse::from).unwrap_or_default();
+    // What the user gives wins over what the manifest says.
+    let asked = options.known.window.or(options.known.lag).is_some();
     let unprofiled = manifest.as_ref().and_then(UnprofiledPass::of);
     let power_path = sources.power.path();
-    let survey = sources
-        .power
-        .open()
-        .and_then(|log| survey_span(log, options.known.or(from_manifest), unprofiled.map(|p| p.bounds_ns)))
-        .map_err(|e| reading(power_path)(e))?;
+    let known = Known {
+        response: options.known.or(from_manifest),
+        family: chip.and_then(|chip| chip.family).filter(|_| !asked),
+        bounds_ns: unprofiled.map(|p| p.bounds_ns),
+    };
+    let survey = sources.power.open().and_then(|log| survey_span(log, &known)).map_err(|e| reading(power_path)(e))?;
+    let changes = chip.map(Sensor::changes).unwrap_or_default();
+    let idle_ends = idle_ends(&survey, facts.idle.filter(|_| options.idle.is_none()), options.idle);
 
     let mut batch = Batch::default();
     let first = sources.layers.open(false).and_then(|mut inferences| inferences.next_batch(&mut batch));
@@ -109,26 +123,41 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
         model_run: facts.model_run,
         survey,
         unprofiled,
+        experiment,
     };
     let mut quality = prepared.blank_report(&files.model, options, given.is_some());
-    if from_manifest.lag.is_some() && options.known.lag.is_none() {
+    if from_manifest.lag.or(from_manifest.window).is_some() && !asked {
         quality.sensor.known_from = "manifest".into();
     }
     quality.read_from = Sources { power: name_of(power_path), layers: name_of(sources.layers.path()) };
     quality.timeline.shared_names = sources.shared_names;
     quality.timeline.unmeasured_layers = unmeasured(layers.engine.as_ref(), &layers.names);
     quality.notes = facts.notes;
+    quality
+        .notes
+        .extend(changes.into_iter().map(|change| format!("the sensor's settings changed during the run: {change}")));
     quality.notes.append(&mut sources.notes);
     quality.note_unreadable("layer latencies", &sources.diagnostics);
     quality.note_unreadable("power log", &prepared.survey.diagnostics);
-    let mut run = Run { files, quality, sources, layers, idle: facts.idle, shares: Vec::new() };
+    let mut run = Run { files, quality, sources, layers, idle: idle_ends.mean(), shares: Vec::new() };
     if by_rule {
         run.quality.because = "asked for: EdgeProfiler's rule, kept for comparison".into();
         return Ok(run);
     }
     let found = run.evidence(&prepared)?;
     run.take(found, &prepared, options);
+    run.quality.energy.idle_ends = idle_ends;
     Ok(run)
+}
+
+/// Idle power before and after the run: given, or from the folder's file and from the log's quiet ends.
+fn idle_ends(survey: &Survey, from_file: Option<Watts>, given: Option<Watts>) -> IdleEnds {
+    if given.is_some() {
+        return IdleEnds { before: given, after: None };
+    }
+    let settle_us = 50e3 + 5.0 * survey.sensor.lag().0;
+    let seen = IdleEnds::of_log(&survey.trace.points, (settle_us * 1e3) as i64);
+    IdleEnds { before: from_file.or(seen.before), ..seen }
 }
 
 fn name_of(path: &Path) -> String {
@@ -173,8 +202,9 @@ impl Prepared {
             sensor: survey.sensor.clone(),
             response: None,
             samples: 0,
-            inflation: None,
-            predicted: None,
+            family_from: FamilySource::default(),
+            families: Vec::new(),
+            checks: FitChecks::default(),
             noise: None,
             timeline: TimelineReport {
                 counts: InferenceCounts::default(),
@@ -187,6 +217,7 @@ impl Prepared {
             },
             energy: EnergyReport::default(),
             layers: Vec::new(),
+            groups: Vec::new(),
             window: None,
             mapping: None,
             read_from: Sources::default(),
@@ -195,6 +226,11 @@ impl Prepared {
             excerpt: Excerpt::default(),
             trace: survey.trace.points.iter().map(|p| (since_us(p.0, survey.origin_ns) * 1e-6, p.1)).collect(),
         }
+    }
+
+    /// Mean power over inferences and the time between them; without the profiler where no reading saw layers.
+    fn mean(&self, found: &Evidence) -> Option<Watts> {
+        found.mean.or_else(|| self.unprofiled().map(|u| u.0))
     }
 
     /// Power, time and energy of an inference without the profiler.
@@ -216,11 +252,15 @@ impl Run {
             stamps: prepared.stamps,
             period: prepared.period,
             survey: &prepared.survey,
+            idle: self.idle,
         };
         let mut found = attribute(&input).map_err(|e| reading(self.sources.layers.path())(e))?;
         if prepared.manifest.as_ref().is_some_and(|m| m.layer_times.stamp == LayerStamp::PassAverage) {
             // Such stamps do not say when a layer ran: what readings happen to lie there means nothing.
             (found.samples, found.mean, found.solution) = (0, None, None);
+        }
+        if let (Some(experiment), Some(mean)) = (&prepared.experiment, prepared.mean(&found)) {
+            experiment.join(&mut found, mean, self.idle);
         }
         Ok(found)
     }
@@ -228,22 +268,22 @@ impl Run {
     /// Turns evidence into a report.
     fn take(&mut self, found: Evidence, prepared: &Prepared, options: &Options) {
         let unprofiled = prepared.unprofiled();
-        let mean = found.mean.or(unprofiled.map(|u| u.0));
-        let figures = layer_figures(&self.layers, &found, &prepared.survey, options.method, mean, self.idle);
+        let mean = prepared.mean(&found);
+        let figures = layer_figures(&self.layers, &found, options.method, mean, self.idle);
         let model_run = prepared.model_run.as_ref();
         let q = &mut self.quality;
         (q.method, q.because, q.identified) = (figures.method, figures.because, figures.identified);
         q.layers = figures.layers;
         q.response = Some(found.response);
-        let resolved = found.response.lag_us <= 0.0;
+        (q.family_from, q.families) = (found.source, found.compared);
         let fitted = SensorResponse::from(found.response);
-        if q.sensor.known_from == "step in the log" && resolved {
-            (q.sensor.response.lag, q.sensor.response.window) = (Some(Micros(0.0)), fitted.window);
+        if found.source == FamilySource::Data {
+            (q.sensor.response.lag, q.sensor.response.window) = (fitted.lag, fitted.window);
         }
-        q.sensor.response.delay = fitted.delay.filter(|_| resolved);
+        q.sensor.response.delay = fitted.delay.filter(|_| found.response.lag_us() <= 0.0);
+        q.groups = figures.groups;
         q.samples = found.samples;
-        q.inflation = (found.samples > 0).then_some(found.inflation);
-        q.predicted = found.predicted;
+        q.checks = found.checks;
         q.noise = found.solution.as_ref().map(|s| Watts(s.noise_watts));
         q.timeline.counts = found.counts;
         q.timeline.pauses = found.times.pauses;
@@ -290,7 +330,10 @@ impl Run {
         }
         self.quality.method = method;
         self.quality.because = because;
-        self.quality.energy.close(&self.quality.layers, Some(powers[layers]));
+        self.quality.groups.clear();
+        let half = Some(Watts(half_width(deviations[layers].0)));
+        let outside = OutsidePower { power: Some(powers[layers]), half, measured: false };
+        self.quality.energy.close(&self.quality.layers, outside);
     }
 
     /// Hashes the files that were read: name and SHA-256. Slow for large files: meant to run beside the work.

@@ -1,224 +1,551 @@
-//! The parts of the sensor's response that the log itself has to tell: averaging window, phase between readings and
-//! inferences, and time between layers where the stamps hide it.
+//! The sensor's response, as far as the log has to tell it: family, length of a conversion, smoothing before the chip,
+//! delay, and time between layers where the stamps hide it.
 //!
-//! Each is searched for where a fit to one half of some readings best predicts the other half.
+//! For each family, delays are scanned, then all parameters go to where they fit best (Gauss and Newton's method). Of the
+//! families, that one is taken whose fit to one half of some readings best predicts the other half: its likelihood on
+//! held-out readings.
 
 use super::calibration::CalibrationSubset;
+use super::families::{FamilySource, candidates};
 use super::normal_equations::NormalEquations;
+use super::nuisance::{NuisanceColumns, Varied};
 use super::pieces::{Piece, Sample};
-use super::predictability::predictability;
 use super::response::FittedResponse;
-use super::solve;
+use super::solve::{self, Prior};
 use super::stamps::Stamps;
 use super::survey::SensorReport;
+use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
-use shared::sensor::SensorResponse;
-use shared::units::Micros;
+use shared::sensor::{INA_CONVERSIONS, SensorFamily};
 
-/// Readings used while searching.
-const SEARCH: usize = 2000;
-/// Readings used at the end of the search.
-const REFINE: usize = 8000;
+/// Readings, and pieces of the timeline, that families are compared on.
+const COMPARED: (usize, usize) = (1200, 50_000);
+/// The same for a search that goes on.
+const SEARCHED: (usize, usize) = (2000, 160_000);
+/// Fewest readings that a search makes sense with.
+const FEWEST: usize = 64;
+/// Steps of Gauss and Newton's method.
+const STEPS: usize = 8;
+/// Scatter around a fit, over the sensor's own noise, above which the search goes on.
+const DOUBTFUL: f64 = 1.5;
+/// Share of the readings' scatter that a fit predicts below which it goes on, too: several places may fit as well.
+const CLEAR: f64 = 0.95;
+/// Places that it then goes on from.
+const PLACES: usize = 10;
+/// Rounds of that, and the scatter of a round over that of the round before that makes another one worth it.
+const ROUNDS: usize = 4;
+const BETTER: f64 = 0.97;
+/// Share of the readings' scatter that a family has to predict where a slow lag would explain that none can.
+const TELLS: f64 = 0.03;
+/// A fit with less than this much more scatter is as good as the best one.
+const MODE: f64 = 1.05;
+/// Log likelihood that a family with a parameter more has to gain.
+const SIMPLER: f64 = 5.0;
+/// Largest deviation of a chip's oscillator.
+const OSCILLATOR: f64 = 0.03;
+/// Logarithm of the ratio of two lengths of a conversion between which readings may not tell.
+const NEAR: f64 = 0.5;
+/// Time between layers that the search begins with.
+const USUAL_GAP_US: f64 = 1.0;
 
-/// The response to use, and whether its window is known rather than found here.
-///
-/// A step in the log shows the sensor's answer only down to the length of an inference: below that, the load itself goes
-/// up and down. A lag or window that short has to predict readings better than the one that is found without it.
-pub(crate) fn response(
-    sensor: &SensorReport,
-    subset: &mut CalibrationSubset,
-    components: usize,
-    sample_us: f64,
-    period_us: f64,
-) -> (FittedResponse, bool) {
-    let known = sensor.response;
-    let from_step = sensor.known_from == "step in the log";
-    let longest = sensor.lag().0.max(known.window.unwrap_or_default().0);
-    if from_step && longest > 0.0 && longest < 5.0 * period_us {
-        let told = search(known, subset, components, sample_us, period_us);
-        let told_predicts = predictability(subset, components, told);
-        let open = SensorResponse { lag: Some(Micros(0.0)), window: None, ..known };
-        let found = search(open, subset, components, sample_us, period_us);
-        if predictability(subset, components, found) >= told_predicts {
-            return (found, false);
-        }
-        (subset.start_us, subset.pieces) = subset.lay_out(told.gap_us);
-        return (told, known.window.is_some());
-    }
-    (search(known, subset, components, sample_us, period_us), known.window.is_some())
+/// The response that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The response.
+    pub(crate) response: FittedResponse,
+    /// What varies in the fit.
+    pub(crate) varied: Vec<Varied>,
+    /// Weight of the running mean over readings that were taken back to their conversions.
+    pub(crate) memory: f64,
+    /// Where the family comes from.
+    pub(crate) source: FamilySource,
+    /// The families compared: each with its log likelihood on held-out readings less the best one's.
+    pub(crate) compared: Vec<(SensorFamily, f64)>,
+    /// How far powers under other responses that fit as well lie from those under this one, in watts.
+    pub(crate) spread: Vec<f64>,
 }
 
-/// What is known of the sensor, and for the rest what explains the readings best.
-fn search(
-    known: SensorResponse,
-    subset: &mut CalibrationSubset,
+/// Searches a response.
+pub(crate) struct Search<'a> {
+    subset: &'a CalibrationSubset,
     components: usize,
-    sample_us: f64,
-    period_us: f64,
-) -> FittedResponse {
-    (subset.start_us, subset.pieces) = subset.lay_out(0.0);
-    let lag_us = known.lag.unwrap_or_default().0;
-    let known_window = known.window.map(|window| window.0);
-    let window_us = if lag_us > 0.0 { 0.0 } else { known_window.unwrap_or(0.5 * sample_us) };
-    let start = FittedResponse { window_us, lag_us, delay_us: 0.0, gap_us: 0.0 };
-    // A slow lag averages whole inferences: a delay of a fraction of one changes nothing.
-    if lag_us > 10.0 * sample_us || subset.samples.len() < 64 || sample_us <= 0.0 {
-        return start;
-    }
-    // Where readings come slower than renewals, a reading's window lay anywhere within a renewal before it.
-    let widest = if known.refresh.is_some() { 1.2 } else { 2.5 } * sample_us;
-    let mut search = Search { subset, components, best: start, count: SEARCH };
-    let window_open = known_window.is_none() && lag_us <= 0.0;
-    let reach = (1.5 * sample_us).max(300.0);
-    let mut step = (sample_us / 8.0).max(reach / 40.0);
-    let steps = (reach / step).round() as i32;
-    search.delays(steps, step);
-    // A meter that sees single layers finds no delay before the gaps are about right: both are searched together.
-    if search.subset.stamps == Stamps::Callback && window_us < 0.2 * period_us && lag_us <= 0.0 {
-        search.gaps_and_delays(steps, step);
-    }
-    for round in 0..5 {
-        if round >= 2 {
-            search.count = REFINE;
-        }
-        if window_open {
-            let fine = sample_us / 8.0 / 3_f64.powi(round.min(3));
-            let widths: Vec<f64> = if round == 0 {
-                (1..).map(|k| f64::from(k) * fine).take_while(|w| *w <= widest).collect()
-            } else {
-                (-2..=2).map(|k| search.best.window_us + f64::from(k) * fine).collect()
-            };
-            search.windows(widths.into_iter().map(|w| w.clamp(0.02 * sample_us, widest)));
-        }
-        // Gaps between layers show only once the rest is about right.
-        if round >= 2 && search.subset.stamps == Stamps::Callback {
-            search.gaps(round - 2);
-        }
-        step /= 3.0;
-        search.delays(3, step);
-    }
-    search.sharpen(step);
-    search.sharpen(step / 2.0);
-    let best = search.best;
-    (subset.start_us, subset.pieces) = subset.lay_out(best.gap_us);
-    best
-}
-
-struct Search<'a> {
-    subset: &'a mut CalibrationSubset,
-    components: usize,
-    best: FittedResponse,
+    idle: Option<f64>,
+    /// Readings in use, and the inferences that they can have seen.
     count: usize,
+    cycles: usize,
 }
 
-impl Search<'_> {
-    fn score(&self, start_us: f64, pieces: &[Piece], response: FittedResponse) -> f64 {
-        let samples = &self.subset.samples[..self.count.min(self.subset.samples.len())];
-        let (first, second) = samples.split_at(samples.len() / 2);
-        let sums = |part: &[Sample]| {
-            let mut sums = NormalEquations::new(self.components, 1e6);
-            ReadingWeights::new(self.components, response).each(start_us, pieces, part, |s, row, touched| {
-                sums.add(s, row, touched);
-            });
-            sums.finish();
-            sums
+/// Timelines of one gap, laid out.
+type Layout = (f64, Vec<Piece>);
+
+impl<'a> Search<'a> {
+    /// Over the beginning of a run. `idle` is idle power in watts.
+    pub(crate) fn new(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
+        let mut search = Self::all(subset, components, idle);
+        search.take(search.readings(COMPARED));
+        search
+    }
+
+    /// Takes so many readings in use.
+    fn take(&mut self, count: usize) {
+        self.count = count.min(self.subset.samples.len());
+        let end_us = self.subset.samples[..self.count].last().map_or(0.0, |s| s.at_us);
+        self.cycles = self.subset.cycles_before(end_us + 1e3);
+    }
+
+    fn lay_out(&self, gap_us: f64) -> Layout {
+        let timeline = self.timeline(gap_us);
+        (timeline.start_us, timeline.pieces)
+    }
+
+    fn timeline(&self, gap_us: f64) -> Timeline {
+        self.subset.timeline_of(gap_us, self.cycles)
+    }
+
+    /// Readings at the beginning, of which there are no more than some, and within so many pieces of the timeline.
+    fn readings(&self, (most, pieces): (usize, usize)) -> usize {
+        let end = self.subset.pieces.get(pieces).map_or(f64::INFINITY, |p| p.end_us);
+        self.subset.samples.partition_point(|s| s.at_us < end).min(most)
+    }
+
+    /// Over all readings of the beginning.
+    pub(crate) fn all(subset: &'a CalibrationSubset, components: usize, idle: Option<f64>) -> Self {
+        Self { subset, components, idle, count: subset.samples.len(), cycles: usize::MAX }
+    }
+
+    /// Powers under a response that was found, with columns of what varies.
+    pub(crate) fn powers_with(&self, found: &Found, columns: &mut NuisanceColumns) -> Option<Vec<f64>> {
+        let sums = self.sums(found.response, found.memory, columns);
+        self.quick(&sums, columns.spreads()).filter(|_| sums.count >= 64).map(|fit| fit.watts)
+    }
+
+    /// The response of a sensor, with `family` in place of what is known of it.
+    pub(crate) fn response(&mut self, sensor: &SensorReport, family: Option<SensorFamily>) -> Found {
+        let (families, source) = match family {
+            Some(family) => (vec![family], FamilySource::Manifest),
+            None => candidates(sensor),
         };
-        let (first, second) = (sums(first), sums(second));
-        if first.count < 16 || second.count < 16 {
+        let start = |family| FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) };
+        let fixed = |family: SensorFamily, source| Found {
+            response: start(family),
+            varied: Vec::new(),
+            memory: 0.0,
+            source,
+            compared: vec![(family, 0.0)],
+            spread: Vec::new(),
+        };
+        let is_slow = |family: &SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
+        let (slow, quick): (Vec<SensorFamily>, Vec<SensorFamily>) = families.iter().partition(|f| is_slow(f));
+        if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {
+            return fixed(families[0], source);
+        }
+        let free = source == FamilySource::Data;
+        let mut starts: Vec<(f64, FittedResponse)> =
+            quick.iter().flat_map(|&family| self.scan(start(family), free)).collect();
+        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        if let Some(&slow) = slow.first()
+            && starts.first().is_none_or(|(_, best)| self.predicted(*best) < TELLS)
+        {
+            // Readings have nothing to do with what ran: the step was the sensor's lag, not the load's.
+            return fixed(slow, FamilySource::Step);
+        }
+        // The first places of the best three families go on, each with its conversions of one length.
+        let mut kept: Vec<FittedResponse> = Vec::new();
+        let mut kinds: Vec<SensorFamily> = Vec::new();
+        for (_, from) in &starts {
+            if !kinds.iter().any(|kind| same_kind(*kind, from.family)) {
+                kinds.push(from.family);
+            }
+            let near = |k: &&FittedResponse| {
+                same_kind(k.family, from.family) && (k.conversion_us() / from.conversion_us()).ln().abs() < 0.1
+            };
+            if kinds.iter().take(3).any(|kind| same_kind(*kind, from.family)) && kept.iter().filter(near).count() < 2 {
+                kept.push(*from);
+            }
+        }
+        let mut fits: Vec<(FittedResponse, f64)> = kept
+            .into_par_iter()
+            .map(|from| self.descend(from, &self.varied(free, from.family), STEPS, 0.0).0)
+            .map(|r| (r, self.score(&self.lay_out(r.gap_us), r)))
+            .collect();
+        // A meter without gaps has one parameter less: it need not predict better.
+        let plain = |f: &(FittedResponse, f64)| {
+            f.1 + if matches!(f.0.family, SensorFamily::Meter { .. }) { SIMPLER } else { 0.0 }
+        };
+        fits.sort_by(|a, b| plain(b).total_cmp(&plain(a)));
+        let best = fits[0].1;
+        let mut compared: Vec<(SensorFamily, f64)> = Vec::new();
+        for (response, score) in &fits {
+            if !compared.iter().any(|c| same_kind(c.0, response.family)) {
+                compared.push((response.family, score - best));
+            }
+        }
+        let varied = self.varied(free, fits[0].0.family);
+        let memory = self.memory(fits[0].0);
+        let (mut response, mut noise) = self.descend(fits[0].0, &varied, STEPS, memory);
+        let own = sensor.noise.map_or(0.0, |own| own.0) * response.kernel().noise_gain(memory);
+        let mut modes = Vec::new();
+        if noise > DOUBTFUL * own || self.predicted(response) < CLEAR {
+            // The best place of all may be another: from more places, over more readings, and again from a better one.
+            self.take(self.readings(SEARCHED));
+            noise = self.descend(response, &[], 0, memory).1;
+            let mut ends: Vec<(FittedResponse, f64)> = Vec::new();
+            for _ in 0..ROUNDS {
+                let before = noise;
+                ends.par_extend(
+                    self.places(response, free).into_par_iter().map(|from| self.descend(from, &varied, STEPS, memory)),
+                );
+                for (other, less) in ends.iter().copied() {
+                    if less < noise {
+                        (response, noise) = (other, less);
+                    }
+                }
+                if noise > BETTER * before || noise < DOUBTFUL * own {
+                    break;
+                }
+            }
+            modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
+        }
+        let mut varied = varied;
+        if let Some(usual) = self.usual_conversion(response, &varied, memory, noise) {
+            response = usual;
+            varied.retain(|v| *v != Varied::Conversion);
+        }
+        let spread = self.spread(response, &modes, memory);
+        self.take(self.subset.samples.len());
+        let response = self.descend(response, &varied, 4, memory).0;
+        Found { response, varied, memory, source, compared, spread }
+    }
+
+    /// The response with a conversion as long as the chips offer, if that fits as well as the length found.
+    fn usual_conversion(
+        &self,
+        found: FittedResponse,
+        varied: &[Varied],
+        memory: f64,
+        noise: f64,
+    ) -> Option<FittedResponse> {
+        if !varied.contains(&Varied::Conversion) {
+            return None;
+        }
+        let fixed: Vec<Varied> = varied.iter().copied().filter(|v| *v != Varied::Conversion).collect();
+        let near = |us: &f64| (us / found.conversion_us()).ln().abs() < NEAR;
+        let lengths: Vec<f64> = usual_conversions(found.kernel().spacing_us).into_iter().filter(near).collect();
+        let fits: Vec<(FittedResponse, f64)> =
+            lengths.into_par_iter().map(|us| self.descend(found.with_conversion(us), &fixed, STEPS, memory)).collect();
+        let (best, least) = fits.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (self.count as f64 * (least / noise).ln() < SIMPLER).then_some(best)
+    }
+
+    /// How far powers under other responses that fit as well are from those under the best one.
+    fn spread(&self, best: FittedResponse, modes: &[FittedResponse], memory: f64) -> Vec<f64> {
+        let watts = |response| {
+            let sums = self.sums(response, memory, &mut NuisanceColumns::none());
+            self.quick(&sums, Vec::new()).map(|fit| fit.watts)
+        };
+        let Some(of_best) = watts(best).filter(|_| !modes.is_empty()) else { return Vec::new() };
+        let others: Vec<Vec<f64>> = modes.par_iter().filter_map(|mode| watts(*mode)).collect();
+        let count = others.len() as f64 + 1.0;
+        let square = |i: usize| others.iter().map(|o| (o[i] - of_best[i]).powi(2)).sum::<f64>() / count;
+        (0..of_best.len()).map(|i| square(i).sqrt()).collect()
+    }
+
+    /// Powers under a response, and the scatter of readings around them.
+    pub(crate) fn powers(&self, response: FittedResponse) -> Option<(Vec<f64>, f64)> {
+        let sums = self.sums(response, 0.0, &mut NuisanceColumns::none());
+        self.quick(&sums, Vec::new()).filter(|_| sums.count >= 16).map(|fit| (fit.watts, fit.noise_watts))
+    }
+
+    fn varied(&self, free: bool, family: SensorFamily) -> Vec<Varied> {
+        let callback = self.subset.stamps == Stamps::Callback;
+        let conversion = (free && has_any_conversion(family)).then_some(Varied::Conversion);
+        let gap = callback.then_some(Varied::Gap);
+        let jitter = callback.then_some(Varied::Jitter);
+        [Some(Varied::Delay), conversion, Some(Varied::Smoothing), gap, jitter].into_iter().flatten().collect()
+    }
+
+    /// The best delays of a family, each with the log likelihood on held-out readings.
+    fn scan(&self, start: FittedResponse, free: bool) -> Vec<(f64, FittedResponse)> {
+        let refresh = start.family.refresh().0;
+        let callback = self.subset.stamps == Stamps::Callback;
+        let gap_us = if callback { USUAL_GAP_US.min(self.subset.longest_gap_us()) } else { 0.0 };
+        let laid = self.lay_out(gap_us);
+        let mut starts: Vec<(f64, FittedResponse)> = Vec::new();
+        // A window of any length; conversions as long as chips with that turn have.
+        let found = start.conversion_us();
+        let lengths: Vec<f64> = match start.family {
+            SensorFamily::Window { .. } if free => vec![found, 0.33 * found],
+            SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => {
+                let usual = usual_conversions(start.kernel().spacing_us);
+                if usual.is_empty() { vec![found, 3.0 * found] } else { usual }
+            }
+            _ => vec![found],
+        };
+        for length in lengths {
+            for smoothing in [0.02, 0.2].map(|part| part * self.subset.period_us().min(2000.0)) {
+                let from = start.with_conversion(length);
+                let from = FittedResponse { smoothing_us: smoothing, gap_us, ..from };
+                let (low, high) = (-300.0 - 0.15 * refresh - smoothing, 300.0 + refresh.min(9000.0));
+                let step = (from.conversion_us() / 4.0).clamp(20.0, 120.0);
+                let delays = (0..=((high - low) / step) as usize)
+                    .map(|k| FittedResponse { delay_us: low + k as f64 * step, ..from });
+                let mut scored = self.scored(&laid, delays.collect());
+                scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+                starts.extend(scored.first());
+                let apart = |s: &&(f64, FittedResponse)| (s.1.delay_us - scored[0].1.delay_us).abs() > 2.5 * step;
+                starts.extend(scored.iter().find(apart));
+            }
+        }
+        starts
+    }
+
+    /// Other places to begin at: delays around the one found as finely as layers are long, with other times between layers,
+    /// and more coarsely with conversions of other lengths.
+    fn places(&self, found: FittedResponse, free: bool) -> Vec<FittedResponse> {
+        let layers = self.components as f64 - 1.0;
+        let layer_us = self.subset.period_us() / (layers + 4.0);
+        let callback = self.subset.stamps == Stamps::Callback;
+        let gaps: &[f64] = if callback { &[1.0, 0.4, 2.0] } else { &[0.0] };
+        let mut tried = Vec::new();
+        for &gap_us in gaps {
+            let laid = self.lay_out(gap_us.min(self.subset.longest_gap_us()));
+            // Beside the length found, those that chips have.
+            let turn = found.kernel().spacing_us;
+            let others = if has_any_conversion(found.family) {
+                vec![turn / 6.0, turn / 3.0, turn / 2.0, found.conversion_us() * 1.6]
+            } else {
+                usual_conversions(turn)
+            };
+            let apart = |us: &f64| (us / found.conversion_us() - 1.0).abs() > 0.005;
+            let others = others.into_iter().filter(apart).filter(|_| free && gap_us == gaps[0]);
+            let lengths = others.chain([found.conversion_us()]);
+            for length in lengths {
+                let fine = if length == found.conversion_us() { 1.0 } else { 3.0 };
+                let (step, steps) = (fine * layer_us.clamp(8.0, 60.0), (18.0 / fine) as i32);
+                let from = FittedResponse { smoothing_us: found.smoothing_us.max(5.0), gap_us, ..found };
+                let from = self.bounded(from.with_conversion(length));
+                // The middle of the inference stays in place.
+                let middle = from.delay_us + (gap_us - found.gap_us) * (layers - 1.0) / 2.0;
+                let delays =
+                    (-steps..=steps).map(|k| FittedResponse { delay_us: middle + f64::from(k) * step, ..from });
+                let mut scored = self.scored(&laid, delays.collect());
+                scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+                // Apart from each other: one peak is begun at once.
+                for place in scored {
+                    let near = |t: &&(f64, FittedResponse)| {
+                        t.1.gap_us == gap_us
+                            && t.1.conversion_us() == place.1.conversion_us()
+                            && (t.1.delay_us - place.1.delay_us).abs() < 2.5 * step
+                    };
+                    let of_these = |t: &&(f64, FittedResponse)| {
+                        t.1.gap_us == gap_us && t.1.conversion_us() == place.1.conversion_us()
+                    };
+                    if !tried.iter().any(|t| near(&t)) && tried.iter().filter(of_these).count() < 3 {
+                        tried.push(place);
+                    }
+                }
+            }
+        }
+        tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+        tried.into_iter().take(PLACES).map(|t| t.1).collect()
+    }
+
+    fn scored(&self, laid: &Layout, candidates: Vec<FittedResponse>) -> Vec<(f64, FittedResponse)> {
+        candidates.into_par_iter().map(|r| (self.score(laid, r), r)).collect()
+    }
+
+    /// Log likelihood of the readings in use, each half under a fit to the other.
+    pub(crate) fn score(&self, laid: &Layout, response: FittedResponse) -> f64 {
+        let samples = &self.subset.samples[..self.count];
+        let Some([first, second]) = self.halves(laid, response) else { return f64::NEG_INFINITY };
+        let missed = |a: &NormalEquations, b: &NormalEquations| {
+            solve::held_out(a, b).map_or(f64::NEG_INFINITY, |(missed, _)| -0.5 * missed.max(1e-12).ln())
+        };
+        // Readings taken back to their conversions are larger than what changed in the register by this factor.
+        let factor = scale(response, samples);
+        samples.len() as f64 * (0.5 * (missed(&first, &second) + missed(&second, &first)) - factor.ln())
+    }
+
+    /// The share of the scatter of the readings in use that a fit to the other half of them predicts.
+    fn predicted(&self, response: FittedResponse) -> f64 {
+        let Some([first, second]) = self.halves(&self.lay_out(response.gap_us), response) else { return 0.0 };
+        let of = |a, b| solve::held_out(a, b).map_or(0.0, |(missed, all)| 1.0 - missed / all.max(f64::MIN_POSITIVE));
+        0.5 * (of(&first, &second) + of(&second, &first))
+    }
+
+    /// The sums over each half of the readings in use. `None` with too few readings in one.
+    fn halves(&self, (start_us, pieces): &Layout, response: FittedResponse) -> Option<[NormalEquations; 2]> {
+        let samples = &self.subset.samples[..self.count];
+        let half = samples.len() / 2;
+        let mut halves = [(); 2].map(|()| NormalEquations::new(self.components, 1e6));
+        let mut weights = ReadingWeights::new(self.components, response);
+        for (i, &sample) in samples.iter().enumerate() {
+            if let Some(watts) = weights.weigh(*start_us, pieces, sample) {
+                let (row, touched) = weights.weights();
+                halves[usize::from(i >= half)].add(Sample { watts, ..sample }, row, touched);
+            }
+        }
+        halves.iter_mut().for_each(NormalEquations::finish);
+        (halves[0].count >= 16 && halves[1].count >= 16).then_some(halves)
+    }
+
+    /// The sums over the readings in use, with columns for what varies.
+    fn sums(&self, response: FittedResponse, memory: f64, columns: &mut NuisanceColumns) -> NormalEquations {
+        let timelines: Vec<Timeline> = columns.gaps().iter().map(|&gap| self.timeline(gap)).collect();
+        let timeline = self.timeline(response.gap_us);
+        let mut weights = ReadingWeights::new(self.components, response).with_memory(memory);
+        let mut sums = NormalEquations::new(self.components + columns.len(), 1e6);
+        for &sample in &self.subset.samples[..self.count] {
+            let whole = columns.weigh(&timeline, &timelines, sample);
+            match weights.weigh(timeline.start_us, &timeline.pieces, sample) {
+                Some(watts) if whole => {
+                    let (row, touched) = weights.weights();
+                    sums.add_with(Sample { watts, ..sample }, row, touched, &columns.values);
+                }
+                _ => columns.forget(),
+            }
+        }
+        sums.finish();
+        sums
+    }
+
+    fn quick(&self, sums: &NormalEquations, spreads: Vec<f64>) -> Option<solve::QuickFit> {
+        let count = sums.count.max(1) as f64;
+        let shares: Vec<f64> = sums.weights[..self.components].iter().map(|w| w / count).collect();
+        let mean = sums.total / count;
+        let prior = Prior::above_idle(mean, self.idle, shares[self.components - 1]).with_nuisances(spreads);
+        solve::quick(sums, &shares, mean, &prior)
+    }
+
+    /// Steps of all parameters together to where the readings fit best; the noise that is left.
+    fn descend(&self, start: FittedResponse, varied: &[Varied], steps: usize, memory: f64) -> (FittedResponse, f64) {
+        let fit = |response| {
+            let sums = self.sums(response, memory, &mut NuisanceColumns::none());
+            self.quick(&sums, Vec::new()).filter(|_| sums.count >= 16)
+        };
+        let Some(mut current) = fit(start) else { return (start, f64::INFINITY) };
+        let mut response = start;
+        for _ in 0..steps {
+            let mut columns = NuisanceColumns::of(varied, response, &current.watts, memory);
+            let sums = self.sums(response, memory, &mut columns);
+            let Some(joint) = self.quick(&sums, columns.spreads()) else { break };
+            let before = current.noise_watts;
+            let mut part = 1.0;
+            while part > 0.1 {
+                let next = columns.corrected(response, &joint.nuisances, part);
+                let next = FittedResponse { gap_us: next.gap_us.min(self.subset.longest_gap_us()), ..next };
+                let next = self.bounded(next);
+                if let Some(better) = fit(next).filter(|f| f.noise_watts < before) {
+                    (response, current) = (next, better);
+                    break;
+                }
+                part *= 0.4;
+            }
+            if current.noise_watts > 0.9995 * before {
+                break;
+            }
+        }
+        (response, current.noise_watts)
+    }
+
+    /// A conversion is no longer than the turn that it is part of.
+    fn bounded(&self, response: FittedResponse) -> FittedResponse {
+        let longest = match response.family {
+            // Where readings come slower than renewals, a reading's window lay anywhere within a renewal before it.
+            SensorFamily::Window { refresh, .. } => 2.5 * refresh.0,
+            SensorFamily::Block { spacing, .. } => spacing.0,
+            SensorFamily::Recursive { cycle, .. } => cycle.0,
+            _ => f64::INFINITY,
+        };
+        let us = response.conversion_us();
+        let response = if us > longest { response.with_conversion(longest) } else { response };
+        let smoothing = response.smoothing_us.min(5e3);
+        FittedResponse { smoothing_us: smoothing, ..response }
+    }
+
+    /// The running mean that makes neighbouring readings independent: rounding in the register leaves a correlation ρ of
+    /// neighbours, that of a moving average whose coefficient θ follows from ρ = −θ/(1 + θ²).
+    fn memory(&self, response: FittedResponse) -> f64 {
+        let kernel = response.kernel();
+        if kernel.keep <= 0.0 {
             return 0.0;
         }
-        solve::predicted(&first, &second) + solve::predicted(&second, &first)
+        let sums = self.sums(response, 0.0, &mut NuisanceColumns::none());
+        let Some(fit) = self.quick(&sums, Vec::new()) else { return 0.0 };
+        let (start_us, pieces) = self.lay_out(response.gap_us);
+        let residuals = residuals(&self.subset.samples[..self.count], start_us, &pieces, response, &fit.watts);
+        let product: f64 = residuals.windows(2).map(|w| w[0] * w[1]).sum();
+        let square: f64 = residuals.iter().map(|r| r * r).sum();
+        let rho = (product / square.max(f64::MIN_POSITIVE)).clamp(-0.499, 0.0);
+        let theta = if rho < 0.0 { (1.0 - (1.0 - 4.0 * rho * rho).sqrt()) / (-2.0 * rho) } else { 0.0 };
+        theta.min(kernel.keep)
     }
+}
 
-    /// Takes the best of some responses on the timeline as it is laid out.
-    fn choose(&mut self, candidates: Vec<FittedResponse>) {
-        let scored: Vec<(f64, FittedResponse)> = candidates
-            .into_par_iter()
-            .map(|response| (self.score(self.subset.start_us, &self.subset.pieces, response), response))
-            .collect();
-        if let Some(best) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-            self.best = best.1;
+/// Whether a conversion may have any length: of a plain window, and of a chip whose turn is none of an INA's.
+fn has_any_conversion(family: SensorFamily) -> bool {
+    match family {
+        SensorFamily::Window { .. } => true,
+        SensorFamily::Block { spacing: turn, .. } | SensorFamily::Recursive { cycle: turn, .. } => {
+            usual_conversions(turn.0).is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Lengths of a conversion of INA chips whose turn takes so long: shunt and bus voltage of one to three channels, by an
+/// oscillator that is off by a few percent.
+fn usual_conversions(turn_us: f64) -> Vec<f64> {
+    let mut found: Vec<f64> = Vec::new();
+    for channels in [1.0, 2.0, 3.0] {
+        for shunt in INA_CONVERSIONS {
+            for bus in INA_CONVERSIONS {
+                let off = turn_us / (channels * (shunt + bus).0);
+                let us = shunt.0 * off;
+                if (off - 1.0).abs() < OSCILLATOR && !found.iter().any(|f| (f / us - 1.0).abs() < 0.005) {
+                    found.push(us);
+                }
+            }
         }
     }
+    found
+}
 
-    fn delays(&mut self, count: i32, step: f64) {
-        let best = self.best;
-        self.choose(
-            (-count..=count)
-                .map(|k| FittedResponse { delay_us: best.delay_us + f64::from(k) * step, ..best })
-                .collect(),
-        );
-    }
+/// Whether two families differ in their times alone.
+fn same_kind(a: SensorFamily, b: SensorFamily) -> bool {
+    let samples = |family| match family {
+        SensorFamily::Block { samples, .. } | SensorFamily::Recursive { samples, .. } => samples,
+        _ => 0,
+    };
+    a.name() == b.name() && samples(a) == samples(b)
+}
 
-    /// Tries window lengths; the window's middle stays where it is.
-    fn windows(&mut self, widths: impl Iterator<Item = f64>) {
-        let best = self.best;
-        let middle = best.delay_us + best.window_us / 2.0;
-        self.choose(widths.map(|w| FittedResponse { window_us: w, delay_us: middle - w / 2.0, ..best }).collect());
-    }
+/// What readings differ by from what they should show of some powers; the mean is taken out.
+pub(crate) fn residuals(
+    samples: &[Sample],
+    start_us: f64,
+    pieces: &[Piece],
+    response: FittedResponse,
+    watts: &[f64],
+) -> Vec<f64> {
+    let mut residuals = Vec::with_capacity(samples.len());
+    let mut weights = ReadingWeights::new(watts.len(), response);
+    weights.each(start_us, pieces, samples, |sample, row, touched| {
+        let shown: f64 = touched.iter().map(|&i| row[i as usize] * watts[i as usize]).sum();
+        residuals.push(sample.watts - shown);
+    });
+    let mean = residuals.iter().sum::<f64>() / residuals.len().max(1) as f64;
+    residuals.iter_mut().for_each(|r| *r -= mean);
+    residuals
+}
 
-    /// Tries gaps between layers; the middle of the inference stays where it is.
-    fn gaps(&mut self, round: i32) {
-        let (best, layers) = (self.best, self.components as f64 - 1.0);
-        let longest = self.subset.longest_gap_us() + best.gap_us;
-        let mut gaps: Vec<f64> = if round == 0 {
-            (0..40).map(|k| 0.25 * 1.6_f64.powi(k)).take_while(|g| *g < longest).collect()
-        } else {
-            let width = 0.6 / 2_f64.powi(round);
-            (-2..=2).map(|k| (best.gap_us * (1.0 + f64::from(k) * width / 2.0)).min(longest).max(0.0)).collect()
-        };
-        gaps.push(0.0);
-        let scored: Vec<(f64, FittedResponse, (f64, Vec<Piece>))> = gaps
-            .into_par_iter()
-            .map(|gap_us| {
-                let laid = self.subset.lay_out(gap_us);
-                let delay_us = best.delay_us + (gap_us - best.gap_us) * (layers - 1.0) / 2.0;
-                let response = FittedResponse { gap_us, delay_us, ..best };
-                (self.score(laid.0, &laid.1, response), response, laid)
-            })
-            .collect();
-        if let Some((_, response, laid)) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-            self.best = response;
-            (self.subset.start_us, self.subset.pieces) = laid;
-        }
+/// What a change of the register is of the conversion behind it.
+fn scale(response: FittedResponse, samples: &[Sample]) -> f64 {
+    let kernel = response.kernel();
+    if kernel.lag_us > 0.0 {
+        let spacing = samples.last().map_or(0.0, |l| l.at_us - samples[0].at_us) / samples.len().max(2) as f64;
+        return 1.0 - (-spacing / kernel.lag_us).exp();
     }
-
-    /// Tries gaps between layers, each with delays around the one that keeps the middle of the inference in place.
-    fn gaps_and_delays(&mut self, steps: i32, step: f64) {
-        let layers = self.components as f64 - 1.0;
-        let longest = self.subset.longest_gap_us();
-        let gaps: Vec<f64> =
-            (0..24).map(|k| 0.25 * 1.35_f64.powi(k)).take_while(|g| *g < longest).chain([0.0]).collect();
-        let start = FittedResponse { delay_us: 0.0, ..self.best };
-        let scored: Vec<(f64, FittedResponse, (f64, Vec<Piece>))> = gaps
-            .into_par_iter()
-            .filter_map(|gap_us| {
-                let laid = self.subset.lay_out(gap_us);
-                let middle = gap_us * (layers - 1.0) / 2.0;
-                let at = |k: i32| FittedResponse { gap_us, delay_us: middle + f64::from(k) * step, ..start };
-                let all = (-steps..=steps).map(|k| (self.score(laid.0, &laid.1, at(k)), at(k)));
-                let best = all.max_by(|a, b| a.0.total_cmp(&b.0))?;
-                Some((best.0, best.1, laid))
-            })
-            .collect();
-        if let Some((_, response, laid)) = scored.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
-            self.best = response;
-            (self.subset.start_us, self.subset.pieces) = laid;
-        }
-    }
-
-    /// The top of a parabola through the scores at three delays: a few microseconds matter to a short layer.
-    fn sharpen(&mut self, step: f64) {
-        let best = self.best;
-        let at = |k: f64| FittedResponse { delay_us: best.delay_us + k * step, ..best };
-        let scores: Vec<f64> = [-1.0, 0.0, 1.0]
-            .into_par_iter()
-            .map(|k| self.score(self.subset.start_us, &self.subset.pieces, at(k)))
-            .collect();
-        let bend = scores[0] - 2.0 * scores[1] + scores[2];
-        if bend < 0.0 {
-            self.best = at((0.5 * (scores[0] - scores[2]) / bend).clamp(-1.0, 1.0));
-        }
-    }
+    1.0 - kernel.keep
 }

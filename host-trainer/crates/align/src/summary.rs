@@ -1,8 +1,9 @@
 //! The quality report in a few lines.
 
-use super::predictability::PREDICTABLE;
+use super::families::FamilySource;
 use super::quality::{Quality, Verdict};
 use super::stamps::Stamps;
+use shared::sensor::SensorFamily;
 use shared::units::Millis;
 
 /// What was found and its value, in the order in which people want to know.
@@ -35,6 +36,17 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
             format!("{layers:.3} in layers + {outside:.3} outside them, {closure:.0e} from the whole"),
         ));
     }
+    if let (Some(power), Some(half)) = (energy.outside_power, energy.outside_half) {
+        let from = match (energy.outside_measured, energy.idle) {
+            (true, _) => "measured",
+            (false, Some(idle)) if (power - idle).0.abs() < 5e-3 => "not measured: taken as idle power",
+            (false, _) => "not measured: between idle and the layers' mean",
+        };
+        lines.push(("outside the layers", format!("{:.3} ± {:.3} W, {from}", power.0, half.0)));
+    }
+    if let (Some(before), Some(after)) = (energy.idle_ends.before, energy.idle_ends.after) {
+        lines.push(("idle power", format!("{before:.3} before, {after:.3} after the run")));
+    }
     if !quality.layers.is_empty() {
         let count = |v: Verdict| quality.layers.iter().filter(|l| l.verdict == v).count();
         lines.push((
@@ -47,6 +59,16 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
             ),
         ));
     }
+    for group in &quality.groups {
+        if let (Some(energy), Some(half)) = (group.energy, group.energy_half) {
+            let layers = group.last - group.first + 1;
+            let names = format!("layers {} to {}", group.first, group.last);
+            lines.push((
+                "together",
+                format!("{names} ({layers}): {:.3} ± {half:.3}, {}", energy.0, group.verdict.name()),
+            ));
+        }
+    }
     if let Some(window) = &quality.window {
         let share = window.empty as f64 / window.rows.max(1) as f64 * 100.0;
         lines.push((
@@ -58,6 +80,8 @@ pub fn lines(quality: &Quality) -> Vec<(&'static str, String)> {
         ));
     }
     lines.push(("sensor", sensor(quality)));
+    lines.extend(response(quality).map(|text| ("response", text)));
+    lines.extend(checks(quality).map(|text| ("checks", text)));
     lines.push(("inferences", timeline(quality)));
     lines
 }
@@ -79,14 +103,50 @@ fn sensor(quality: &Quality) -> String {
     if let Some(quantum) = sensor.quantum {
         text += &format!(", steps of {quantum}");
     }
-    match (response.lag, quality.response) {
-        (Some(lag), _) if lag.0 > 0.0 => text += &format!(", lag {:.1}", Millis::from(lag)),
-        (_, Some(fitted)) if quality.predicted.is_some_and(|p| p >= PREDICTABLE) => {
-            text += &format!(", averaging over {:.3} ms", fitted.window_us / 1e3);
+    text
+}
+
+/// The family, its parameters and where they are from.
+fn response(quality: &Quality) -> Option<String> {
+    let fitted = quality.response.filter(|_| quality.samples > 0)?;
+    let ms = |us: f64| format!("{:.3} ms", us / 1e3);
+    let mut text = match fitted.family {
+        SensorFamily::Window { window, .. } => format!("mean over {}", ms(window.0)),
+        SensorFamily::Block { samples, conversion, spacing } => {
+            format!("block of {samples} conversions of {}, {} apart", ms(conversion.0), ms(spacing.0))
         }
-        _ => {}
+        SensorFamily::Recursive { samples, conversion, cycle } => {
+            format!("recursive mean of {samples} conversions of {}, {} apart", ms(conversion.0), ms(cycle.0))
+        }
+        SensorFamily::Meter { period } => format!("gapless mean over {}", ms(period.0)),
+        SensorFamily::Counter { refresh } => format!("energy counter, renewed every {}", ms(refresh.0)),
+        SensorFamily::Filtered { lag, .. } => format!("first-order lag of {:.1}", Millis::from(lag)),
+    };
+    if fitted.smoothing_us >= 1.0 {
+        text += &format!(", behind {} of smoothing", ms(fitted.smoothing_us));
     }
-    text + &format!(" ({})", sensor.known_from)
+    let from = match quality.family_from {
+        FamilySource::Manifest => "from the manifest".to_owned(),
+        FamilySource::Given => "given".to_owned(),
+        FamilySource::Step => "from the step in the log".to_owned(),
+        FamilySource::Data => match quality.families.get(1) {
+            Some((next, odds)) => format!("from the data; {} is less likely by e^{:.0}", next.name(), -odds),
+            None => "from the data".to_owned(),
+        },
+    };
+    Some(format!("{text} ({from})"))
+}
+
+fn checks(quality: &Quality) -> Option<String> {
+    let checks = &quality.checks;
+    let noise = quality.noise?;
+    let figure = |v: Option<f64>| v.map_or_else(|| "unknown".to_owned(), |v| format!("{v:.2}"));
+    Some(format!(
+        "noise {noise:.4} a reading; residuals against what ran {}, parts of the run {} (1 is perfect); variances × {:.1}",
+        figure(checks.lack_of_fit),
+        figure(checks.stability),
+        checks.inflation
+    ))
 }
 
 fn timeline(quality: &Quality) -> String {

@@ -2,12 +2,13 @@
 
 use super::clock::{ClockUnwrap, Stretch, since_us};
 use super::refresh::{self, BLOCK};
+use super::response::scaled;
 use super::span::Span;
 use super::step::{self, StepAnswer};
 use super::trace::Trace;
 use shared::run_folder::{Diagnostics, PowerReading, PowerReadings};
-use shared::sensor::SensorResponse;
-use shared::units::{Micros, Milliamps, Millis};
+use shared::sensor::{SensorFamily, SensorResponse};
+use shared::units::{Micros, Milliamps, Millis, Watts};
 use std::io;
 
 /// Readings of the log's beginning that are searched for a step.
@@ -26,10 +27,15 @@ pub struct SensorReport {
     /// Step of the current: the largest that all readings of the log's beginning are multiples of.
     #[serde(rename = "quantum_ma")]
     pub quantum: Option<Milliamps>,
+    /// The sensor's own noise: scatter of readings in the quietest stretches of the log's beginning, and no less than rounding.
+    #[serde(rename = "noise_w")]
+    pub noise: Option<Watts>,
     /// The response as far as it is known. Its refresh is absent where every reading is new; its delay is known only once a
     /// fit found it.
     #[serde(flatten)]
     pub response: SensorResponse,
+    /// The chip's family and settings, where the agent recorded them; its times are corrected for the chip's oscillator.
+    pub family: Option<SensorFamily>,
     /// How the log answered its largest step, if there is one.
     pub step: Option<StepAnswer>,
     /// Where window and lag come from: `manifest`, `given`, `step in the log`, `fit`, `unknown`.
@@ -44,6 +50,13 @@ impl SensorReport {
     pub fn sample_period(&self) -> Micros {
         let read = self.read_period.map(Micros::from).unwrap_or_default();
         self.response.refresh.filter(|refresh| *refresh > read).unwrap_or(read)
+    }
+
+    /// The chip's family, if readings come slower than its register renews: where a conversion lies within the cycle is
+    /// not seen then.
+    pub(crate) fn aliased(&self) -> Option<SensorFamily> {
+        let read = Micros::from(self.read_period?);
+        self.family.filter(|family| family.refresh().0 <= read.0 * 1.02)
     }
 
     /// Time constant of the lag; 0 where none is known.
@@ -89,18 +102,26 @@ pub struct Survey {
 /// # Errors
 /// When the log cannot be read.
 pub fn survey(log: impl PowerReadings, known: SensorResponse) -> io::Result<Survey> {
-    survey_span(log, known, None)
+    survey_span(log, &Known { response: known, ..Known::default() })
 }
 
-/// As [`survey`], and looks at a span of the log's own stamps besides: from one moment to another in Unix ns.
+/// What is known of a log before it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Known {
+    /// The sensor's response.
+    pub response: SensorResponse,
+    /// The chip's family, which says more.
+    pub family: Option<SensorFamily>,
+    /// A span that is looked at besides, from one moment to another in Unix ns of the log's own stamps.
+    pub bounds_ns: Option<(i64, i64)>,
+}
+
+/// As [`survey`], with more known beforehand.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn survey_span(
-    mut log: impl PowerReadings,
-    known: SensorResponse,
-    bounds_ns: Option<(i64, i64)>,
-) -> io::Result<Survey> {
+pub fn survey_span(mut log: impl PowerReadings, known: &Known) -> io::Result<Survey> {
+    let bounds_ns = known.bounds_ns;
     let mut unwrap = ClockUnwrap::default();
     let mut head: Vec<PowerReading> = Vec::new();
     let mut survey = Survey { span: Span::new(bounds_ns), ..Survey::default() };
@@ -134,13 +155,15 @@ pub fn survey_span(
     Ok(survey)
 }
 
-fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
+fn describe(survey: &mut Survey, head: &[PowerReading], all: &Known) {
+    let known = all.response;
     let origin = survey.origin_ns;
     let sensor = &mut survey.sensor;
     let mut steps: Vec<f64> = head.windows(2).map(|w| since_us(w[1].wall_ns, w[0].wall_ns)).collect();
     steps.sort_unstable_by(f64::total_cmp);
     sensor.read_period = steps.get(steps.len() / 2).copied().map(|read| Micros(read).into());
     sensor.quantum = quantum(head);
+    sensor.noise = noise(head, sensor.quantum);
     // The busiest of some blocks: a block of idle time shows few changes.
     let found = head.chunks(BLOCK).take(24).filter_map(|block| refresh::find(block, origin));
     let mut periods: Vec<f64> = found.map(|l| l.period_us).collect();
@@ -149,7 +172,13 @@ fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
     let times: Vec<f64> = head.iter().map(|r| since_us(r.wall_ns, origin)).collect();
     let watts: Vec<f64> = head.iter().map(|r| r.power().0).collect();
     sensor.step = step::answer(&times, &watts);
-    sensor.response.refresh = known.refresh.or(found);
+    let nominal = all.family.map(SensorFamily::refresh).or(known.refresh);
+    // A chip's oscillator is off by a few percent: what the log shows is better than the nominal period.
+    let near = |found: &Micros| nominal.is_none_or(|n| (*found / n - 1.0).abs() < 0.1);
+    let known_refresh = found.filter(near).filter(|_| all.family.is_some()).or(nominal);
+    sensor.response.refresh = known_refresh.or(found);
+    sensor.family =
+        all.family.map(|family| scaled(family, sensor.response.refresh.map_or(1.0, |r| r / family.refresh())));
     let slow = sensor.sample_period() * 2.0;
     let (window, lag) = match sensor.step {
         Some(StepAnswer::Lag(lag)) if lag > slow => (None, Some(lag)),
@@ -158,13 +187,28 @@ fn describe(survey: &mut Survey, head: &[PowerReading], known: SensorResponse) {
         None => (None, None),
     };
     let shown = SensorResponse { refresh: found, window, lag, delay: None };
-    sensor.response = known.or(shown);
+    sensor.response = SensorResponse { refresh: known_refresh, ..known }.or(shown);
     sensor.known_from = match (known.lag.or(known.window), sensor.step) {
         (Some(_), _) => "given",
         (None, Some(_)) => "step in the log",
         (None, None) => "unknown",
     }
     .into();
+}
+
+/// Scatter of the quietest tenth of blocks of readings; at least what rounding to the quantum makes.
+fn noise(readings: &[PowerReading], quantum: Option<Milliamps>) -> Option<Watts> {
+    const READINGS: usize = 256;
+    let scatter = |block: &[PowerReading]| {
+        let watts = |r: &PowerReading| r.power().0;
+        let mean = block.iter().map(watts).sum::<f64>() / block.len() as f64;
+        (block.iter().map(|r| (watts(r) - mean).powi(2)).sum::<f64>() / (block.len() - 1) as f64).sqrt()
+    };
+    let mut all: Vec<f64> = readings.chunks_exact(READINGS).map(scatter).collect();
+    all.sort_by(f64::total_cmp);
+    let rounding =
+        quantum.map_or(0.0, |step| step.0 * readings.first().map_or(0.0, |r| r.voltage.0) * 1e-6 / 12_f64.sqrt());
+    all.get(all.len() / 10).map(|quiet| Watts(quiet.max(rounding)))
 }
 
 /// Greatest step of which all differences of the current are multiples, to a hundredth of a milliampere; `None` when

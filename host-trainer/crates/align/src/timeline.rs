@@ -60,7 +60,12 @@ impl Timeline {
 
     /// Appends the inferences of a batch.
     pub fn push(&mut self, batch: &Batch) {
-        for i in 0..batch.len() {
+        self.push_first(batch, batch.len());
+    }
+
+    /// Appends the first inferences of a batch.
+    pub(crate) fn push_first(&mut self, batch: &Batch, count: usize) {
+        for i in 0..count.min(batch.len()) {
             self.lost |= batch.lost_before.binary_search(&i).is_ok();
             let (ms, wall_ns) = batch.cycle(i);
             self.push_cycle(ms, wall_ns);
@@ -131,6 +136,15 @@ impl Timeline {
     #[must_use]
     pub fn end_us(&self) -> f64 {
         self.last_end_us.unwrap_or(f64::NEG_INFINITY)
+    }
+
+    /// Which half of which component's piece a moment lies in: `2 · component` or one more. `None` outside inferences.
+    #[must_use]
+    pub fn phase(&self, at_us: f64) -> Option<usize> {
+        let at = self.pieces.partition_point(|p| p.end_us <= at_us);
+        let piece = self.pieces.get(at).filter(|p| p.component != EXCLUDED)?;
+        let start = at.checked_sub(1).map_or(self.start_us, |before| self.pieces[before].end_us);
+        Some(2 * piece.component as usize + usize::from(2.0 * at_us > start + piece.end_us))
     }
 
     /// Drops pieces that end before a moment.

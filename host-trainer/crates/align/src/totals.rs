@@ -39,7 +39,7 @@ pub fn apply(runs: &mut [Run], wanted: impl Fn(&Run) -> bool) -> Option<usize> {
     sums.finish();
     let n = networks as f64;
     let shares: Vec<f64> = sums.weights.iter().map(|w| w / n).collect();
-    let solution = solve::solve(&sums, &shares, sums.total / n, 1.0)?;
+    let solution = solve::solve(&sums, &shares, sums.total / n, 1.0, &solve::Prior::of_mean(sums.total / n))?;
     for run in runs.iter_mut().filter(|r| wanted(r)) {
         let Some(mean) = run.quality.energy.power.filter(|_| !run.shares().is_empty()) else { continue };
         let fitted: f64 = by_kind(run).iter().zip(&solution.watts).map(|(w, p)| w * p).sum();

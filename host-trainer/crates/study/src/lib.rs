@@ -5,23 +5,30 @@ use align::batch::{Batch, Inferences};
 use align::evidence::Evidence;
 use align::execution_order::sort_by_execution;
 use align::input::AttributionInput;
-use align::share;
 use align::solve::NINETY;
 use align::stamps::classify;
 use align::survey::{Survey, survey};
 use align::text_inferences::TextInferences;
 use align::timeline::usual_period;
 use align::window;
-use shared::engine::Engine;
 use shared::run_folder::frames::FrameWriter;
 use shared::run_folder::stamp::format_stamp;
 use shared::run_folder::{
     Diagnostics, LayerStamp, LayerTimes, Manifest, PowerLogReader, Rail, Record, Status, Total, index_layers,
 };
 use shared::sensor::SensorResponse;
+use shared::units::Watts;
 use simulate::{Load, PassPlan, PollModel, SensorModel, Truth, VirtualRun};
 use std::convert::Infallible;
 use std::io::{self, Write};
+
+mod board;
+mod experiment;
+mod judge;
+
+pub use board::{Board, BoardRun, Disturbances, Reader};
+pub use experiment::ExperimentPlan;
+pub use judge::{Judged, align_folder, judge};
 
 /// The wall clock of simulated logs at monotonic zero: 2025-01-28 13:38:20.
 const WALL_NS: i64 = 1_738_071_500_000_000_000;
@@ -122,7 +129,7 @@ pub struct Comparison {
     pub window_without: f64,
     /// The mean power of the run for every layer, which is what a constant could do at best.
     pub constant: f64,
-    /// Shared out by run time and activity.
+    /// The layers' energy shared out by run time.
     pub share: f64,
     /// Deconvolved.
     pub deconvolve: f64,
@@ -136,20 +143,15 @@ pub struct Comparison {
     pub closure: f64,
     /// Share of run time in layers that the deconvolution tells apart.
     pub identified: f64,
-    /// How many readings counted as one.
+    /// What variances were multiplied by.
     pub inflation: f64,
 }
 
-/// Attributes a simulated run and compares. With the engine that the load was made for, energy is shared out by activity
-/// too, else by run time alone.
+/// Attributes a simulated run and compares.
 ///
 /// # Errors
 /// Never in practice: the logs are in memory.
-pub fn compare(
-    logs: &Logs,
-    known: SensorResponse,
-    engine: Option<&Engine>,
-) -> io::Result<(Comparison, Evidence, Survey)> {
+pub fn compare(logs: &Logs, known: SensorResponse) -> io::Result<(Comparison, Evidence, Survey)> {
     let latency = logs.latency.as_slice();
     let power = || PowerLogReader::new(logs.power.as_slice());
     let survey = survey(power(), known)?;
@@ -165,6 +167,7 @@ pub fn compare(
         stamps: classify(&batch),
         period: usual_period(&batch),
         survey: &survey,
+        idle: Some(Watts(logs.truth.idle_w)),
     };
     let evidence = attribute(&input)?;
 
@@ -189,14 +192,6 @@ pub fn compare(
     let fitted = |i: usize| solution.map_or(mean, |s| s.watts[order[i]]);
     let deviation = |i: usize| solution.map_or(f64::INFINITY, |s| s.deviation[order[i]]);
     let level = truth.iter().enumerate().map(|(i, t)| fitted(i) * t.duration_ms).sum::<f64>() / time;
-    let durations: Vec<f64> = truth.iter().map(|t| t.duration_ms).collect();
-    let shortest = durations.iter().copied().filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min);
-    let activities: Vec<Option<f64>> = durations
-        .iter()
-        .enumerate()
-        .map(|(i, &ms)| engine.and_then(|e| e.layers.get(i)).and_then(|l| share::activity(l, ms, shortest)))
-        .collect();
-    let shared = share::share(&durations, &activities, level, logs.truth.idle_w);
     let file_index = |name: &str| file_order.iter().position(|l| l.name == name).unwrap_or(0);
     let rule: Vec<Option<f64>> = truth
         .iter()
@@ -214,7 +209,7 @@ pub fn compare(
         window_without: truth.iter().zip(&rule).filter(|(_, r)| r.is_none()).map(|(t, _)| t.duration_ms).sum::<f64>()
             / time,
         constant: error(&|_| mean),
-        share: error(&|i| shared[i]),
+        share: error(&|_| level),
         deconvolve: error(&fitted),
         coverage: inside as f64 / truth.len() as f64,
         half_width: truth
@@ -232,7 +227,7 @@ pub fn compare(
             .map(|(_, t)| t.duration_ms)
             .sum::<f64>()
             / time,
-        inflation: evidence.inflation,
+        inflation: evidence.checks.inflation,
     };
     Ok((comparison, evidence, survey))
 }
