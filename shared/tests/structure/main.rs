@@ -45,10 +45,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["align", "charts", "estimators", "learn", "shared"]),
     ("tune", &["estimators", "learn", "shared"]),
     ("serve", &["charts", "estimators", "learn", "registry", "shared", "simulate", "store", "tune"]),
+    ("batch", &["estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
     (
         "host-trainer",
         &[
             "align",
+            "batch",
             "boards",
             "budget",
             "charts",
