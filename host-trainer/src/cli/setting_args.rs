@@ -73,8 +73,9 @@ impl SettingArgs {
             Build::Fp16 => Ok(Precision::Fp16),
             Build::Bf16 => Ok(Precision::Bf16),
             Build::Int8 => Ok(Precision::Int8),
-            Build::Best => Err(Failure::usage("`best` names no number format of an engine")
-                .help("name formats, such as --precision fp16,int8; `best` is for ONNX graphs without modes or clocks")),
+            Build::Best => Err(Failure::usage("`best` names no number format of an engine").help(
+                "name formats, such as --precision fp16,int8; `best` is for ONNX graphs without modes or clocks",
+            )),
         };
         Ok(SettingOptions {
             modes,

@@ -293,7 +293,14 @@ impl Models {
             row,
         });
         let Device { name, hardware, .. } = self.device();
-        Prediction { device: name.clone(), hardware: hardware.clone(), layers: layers.collect(), totals, memory, warnings }
+        Prediction {
+            device: name.clone(),
+            hardware: hardware.clone(),
+            layers: layers.collect(),
+            totals,
+            memory,
+            warnings,
+        }
     }
 
     fn warnings(&self, totals: &Totals) -> Vec<String> {
