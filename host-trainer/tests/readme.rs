@@ -172,6 +172,11 @@ fn every_command_of_the_readme_works() {
 }
 
 #[test]
+fn the_page_on_graphs_works() {
+    run_all("docs/onnx.md");
+}
+
+#[test]
 fn every_command_of_the_page_on_models_works() {
     run_all("docs/models.md");
 }

@@ -33,6 +33,8 @@ pub struct EngineFromGraph {
     pub opaque_macs: u64,
     /// Operators whose work is not known, by node.
     pub unknown: Vec<String>,
+    /// Whether layers compute in 8-bit integers.
+    pub is_quantized: bool,
     /// What a reader should know of this answer, [`CAVEAT`] first.
     pub notes: Vec<String>,
 }
@@ -115,6 +117,7 @@ fn from_model(model: Result<Model, WireError>, options: &Options) -> Result<Engi
         .collect();
     let quantized = network.is_quantized;
     let mut engine = finish(written, &bindings, unknown)?;
+    engine.is_quantized = quantized || options.precision == Build::Int8;
     engine.notes = notes(&engine, options, quantized, &functions, &open);
     Ok(engine)
 }
@@ -131,7 +134,17 @@ fn finish(written: Vec<Written>, bindings: &[String], unknown: Vec<String>) -> R
     let json = json!({"Layers": layers, "Bindings": bindings}).to_string();
     let (engine, _) = shared::engine::parse(json.as_bytes())
         .map_err(|e| Failure::data("has too many or too large layers to be listed").caused_by(e))?;
-    Ok(EngineFromGraph { json, engine, layer_macs, opaque, macs, opaque_macs, unknown, notes: Vec::new() })
+    Ok(EngineFromGraph {
+        json,
+        engine,
+        layer_macs,
+        opaque,
+        macs,
+        opaque_macs,
+        unknown,
+        is_quantized: false,
+        notes: Vec::new(),
+    })
 }
 
 /// Most names that a note lists.

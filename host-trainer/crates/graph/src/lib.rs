@@ -11,6 +11,7 @@
 //! # Ok::<(), shared::failure::Failure>(())
 //! ```
 
+mod correction;
 mod emit;
 mod engine;
 mod fuse;
@@ -21,6 +22,7 @@ mod operator;
 mod options;
 mod read;
 
+pub use correction::Correction;
 pub use engine::{CAVEAT, EngineFromGraph, engine_info, engine_info_of};
 pub use open::{GraphOrigin, OpenedEngine, is_onnx, is_onnx_content, read_engine, read_graph};
 pub use options::{Build, Options, ResidualSilu, input_shape};

@@ -49,6 +49,8 @@ pub(crate) struct Network {
     pub(crate) int8: HashSet<TensorId>,
     /// Whether the graph has Q/DQ nodes.
     pub(crate) is_quantized: bool,
+    /// Which Q/DQ node makes a tensor, constants included.
+    pub(crate) quantizers: HashMap<TensorId, usize>,
 }
 
 impl Network {
@@ -166,8 +168,11 @@ pub(crate) fn network(shaped: Shaped) -> Network {
         ops.push(Op { nodes: vec![index], class, part: None, inputs, outputs, constants, is_int8 });
     }
     let outputs: HashSet<TensorId> = shaped.model.outputs.iter().map(|output| aliases.of(output.tensor)).collect();
-    let mut network =
-        Network { shaped, ops, producer: HashMap::new(), readers: HashMap::new(), outputs, int8, is_quantized };
+    let is_quantizer = |node: &Node| matches!(Class::of(node), Class::Quantize | Class::Dequantize);
+    let nodes = shaped.model.nodes.iter().enumerate().filter(|(_, node)| is_quantizer(node));
+    let quantizers = nodes.filter_map(|(index, node)| Some((*node.outputs.first()?, index))).collect();
+    let (producer, readers) = (HashMap::new(), HashMap::new());
+    let mut network = Network { shaped, ops, producer, readers, outputs, int8, is_quantized, quantizers };
     drop_unused(&mut network);
     index(&mut network);
     fold_constants(&mut network);

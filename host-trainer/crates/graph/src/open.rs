@@ -1,5 +1,6 @@
 //! Whatever describes an engine: an engine info, or an ONNX graph from which one is derived.
 
+use crate::correction::Correction;
 use crate::engine::{EngineFromGraph, engine_info, engine_info_of};
 use crate::options::Options;
 use shared::engine::{Diagnostic, Engine};
@@ -26,6 +27,8 @@ pub struct GraphOrigin {
     pub opaque_share: f64,
     /// For each layer, whether it lies in such a region.
     pub opaque: Vec<bool>,
+    /// Layout changes between kernels, which the list lacks.
+    pub correction: Correction,
     /// What a reader should know, [`CAVEAT`](crate::CAVEAT) first.
     pub notes: Vec<String>,
 }
@@ -45,14 +48,26 @@ impl GraphOrigin {
         (all > 0.0).then(|| opaque / all)
     }
 
-    /// The notes, with the share of the predicted run time that is opaque, given each layer's time in ms, by index.
+    /// The notes, with what they mean for a predicted run time, given each layer's time in ms, by index.
     #[must_use]
     pub fn remarks(&self, times: impl IntoIterator<Item = (usize, f64)>) -> Vec<String> {
         let mut remarks = self.notes.clone();
-        if let Some(share) = self.opaque_time_share(times) {
-            let place = remarks.len().min(2);
-            remarks.insert(place, format!("{:.1} % of the predicted run time lies in such regions", 100.0 * share));
-        }
+        let times: Vec<(usize, f64)> = times.into_iter().collect();
+        let Some(share) = self.opaque_time_share(times.iter().copied()) else { return remarks };
+        let Correction { lower, median, upper, engines } = self.correction;
+        let [least, _, most] = self.correction.added_to(times.iter().map(|(_, time)| time).sum());
+        let further = [
+            format!("{:.1} % of the predicted run time lies in such regions", 100.0 * share),
+            format!(
+                "layout changes between kernels, which a graph does not tell, may add {least:.3} to {most:.3} ms: {:.1} to {:.1} % of \
+                 the run time in {engines} engines measured, median {:.1} %",
+                100.0 * lower,
+                100.0 * upper,
+                100.0 * median
+            ),
+        ];
+        let place = remarks.len().min(2);
+        remarks.splice(place..place, further);
         remarks
     }
 }
@@ -115,6 +130,11 @@ pub fn read_graph(content: &[u8], options: &Options) -> Result<OpenedEngine, Fai
 }
 
 fn opened(answer: EngineFromGraph) -> OpenedEngine {
-    let origin = GraphOrigin { opaque_share: answer.opaque_share(), opaque: answer.opaque, notes: answer.notes };
+    let origin = GraphOrigin {
+        opaque_share: answer.opaque_share(),
+        opaque: answer.opaque,
+        correction: Correction::of(answer.is_quantized),
+        notes: answer.notes,
+    };
     OpenedEngine { engine: answer.engine, diagnostics: Vec::new(), graph: Some(origin) }
 }

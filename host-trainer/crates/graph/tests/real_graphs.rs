@@ -22,6 +22,11 @@ fn main() -> ExitCode {
         measured("every_graph_has_its_published_macs", "onnx_graphs", every_graph_has_its_published_macs),
         measured("every_graph_is_listed_completely", "onnx_graphs", every_graph_is_listed_completely),
         measured("no_graph_takes_long", "onnx_graphs", no_graph_takes_long),
+        measured(
+            "layout_changes_take_the_shares_that_are_stated",
+            "engine_info",
+            layout_changes_take_the_shares_that_are_stated,
+        ),
         measured("transformers_are_covered", "onnx_graphs", transformers_are_covered),
     ])
 }
@@ -294,5 +299,68 @@ fn transformers_are_covered() {
         let tabled: u64 =
             answer.engine.layers.iter().filter(|l| l.kind.table().is_some()).filter_map(Layer::macs).sum();
         assert!(tabled as f64 >= 0.95 * answer.macs as f64, "{name}: {tabled} of {}", answer.macs);
+    }
+}
+
+/// The largest share of run time in layout changes that touch neither input nor output, over an engine's profiles.
+fn share_of_layout_changes(file: &str, profiles: &[&str]) -> f64 {
+    let engine = truth(file);
+    let shares = profiles.iter().map(|profile| {
+        let profile: serde_json::Value =
+            serde_json::from_slice(&fs::read(data(&format!("engine_info/{profile}"))).expect(profile)).expect(profile);
+        let times: HashMap<&str, f64> = profile
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|entry| Some((entry["name"].as_str()?, entry["averageMs"].as_f64()?)))
+            .collect();
+        let of =
+            |layers: &mut dyn Iterator<Item = &Layer>| layers.filter_map(|l| times.get(l.name.as_str())).sum::<f64>();
+        let is_inner = |layer: &&Layer| {
+            let tensors = layer.inputs.iter().chain(&layer.outputs);
+            layer.layer_type == "Reformat" && tensors.into_iter().all(|tensor| !engine.bindings.contains(&tensor.name))
+        };
+        of(&mut engine.layers.iter().filter(is_inner)) / of(&mut engine.layers.iter())
+    });
+    shares.fold(0.0, f64::max)
+}
+
+fn layout_changes_take_the_shares_that_are_stated() {
+    use graph::Correction;
+    let resnet = |name: &str| format!("trex__pytorch_resnet_A100_{name}");
+    let one = |base: &str| share_of_layout_changes(&format!("{base}.graph.json"), &[&format!("{base}.profile.json")]);
+    let float = vec![
+        share_of_layout_changes(
+            "evpe_desktop__trtexec_alexnet_fp16_v1.graph.json",
+            &["evpe_desktop__trtexec_alexnet_fp16_v1.profile.json"],
+        ),
+        one("evpe_desktop__trtexec_mobilenet_v2_fp16"),
+        one(&resnet("fp16__resnet")),
+        one(&resnet("fp32__resnet")),
+    ];
+    let mobilenet = ["trex__mobilenet.qat.profile.json", "trex__mobilenet.qat.profile_fd03f1.json"];
+    let residuals =
+        ["trex__mobilenet_v2_residuals.qat.profile.json", "trex__mobilenet_v2_residuals.qat.profile_3a2913.json"];
+    let quantized = vec![
+        one(&resnet("qat__resnet-qat")),
+        one(&resnet("qat-residual__resnet-qat-residual")),
+        one(&resnet("qat-residual-qgap__resnet-qat-residual-qgap")),
+        share_of_layout_changes("trex__mobilenet.qat.graph.json", &mobilenet[..1]),
+        share_of_layout_changes("trex__mobilenet.qat.graph_afa7a1.json", &mobilenet),
+        share_of_layout_changes("trex__mobilenet_v2_residuals.qat.graph.json", &residuals),
+        share_of_layout_changes("trex__mobilenet_v2_residuals.qat.graph_f6422c.json", &residuals),
+    ];
+    for (is_quantized, mut shares) in [(false, float), (true, quantized)] {
+        shares.sort_by(f64::total_cmp);
+        eprintln!("quantised {is_quantized}: {shares:.4?}");
+        let stated = Correction::of(is_quantized);
+        assert_eq!(stated.engines, shares.len());
+        let middle = shares.len() / 2;
+        let median = if shares.len() % 2 == 0 { (shares[middle - 1] + shares[middle]) / 2.0 } else { shares[middle] };
+        for (stated, measured) in
+            [(stated.lower, shares[0]), (stated.median, median), (stated.upper, shares[shares.len() - 1])]
+        {
+            assert!((stated - measured).abs() < 1e-3, "{stated} stated, {measured} measured");
+        }
     }
 }

@@ -52,6 +52,12 @@ pub(super) struct Predict {
     conversions: ConversionArgs,
 }
 
+/// A prediction, and what is said of it if it comes from a graph.
+struct Answer {
+    prediction: Prediction,
+    remarks: Vec<String>,
+}
+
 /// Engines predicted at once; bounds the memory of a folder of any size.
 const CHUNK: usize = 64;
 
@@ -76,11 +82,17 @@ impl Predict {
         let bar = progress::bar(printer, if files.len() > 1 { files.len() as u64 } else { 0 }, "engines");
         let mut failures = 0;
         for chunk in files.chunks(CHUNK) {
-            let answers: Vec<Result<Prediction, Failure>> =
+            let answers: Vec<Result<Answer, Failure>> =
                 chunk.par_iter().map(|file| self.one(&models, file, &options)).collect();
             for (file, answer) in chunk.iter().zip(answers) {
                 match answer {
-                    Ok(prediction) => sink.take(file, &prediction)?,
+                    Ok(Answer { prediction, remarks }) => {
+                        sink.take(file, &prediction)?;
+                        // Rows have no place for them.
+                        if self.format == Format::Csv {
+                            remarks.iter().for_each(|remark| printer.warn(format!("{}: {remark}", file.display())));
+                        }
+                    }
                     // One file was asked for: its failure is the command's. Of many, the rest still counts.
                     Err(failure) if files.len() == 1 => return Err(failure),
                     Err(failure) => {
@@ -113,16 +125,17 @@ impl Predict {
         Ok(())
     }
 
-    fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Prediction, Failure> {
+    fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Answer, Failure> {
         let opened = read_engine(file, options)?;
         let predicted = models.predict(&opened.engine, &opened.diagnostics, self.profile);
         let mut prediction = predicted.map_err(|failure| failure.default_path(file))?;
+        let mut remarks = Vec::new();
         if let Some(origin) = opened.graph {
-            let times =
-                prediction.layers.iter().filter_map(|layer| Some((layer.index, layer.row.runtime_prediction?.0)));
-            prediction.warnings.splice(..0, origin.remarks(times));
+            let layers = prediction.layers.iter();
+            remarks = origin.remarks(layers.filter_map(|layer| Some((layer.index, layer.row.runtime_prediction?.0))));
+            prediction.warnings.splice(..0, remarks.iter().cloned());
         }
-        Ok(prediction)
+        Ok(Answer { prediction, remarks })
     }
 }
 

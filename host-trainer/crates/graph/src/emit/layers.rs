@@ -373,7 +373,8 @@ impl<'a> Writer<'a> {
         let op = &network.ops[head];
         let node = network.node(head);
         let mut operands: Vec<TensorId> = Vec::new();
-        for at in 0..node.inputs.len() {
+        // No product has more operands: `QLinearMatMul` has eight with its scales.
+        for at in 0..node.inputs.len().min(8) {
             if let Some(constant) = node.input(at).filter(|id| op.constants.contains(id)) {
                 operands.push(constant);
             } else if node.input(at).is_some() {

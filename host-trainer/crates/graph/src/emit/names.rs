@@ -48,15 +48,12 @@ fn branch_name(network: &Network, branch: &Branch) -> String {
 fn quantized_weights(network: &Network, op: OpId) -> Vec<String> {
     let Some(weights) = network.node(op).input(1) else { return Vec::new() };
     let model = network.model();
-    let maker = |tensor: u32| model.nodes.iter().position(|node| node.outputs.first() == Some(&tensor));
-    let dequantize = network
-        .is_quantized
-        .then(|| maker(weights))
-        .flatten()
-        .filter(|&n| model.nodes[n].operator == "DequantizeLinear");
-    let quantize = dequantize
-        .and_then(|n| maker(model.nodes[n].input(0)?))
-        .filter(|&n| model.nodes[n].operator == "QuantizeLinear");
+    let maker = |tensor: u32, operator: &str| {
+        let node = *network.quantizers.get(&tensor)?;
+        (model.nodes[node].operator == operator).then_some(node)
+    };
+    let quantize =
+        maker(weights, "DequantizeLinear").and_then(|node| maker(model.nodes[node].input(0)?, "QuantizeLinear"));
     match quantize {
         Some(n) => {
             let weights = model.nodes[n].input(0).map_or("", |id| model.name(id)).to_owned();

@@ -39,6 +39,7 @@ pub(crate) fn is_range(network: &Network, op: OpId) -> bool {
 /// Decides which tensors lie inside others.
 pub(crate) fn channels(network: &Network, groups: &Groups) -> Channels {
     let mut channels = Channels::default();
+    let residual: Vec<bool> = groups.all.iter().map(|group| group.has_residual(network)).collect();
     for (op, operator) in network.ops.iter().enumerate() {
         let Some(group) = groups.owner(op) else { continue };
         match groups.all[group].kind {
@@ -47,14 +48,17 @@ pub(crate) fn channels(network: &Network, groups: &Groups) -> Channels {
                 let is_free = !network.outputs.contains(&output)
                     && network.readers(output).iter().all(|&reader| takes_range(network, groups, reader, output));
                 if is_free {
-                    channels.ranges.insert(output, operator.inputs[0]);
+                    // Sources come first, so that a range of a range leads to the whole in one step.
+                    let source = operator.inputs[0];
+                    let whole = channels.ranges.get(&source).copied().unwrap_or(source);
+                    channels.ranges.insert(output, whole);
                 } else {
                     channels.copied.insert(op);
                 }
             }
             Kind::Concat => {
                 for &input in &operator.inputs {
-                    if fits_in_place(network, groups, op, input) && !channels.in_place.contains_key(&input) {
+                    if !channels.in_place.contains_key(&input) && fits_in_place(network, groups, &residual, op, input) {
                         channels.in_place.insert(input, operator.output());
                     }
                 }
@@ -80,11 +84,11 @@ fn is_image_of(network: &Network, reader: OpId, tensor: TensorId) -> bool {
 }
 
 /// Whether the maker of a tensor can write it into a concatenation's output.
-fn fits_in_place(network: &Network, groups: &Groups, concat: OpId, tensor: TensorId) -> bool {
+fn fits_in_place(network: &Network, groups: &Groups, residual: &[bool], concat: OpId, tensor: TensorId) -> bool {
     let Some(maker) = groups.maker(network, tensor) else { return false };
     let group = &groups.all[maker];
     let writes = match group.kind {
-        Kind::Convolution => group.branches.len() == 1 && !group.has_residual(network),
+        Kind::Convolution => group.branches.len() == 1 && !residual[maker],
         Kind::Deconvolution | Kind::Pointwise | Kind::Pooling => true,
         _ => false,
     };

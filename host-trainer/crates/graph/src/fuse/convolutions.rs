@@ -91,6 +91,9 @@ pub(crate) fn geometry_of(network: &Network, op: OpId) -> Option<Geometry> {
     geometry(node, spatial, weights).ok()
 }
 
+/// Most convolutions that run as one; two and three have been seen.
+const SIDE_BY_SIDE: usize = 8;
+
 /// Rule 3: convolutions of one input with equal geometry and the same epilogue, none or an equal Relu, run as one.
 pub(crate) fn merge_equal(network: &Network, groups: &mut Groups) {
     type Key = (TensorId, Vec<Vec<i64>>, bool, bool);
@@ -116,8 +119,10 @@ pub(crate) fn merge_equal(network: &Network, groups: &mut Groups) {
         );
         equal.entry(key).or_default().push(id);
     }
-    for same in equal.into_values().filter(|same| same.len() > 1) {
-        groups.merge(&same);
+    for same in equal.into_values() {
+        for together in same.chunks(SIDE_BY_SIDE).filter(|together| together.len() > 1) {
+            groups.merge(together);
+        }
     }
 }
 

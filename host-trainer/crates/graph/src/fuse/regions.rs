@@ -136,6 +136,7 @@ fn gate(network: &Network, op: OpId) -> Option<OpId> {
     }
     let mul = network.only_reader(operator.output())?;
     let is_gate = network.node(mul).operator == "Mul"
+        && network.ops[mul].inputs.len() == 2
         && operator.inputs.first().is_some_and(|i| network.ops[mul].inputs.contains(i));
     is_gate.then_some(mul)
 }
