@@ -15,6 +15,8 @@ const MEASURED: f64 = 0.5;
 /// Spread of the logarithm of a layer's power above idle that is expected where nothing was measured of it: layers of one
 /// network differ by a factor of more than two.
 const SHARED: f64 = 0.5;
+/// Share of the readings' scatter that a fit has to predict to say anything of the time outside layers.
+const PREDICTED: f64 = 0.3;
 /// Above this, it leaves the power as unknown as before.
 const UNKNOWN: f64 = 0.9;
 
@@ -76,7 +78,10 @@ pub(crate) fn layer_figures(
     let explained = if time > 0.0 { 1.0 - left / time } else { 0.0 };
     let (method, because) = choose(asked, identified, explained, found);
     // Where readings tell neither the layers nor the time outside them, a fit would only add its noise.
-    let unknown = (method == Method::Share && ratio(layers) >= MEASURED)
+    // A fit through a slow filter, which predicts next to nothing of the readings, says nothing of that time either.
+    let outside_known = ratio(layers) < MEASURED
+        && (found.experiment.is_some() || found.checks.predicted.is_some_and(|part| part >= PREDICTED));
+    let unknown = (method == Method::Share && !outside_known)
         .then(|| mean.map(|mean| ignorance(found, layers, mean, idle)))
         .flatten();
     let mut watts: Option<Vec<f64>> = unknown.as_ref().or(solution.as_ref()).map(|s| s.watts.clone());
@@ -130,7 +135,7 @@ pub(crate) fn layer_figures(
     let outside = OutsidePower {
         power: watts.map(|w| Watts(w[layers])),
         half: solution.as_ref().map(|s| Watts(half_width(s.deviation[layers]))),
-        measured: ratio(layers) < MEASURED,
+        measured: outside_known,
     };
     LayerFigures { method, because, identified, layers: reports, groups, outside }
 }
