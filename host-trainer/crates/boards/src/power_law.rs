@@ -6,7 +6,7 @@
 //!
 //! P₀ flows whatever runs. A/T is energy per inference that no clock changes, B/T energy that grows with the GPU's voltage and
 //! so with its clock f; both are spent once per inference, so that their power falls as the time t of one grows: that is the
-//! activity. g and T are clock and time of the fastest measured mode. Where arithmetic bounds a network, 1/t follows f and the law
+//! activity. g and T are clock and time at the board's highest clock. Where arithmetic bounds a network, 1/t follows f and the law
 //! is P₀ + a·f + b·f⁴. A mode's watt cap is not part of it: a board that reaches its cap lowers its clocks by itself.
 
 use crate::linear_algebra::Cholesky;
@@ -14,7 +14,7 @@ use shared::units::{Millis, Watts};
 
 /// Relative error of a measured power.
 const NOISE: f64 = 0.015;
-/// Parts of P₀, A and B in the power of the fastest mode, and how far each scatters relatively. See `docs/boards.md`.
+/// Parts of P₀, A and B in the power at the board's highest clock, and how far each scatters relatively. See `docs/boards.md`.
 const PRIOR: [f64; 3] = [0.3, 0.4, 0.3];
 const PRIOR_SD: f64 = 0.3;
 
@@ -29,6 +29,15 @@ pub struct PowerPoint {
     pub power: Watts,
 }
 
+/// The highest clock of a board and the time of an inference there, measured or by the law of times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Top {
+    /// The GPU's highest clock, MHz.
+    pub gpu_mhz: f64,
+    /// The time of one inference at it.
+    pub time: Millis,
+}
+
 /// How power follows clocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PowerLaw {
@@ -37,8 +46,7 @@ pub struct PowerLaw {
     /// Covariance of the parts over `scale · PRIOR`.
     covariance: Vec<Vec<f64>>,
     scale: f64,
-    gpu_mhz: f64,
-    time: Millis,
+    top: Top,
     clocks: Vec<f64>,
 }
 
@@ -57,23 +65,27 @@ impl PowerLaw {
     /// Fits the law on relative error; none for no power, or for one, a clock or a time that is not positive.
     ///
     /// ```
-    /// use boards::power_law::{PowerLaw, PowerPoint};
+    /// use boards::power_law::{PowerLaw, PowerPoint, Top};
     /// use shared::units::{Millis, Watts};
     ///
     /// let point = |gpu_mhz, ms, watts| PowerPoint { gpu_mhz, time: Millis(ms), power: Watts(watts) };
-    /// let law = PowerLaw::fit(&[point(1000.0, 10.0, 10.0), point(500.0, 19.0, 5.4)]).expect("a law");
+    /// let top = Top { gpu_mhz: 1000.0, time: Millis(10.0) };
+    /// let law = PowerLaw::fit(&[point(1000.0, 10.0, 10.0), point(500.0, 19.0, 5.4)], top).expect("a law");
     /// let slow = law.at(500.0, Millis(19.0)).power.0;
     /// let between = law.at(750.0, Millis(13.0)).power.0;
     /// assert!((slow / 5.4 - 1.0).abs() < 0.05 && between > slow && between < 10.0);
     /// ```
     #[must_use]
-    pub fn fit(measured: &[PowerPoint]) -> Option<Self> {
+    pub fn fit(measured: &[PowerPoint], top: Top) -> Option<Self> {
         let sound = |value: f64| value.is_finite() && value > 0.0;
-        if !measured.iter().all(|p| sound(p.gpu_mhz) && sound(p.time.0) && sound(p.power.0)) {
+        if measured.is_empty()
+            || !sound(top.gpu_mhz)
+            || !sound(top.time.0)
+            || !measured.iter().all(|p| sound(p.gpu_mhz) && sound(p.time.0) && sound(p.power.0))
+        {
             return None;
         }
-        let fastest = *measured.iter().max_by(|a, b| a.gpu_mhz.total_cmp(&b.gpu_mhz))?;
-        let terms = |point: &PowerPoint| terms(point.gpu_mhz / fastest.gpu_mhz, fastest.time.0 / point.time.0);
+        let terms = |point: &PowerPoint| terms(point.gpu_mhz / top.gpu_mhz, top.time.0 / point.time.0);
         let expected = |point: &PowerPoint| terms(point).iter().zip(PRIOR).map(|(term, part)| term * part).sum::<f64>();
         let ratios: Vec<f64> = measured.iter().map(|point| point.power.0 / expected(point)).collect();
         let scale = ratios.iter().sum::<f64>() / ratios.len() as f64;
@@ -96,8 +108,7 @@ impl PowerLaw {
             parts: std::array::from_fn(|i| scale * PRIOR[i] * factors[i]),
             covariance: (0..3).map(|j| factor.solve(&unit(j))).collect(),
             scale,
-            gpu_mhz: fastest.gpu_mhz,
-            time: fastest.time,
+            top,
             clocks: measured.iter().map(|point| point.gpu_mhz).collect(),
         })
     }
@@ -105,7 +116,7 @@ impl PowerLaw {
     /// The power at another GPU clock, where an inference takes `time`.
     #[must_use]
     pub fn at(&self, gpu_mhz: f64, time: Millis) -> PowerAt {
-        let terms = terms(gpu_mhz / self.gpu_mhz, self.time.0 / time.0);
+        let terms = terms(gpu_mhz / self.top.gpu_mhz, self.top.time.0 / time.0);
         let power: f64 = terms.iter().zip(self.parts).map(|(term, part)| term * part).sum();
         let row: Vec<f64> = (0..3).map(|i| self.scale * PRIOR[i] * terms[i] / power).collect();
         let spread: f64 = (0..3)
@@ -154,9 +165,13 @@ mod tests {
         PowerPoint { gpu_mhz, time: Millis(time), power: Watts(3.0 + (4.0 + 5.0 * clock.powi(3)) * 10.0 / time) }
     }
 
+    fn top() -> Top {
+        Top { gpu_mhz: 1000.0, time: truth(1000.0).time }
+    }
+
     #[test]
     fn a_known_law_is_found_from_three_clocks() {
-        let law = PowerLaw::fit(&[300.0, 700.0, 1000.0].map(truth)).expect("a law");
+        let law = PowerLaw::fit(&[300.0, 700.0, 1000.0].map(truth), top()).expect("a law");
         for clock in [400.0, 500.0, 850.0] {
             let wanted = truth(clock);
             let found = law.at(clock, wanted.time);
@@ -167,11 +182,13 @@ mod tests {
 
     #[test]
     fn one_clock_is_an_extrapolation_with_a_wide_interval() {
-        let one = PowerLaw::fit(&[truth(1000.0)]).expect("a law");
-        let three = PowerLaw::fit(&[300.0, 700.0, 1000.0].map(truth)).expect("a law");
+        let one = PowerLaw::fit(&[truth(1000.0)], top()).expect("a law");
+        let three = PowerLaw::fit(&[300.0, 700.0, 1000.0].map(truth), top()).expect("a law");
         let (wide, narrow) = (one.at(500.0, Millis(18.0)), three.at(500.0, Millis(18.0)));
         assert!(wide.extrapolated && wide.log_sd > narrow.log_sd);
-        assert_eq!(PowerLaw::fit(&[]), None);
-        assert_eq!(PowerLaw::fit(&[PowerPoint { power: Watts(0.0), ..truth(1000.0) }]), None);
+        let slow = PowerLaw::fit(&[truth(200.0)], top()).expect("a law").at(1000.0, truth(1000.0).time);
+        assert!((slow.power / truth(1000.0).power - 1.0).abs() < 0.5, "{slow:?}");
+        assert_eq!(PowerLaw::fit(&[], top()), None);
+        assert_eq!(PowerLaw::fit(&[PowerPoint { power: Watts(0.0), ..truth(1000.0) }], top()), None);
     }
 }

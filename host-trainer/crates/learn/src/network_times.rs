@@ -1,6 +1,6 @@
 //! Times of whole networks at other clocks and on other boards, from tables alone: where no layers are known.
 
-use boards::power_law::{PowerLaw, PowerPoint};
+use boards::power_law::{PowerLaw, PowerPoint, Top};
 use boards::quantile;
 use boards::time_law::{ClockPair, Shares, TimeLaw, TimePoint};
 use boards::transfer::{Prior, SourceTime, Transfer, fixed_and_growing};
@@ -81,7 +81,9 @@ pub fn at_clocks(
             Some(PowerPoint { gpu_mhz: point.clocks.gpu_mhz, time: point.time, power })
         };
         let powers: Vec<PowerPoint> = points.iter().filter_map(power_point).collect();
-        laws.insert(network, (law, PowerLaw::fit(&powers)));
+        let highest = ClockPair { gpu_mhz: top.gpu_mhz, emc_mhz: if powers.is_empty() { top.emc_mhz } else { emc } };
+        let at_top = Top { gpu_mhz: top.gpu_mhz, time: law.at(highest).time };
+        laws.insert(network, (law, PowerLaw::fit(&powers, at_top)));
     }
     let one = |row| {
         let (network, clocks) = (name(wanted, row)?, clocks(wanted, row)?);

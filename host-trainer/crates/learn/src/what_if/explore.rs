@@ -5,7 +5,7 @@ use super::batch::{own_batch, rebatched, retyped};
 use super::settings::Setting;
 use crate::predict::{Bounds, EngineInput, Prediction};
 use boards::choice::Cost;
-use boards::power_law::{PowerLaw, PowerPoint};
+use boards::power_law::{PowerLaw, PowerPoint, Top};
 use boards::quantile;
 use boards::time_law::{ClockPair, Shares, TimeLaw, TimePoint};
 use serde::Serialize;
@@ -295,7 +295,10 @@ impl Variant {
                 Some(PowerPoint { gpu_mhz: anchor.clocks.gpu_mhz, time, power })
             })
             .collect();
-        Some(PowerLaw::fit(&points)?.at(clocks.gpu_mhz, time).power)
+        let highest = ClockPair { gpu_mhz: anchors.top().gpu_mhz, ..clocks };
+        let (layers, ..) = self.layers_by_law(anchors, highest);
+        let at_top = Top { gpu_mhz: highest.gpu_mhz, time: layers.iter().filter_map(|layer| layer.runtime_ms).sum() };
+        Some(PowerLaw::fit(&points, at_top)?.at(clocks.gpu_mhz, time).power)
     }
 }
 
