@@ -128,7 +128,7 @@ impl PowerLaw {
         PowerAt {
             power: Watts(power),
             log_sd: (spread.max(0.0) + NOISE * NOISE).sqrt(),
-            extrapolated: !measured_here && !(low < gpu_mhz && gpu_mhz < high),
+            extrapolated: !(measured_here || low < gpu_mhz && gpu_mhz < high),
         }
     }
 }

@@ -187,7 +187,7 @@ impl TimeLaw {
         TimeAt {
             time: Millis(self.time(clocks)),
             log_sd: (spread.max(0.0) + NOISE * NOISE).sqrt(),
-            extrapolated: !measured_here && !(several && inside),
+            extrapolated: !(measured_here || several && inside),
         }
     }
 

@@ -159,7 +159,7 @@ impl Subject<'_> {
         }
     }
 
-    fn total<U: Copy>(
+    fn total<U>(
         &self,
         total: &Total<U>,
         number: impl Fn(U) -> f64,
@@ -168,7 +168,7 @@ impl Subject<'_> {
         limit: f64,
     ) -> Finding
     where
-        U: std::iter::Sum<U>,
+        U: Copy + std::iter::Sum<U>,
     {
         let Some(value) = total.at_least().map(number) else {
             return Finding::undecided(None, "it is not known for any layer");

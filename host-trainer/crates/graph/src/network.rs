@@ -274,7 +274,7 @@ fn index(network: &mut Network) {
 
 /// Folds batch normalisation, scales and shifts by constants, and borders of zeros into the convolution they belong to.
 fn fold_constants(network: &mut Network) {
-    let mut folded = vec![false; network.ops.len()];
+    let mut folded = HashSet::new();
     let mut into: HashMap<TensorId, OpId> = HashMap::new();
     for id in 0..network.ops.len() {
         let op = &network.ops[id];
@@ -292,14 +292,14 @@ fn fold_constants(network: &mut Network) {
         conv.nodes.push(node);
         conv.constants.extend(constants);
         conv.outputs[0] = output;
-        folded[id] = true;
+        folded.insert(id);
         into.remove(&old);
         into.insert(output, target);
     }
     let mut position = 0;
     network.ops.retain(|_| {
         position += 1;
-        !folded[position - 1]
+        !folded.contains(&(position - 1))
     });
     index(network);
 }

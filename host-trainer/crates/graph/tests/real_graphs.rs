@@ -1,6 +1,8 @@
 //! Real graphs against real engines: which nodes TensorRT fused, multiply-accumulates, times.
 
 #![allow(missing_docs)]
+// Figures that a failing run, or one with --nocapture, shows.
+#![allow(clippy::print_stderr)]
 
 mod onnx;
 

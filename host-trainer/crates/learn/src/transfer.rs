@@ -120,7 +120,8 @@ fn peaks(device: &str, hardware: Option<&Hardware>) -> Option<Peaks> {
 /// The networks of the target that have a time of their own, or times of all their layers, with their times on the source.
 fn pairs(models: &Models, data: &TrainingData, to: &str, launch_ms: f64) -> Result<Vec<NetworkPair>, Failure> {
     let target = data.name_of(to);
-    let mut networks: BTreeMap<String, (Vec<(Table, usize)>, Option<Millis>)> = BTreeMap::new();
+    type Measured = (Vec<(Table, usize)>, Option<Millis>);
+    let mut networks: BTreeMap<String, Measured> = BTreeMap::new();
     for total in data.totals_of(target) {
         if let Some(time) = total.measured.runtime() {
             let name = match total.measured.batch_size {

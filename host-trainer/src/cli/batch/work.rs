@@ -72,16 +72,14 @@ impl Work {
             let interrupted = runtime::interrupted()?;
             let run = worker.run(&stop);
             tokio::pin!(run, interrupted);
-            loop {
-                tokio::select! {
-                    done = &mut run => break done,
-                    () = &mut interrupted, if !stop.is_cancelled() => {
-                        interrupted_note(&printer);
-                        stop.cancel();
-                        // From here on only the worker is waited for.
-                        break run.await.and(Err(Failure::new(Kind::Interrupted, "interrupted; tasks in hand were handed back")
-                            .help("the same command goes on with the batch")));
-                    }
+            tokio::select! {
+                done = &mut run => done,
+                () = &mut interrupted => {
+                    interrupted_note(&printer);
+                    stop.cancel();
+                    // From here on only the worker is waited for.
+                    run.await.and(Err(Failure::new(Kind::Interrupted, "interrupted; tasks in hand were handed back")
+                        .help("the same command goes on with the batch")))
                 }
             }
         });

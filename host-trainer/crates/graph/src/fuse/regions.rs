@@ -21,12 +21,10 @@ pub(crate) fn regions(network: &Network) -> Vec<Option<usize>> {
         }
     }
     let mut seeded: HashMap<usize, usize> = HashMap::new();
-    for op in 0..count {
-        if inside[op] && is_seed(network, op) {
-            let root = root(&mut parent, op);
-            let next = seeded.len();
-            seeded.entry(root).or_insert(next);
-        }
+    for op in (0..count).filter(|&op| inside[op] && is_seed(network, op)) {
+        let root = root(&mut parent, op);
+        let next = seeded.len();
+        seeded.entry(root).or_insert(next);
     }
     (0..count).map(|op| if inside[op] { seeded.get(&root(&mut parent, op)).copied() } else { None }).collect()
 }

@@ -86,7 +86,7 @@ fn moved(geometry: &Geometry, spatial: &[i64], ceil: bool) -> Result<Vec<i64>, S
         .collect()
 }
 
-fn image<'a>(fact: &'a Fact) -> Result<(i64, i64, &'a [i64]), String> {
+fn image(fact: &Fact) -> Result<(i64, i64, &[i64]), String> {
     match fact.dims.as_slice() {
         [batch, channels, spatial @ ..] if !spatial.is_empty() => Ok((*batch, *channels, spatial)),
         dims => Err(format!("has an input of the shape {dims:?}, without channels and extents")),

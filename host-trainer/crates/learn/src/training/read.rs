@@ -337,7 +337,7 @@ mod tests {
     fn what_is_known_of_devices_is_read_and_counts_for_the_hash() {
         let table =
             ("dense.csv", "model,batch_size,input_size,output_size,device\na,1,10,20,orin-nano@15W\n".to_owned());
-        let without = read(folder(&[table.clone()]).path()).expect("data");
+        let without = read(folder(std::slice::from_ref(&table)).path()).expect("data");
         assert!(without.hardware.is_empty());
         let known = r#"{"orin-nano@15W": {"jetpack": "6.2", "clocks": {"gpu_mhz": 612.0}, "a later field": 1}}"#;
         let with = read(folder(&[table.clone(), (DEVICES_FILE, known.to_owned())]).path()).expect("data");

@@ -13,6 +13,7 @@ use shared::engine::{Engine, Precision};
 use shared::failure::Failure;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A layer's share of arithmetic and memory may differ from its network's by this factor at most.
 const MOST_INTENSITY: f64 = 30.0;
@@ -110,10 +111,11 @@ pub fn explore(anchors: &Anchors, input: &EngineInput<'_>, settings: &[Setting])
     let mut outlooks = Vec::new();
     for setting in settings {
         let key = (setting.batch, setting.precision);
-        if !variants.contains_key(&key) {
-            variants.insert(key, Variant::of(anchors, input, key)?);
-        }
-        outlooks.push(variants[&key].outlook(anchors, setting));
+        let variant = match variants.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Variant::of(anchors, input, key)?),
+        };
+        outlooks.push(variant.outlook(anchors, setting));
     }
     Ok(outlooks)
 }

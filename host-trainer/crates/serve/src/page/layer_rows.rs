@@ -240,6 +240,10 @@ mod tests {
             layer_name: name.to_owned(),
             layer_type: "CaskConvolution".to_owned(),
             kind: LayerKind::Convolution,
+            operators: Vec::new(),
+            precision: None,
+            output: Vec::new(),
+            weights: None,
             row: RowPrediction {
                 power_prediction: None,
                 runtime_prediction: runtime.map(Millis),
