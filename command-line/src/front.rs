@@ -61,13 +61,13 @@ pub enum ConfigCommand {
     Path,
 }
 
-/// Where a program's configuration is looked for: the file that a variable names, else
+/// Where a program's configuration is looked for: the file that the variable `PROGRAM_SETTINGS` names, else
 /// `$XDG_CONFIG_HOME/layerjoule/PROGRAM.toml`, else `~/.config/layerjoule/PROGRAM.toml`. A file in the working folder is not
 /// read: options can name libraries to load, and a downloaded folder must not choose them. An empty variable switches
 /// configuration off.
 #[must_use]
 pub fn configuration_files(program: &str) -> Vec<PathBuf> {
-    let variable = format!("{}_CONFIG", program.to_uppercase().replace('-', "_"));
+    let variable = format!("{}_SETTINGS", program.to_uppercase().replace('-', "_"));
     if let Some(path) = std::env::var_os(variable) {
         return if path.is_empty() { Vec::new() } else { vec![path.into()] };
     }

@@ -328,7 +328,7 @@ fn what_is_not_known_is_not_told_as_zero() {
     let (whole, warnings, human) = totals(&engine(&[&dense, &free]), "jetson-orin-nano");
     assert!(whole["runtime_ms"].as_f64() > Some(0.0) && whole["energy_mj"].as_f64() > Some(0.0), "{whole}");
     assert_eq!((&whole["runtime_is_lower_bound"], &whole["runtime_missing"]), (&false.into(), &serde_json::json!({})));
-    assert!(!warnings.contains("no power") && !human.contains("at least"), "{warnings} {human}");
+    assert!(!warnings.contains("no power") && !human.contains("run time       at least"), "{warnings} {human}");
 
     for layers in [&[&opaque][..], &[&opaque, &free]] {
         let (totals, warnings, human) = totals(&engine(layers), "jetson-orin-nano");

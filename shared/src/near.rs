@@ -37,7 +37,7 @@ const LOOKED_AT: usize = 10_000;
 /// ```
 #[must_use]
 pub fn near_path(path: &Path) -> Option<String> {
-    let missing = path.ancestors().take_while(|part| !part.exists()).last()?;
+    let missing = path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).last()?;
     let name = missing.file_name()?.to_str()?;
     let folder = missing.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.flatten().take(LOOKED_AT);

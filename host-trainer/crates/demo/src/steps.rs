@@ -109,7 +109,7 @@ pub fn run(command: &str, folder: &Path, programs: &Programs) -> Result<String, 
             child.env_remove(&name);
         }
     }
-    child.env("HOST_TRAINER_CONFIG", "").env("JETSON_AGENT_CONFIG", "").env("HOST_TRAINER_NO_PROGRESS", "1");
+    child.env("HOST_TRAINER_SETTINGS", "").env("JETSON_AGENT_SETTINGS", "").env("HOST_TRAINER_NO_PROGRESS", "1");
     let output = child.args(words).current_dir(folder).output().map_err(|e| Failure::io(program, "run", &e))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -8,7 +8,7 @@ use simulate::Load;
 use std::io::Write;
 
 /// The wall clock at the run's beginning.
-const WALL_NS: i64 = 1_738_071_500_000_000_000;
+pub(crate) const WALL_NS: i64 = 1_738_071_500_000_000_000;
 
 /// How the register is read.
 #[derive(Debug, Clone, Copy, PartialEq)]

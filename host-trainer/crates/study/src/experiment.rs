@@ -1,6 +1,6 @@
 //! An experiment of several runs with known truth, as the agent leaves it: a main run with pauses and loops below it.
 
-use super::WALL_NS;
+use super::board::WALL_NS;
 use crate::BoardRun;
 use shared::failure::Failure;
 use shared::run_folder::frames::FrameWriter;

@@ -26,12 +26,11 @@ mod board;
 mod experiment;
 mod judge;
 
+use board::WALL_NS;
+
 pub use board::{Board, BoardRun, Disturbances, Reader};
 pub use experiment::ExperimentPlan;
 pub use judge::{Judged, align_folder, judge};
-
-/// The wall clock of simulated logs at monotonic zero: 2025-01-28 13:38:20.
-const WALL_NS: i64 = 1_738_071_500_000_000_000;
 
 /// A simulated run in EdgeProfiler's text formats, in memory.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! `host-trainer batch add`.
 
-use super::Place;
 use super::generate::What;
+use super::place::Place;
 use crate::cli::runtime;
 use batch::folder::{Batch, find};
 use clap::Args;

@@ -1,7 +1,7 @@
 //! `host-trainer batch submit`, `retry` and `cancel`.
 
-use super::One;
 use super::answer::say_submitted;
+use super::place::One;
 use crate::cli::runtime;
 use batch::engine::{self, Submit};
 use batch::status::{cancel_tasks, retry};

@@ -1,7 +1,7 @@
 //! `host-trainer batch generate`.
 
-use super::Place;
 use super::answer::say_generated;
+use super::place::Place;
 use crate::cli::runtime;
 use batch::configuration::ModelChoice;
 use batch::engine::{Engine, Resources, Secret, Submit};

@@ -5,14 +5,13 @@ mod answer;
 mod control;
 mod generate;
 mod outcome;
+mod place;
 mod show;
 mod work;
 
-use batch::folder::{Batch, find};
 use clap::{Args, Subcommand};
 use shared::failure::Failure;
 use shared::printer::Printer;
-use std::path::PathBuf;
 
 /// Train many models as tasks of a batch: here, on other machines, on Slurm or on Kubernetes.
 #[derive(Debug, Args)]
@@ -34,30 +33,6 @@ enum Action {
     Promote(outcome::Promote),
     Gc(outcome::Gc),
     Work(work::Work),
-}
-
-/// The folder of all batches.
-#[derive(Debug, Args)]
-struct Place {
-    /// Folder of all batches.
-    #[arg(long, value_name = "DIR", env = "HOST_TRAINER_BATCHES", default_value = "batches")]
-    batches: PathBuf,
-}
-
-/// A batch, and the folder of all.
-#[derive(Debug, Args)]
-struct One {
-    /// Batch: its folder, its name, or its number among all batches.
-    #[arg(value_name = "BATCH")]
-    batch: String,
-    #[command(flatten)]
-    place: Place,
-}
-
-impl One {
-    fn open(&self) -> Result<Batch, Failure> {
-        Batch::open(&find(&self.place.batches, &self.batch)?)
-    }
 }
 
 impl BatchCommand {

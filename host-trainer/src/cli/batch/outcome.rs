@@ -1,6 +1,6 @@
 //! `host-trainer batch results`, `promote` and `gc`.
 
-use super::One;
+use super::place::One;
 use crate::cli::runtime;
 use crate::output::{Csv, Format, render, write};
 use batch::folder::Use;

@@ -1,7 +1,7 @@
 //! `host-trainer batch show` and `status`.
 
 use super::answer::duration;
-use super::{One, Place};
+use super::place::{One, Place};
 use crate::cli::runtime;
 use crate::output::{Csv, Format, figure, number, render, write};
 use batch::folder::{batches, find};

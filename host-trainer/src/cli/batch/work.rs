@@ -18,7 +18,7 @@ pub(super) struct Work {
     #[arg(value_name = "BATCH")]
     batch: String,
     #[command(flatten)]
-    place: super::Place,
+    place: super::place::Place,
     /// Model whose tasks are worked on [default: all]. May be repeated.
     #[arg(long, value_name = "CLASS.ARCHITECTURE")]
     only: Vec<String>,

@@ -65,6 +65,10 @@ impl Predict {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         let paths: Vec<PathBuf> = self.trt_engine_path.iter().chain(&self.onnx).cloned().collect();
         let files = engine_files(&paths)?;
+        if let [only] = &files[..] {
+            // A mistyped name is said before models are looked for.
+            only.metadata().map_err(|e| Failure::io(only, "read", &e))?;
+        }
         let options = self.settings.graph(&self.shapes);
         if self.settings.asks_for_several() || self.settings.changes_engines() && !all_graphs(&files)? {
             return self.outlooks(&files, &options, printer);

@@ -483,7 +483,7 @@ mod tests {
         };
         assert_eq!(network, whole);
         assert!(parts >= 5, "{parts}");
-        let other = Settings { hidden: vec![8], ..few };
+        let other = Settings { hidden: vec![8, 8], ..few };
         let from = Progress::from_bytes(&kept.expect("progress"));
         let how = Stepwise { from, every: 1, ..Stepwise::default() };
         let refused = train_stepwise(&data, &other, how, &mut |_| ControlFlow::Continue(()));
