@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["estimators", "learn", "shared", "store"]),
     ("report", &["align", "charts", "estimators", "learn", "shared"]),
     ("tune", &["estimators", "learn", "shared"]),
-    ("serve", &["charts", "estimators", "learn", "registry", "shared", "simulate", "store", "tune"]),
+    ("serve", &["charts", "estimators", "graph", "learn", "registry", "shared", "simulate", "store", "tune"]),
     ("batch", &["estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
     (
         "host-trainer",

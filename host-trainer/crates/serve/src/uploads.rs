@@ -4,6 +4,7 @@
 //! the engine info as it was sent. They survive a restart. When there are too many or they take too much space, the least
 //! recently used are removed.
 
+use graph::{GraphOrigin, Options, is_onnx_content, read_graph};
 use shared::engine::{self, Diagnostic, Engine};
 use shared::failure::{Failure, Kind};
 use shared::fs::{read_capped, write_atomic_with};
@@ -37,6 +38,8 @@ pub(crate) struct UploadedEngine {
     pub(crate) engine: Engine,
     /// Diagnostics of the parser.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What is said of an engine that was derived from an ONNX graph.
+    pub(crate) graph: Option<GraphOrigin>,
 }
 
 /// An uploaded engine as lists show it.
@@ -99,15 +102,14 @@ impl Uploads {
         self.folder.join(format!("{id}.engine"))
     }
 
-    /// Parses and stores an engine info. The same content replaces the stored engine, under the new name.
+    /// Parses and stores an engine info or an ONNX graph. The same content replaces the stored engine, under the new name.
     ///
     /// # Errors
-    /// A file that is not an engine info or cannot be written.
+    /// A file that is neither, or cannot be written.
     pub(crate) fn put(&self, name: &str, content: &[u8]) -> Result<Arc<UploadedEngine>, Failure> {
         let name = title(name);
-        let (engine, diagnostics) = engine::parse(content).map_err(|error| refusal(&name, &error))?;
         let id = Digest::of(content);
-        let uploaded = Arc::new(UploadedEngine { id, name: name.clone(), engine, diagnostics });
+        let uploaded = Arc::new(UploadedEngine::parse(id, name.clone(), content)?);
         let head = Header { name: name.clone(), layers: uploaded.engine.layers.len() };
         let mut line = serde_json::to_vec(&head).map_err(|e| Failure::from_error(Kind::Data, e))?;
         line.push(b'\n');
@@ -145,8 +147,7 @@ impl Uploads {
         if Digest::of(content) != id {
             return Err(Failure::data("does not hold what its name says").at(&path).help("upload the engine again"));
         }
-        let (engine, diagnostics) = engine::parse(content).map_err(|error| refusal(&head.name, &error))?;
-        let uploaded = Arc::new(UploadedEngine { id, name: head.name, engine, diagnostics });
+        let uploaded = Arc::new(UploadedEngine::parse(id, head.name, content)?);
         self.index().remember(&uploaded);
         Ok(Some(uploaded))
     }
@@ -196,6 +197,17 @@ impl Index {
         while self.parsed.len() > PARSED || layers(self) > PARSED_LAYERS && !self.parsed.is_empty() {
             self.parsed.pop_front();
         }
+    }
+}
+
+impl UploadedEngine {
+    fn parse(id: Digest, name: String, content: &[u8]) -> Result<Self, Failure> {
+        if is_onnx_content(content) {
+            let opened = read_graph(content, &Options::default()).map_err(|failure| failure.default_path(&name))?;
+            return Ok(Self { id, name, engine: opened.engine, diagnostics: opened.diagnostics, graph: opened.graph });
+        }
+        let (engine, diagnostics) = engine::parse(content).map_err(|error| refusal(&name, &error))?;
+        Ok(Self { id, name, engine, diagnostics, graph: None })
     }
 }
 

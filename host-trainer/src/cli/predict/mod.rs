@@ -135,8 +135,7 @@ impl Predict {
         let mut prediction = predicted.map_err(|failure| failure.default_path(file))?;
         let mut remarks = Vec::new();
         if let Some(origin) = opened.graph {
-            let layers = prediction.layers.iter();
-            remarks = origin.remarks(layers.filter_map(|layer| Some((layer.index, layer.row.runtime_prediction?.0))));
+            remarks = origin.remarks(prediction.layer_runtimes());
             prediction.warnings.splice(..0, remarks.iter().cloned());
         }
         Ok(Answer { prediction, remarks })

@@ -161,6 +161,13 @@ impl EngineInput<'_> {
     }
 }
 
+impl Prediction {
+    /// The run time of each layer that has one, ms, with the layer's index.
+    pub fn layer_runtimes(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.layers.iter().filter_map(|layer| Some((layer.index, layer.row.runtime_prediction?.0)))
+    }
+}
+
 impl Models {
     /// Predicts an engine. With several optimisation profiles, the layers of `profile` and those of no profile.
     ///

@@ -96,11 +96,11 @@ pub(super) fn form(recent: &[RecentEngine], devices: &[String], choice: &Compare
             }
         }
         form.drop method="post" action="/engines" enctype="multipart/form-data" data-drop {
-            h2 { @if choice.a.is_some() { "Compare the first with another file" } @else { "Drop two engine-info files" } }
+            h2 { @if choice.a.is_some() { "Compare the first with another file" } @else { "Drop two engine infos or ONNX graphs" } }
             @if let Some(a) = &choice.a { input type="hidden" name="against" value=(a); }
             @if let Some(device) = &choice.device { input type="hidden" name="device" value=(device); }
             div.inline {
-                div.field { label for="file" { "Choose files" } input #file type="file" name="file" accept=".json,.txt,application/json" multiple; }
+                div.field { label for="file" { "Choose files" } input #file type="file" name="file" accept=".json,.txt,.onnx,application/json" multiple; }
                 button type="submit" data-busy="Predicting…" { "Compare" }
             }
         }

@@ -66,7 +66,7 @@ pub(super) async fn upload(
         (_, [id, ..]) => format!("/engines/{id}?{}", query(&[("device", &device)])),
         (_, []) => {
             return Err(ApiError::bad_request("nothing was sent")
-                .help("choose an engine-info file, or paste its text, then press Predict"));
+                .help("choose an engine-info file or an ONNX graph, or paste its text, then press Predict"));
         }
     };
     Ok(Redirect::to(to.trim_end_matches('?')))
@@ -101,7 +101,12 @@ fn predict(
     device: Option<&str>,
     profile: usize,
 ) -> Result<Prediction, ApiError> {
-    Ok(deployment.of(device)?.models.predict(&uploaded.engine, &uploaded.diagnostics, profile)?)
+    let mut prediction = deployment.of(device)?.models.predict(&uploaded.engine, &uploaded.diagnostics, profile)?;
+    if let Some(origin) = &uploaded.graph {
+        let remarks = origin.remarks(prediction.layer_runtimes());
+        prediction.warnings.splice(..0, remarks);
+    }
+    Ok(prediction)
 }
 
 /// `GET /engines/{id}`, `GET /engines/{id}.csv`, `GET /engines/{id}.json`.
@@ -205,6 +210,7 @@ fn download(
     let stem: String = uploaded
         .name
         .trim_end_matches(".json")
+        .trim_end_matches(".onnx")
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
         .collect();

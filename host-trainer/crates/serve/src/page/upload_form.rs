@@ -20,15 +20,16 @@ pub(super) struct RecentEngine {
 pub(super) fn form(device: Option<&str>, again: bool) -> Markup {
     html! {
         form.drop method="post" action="/engines" enctype="multipart/form-data" data-drop {
-            h2 { @if again { "Another engine" } @else { "Drop an engine-info file anywhere" } }
+            h2 { @if again { "Another engine" } @else { "Drop an engine info or an ONNX graph anywhere" } }
             p.muted {
-                "The JSON that " code { "trtexec --exportLayerInfo" } " or TensorRT's engine inspector wrote. It stays on this machine."
+                "The JSON that " code { "trtexec --exportLayerInfo" } " or TensorRT's engine inspector wrote, or a network as ONNX: its layers "
+                "are listed as TensorRT would likely fuse them in FP16. It stays on this machine."
             }
             @if let Some(device) = device { input type="hidden" name="device" value=(device); }
             div.cols.two {
                 div.field {
                     label for="file" { "Choose a file" }
-                    input #file type="file" name="file" accept=".json,.txt,application/json" multiple;
+                    input #file type="file" name="file" accept=".json,.txt,.onnx,application/json" multiple;
                     span.hint { "Two files are compared with each other." }
                 }
                 div.field {

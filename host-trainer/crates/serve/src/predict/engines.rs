@@ -4,6 +4,7 @@ use super::budgets;
 use super::options::PredictOptions;
 use crate::error::ApiError;
 use crate::settings::Limits;
+use graph::{GraphOrigin, is_onnx_content, read_graph};
 use shared::engine::{Budgets, Diagnostic, Engine, EngineInfoError, batch, parse};
 
 /// The engines of a request.
@@ -25,28 +26,31 @@ pub(super) struct NamedEngine {
     pub(super) name: String,
     pub(super) profile: usize,
     pub(super) parsed: Result<(Engine, Vec<Diagnostic>), ApiError>,
+    /// What is said of an engine that was derived from an ONNX graph.
+    pub(super) graph: Option<GraphOrigin>,
 }
 
-/// Reads a body: one engine info of any dialect, or several engines in one document.
+/// Reads a body: one engine info of any dialect, one ONNX graph, or several engines in one document.
 ///
 /// # Errors
-/// A malformed document of several engines, a body that is not an engine info, more layers than the limit.
+/// A malformed document of several engines, a body that is neither an engine info nor a graph, more layers than the limit.
 pub(super) fn read(body: &[u8], options: &PredictOptions, limits: &Limits) -> Result<EngineRequest, ApiError> {
+    if is_onnx_content(body) {
+        let opened = read_graph(body, &options.graph()?).map_err(ApiError::from)?;
+        return single(Ok((opened.engine, opened.diagnostics)), opened.graph, options)?.within(limits);
+    }
     let several =
         batch(body, limits.engines).map_err(|e| ApiError::unprocessable("bad_batch", e.message).place(e.place))?;
     let Some(several) = several else {
         let parsed = parse(body).map_err(|e| refusal("the body", &e))?;
-        let name = options.name.clone().unwrap_or_else(|| "engine".to_owned());
-        let engines = vec![NamedEngine { name, profile: options.profile, parsed: Ok(parsed) }];
-        let budgets = budgets::of_request(options, Budgets::default())?;
-        let engines = EngineRequest { device: options.device.clone(), budgets, is_batch: false, engines };
-        return engines.within(limits);
+        return single(Ok(parsed), None, options)?.within(limits);
     };
     let profile = several.profile.unwrap_or(options.profile);
     let engines = several.engines.into_iter().enumerate().map(|(index, engine)| NamedEngine {
         name: engine.name.unwrap_or_else(|| format!("engines[{index}]")),
         profile: engine.profile.unwrap_or(profile),
         parsed: parse(&engine.engine_info).map_err(|e| refusal(&format!("engines[{index}].engine_info"), &e)),
+        graph: None,
     });
     let engines = EngineRequest {
         device: several.device.or_else(|| options.device.clone()),
@@ -55,6 +59,18 @@ pub(super) fn read(body: &[u8], options: &PredictOptions, limits: &Limits) -> Re
         engines: engines.collect(),
     };
     engines.within(limits)
+}
+
+/// The request of one engine.
+fn single(
+    parsed: Result<(Engine, Vec<Diagnostic>), ApiError>,
+    graph: Option<GraphOrigin>,
+    options: &PredictOptions,
+) -> Result<EngineRequest, ApiError> {
+    let name = options.name.clone().unwrap_or_else(|| "engine".to_owned());
+    let engines = vec![NamedEngine { name, profile: options.profile, parsed, graph }];
+    let budgets = budgets::of_request(options, Budgets::default())?;
+    Ok(EngineRequest { device: options.device.clone(), budgets, is_batch: false, engines })
 }
 
 impl EngineRequest {

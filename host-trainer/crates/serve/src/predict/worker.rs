@@ -132,6 +132,13 @@ impl Worker {
                     let prediction = predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted")));
                     prediction.map_err(ApiError::from)
                 });
+                let prediction = prediction.map(|mut prediction| {
+                    if let Some(origin) = &named.graph {
+                        let remarks = origin.remarks(prediction.layer_runtimes());
+                        prediction.warnings.splice(..0, remarks);
+                    }
+                    prediction
+                });
                 let budgets = prediction.as_ref().map(|p| budgets::check(content.budgets, &p.totals));
                 PredictedEngine { name: named.name, budgets: budgets.unwrap_or_default(), prediction }
             });
