@@ -23,7 +23,7 @@ fn bodies_that_are_no_engines_are_refused_with_their_reason() {
         (b"{", 422, "no_engine_info"),
         (b"[1, 2, 3]", 422, "no_engine_info"),
         (b"null", 422, "no_engine_info"),
-        (b"\x08\x07\x12\x04test", 422, "no_engine_info"),
+        (b"\x08\x07\x12\x04test", 422, "bad_data"),
         (b"\xff\xfe\xff\xff\xff", 422, "no_engine_info"),
         (br#"{"Layers": []}"#, 422, "no_engine_info"),
         (br#"{"Layers": ["a", "b"]}"#, 422, "no_engine_info"),

@@ -160,3 +160,32 @@ fn a_full_queue_says_when_to_come_back() {
     assert!(!refused.is_empty() && refused.len() < answers.len(), "{} of {}", refused.len(), answers.len());
     assert!(server.log().contains("queue_full"));
 }
+
+#[test]
+fn a_graph_is_answered_like_the_command_does() {
+    let server = Server::start(&["--workers", "1"]);
+    let path = root().join("sample_data/resnet18.onnx");
+    let graph = std::fs::read(&path).expect("the sample");
+    let models = root().join("trained_models");
+    let by_command = |arguments: &[&str]| {
+        let (path, models) = (path.to_string_lossy(), models.to_string_lossy());
+        let always = ["predict", "--onnx", &path, "--models", &models, "--format", "json"];
+        let output = command(&[&always, arguments].concat());
+        let mut document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        document.as_object_mut().expect("a document").remove("engine");
+        document
+    };
+    for (query, arguments) in
+        [("/v1/predict", &[][..]), ("/v1/predict?precision=fp32&batch=4", &["--precision", "fp32", "--batch", "4"])]
+    {
+        let (status, answer) = server.post(query, &[], &graph);
+        assert_eq!(status, 200, "{answer}");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        assert!(answer["warnings"].to_string().contains("the board may choose otherwise"), "{answer}");
+        assert_eq!(prediction(&answer), by_command(arguments), "{query}");
+    }
+    let (status, answer) = server.post("/v1/predict?precision=fp12", &[], &graph);
+    assert!(status == 400 && answer.contains("fp12"), "{answer}");
+    let (status, answer) = server.post("/v1/predict", &[], &graph[..graph.len() / 2]);
+    assert!((400..500).contains(&status), "{status} {answer}");
+}
