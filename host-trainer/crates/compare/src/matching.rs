@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchedBy {
-    /// They contain the same operators.
+    /// They contain the same operators; or they contain none and have the same name, type and output.
     Operator,
     /// They do the same by kind, output and number of weights.
     Shape,
@@ -99,7 +99,7 @@ fn working(layers: &[SideLayer]) -> Vec<usize> {
     (0..layers.len()).filter(|&i| works(&layers[i])).collect()
 }
 
-/// Pairs of layers that share an operator.
+/// Pairs of layers that share an operator, or contain none and are called alike.
 fn edges(a: &[SideLayer], work_a: &[usize], b: &[SideLayer], work_b: &[usize]) -> Vec<(usize, usize)> {
     fn by_operator<'a>(layers: &'a [SideLayer], work: &[usize]) -> HashMap<&'a str, Vec<usize>> {
         let mut by: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -137,10 +137,28 @@ fn edges(a: &[SideLayer], work_a: &[usize], b: &[SideLayer], work_b: &[usize]) -
             }
         }
     }
+    let (named_a, named_b) = (by_name(a, work_a), by_name(b, work_b));
+    for (key, own) in &named_a {
+        let others = named_b.get(key).map_or(&[][..], Vec::as_slice);
+        edges.extend(own.iter().zip(others).map(|(i, j)| (*i, *j)));
+    }
     edges.retain(|(i, j)| work_a.binary_search(i).is_ok() && work_b.binary_search(j).is_ok());
     edges.sort_unstable();
     edges.dedup();
     edges
+}
+
+/// What tells layers apart that hold no operator of the model: name, type and output.
+type Named<'a> = (&'a str, &'a str, &'a [i64]);
+
+/// Positions of the layers that hold no operator of the model, since TensorRT added and named them.
+fn by_name<'a>(layers: &'a [SideLayer], work: &[usize]) -> HashMap<Named<'a>, Vec<usize>> {
+    let mut by: HashMap<Named<'_>, Vec<usize>> = HashMap::new();
+    for &i in work.iter().filter(|&&i| layers[i].operators.is_empty()) {
+        let layer = &layers[i];
+        by.entry((&layer.name, &layer.layer_type, &layer.output)).or_default().push(i);
+    }
+    by
 }
 
 /// Positions from the layer with one operator to the layer with another, where both are found in this order.
@@ -309,6 +327,24 @@ mod tests {
         let a = named(&["conv1", "{ForeignNode[q...out]}"]);
         let b = named(&["conv1", "q", "softmax", "out"]);
         assert_eq!(shown(&a, &b), ["conv1 | conv1", "{ForeignNode[q...out]} | q; softmax; out"]);
+    }
+
+    #[test]
+    fn layers_that_tensorrt_added_are_matched_by_their_name() {
+        let layer = |index: usize, name: &str, layer_type: &str, output: &[i64]| SideLayer {
+            layer_type: layer_type.to_owned(),
+            output: output.to_vec(),
+            ..SideLayer::named(index, name)
+        };
+        let a = [layer(0, "dummy_shape_call__mye1", "shape_call", &[]), layer(1, "__myl_Sum_myl2_0", "kgen", &[1, 8])];
+        assert!(a.iter().all(|layer| layer.operators.is_empty()));
+        assert_eq!(
+            shown(&a, &a),
+            ["dummy_shape_call__mye1 | dummy_shape_call__mye1", "__myl_Sum_myl2_0 | __myl_Sum_myl2_0"]
+        );
+        // TensorRT gives its own names anew in each build: the same name may be another layer.
+        let b = [layer(0, "__myl_Sum_myl2_0", "kgen", &[1, 16])];
+        assert_eq!(shown(&a[1..], &b), ["__myl_Sum_myl2_0 | ", " | __myl_Sum_myl2_0"]);
     }
 
     #[test]
