@@ -6,7 +6,7 @@ use crate::side::{Side, SideLayer};
 use graph::{Options, is_onnx};
 use learn::predict::{Prediction, engine_files};
 use memory::Memory;
-use shared::engine::{self, Diagnostic, Engine};
+use shared::engine::{self, Diagnostic, Engine, EngineInfoError};
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
@@ -63,8 +63,8 @@ impl Content {
 pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
     let name = path.display().to_string();
     let of_measurements = |measurements: Vec<Measurement>, engine: Option<PathBuf>| -> Result<Vec<Side>, Failure> {
-        Ok(vec![match engine {
-            Some(engine) => timed(&name, &read_engine(&engine)?.0, measurements),
+        Ok(vec![match engine.map(|path| described(&path)).transpose()?.flatten() {
+            Some(engine) => timed(&name, &engine, measurements),
             None => Side::measured(&name, measured::alone(measurements)),
         }])
     };
@@ -133,19 +133,26 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Reads an engine with the layers of its first optimisation profile. Other descriptions of an engine join here.
-fn read_engine(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
-    parse_engine(&read_capped(path, limits::ENGINE_INFO_BYTES)?, path)
+/// Reads the engine info that lies beside measurements; none where it lists names of layers alone, which measurements have too.
+fn described(path: &Path) -> Result<Option<Engine>, Failure> {
+    let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+    match engine::parse(&content) {
+        Ok((engine, _)) => Ok(Some(engine)),
+        Err(EngineInfoError::NamesOnly { .. }) => Ok(None),
+        Err(error) => Err(refusal(&error, path)),
+    }
 }
 
 fn parse_engine(content: &[u8], path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
-    engine::parse(content).map_err(|error| {
-        let failure = Failure::data(error.to_string()).at(path).help(error.help());
-        match error.place() {
-            Some(place) => failure.place(place),
-            None => failure,
-        }
-    })
+    engine::parse(content).map_err(|error| refusal(&error, path))
+}
+
+fn refusal(error: &EngineInfoError, path: &Path) -> Failure {
+    let failure = Failure::data(error.to_string()).at(path).help(error.help());
+    match error.place() {
+        Some(place) => failure.place(place),
+        None => failure,
+    }
 }
 
 fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {
@@ -205,6 +212,9 @@ mod tests {
         let profile = write("net.profile.json", PROFILE);
         let bare = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!((bare.layers.len(), bare.layers[0].weights), (1, None));
+        write("net.graph.json", r#"{"Layers": ["conv1"], "Bindings": []}"#);
+        let names = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
+        assert_eq!(names, bare, "names of layers add nothing to a profile");
         let graph = write("net.graph.json", ENGINE);
         let known = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!(known.layers[0].weights, Some(1152));

@@ -22,7 +22,8 @@ fn no_models(_: &Engine, _: &[Diagnostic]) -> Result<Prediction, Failure> {
 
 fn side(graph: &str, profile: &str) -> Side {
     let path = |name: &str| data("engine_info").join(name);
-    read_one(&path(graph), Some(&path(profile)), &graph::Options::default(), &no_models).unwrap()
+    let times = (!profile.is_empty()).then(|| path(profile));
+    read_one(&path(graph), times.as_deref(), &graph::Options::default(), &no_models).unwrap()
 }
 
 fn resnet(precision: &str, name: &str) -> Side {
@@ -77,7 +78,8 @@ fn an_engine_equals_itself() {
     for (graph, profile) in [
         ("evpe_desktop__trtexec_mobilenet_v2_fp16.graph.json", "evpe_desktop__trtexec_mobilenet_v2_fp16.profile.json"),
         ("trex__mobilenet.qat.graph.json", "trex__mobilenet.qat.profile.json"),
-        ("trex__notebooks__layer_info.json", "trex__notebooks__profile.json"),
+        // Its engine info lists names alone.
+        ("trex__notebooks__profile.json", ""),
     ] {
         let side = side(graph, profile);
         let comparison = Comparison::of(&side, &side);
