@@ -55,7 +55,10 @@ pub(crate) fn groups(a: &[SideLayer], b: &[SideLayer]) -> (Vec<Group>, bool) {
     let mut edges = edges(a, &work_a, b, &work_b);
     let distrusted = are_contradicted(a, b, &edges);
     if distrusted {
-        edges.clear();
+        edges.retain(|(i, j)| {
+            let (a, b) = (&a[*i].operators, &b[*j].operators);
+            a.is_empty() || a.iter().any(|operator| !is_numbered(operator) && b.contains(operator))
+        });
     }
     let mut found = connected(&work_a, &work_b, &edges);
     let alone = |only: fn(&Group) -> &Vec<usize>, other: fn(&Group) -> &Vec<usize>| -> Vec<usize> {
@@ -170,9 +173,11 @@ fn between(by_operator: &HashMap<&str, Vec<usize>>, first: &str, last: &str) -> 
     }
 }
 
-/// Whether operators with equal names are different ones: exporters that number them give the same number to others.
+/// Whether operators with equal names are different ones: exporters that number them give the same number to others. They are
+/// if most of them differ in what they compute; or if some differ in their weights and each side has numbers that the other
+/// lacks, as after an operator was inserted.
 fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) -> bool {
-    let (mut agree, mut contradict) = (0, 0);
+    let (mut agree, mut contradict, mut other_weights) = (0, 0, false);
     for &(i, j) in edges {
         let (a, b) = (&a[i], &b[j]);
         let shared = a.operators.iter().filter(|operator| b.operators.contains(operator));
@@ -180,7 +185,10 @@ fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) 
             continue;
         }
         let equal = match (a.weights, b.weights) {
-            (Some(a), Some(b)) => a == b,
+            (Some(a), Some(b)) => {
+                other_weights |= a != b;
+                a == b
+            }
             _ if !a.output.is_empty() && !b.output.is_empty() => {
                 a.kind == b.kind && a.output.get(1..) == b.output.get(1..)
             }
@@ -188,7 +196,14 @@ fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) 
         };
         *(if equal { &mut agree } else { &mut contradict }) += 1;
     }
-    contradict > agree
+    contradict > agree || (other_weights && lacks_numbers_of(a, b) && lacks_numbers_of(b, a))
+}
+
+/// Whether a numbered operator of one side's convolutions and matrix products is in no layer of the other.
+fn lacks_numbers_of(other: &[SideLayer], side: &[SideLayer]) -> bool {
+    let there: HashSet<&str> = other.iter().flat_map(|layer| &layer.operators).map(String::as_str).collect();
+    let mut weighted = side.iter().filter(|layer| layer.is_weighted()).flat_map(|layer| &layer.operators);
+    weighted.any(|operator| is_numbered(operator) && !there.contains(operator.as_str()))
 }
 
 /// Groups of layers that are joined by edges, directly or through others.
@@ -367,6 +382,15 @@ mod tests {
         let a = [conv("Conv_0", 0, 8, 10), conv("Conv_2", 1, 16, 20), conv("Conv_4", 2, 32, 30)];
         let b = [conv("Conv_1", 0, 8, 10), conv("Conv_4", 1, 16, 20), conv("Conv_9", 2, 32, 30)];
         assert_eq!(shown(&a, &b), ["Conv_0 | Conv_1", "Conv_2 | Conv_4", "Conv_4 | Conv_9"]);
+        // After an operator was inserted, most numbers that both have still agree by chance.
+        let b =
+            [conv("Conv_0", 0, 8, 10), conv("Conv_1", 1, 8, 10), conv("Conv_3", 2, 16, 20), conv("Conv_5", 3, 32, 30)];
+        let a = [&a[..], &[conv("Conv_5", 3, 64, 40)]].concat();
+        assert_eq!(shown(&a, &b), ["Conv_0 | Conv_0", " | Conv_1", "Conv_2 | Conv_3", "Conv_4 | Conv_5", "Conv_5 | "]);
+        // A layer that grew keeps its number, and so do all others.
+        let b =
+            [conv("Conv_0", 0, 8, 10), conv("Conv_2", 1, 16, 25), conv("Conv_4", 2, 32, 30), conv("Conv_5", 3, 64, 40)];
+        assert_eq!(shown(&a, &b), ["Conv_0 | Conv_0", "Conv_2 | Conv_2", "Conv_4 | Conv_4", "Conv_5 | Conv_5"]);
         // Names that are no counters stay trusted where a layer has grown.
         let (a, b) = ([conv("fc", 0, 8, 10)], [conv("fc", 0, 8, 40)]);
         assert_eq!(shown(&a, &b), ["fc | fc"]);

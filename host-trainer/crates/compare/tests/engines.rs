@@ -68,6 +68,14 @@ fn precisions_of_one_network_are_explained() {
             assert!((sum - comparison.runtime_change_ms.unwrap()).abs() < 1e-9, "groups add up to the whole");
         }
     }
+    // Both number their operators, and differently.
+    let comparison = Comparison::of(&resnet("qat", "resnet-qat"), &resnet("qat-residual", "resnet-qat-residual"));
+    show(&comparison);
+    assert_eq!(matched(&comparison).1, 0.0, "every layer has its like");
+    for group in comparison.groups.iter().filter(|group| group.name.starts_with("Conv")) {
+        let weights = [&group.a, &group.b].map(|part| part.as_ref().and_then(|part| part.weights));
+        assert_eq!(weights[0], weights[1], "{}", group.name);
+    }
     let comparison = Comparison::of(&fp32, &fp16);
     show(&comparison);
     assert_eq!(matched(&comparison).0, 23);
