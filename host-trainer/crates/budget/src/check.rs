@@ -3,7 +3,7 @@
 use crate::budgets::{Bound, Level, Limit, Measure};
 use crate::network::Network;
 use crate::verdict::{Value, Verdict};
-use compare::{Comparison, GroupChange, Origin, Side, SideLayer};
+use compare::{Comparison, GroupChange, Origin, Part, Side, SideLayer};
 use learn::predict::{Bounds, Total};
 use serde::Serialize;
 
@@ -331,6 +331,9 @@ impl Subject<'_> {
 
     /// The layers that a value is due to: those that grew most against the baseline, else those with the largest part.
     fn culprits(&self, measure: Measure) -> Vec<String> {
+        if measure == Measure::MemoryMib {
+            return self.baseline.as_ref().map(|(_, comparison)| heavier(comparison)).unwrap_or_default();
+        }
         let unit = if measure == Measure::EnergyMj { "mJ" } else { "ms" };
         if let Some((_, comparison)) = &self.baseline {
             let mut grown: Vec<(&GroupChange, f64)> = comparison
@@ -351,6 +354,22 @@ impl Subject<'_> {
         let unit = if measure == Measure::PowerW { "W" } else { unit };
         layers.into_iter().take(NAMED).map(|(layer, value)| format!("{} ({value:.3} {unit})", layer.name)).collect()
     }
+}
+
+/// The groups whose weights grew most.
+fn heavier(comparison: &Comparison) -> Vec<String> {
+    let weights = |part: &Option<Part>| part.as_ref().and_then(|part| part.weights);
+    let mut grown: Vec<(u64, String)> = comparison
+        .groups
+        .iter()
+        .filter_map(|group| match (&group.a, weights(&group.a), weights(&group.b)?) {
+            (None, _, to) => Some((to, format!("{} (new, {to} weights)", group.name))),
+            (_, Some(from), to) if to > from => Some((to - from, format!("{} ({from} → {to} weights)", group.name))),
+            _ => None,
+        })
+        .collect();
+    grown.sort_by_key(|(more, _)| std::cmp::Reverse(*more));
+    grown.into_iter().take(NAMED).map(|(_, text)| text).collect()
 }
 
 fn decided(value: Value, interval: Option<(f64, f64)>, limit: f64) -> (Verdict, String) {
@@ -416,6 +435,7 @@ fn grown_text(group: &GroupChange, change: f64, unit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use memory::{Bytes, Memory};
     use shared::units::{Millijoules, Millis};
 
     fn layer(name: &str, ms: f64) -> SideLayer {
@@ -489,6 +509,23 @@ mod tests {
         let elsewhere = Side { origin: Origin::Predicted { device: "other".into() }, ..before.clone() };
         let other = check(&now, Some(&elsewhere), Measure::RuntimeMs, Bound::Increase(10.0));
         assert_eq!(other.verdict, Verdict::Undecided);
+    }
+
+    #[test]
+    fn more_memory_names_the_layers_with_more_weights() {
+        let memory = |at_least: u64| Memory { device: Some(Bytes { at_least, estimate: None }), ..Memory::default() };
+        let of = |weights: [u64; 2], at_least: u64| Side {
+            memory: Some(memory(at_least)),
+            ..predicted(
+                vec![
+                    SideLayer { weights: Some(weights[0]), ..layer("a", 3.0) },
+                    SideLayer { weights: Some(weights[1]), ..layer("b", 1.0) },
+                ],
+                None,
+            )
+        };
+        let failed = check(&of([10, 40], 50), Some(&of([10, 20], 30)), Measure::MemoryMib, Bound::Increase(10.0));
+        assert_eq!((failed.verdict, failed.layers), (Verdict::Fail, vec!["b (20 → 40 weights)".to_owned()]));
     }
 
     #[test]
