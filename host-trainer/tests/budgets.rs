@@ -219,9 +219,13 @@ fn a_commit_that_fattens_a_layer_fails_with_the_layer_named() {
     git(path, &["commit", "-q", "-a", "-m", "a fatter head"]);
     let (passed, written) = run_steps("github.yml", path, &base);
     assert!(!passed, "{written}");
-    let annotation = written.lines().find(|line| line.starts_with("::error file=budgets.toml,line=2,title=net%3A"));
-    assert!(annotation.is_some_and(|line| line.contains("/head/Conv (+")), "{written}");
-    assert!(written.contains("9216 → 18432 weights") && written.contains("### ❌"), "{written}");
+    let annotation = |measure: &str| {
+        let start = format!("::error file=budgets.toml,line=2,title=net%3A {measure}");
+        written.lines().find(|line| line.starts_with(&start)).unwrap_or_default()
+    };
+    assert!(annotation("run time").contains("/head/Conv (+"), "{written}");
+    assert!(annotation("memory").contains("/head/Conv (9216 → 18432 weights)"), "{written}");
+    assert!(written.contains("### ❌"), "{written}");
     git(path, &["worktree", "prune"]);
     let (passed, written) = run_steps("gitlab.yml", path, &base);
     assert!(!passed, "{written}");
