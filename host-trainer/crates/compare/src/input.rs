@@ -59,7 +59,8 @@ impl Content {
 /// This is the one place where the kinds of files are told apart.
 ///
 /// # Errors
-/// A file that cannot be read or is none of these, `times` for what has its own, and whatever keeps an engine from being predicted.
+/// A file that cannot be read or is none of these, `times` for what has its own, and whatever keeps an engine from being
+/// predicted.
 pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
     let name = path.display().to_string();
     let of_measurements = |measurements: Vec<Measurement>, engine: Option<PathBuf>| -> Result<Vec<Side>, Failure> {
@@ -147,7 +148,8 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Reads the engine info that lies beside measurements; none where it lists names of layers alone, which measurements have too.
+/// Reads the engine info that lies beside measurements; none where it lists names of layers alone, which measurements have
+/// too.
 fn described(path: &Path) -> Result<Option<Engine>, Failure> {
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
     match engine::parse(&content) {
