@@ -435,7 +435,6 @@ fn grown_text(group: &GroupChange, change: f64, unit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memory::{Bytes, Memory};
     use shared::units::{Millijoules, Millis};
 
     fn layer(name: &str, ms: f64) -> SideLayer {
@@ -513,19 +512,13 @@ mod tests {
 
     #[test]
     fn more_memory_names_the_layers_with_more_weights() {
-        let memory = |at_least: u64| Memory { device: Some(Bytes { at_least, estimate: None }), ..Memory::default() };
-        let of = |weights: [u64; 2], at_least: u64| Side {
-            memory: Some(memory(at_least)),
-            ..predicted(
-                vec![
-                    SideLayer { weights: Some(weights[0]), ..layer("a", 3.0) },
-                    SideLayer { weights: Some(weights[1]), ..layer("b", 1.0) },
-                ],
-                None,
-            )
+        let of = |weights: [u64; 3]| {
+            let layers = ["a", "b", "c"].iter().zip(weights);
+            let layers = layers.map(|(name, n)| SideLayer { weights: Some(n), ..layer(name, n as f64) });
+            predicted(layers.filter(|layer| layer.weights != Some(0)).collect(), None)
         };
-        let failed = check(&of([10, 40], 50), Some(&of([10, 20], 30)), Measure::MemoryMib, Bound::Increase(10.0));
-        assert_eq!((failed.verdict, failed.layers), (Verdict::Fail, vec!["b (20 → 40 weights)".to_owned()]));
+        let grown = heavier(&Comparison::of(&of([10, 20, 0]), &of([5, 40, 30])));
+        assert_eq!(grown, ["c (new, 30 weights)", "b (20 → 40 weights)"]);
     }
 
     #[test]
