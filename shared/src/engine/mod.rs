@@ -11,6 +11,6 @@ mod work;
 
 pub use kind::{LayerKind, Table};
 pub use layer::{Bias, Engine, Layer, Spatial, Weights};
-pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, parse, read};
+pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, named, parse, read};
 pub use tensor::{Precision, Tensor};
 pub use work::{ConvolutionSizes, Image, Number, PoolingSizes, Window, Work};

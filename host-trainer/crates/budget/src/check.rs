@@ -3,7 +3,7 @@
 use crate::budgets::{Bound, Level, Limit, Measure};
 use crate::network::Network;
 use crate::verdict::{Value, Verdict};
-use compare::{Comparison, GroupChange, Origin, Side, SideLayer};
+use compare::{Comparison, GroupChange, Origin, Part, Side, SideLayer};
 use learn::predict::{Bounds, Total};
 use serde::Serialize;
 
@@ -331,6 +331,9 @@ impl Subject<'_> {
 
     /// The layers that a value is due to: those that grew most against the baseline, else those with the largest part.
     fn culprits(&self, measure: Measure) -> Vec<String> {
+        if measure == Measure::MemoryMib {
+            return self.baseline.as_ref().map(|(_, comparison)| heavier(comparison)).unwrap_or_default();
+        }
         let unit = if measure == Measure::EnergyMj { "mJ" } else { "ms" };
         if let Some((_, comparison)) = &self.baseline {
             let mut grown: Vec<(&GroupChange, f64)> = comparison
@@ -351,6 +354,22 @@ impl Subject<'_> {
         let unit = if measure == Measure::PowerW { "W" } else { unit };
         layers.into_iter().take(NAMED).map(|(layer, value)| format!("{} ({value:.3} {unit})", layer.name)).collect()
     }
+}
+
+/// The groups whose weights grew most.
+fn heavier(comparison: &Comparison) -> Vec<String> {
+    let weights = |part: &Option<Part>| part.as_ref().and_then(|part| part.weights);
+    let mut grown: Vec<(u64, String)> = comparison
+        .groups
+        .iter()
+        .filter_map(|group| match (&group.a, weights(&group.a), weights(&group.b)?) {
+            (None, _, to) => Some((to, format!("{} (new, {to} weights)", group.name))),
+            (_, Some(from), to) if to > from => Some((to - from, format!("{} ({from} → {to} weights)", group.name))),
+            _ => None,
+        })
+        .collect();
+    grown.sort_by_key(|(more, _)| std::cmp::Reverse(*more));
+    grown.into_iter().take(NAMED).map(|(_, text)| text).collect()
 }
 
 fn decided(value: Value, interval: Option<(f64, f64)>, limit: f64) -> (Verdict, String) {
@@ -489,6 +508,17 @@ mod tests {
         let elsewhere = Side { origin: Origin::Predicted { device: "other".into() }, ..before.clone() };
         let other = check(&now, Some(&elsewhere), Measure::RuntimeMs, Bound::Increase(10.0));
         assert_eq!(other.verdict, Verdict::Undecided);
+    }
+
+    #[test]
+    fn more_memory_names_the_layers_with_more_weights() {
+        let of = |weights: [u64; 3]| {
+            let layers = ["a", "b", "c"].iter().zip(weights);
+            let layers = layers.map(|(name, n)| SideLayer { weights: Some(n), ..layer(name, n as f64) });
+            predicted(layers.filter(|layer| layer.weights != Some(0)).collect(), None)
+        };
+        let grown = heavier(&Comparison::of(&of([10, 20, 0]), &of([5, 40, 30])));
+        assert_eq!(grown, ["c (new, 30 weights)", "b (20 → 40 weights)"]);
     }
 
     #[test]

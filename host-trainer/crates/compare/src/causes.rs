@@ -4,7 +4,7 @@ use crate::change::{GroupChange, Part, SideSummary};
 use crate::words::{change, count, listed, noun, precision};
 use shared::engine::Precision;
 
-/// A total that falls by less than this share is not faster: repeated measurements of one engine differ by as much.
+/// A total that changes by less than this share is neither faster nor slower.
 const SAME: f64 = 0.02;
 /// Groups whose growth is less than this share of the first side's run time are not named.
 const NAMED: f64 = 0.005;

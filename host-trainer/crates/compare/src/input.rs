@@ -6,7 +6,7 @@ use crate::side::{Side, SideLayer};
 use graph::{Options, is_onnx};
 use learn::predict::{Prediction, engine_files};
 use memory::Memory;
-use shared::engine::{self, Diagnostic, Engine};
+use shared::engine::{self, Diagnostic, Engine, EngineInfoError};
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
@@ -59,19 +59,28 @@ impl Content {
 /// This is the one place where the kinds of files are told apart.
 ///
 /// # Errors
-/// A file that cannot be read or is none of these, and whatever keeps an engine from being predicted.
+/// A file that cannot be read or is none of these, `times` for what has its own, and whatever keeps an engine from being
+/// predicted.
 pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forecast<'_>) -> Result<Vec<Side>, Failure> {
     let name = path.display().to_string();
     let of_measurements = |measurements: Vec<Measurement>, engine: Option<PathBuf>| -> Result<Vec<Side>, Failure> {
-        Ok(vec![match engine {
-            Some(engine) => timed(&name, &read_engine(&engine)?.0, measurements),
+        Ok(vec![match engine.map(|path| described(&path)).transpose()?.flatten() {
+            Some(engine) => timed(&name, &engine, measurements),
             None => Side::measured(&name, measured::alone(measurements)),
         }])
     };
+    let no_other_times = |has: &str| match times {
+        None => Ok(()),
+        Some(times) => Err(Failure::usage(format!("is {has} and takes no times from `{}`", times.display()))
+            .at(path)
+            .help("give the engine info or the ONNX graph that the times are of, or leave the times out")),
+    };
     if path.is_dir() {
+        no_other_times("an aligned run")?;
         return of_measurements(measured::mapping(&path.join(MAPPING))?, beside(path.join(ENGINE_INFO)));
     }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        no_other_times("a mapping")?;
         return of_measurements(measured::mapping(path)?, beside(path.with_file_name(ENGINE_INFO)));
     }
     let of_engine = |engine: &Engine, diagnostics: &[Diagnostic]| -> Result<Side, Failure> {
@@ -93,8 +102,14 @@ pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forec
     }
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
     match Content::of(&content) {
-        Content::Saved => saved::read(&content, path),
-        Content::Profile => of_measurements(measured::profile(&content, path)?, graph_of(path)),
+        Content::Saved => {
+            no_other_times("a saved prediction")?;
+            saved::read(&content, path)
+        }
+        Content::Profile => {
+            no_other_times("a profile")?;
+            of_measurements(measured::profile(&content, path)?, graph_of(path))
+        }
         Content::Engine => {
             let (engine, diagnostics) = parse_engine(&content, path)?;
             Ok(vec![of_engine(&engine, &diagnostics)?])
@@ -133,19 +148,27 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Reads an engine with the layers of its first optimisation profile. Other descriptions of an engine join here.
-fn read_engine(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
-    parse_engine(&read_capped(path, limits::ENGINE_INFO_BYTES)?, path)
+/// Reads the engine info that lies beside measurements; none where it lists names of layers alone, which measurements have
+/// too.
+fn described(path: &Path) -> Result<Option<Engine>, Failure> {
+    let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+    match engine::parse(&content) {
+        Ok((engine, _)) => Ok(Some(engine)),
+        Err(EngineInfoError::NamesOnly { .. }) => Ok(None),
+        Err(error) => Err(refusal(&error, path)),
+    }
 }
 
 fn parse_engine(content: &[u8], path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
-    engine::parse(content).map_err(|error| {
-        let failure = Failure::data(error.to_string()).at(path).help(error.help());
-        match error.place() {
-            Some(place) => failure.place(place),
-            None => failure,
-        }
-    })
+    engine::parse(content).map_err(|error| refusal(&error, path))
+}
+
+fn refusal(error: &EngineInfoError, path: &Path) -> Failure {
+    let failure = Failure::data(error.to_string()).at(path).help(error.help());
+    match error.place() {
+        Some(place) => failure.place(place),
+        None => failure,
+    }
 }
 
 fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {
@@ -155,7 +178,9 @@ fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         return measured::mapping(path);
     }
-    measured::profile(&read_capped(path, limits::ENGINE_INFO_BYTES)?, path)
+    let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+    let next = "give the profile that `trtexec --exportProfile=FILE.json` wrote, or an aligned run";
+    measured::profile(&content, path).map_err(|failure| failure.help(next))
 }
 
 fn timed(name: &str, engine: &Engine, measurements: Vec<Measurement>) -> Side {
@@ -205,6 +230,9 @@ mod tests {
         let profile = write("net.profile.json", PROFILE);
         let bare = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!((bare.layers.len(), bare.layers[0].weights), (1, None));
+        write("net.graph.json", r#"{"Layers": ["conv1"], "Bindings": []}"#);
+        let names = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
+        assert_eq!(names, bare, "names of layers add nothing to a profile");
         let graph = write("net.graph.json", ENGINE);
         let known = read_one(&profile, None, &Options::default(), &no_models).expect("a profile");
         assert_eq!(known.layers[0].weights, Some(1152));
@@ -218,6 +246,10 @@ mod tests {
         let run = read_one(&folder.path().join("run"), None, &Options::default(), &no_models).expect("a run");
         assert_eq!(run.energy().whole().map(|e| e.0), Some(2.0));
         assert_eq!(read_one(&mapping, None, &Options::default(), &no_models).expect("a mapping").layers, run.layers);
+        let twice = read_one(&profile, Some(&mapping), &Options::default(), &no_models).expect_err("has its own times");
+        assert!(twice.kind == Kind::Usage && twice.message.contains("is a profile"), "{twice:?}");
+        let none = read_one(&graph, Some(&graph), &Options::default(), &no_models).expect_err("no times");
+        assert!(none.help.is_some_and(|help| help.contains("--exportProfile")));
         assert_eq!(read_one(&graph, None, &Options::default(), &no_models).expect_err("no models").kind, Kind::Usage);
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchedBy {
-    /// They contain the same operators.
+    /// They contain the same operators; or they contain none and have the same name, type and output.
     Operator,
     /// They do the same by kind, output and number of weights.
     Shape,
@@ -55,7 +55,10 @@ pub(crate) fn groups(a: &[SideLayer], b: &[SideLayer]) -> (Vec<Group>, bool) {
     let mut edges = edges(a, &work_a, b, &work_b);
     let distrusted = are_contradicted(a, b, &edges);
     if distrusted {
-        edges.clear();
+        edges.retain(|(i, j)| {
+            let (a, b) = (&a[*i].operators, &b[*j].operators);
+            a.is_empty() || a.iter().any(|operator| !is_numbered(operator) && b.contains(operator))
+        });
     }
     let mut found = connected(&work_a, &work_b, &edges);
     let alone = |only: fn(&Group) -> &Vec<usize>, other: fn(&Group) -> &Vec<usize>| -> Vec<usize> {
@@ -99,7 +102,7 @@ fn working(layers: &[SideLayer]) -> Vec<usize> {
     (0..layers.len()).filter(|&i| works(&layers[i])).collect()
 }
 
-/// Pairs of layers that share an operator.
+/// Pairs of layers that share an operator, or contain none and are called alike.
 fn edges(a: &[SideLayer], work_a: &[usize], b: &[SideLayer], work_b: &[usize]) -> Vec<(usize, usize)> {
     fn by_operator<'a>(layers: &'a [SideLayer], work: &[usize]) -> HashMap<&'a str, Vec<usize>> {
         let mut by: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -137,10 +140,28 @@ fn edges(a: &[SideLayer], work_a: &[usize], b: &[SideLayer], work_b: &[usize]) -
             }
         }
     }
+    let (named_a, named_b) = (by_name(a, work_a), by_name(b, work_b));
+    for (key, own) in &named_a {
+        let others = named_b.get(key).map_or(&[][..], Vec::as_slice);
+        edges.extend(own.iter().zip(others).map(|(i, j)| (*i, *j)));
+    }
     edges.retain(|(i, j)| work_a.binary_search(i).is_ok() && work_b.binary_search(j).is_ok());
     edges.sort_unstable();
     edges.dedup();
     edges
+}
+
+/// What tells layers apart that hold no operator of the model: name, type and output.
+type Named<'a> = (&'a str, &'a str, &'a [i64]);
+
+/// Positions of the layers that hold no operator of the model, since TensorRT added and named them.
+fn by_name<'a>(layers: &'a [SideLayer], work: &[usize]) -> HashMap<Named<'a>, Vec<usize>> {
+    let mut by: HashMap<Named<'_>, Vec<usize>> = HashMap::new();
+    for &i in work.iter().filter(|&&i| layers[i].operators.is_empty()) {
+        let layer = &layers[i];
+        by.entry((&layer.name, &layer.layer_type, &layer.output)).or_default().push(i);
+    }
+    by
 }
 
 /// Positions from the layer with one operator to the layer with another, where both are found in this order.
@@ -152,9 +173,11 @@ fn between(by_operator: &HashMap<&str, Vec<usize>>, first: &str, last: &str) -> 
     }
 }
 
-/// Whether operators with equal names are different ones: exporters that number them give the same number to others.
+/// Whether operators with equal names are different ones: exporters that number them give the same number to others. They are
+/// if most of them differ in what they compute; or if some differ in their weights and each side has numbers that the other
+/// lacks, as after an operator was inserted.
 fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) -> bool {
-    let (mut agree, mut contradict) = (0, 0);
+    let (mut agree, mut contradict, mut other_weights) = (0, 0, false);
     for &(i, j) in edges {
         let (a, b) = (&a[i], &b[j]);
         let shared = a.operators.iter().filter(|operator| b.operators.contains(operator));
@@ -162,7 +185,10 @@ fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) 
             continue;
         }
         let equal = match (a.weights, b.weights) {
-            (Some(a), Some(b)) => a == b,
+            (Some(a), Some(b)) => {
+                other_weights |= a != b;
+                a == b
+            }
             _ if !a.output.is_empty() && !b.output.is_empty() => {
                 a.kind == b.kind && a.output.get(1..) == b.output.get(1..)
             }
@@ -170,7 +196,14 @@ fn are_contradicted(a: &[SideLayer], b: &[SideLayer], edges: &[(usize, usize)]) 
         };
         *(if equal { &mut agree } else { &mut contradict }) += 1;
     }
-    contradict > agree
+    contradict > agree || (other_weights && lacks_numbers_of(a, b) && lacks_numbers_of(b, a))
+}
+
+/// Whether a numbered operator of one side's convolutions and matrix products is in no layer of the other.
+fn lacks_numbers_of(other: &[SideLayer], side: &[SideLayer]) -> bool {
+    let there: HashSet<&str> = other.iter().flat_map(|layer| &layer.operators).map(String::as_str).collect();
+    let mut weighted = side.iter().filter(|layer| layer.is_weighted()).flat_map(|layer| &layer.operators);
+    weighted.any(|operator| is_numbered(operator) && !there.contains(operator.as_str()))
 }
 
 /// Groups of layers that are joined by edges, directly or through others.
@@ -312,6 +345,24 @@ mod tests {
     }
 
     #[test]
+    fn layers_that_tensorrt_added_are_matched_by_their_name() {
+        let layer = |index: usize, name: &str, layer_type: &str, output: &[i64]| SideLayer {
+            layer_type: layer_type.to_owned(),
+            output: output.to_vec(),
+            ..SideLayer::named(index, name)
+        };
+        let a = [layer(0, "dummy_shape_call__mye1", "shape_call", &[]), layer(1, "__myl_Sum_myl2_0", "kgen", &[1, 8])];
+        assert!(a.iter().all(|layer| layer.operators.is_empty()));
+        assert_eq!(
+            shown(&a, &a),
+            ["dummy_shape_call__mye1 | dummy_shape_call__mye1", "__myl_Sum_myl2_0 | __myl_Sum_myl2_0"]
+        );
+        // TensorRT gives its own names anew in each build: the same name may be another layer.
+        let b = [layer(0, "__myl_Sum_myl2_0", "kgen", &[1, 16])];
+        assert_eq!(shown(&a[1..], &b), ["__myl_Sum_myl2_0 | ", " | __myl_Sum_myl2_0"]);
+    }
+
+    #[test]
     fn a_conversion_belongs_to_the_layer_that_it_is_for() {
         let a = named(&["conv1", "conv2"]);
         let mut b = named(&["Reformatting CopyNode for Input Tensor 0 to conv2", "conv1", "x copy", "conv2"]);
@@ -331,6 +382,15 @@ mod tests {
         let a = [conv("Conv_0", 0, 8, 10), conv("Conv_2", 1, 16, 20), conv("Conv_4", 2, 32, 30)];
         let b = [conv("Conv_1", 0, 8, 10), conv("Conv_4", 1, 16, 20), conv("Conv_9", 2, 32, 30)];
         assert_eq!(shown(&a, &b), ["Conv_0 | Conv_1", "Conv_2 | Conv_4", "Conv_4 | Conv_9"]);
+        // After an operator was inserted, most numbers that both have still agree by chance.
+        let b =
+            [conv("Conv_0", 0, 8, 10), conv("Conv_1", 1, 8, 10), conv("Conv_3", 2, 16, 20), conv("Conv_5", 3, 32, 30)];
+        let a = [&a[..], &[conv("Conv_5", 3, 64, 40)]].concat();
+        assert_eq!(shown(&a, &b), ["Conv_0 | Conv_0", " | Conv_1", "Conv_2 | Conv_3", "Conv_4 | Conv_5", "Conv_5 | "]);
+        // A layer that grew keeps its number, and so do all others.
+        let b =
+            [conv("Conv_0", 0, 8, 10), conv("Conv_2", 1, 16, 25), conv("Conv_4", 2, 32, 30), conv("Conv_5", 3, 64, 40)];
+        assert_eq!(shown(&a, &b), ["Conv_0 | Conv_0", "Conv_2 | Conv_2", "Conv_4 | Conv_4", "Conv_5 | Conv_5"]);
         // Names that are no counters stay trusted where a layer has grown.
         let (a, b) = ([conv("fc", 0, 8, 10)], [conv("fc", 0, 8, 40)]);
         assert_eq!(shown(&a, &b), ["fc | fc"]);

@@ -3,7 +3,7 @@
 use crate::operators::{is_conversion, operators};
 use learn::predict::{Bounds, Part, Prediction, Source, Total};
 use memory::Memory;
-use shared::engine::{Engine, Layer, LayerKind, Precision};
+use shared::engine::{Engine, Layer, LayerKind, Precision, named};
 use shared::units::{Millijoules, Millis, Watts};
 
 /// Where a side's figures come from.
@@ -53,27 +53,7 @@ impl SideLayer {
     /// A layer of which only the name is known.
     #[must_use]
     pub fn named(index: usize, name: &str) -> Self {
-        let text = serde_json::json!({ "Layers": [name] }).to_string();
-        let parsed =
-            shared::engine::parse(text.as_bytes()).ok().and_then(|(engine, _)| engine.layers.into_iter().next());
-        match parsed {
-            Some(layer) => Self { index, ..Self::of(&layer) },
-            None => Self {
-                index,
-                name: name.to_owned(),
-                layer_type: String::new(),
-                kind: LayerKind::Unknown,
-                operators: Vec::new(),
-                precision: None,
-                output: Vec::new(),
-                weights: None,
-                runtime: None,
-                power: None,
-                energy: None,
-                is_free: false,
-                outside_training_range: false,
-            },
-        }
+        Self::of(&named(index, name.to_owned()))
     }
 
     /// A layer of an engine, without any cost unless it launches nothing.

@@ -200,7 +200,7 @@ fn peak(layers: usize, pieces: impl Iterator<Item = (usize, usize, u64)>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::engine::parse;
+    use shared::engine::{named, parse};
 
     /// One layer: name, type, inputs and outputs, each a name with its channels; FP16, 10×10 pixels.
     fn layer(name: &str, layer_type: &str, inputs: &[(&str, i64)], outputs: &[(&str, i64)]) -> String {
@@ -266,8 +266,8 @@ mod tests {
 
     #[test]
     fn names_alone_tell_nothing() {
-        let (engine, _) = parse(br#"{"Layers": ["conv1", "relu1"]}"#).expect("names");
-        let found = Activations::of(&engine.layers.iter().collect::<Vec<_>>(), &[]);
+        let layers = [named(0, "conv1".to_owned()), named(1, "relu1".to_owned())];
+        let found = Activations::of(&layers.iter().collect::<Vec<_>>(), &[]);
         assert_eq!((found.peak, found.bindings), (None, None));
         assert_eq!(found.notes, ["2 layers do not state the size of what they write"]);
     }

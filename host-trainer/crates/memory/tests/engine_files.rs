@@ -33,36 +33,29 @@ fn engine_files_are_as_large_as_estimated() {
         };
         beyond.push(size * MIB - parameters * bytes);
     }
-    assert_eq!(beyond.len(), 750);
-    beyond.sort_by(f64::total_cmp);
-    assert!(beyond[0] > 0.0, "the weights are a lower bound");
-    let share = |limit: f64| beyond.iter().filter(|b| **b <= limit).count() as f64 / beyond.len() as f64;
-    let estimated = share(FILE_BEYOND_WEIGHTS as f64);
-    assert!((0.94..0.97).contains(&estimated), "{estimated}");
-    assert_eq!(beyond.iter().filter(|b| **b > 4.4 * MIB).count(), 5);
-    assert!((2.0..2.2).contains(&(beyond[375] / MIB)), "{}", beyond[375] / MIB);
-}
-
-/// Memory of an engine info in MB: weights, activations.
-fn megabytes(file: &str) -> (Option<f64>, Option<f64>) {
-    let (engine, _) = shared::engine::read(&data("engine_info").join(file)).unwrap();
-    let memory = Memory::of(&engine, 0);
-    let mb = |bytes: Option<u64>| bytes.map(|bytes| (bytes as f64 / 1e4).round() / 100.0);
-    (mb(memory.weights_bytes), mb(memory.activations_bytes))
+    assert!(beyond.len() > 100, "{} builds", beyond.len());
+    assert!(beyond.iter().all(|bytes| *bytes > 0.0), "the weights are a lower bound");
+    let within = beyond.iter().filter(|bytes| **bytes <= FILE_BEYOND_WEIGHTS as f64).count();
+    assert!(20 * within >= 19 * beyond.len(), "the estimate covers 19 of 20 builds, not {within} of {}", beyond.len());
 }
 
 fn every_engine_info_has_its_memory() {
+    let (mut read, mut estimated) = (0, 0);
     for entry in fs::read_dir(data("engine_info")).unwrap().map(Result::unwrap) {
         let Ok((engine, _)) = shared::engine::read(&entry.path()) else { continue };
+        read += 1;
         let memory = Memory::of(&engine, 0);
         let (file, device) = (memory.engine_file, memory.device);
+        estimated += usize::from(device.is_some_and(|bytes| bytes.estimate.is_some()));
         for bytes in [file, device].into_iter().flatten() {
             assert!(bytes.estimate.is_none_or(|estimate| estimate >= bytes.at_least), "{:?}", entry.path());
         }
         assert!(device.is_some() || !memory.notes.is_empty(), "{:?}: nothing is known, nothing says why", entry.path());
         show(&format!("{:?} {memory:?}", entry.file_name()));
     }
-    assert_eq!(megabytes("unnamed__yolov5_fp16_names.layers.json"), (None, None));
+    assert!(read >= 25 && estimated >= 20, "{read} engine infos read, {estimated} estimated");
+    let names = shared::engine::read(&data("engine_info/unnamed__yolov5_fp16_names.layers.json")).unwrap_err();
+    assert!(names.message.contains("names of 127 layers"), "names alone tell nothing of memory: {names:?}");
 }
 
 /// Writes the memory of each file where `SHOW` is set.

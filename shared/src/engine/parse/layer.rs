@@ -9,8 +9,18 @@ use crate::engine::kind::LayerKind;
 use crate::engine::layer::Layer;
 use std::borrow::Cow;
 
-/// A layer of which only the name is known.
-pub(super) fn named(index: usize, name: String) -> Layer {
+/// A layer of which only the name is known, as profiles of `trtexec` and tables of measurements know theirs. The operators
+/// fused into it and its optimisation profile are those that the name tells; what it computes is unknown.
+///
+/// ```
+/// use shared::engine::{LayerKind, named};
+///
+/// let layer = named(3, "conv1 + PWN(relu1)".to_owned());
+/// assert_eq!((layer.index, layer.fused), (3, vec!["conv1".to_owned(), "relu1".to_owned()]));
+/// assert_eq!(layer.kind, LayerKind::Unknown);
+/// ```
+#[must_use]
+pub fn named(index: usize, name: String) -> Layer {
     let profile = names::profile(&name).1;
     Layer {
         index,

@@ -19,6 +19,7 @@ mod scan;
 pub use batch::{Batch, BatchEngine, BatchError, Budgets, batch};
 pub use diagnostic::Diagnostic;
 pub use error::EngineInfoError;
+pub use layer::named;
 
 use super::kind::LayerKind;
 use super::layer::{Engine, Layer, Weights};

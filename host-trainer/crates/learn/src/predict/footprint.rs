@@ -249,7 +249,7 @@ mod tests {
         for (text, expected) in [
             ("50Wh", Some(50.0)),
             ("50 wh", Some(50.0)),
-            ("3kJ", Some(3.0 / 3.6)),
+            ("3kJ", Some(5.0 / 6.0)),
             ("0Wh", None),
             ("-1Wh", None),
             ("Wh", None),
