@@ -142,10 +142,10 @@ fn checks(quality: &Quality) -> Option<String> {
     let noise = quality.noise?;
     let figure = |v: Option<f64>| v.map_or_else(|| "unknown".to_owned(), |v| format!("{v:.2}"));
     Some(format!(
-        "noise {noise:.4} a reading; residuals against what ran {}, parts of the run {} (1 is perfect); variances × {:.1}",
+        "noise {noise:.4} a reading; residuals against what ran {}, parts of the run {} (1 is perfect){}",
         figure(checks.lack_of_fit),
         figure(checks.stability),
-        checks.inflation
+        checks.inflation.map_or_else(String::new, |by| format!("; variances × {by:.1}"))
     ))
 }
 
