@@ -337,7 +337,7 @@ fn without_power_layers_have_run_times_and_nothing_is_told_as_zero() {
     let report = quality(root.path(), &[]);
     for (place, figure) in [
         ("/identified", "identified"),
-        ("/inflation", "inflation"),
+        ("/checks/inflation", "inflation"),
         ("/sensor/read_period_ms", "period"),
         ("/energy/power_w", "power"),
         ("/energy/energy_mj", "energy"),

@@ -9,19 +9,21 @@ use super::pieces::{Piece, Sample};
 use super::refresh::Lattice;
 use super::response::FittedResponse;
 use super::weights::ReadingWeights;
+use rayon::prelude::*;
 use shared::sensor::SensorFamily;
 use shared::units::Micros;
 
 /// Places within a cycle that are told apart.
 const PLACES: usize = 28;
-/// Candidates that are kept from one length to the next.
-const BEAM: usize = 300;
+/// Candidates that are kept from one length to the next, by the readings that each is compared with: many at first, while
+/// few readings tell little.
+const BEAM: (usize, usize, usize) = (1_500_000, 100, 4000);
 /// Range of the chip's clock around its nominal period.
 const OFF: f64 = 0.03;
 /// Log likelihood over that of the mean over all places that makes a lattice believed.
 const EVIDENCE: f64 = 40.0;
 /// Time around a renewal in which readings do not count, µs.
-const EDGE_US: f64 = 35.0;
+const EDGE_US: f64 = 80.0;
 /// Readings that the search begins with.
 const FIRST: usize = 48;
 
@@ -124,7 +126,7 @@ pub(crate) fn find(
     }
     loop {
         beam.sort_by(|a, b| b.0.total_cmp(&a.0));
-        beam.truncate(BEAM);
+        beam.truncate((BEAM.0 / count).clamp(BEAM.1, BEAM.2));
         if count == samples.len() {
             break;
         }
@@ -133,8 +135,8 @@ pub(crate) fn find(
         step = next;
         let turns = (before / next).ceil() as i32;
         beam = beam
-            .iter()
-            .flat_map(|&(_, period, phase)| {
+            .par_iter()
+            .flat_map_iter(|&(_, period, phase)| {
                 (-turns..=turns).flat_map(move |k| {
                     [-0.5, 0.0, 0.5].map(|p| (period + f64::from(k) * next, phase + p * nominal / PLACES as f64))
                 })

@@ -5,6 +5,7 @@ use super::batch::{Batch, Inferences};
 use super::calibration::CalibrationSubset;
 use super::evidence::{Evidence, Gathered};
 use super::input::AttributionInput;
+use super::lagged::LaggedMean;
 use super::misfit::Phases;
 use super::normal_equations::NormalEquations;
 use super::nuisance::NuisanceColumns;
@@ -161,6 +162,9 @@ struct Part {
     phases: Phases,
     /// Powers known beforehand.
     known: Vec<f64>,
+    /// The reading before, and the mean power, where a filter is in the sensor.
+    last: Option<Sample>,
+    lagged: Option<LaggedMean>,
     /// Length of the blocks within which only differences count.
     block_us: f64,
 }
@@ -184,6 +188,8 @@ impl Pass {
             segments: vec![None; SEGMENTS],
             phases: Phases::new(2 * components, components + nuisances.len()),
             known: nuisances.watts().to_vec(),
+            last: None,
+            lagged: LaggedMean::of(response),
             block_us: block_us(span_us, spacing_us),
         };
         Self {
@@ -236,9 +242,9 @@ impl Pass {
             all.merge(part);
             all
         });
-        let (segments, phases) = merged.map_or_else(
-            || (Vec::new(), Phases::new(0, 0)),
-            |part| (part.segments.into_iter().flatten().collect(), part.phases),
+        let (segments, phases, lagged) = merged.map_or_else(
+            || (Vec::new(), Phases::new(0, 0), None),
+            |part| (part.segments.into_iter().flatten().collect(), part.phases, part.lagged),
         );
         Gathered {
             layers,
@@ -249,6 +255,7 @@ impl Pass {
             columns,
             segments,
             phases,
+            lagged,
             readings: self.counts,
             subset,
             idle,
@@ -261,10 +268,14 @@ impl Part {
     fn take(&mut self, sample: Sample, timeline: &Timeline, others: &[Timeline], span_us: f64, middle_us: f64) {
         let whole = self.nuisances.weigh(timeline, others, sample);
         let value = self.weights.weigh(timeline.start_us, &timeline.pieces, sample);
+        let last = self.last.replace(sample);
         let Some(watts) = value.filter(|_| whole) else {
             self.nuisances.forget();
             return;
         };
+        if let (Some(lagged), Some(last)) = (&mut self.lagged, last) {
+            lagged.add(last, sample);
+        }
         let (row, touched) = self.weights.weights();
         let further = &self.nuisances.values;
         let segment = ((sample.at_us / span_us.max(1.0) * SEGMENTS as f64) as usize).min(SEGMENTS - 1);

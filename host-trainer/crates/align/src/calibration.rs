@@ -3,6 +3,7 @@
 use super::batch::{BATCH, Batch};
 use super::excerpt::Excerpt;
 use super::input::AttributionInput;
+use super::lagged::LAG_ERROR;
 use super::pieces::{Piece, Sample};
 use super::reading_buffer::ReadingBuffer;
 use super::stamps::Stamps;
@@ -12,8 +13,6 @@ use std::io;
 /// Runs of layers that are kept, and the fewest and most inferences.
 const RUNS: u64 = 160_000;
 const CYCLES: (u64, u64) = (2 * BATCH as u64, 16 * BATCH as u64);
-/// Relative error of a lag that the log shows.
-const LAG_ERROR: f64 = 0.2;
 /// Readings that are kept.
 const READINGS: usize = 8192;
 

@@ -4,6 +4,7 @@ use super::batch::InferenceCounts;
 use super::calibration::CalibrationSubset;
 use super::excerpt::Excerpt;
 use super::families::FamilySource;
+use super::lagged::LaggedMean;
 use super::layer_times::LayerTimes;
 use super::misfit::{Phases, stability};
 use super::normal_equations::NormalEquations;
@@ -31,8 +32,8 @@ pub struct FitChecks {
     /// Whether the fit was given up, since its residuals depend on what ran, or neither the sensor's noise nor late
     /// stamps explain them.
     pub misfit: bool,
-    /// What the variances of the fit were multiplied by in all.
-    pub inflation: f64,
+    /// What the variances of the fit were multiplied by in all; absent where nothing was fitted.
+    pub inflation: Option<f64>,
 }
 
 /// Everything that inferences and readings together tell.
@@ -118,6 +119,8 @@ pub(crate) struct Gathered {
     pub(crate) segments: Vec<NormalEquations>,
     /// Sums over the readings by phase of the inference.
     pub(crate) phases: Phases,
+    /// The mean power, where a filter is in the sensor.
+    pub(crate) lagged: Option<LaggedMean>,
     /// Raw readings that fell into each component's time.
     pub(crate) readings: Vec<u64>,
     /// The run's beginning.
@@ -207,26 +210,36 @@ impl Gathered {
 
     /// Fits the powers. `durations` are each component's mean time in an inference in ms, `shares` their shares of it.
     fn fit(&self, sums: &NormalEquations, durations: &[f64], shares: &[f64]) -> Fit {
-        let mut fit = Fit {
-            mean: None,
-            mean_error: Watts(f64::INFINITY),
-            solution: None,
-            checks: FitChecks { inflation: 1.0, ..FitChecks::default() },
-        };
+        let mut fit =
+            Fit { mean: None, mean_error: Watts(f64::INFINITY), solution: None, checks: FitChecks::default() };
         if sums.count == 0 {
             if let Some((mean, deviation)) = self.subset.plain_mean(self.found.response.lag_us()) {
                 (fit.mean, fit.mean_error) = (Some(Watts(mean)), Watts(deviation));
             }
             return fit;
         }
-        let seen = sums.total / sums.count as f64;
-        let (plain, plain_error) =
-            self.subset.plain_mean(self.found.response.lag_us()).unwrap_or((seen, f64::INFINITY));
+        // Behind a lag, what readings were taken back to counts as long as it lasted: a change that was seen soon is a large one.
+        let behind_lag = self.lagged.and_then(|lagged| lagged.mean(self.found.response.lag_us()));
+        let seen = behind_lag.map_or(sums.total / sums.count as f64, |behind| behind.0);
+        let plain = behind_lag.or_else(|| self.subset.plain_mean(self.found.response.lag_us()));
+        let (plain, plain_error) = plain.unwrap_or((seen, f64::INFINITY));
         fit.mean = Some(Watts(seen));
-        let seen_shares: Vec<f64> = sums.weights.iter().take(shares.len()).map(|w| w / sums.count as f64).collect();
+        let seen_shares: Vec<f64> = match behind_lag {
+            Some(_) => shares.to_vec(),
+            None => sums.weights.iter().take(shares.len()).map(|w| w / sums.count as f64).collect(),
+        };
         let prior = |mean: f64| {
             Prior::above_idle(mean, self.idle, shares[shares.len() - 1]).with_nuisances(self.columns.spreads())
         };
+        // Readings that are all the same are so under any response, unless a filter made them so.
+        let same = self.lagged.is_none() && sums.squares <= sums.freedom * (solve::SAME * seen).powi(2);
+        if self.found.varied.is_empty() && !same {
+            // What each reading saw was never looked for, since the sensor is too slow or readings are too few: layers cannot be
+            // told apart.
+            fit.mean_error = Watts(plain_error);
+            fit.solution = Some(solve::ignorant(shares, seen, 0.0, &prior(seen)));
+            return fit;
+        }
         // Readings that by chance saw some phases more often than others saw another mean than the run had.
         let corrected = |s: &Solution| {
             seen + shares.iter().zip(&seen_shares).zip(&s.watts).map(|((w, a), p)| (w - a) * p).sum::<f64>()
@@ -242,13 +255,18 @@ impl Gathered {
         let lack = self.phases.lack_of_fit(&first);
         fit.checks.lack_of_fit = lack.map(|lack| lack.ratio);
         fit.checks.unexplained = lack.map(|lack| lack.unexplained);
-        fit.checks.predicted = self.predicted();
+        // Of readings that are all the same, all is predicted.
+        fit.checks.predicted = if same { Some(1.0) } else { self.predicted() };
         let excess = |ratio: Option<f64>| ratio.map_or(0.0, |r| (r - 1.0).max(0.0));
         let timing = self.timing(sums, &first);
         fit.checks.scatter = timing.scatter;
         let failed = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
-        fit.checks.inflation = if self.found.source.is_known() { failed } else { failed * CHOSEN };
-        let error = sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt());
+        let chosen = if self.found.source.is_known() { 1.0 } else { CHOSEN };
+        fit.checks.inflation = Some(failed * chosen);
+        let error = match behind_lag {
+            Some((_, error)) => error,
+            None => sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt()),
+        };
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);
         // A load that differs from run to run scatters as much, but not with what ran.
@@ -264,7 +282,6 @@ impl Gathered {
             fit.solution = Some(solve::ignorant(shares, mean, first.noise_watts, &prior(mean)));
             return fit;
         }
-        let chosen = fit.checks.inflation / failed;
         fit.solution = solve::solve(sums, shares, mean, failed, &prior(mean)).map(|mut s| {
             let own = |i: usize| {
                 stable.as_ref().map_or(failed, |stable| failed - stable.pooled.max(1.0) + stable.each[i].max(1.0))

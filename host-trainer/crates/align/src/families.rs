@@ -17,8 +17,10 @@ pub enum FamilySource {
     /// The log's step alone: the filter is too slow to compare families.
     Step,
     /// Of the families that a chip may have, the one that predicts readings best that were held out.
-    #[default]
     Data,
+    /// Nothing: nobody said, and no family was searched for.
+    #[default]
+    Unknown,
 }
 
 impl FamilySource {

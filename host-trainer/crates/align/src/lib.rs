@@ -34,6 +34,7 @@ pub mod folder;
 mod groups;
 pub mod idle;
 pub mod input;
+mod lagged;
 pub mod layer_clock;
 pub mod layer_times;
 pub mod linalg;

@@ -275,9 +275,11 @@ impl Run {
         (q.method, q.because, q.identified) = (figures.method, figures.because, figures.identified);
         q.layers = figures.layers;
         q.response = Some(found.response);
-        (q.family_from, q.families) = (found.source, found.compared);
+        let searched = found.checks.inflation.is_some() || found.response.lag_us() > 0.0;
+        let guessed = found.source == FamilySource::Data && !searched;
+        (q.family_from, q.families) = (if guessed { FamilySource::Unknown } else { found.source }, found.compared);
         let fitted = SensorResponse::from(found.response);
-        if found.source == FamilySource::Data {
+        if found.source == FamilySource::Data && searched {
             (q.sensor.response.lag, q.sensor.response.window) = (fitted.lag, fitted.window);
         }
         q.sensor.response.delay = fitted.delay.filter(|_| found.response.lag_us() <= 0.0);

@@ -25,6 +25,8 @@ const OUTSIDE_SPREAD: f64 = 0.4;
 /// Where the power outside the layers is expected between idle (0) and the layers' mean (1), and its spread. The host
 /// works there, the accelerator waits. At idle power the layers' power without a fit is the energy above idle shared by time.
 const OUTSIDE_PLACE: (f64, f64) = (0.0, 0.35);
+/// Relative difference of readings that counts as none.
+pub(crate) const SAME: f64 = 3e-7;
 /// Ratio of normal deviates: a 90 % interval is this many standard deviations to either side.
 pub const NINETY: f64 = 1.644_853_626_951_472;
 
@@ -287,7 +289,7 @@ pub fn quick(sums: &NormalEquations, share: &[f64], mean_watts: f64, prior: &Pri
         return None;
     }
     let precision = prior.precision(size, sums.gram.size - size, prior.spread);
-    let floor = (mean_watts * 1e-6).powi(2);
+    let floor = (mean_watts * SAME).powi(2);
     let mut noise = (0.1 * sums.squares / sums.freedom).max(floor);
     let mut e = Vec::new();
     for _ in 0..3 {
@@ -325,7 +327,7 @@ fn diagonal(precision: &[f64]) -> Symmetric {
 /// Variance of a reading's noise: residual squares over what the fit left free, found by iteration since the fit's
 /// stiffness depends on it.
 fn noise_variance(sums: &NormalEquations, powers: usize, mean: f64, prior: &Prior) -> Option<f64> {
-    let floor = (mean * 1e-6).powi(2);
+    let floor = (mean * SAME).powi(2);
     let mut noise = (sums.squares / sums.freedom).max(floor);
     for _ in 0..6 {
         let precision = prior.precision(powers, sums.gram.size - powers, prior.spread);

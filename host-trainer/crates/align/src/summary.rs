@@ -129,6 +129,7 @@ fn response(quality: &Quality) -> Option<String> {
         FamilySource::Manifest => "from the manifest".to_owned(),
         FamilySource::Given => "given".to_owned(),
         FamilySource::Step => "from the step in the log".to_owned(),
+        FamilySource::Unknown => "assumed: the log does not tell".to_owned(),
         FamilySource::Data => match quality.families.get(1) {
             Some((next, odds)) => format!("from the data; {} is less likely by e^{:.0}", next.name(), -odds),
             None => "from the data".to_owned(),
@@ -142,10 +143,10 @@ fn checks(quality: &Quality) -> Option<String> {
     let noise = quality.noise?;
     let figure = |v: Option<f64>| v.map_or_else(|| "unknown".to_owned(), |v| format!("{v:.2}"));
     Some(format!(
-        "noise {noise:.4} a reading; residuals against what ran {}, parts of the run {} (1 is perfect); variances × {:.1}",
+        "noise {noise:.4} a reading; residuals against what ran {}, parts of the run {} (1 is perfect){}",
         figure(checks.lack_of_fit),
         figure(checks.stability),
-        checks.inflation
+        checks.inflation.map_or_else(String::new, |by| format!("; variances × {by:.1}"))
     ))
 }
 

@@ -142,8 +142,8 @@ pub struct Comparison {
     pub closure: f64,
     /// Share of run time in layers that the deconvolution tells apart.
     pub identified: f64,
-    /// What variances were multiplied by.
-    pub inflation: f64,
+    /// What variances were multiplied by; absent where nothing was fitted.
+    pub inflation: Option<f64>,
 }
 
 /// Attributes a simulated run and compares.
