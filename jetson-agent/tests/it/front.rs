@@ -160,7 +160,7 @@ fn a_file_sets_options_and_their_origin_is_shown() {
     let wrong = run(configured(home.path(), "[rails]\nduraton = \"1s\"\n").arg("rails"));
     assert!(code(&wrong) == 2 && stderr(&wrong).contains("did you mean `duration`?"), "{}", stderr(&wrong));
     // The variable names another file, or none.
-    let none = run(configured(home.path(), "wrong").env("JETSON_AGENT_CONFIG", "").args(["config", "path"]));
+    let none = run(configured(home.path(), "wrong").env("JETSON_AGENT_SETTINGS", "").args(["config", "path"]));
     assert_eq!((code(&none), none.stdout.as_slice()), (0, &b""[..]));
     let path = text(configured(home.path(), "").args(["config", "path"]));
     assert!(path.trim().ends_with("config/layerjoule/jetson-agent.toml"), "{path}");

@@ -87,7 +87,7 @@ pub(super) enum PredictResult<'a> {
     operation_id = "predict",
     tag = "predictions",
     params(PredictOptions),
-    request_body(content((PredictBody = "application/json"), (Vec<u8> = "application/octet-stream")), description = "An engine info, several engines, or an ONNX graph"),
+    request_body(content((PredictBody = "application/json"), (String = "application/octet-stream")), description = "An engine info, several engines, or an ONNX graph"),
     responses(
         (
             status = 200,

@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Connection, Row};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::time::Duration;
 
 /// What SQLite writes into the header of our files, `LJST`.
 pub(super) const APPLICATION: u32 = 0x4c4a_5354;
@@ -18,6 +19,10 @@ const HEADER: usize = 100;
 const APPLICATION_AT: std::ops::Range<usize> = 68..72;
 /// Tables of another program that a message names.
 const NAMED: usize = 3;
+
+/// How often a file that cannot be read is looked at, and the time between.
+const LOOKS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +62,16 @@ pub(super) async fn look(path: &Path, schema: &Schema) -> Result<Found, Database
     // As an unchanging file first, for which SQLite writes nothing next to it. What is only in a write-ahead log shows in the
     // second way, which is taken where such a log is there already.
     let mut found = tables(path, "mode=ro&immutable=true", schema).await;
-    if !is_at_rest(path) && !found.as_ref().is_ok_and(|(tables, _)| !tables.is_empty()) {
-        found = tables(path, "mode=ro", schema).await;
+    for _ in 1..LOOKS {
+        if !is_at_rest(path) && !found.as_ref().is_ok_and(|(tables, _)| !tables.is_empty()) {
+            found = tables(path, "mode=ro", schema).await;
+        }
+        if found.is_ok() {
+            break;
+        }
+        // The file may have changed while it was read as an unchanging one: an error counts where it stays.
+        tokio::time::sleep(PAUSE).await;
+        found = tables(path, "mode=ro&immutable=true", schema).await;
     }
     Ok(match found {
         Err(e) => Found::Foreign(format!("the file cannot be read as a SQLite database: {e}")),
