@@ -1,6 +1,6 @@
 //! Public Jetson modules: their power modes with the clocks that they cap, and their peaks.
 //!
-//! Every row names its source. A value that its source does not give is unknown. Modes of one's own, or of another release, are
+//! Every row names its source, and whether it was compared with it. A value that its source does not give is unknown. Modes of one's own, or of another release, are
 //! read from `nvpmodel.conf` ([`shared::power_modes`]) and count before this table.
 
 use shared::device::Clocks;
@@ -98,25 +98,24 @@ impl Mode {
     }
 }
 
-const R36: &str = "NVIDIA, Jetson Linux Developer Guide r36.4.3, Supported Modes and Power Efficiency, Orin series";
+const R36: &str = "NVIDIA, Jetson Linux Developer Guide r36.4.3, Supported Modes and Power Efficiency, Orin series; not yet compared with it";
 const R36_CONF: &str = "nvpmodel_p3767_0003_super.conf and nvpmodel_p3767_0000_super.conf of Jetson Linux r36.4.3";
-const R35: &str = "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Orin series";
-const R35_XAVIER: &str =
-    "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Xavier series";
-const R32_XAVIER: &str = "NVIDIA, L4T Development Guide 32.7.5, Power Management for Jetson AGX Xavier";
-const R32_TX2: &str = "NVIDIA, L4T Development Guide 32.7.5, Power Management for Jetson TX2, and its nvpmodel.conf";
+const R35: &str = "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Orin series; not yet compared with it";
+const R35_XAVIER: &str = "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Xavier series; not yet compared with it";
+const R32_XAVIER: &str =
+    "NVIDIA, L4T Development Guide 32.7.5, Power Management for Jetson AGX Xavier; not yet compared with it";
+const R32_TX2: &str = "NVIDIA, L4T Development Guide 32.7.5, Power Management for Jetson TX2, and its nvpmodel.conf; not yet compared with it";
 const R32_NANO: &str = "NVIDIA, L4T Development Guide 32.7.5, Power Management for Jetson Nano";
-const ORIN_BRIEF: &str =
-    "NVIDIA, Jetson AGX Orin Series Technical Brief 1.2 (tensor core: 256 FP16, 512 INT8 MACs a cycle)";
-const ORIN_NX_SHEET: &str =
-    "NVIDIA, Jetson Orin NX Series data sheet DS-10712-001; tensor cores as in AGX Orin's technical brief";
-const ORIN_NANO_SHEET: &str =
-    "NVIDIA, Jetson Orin Nano Series data sheet DS-11105-001; tensor cores as in AGX Orin's technical brief";
-const XAVIER_BLOG: &str =
-    "NVIDIA, Jetson AGX Xavier data sheet DS-09654-002 (tensor core: 64 FP16, 128 INT8 MACs a cycle)";
-const XAVIER_NX_SHEET: &str = "NVIDIA, Jetson Xavier NX data sheet DS-10184-001; tensor cores as in AGX Xavier";
-const TX2_SHEET: &str = "NVIDIA, Jetson TX2 Series data sheet DS-08940-001 (256 cores, FP16 at twice FP32)";
-const NANO_SHEET: &str = "NVIDIA, Jetson Nano data sheet DS-09366-001 (128 cores, FP16 at twice FP32)";
+const ORIN_BRIEF: &str = "NVIDIA, Jetson AGX Orin Series Technical Brief 1.2 (tensor core: 256 FP16, 512 INT8 MACs a cycle); not yet compared with it";
+const ORIN_NX_SHEET: &str = "NVIDIA, Jetson Orin NX Series data sheet DS-10712-001; tensor cores as in AGX Orin's technical brief; not yet compared with it";
+const ORIN_NANO_SHEET: &str = "NVIDIA, Jetson Orin Nano Series data sheet DS-11105-001; tensor cores as in AGX Orin's technical brief; not yet compared with it";
+const XAVIER_BLOG: &str = "NVIDIA, Jetson AGX Xavier data sheet DS-09654-002 (tensor core: 64 FP16, 128 INT8 MACs a cycle); not yet compared with it";
+const XAVIER_NX_SHEET: &str =
+    "NVIDIA, Jetson Xavier NX data sheet DS-10184-001; tensor cores as in AGX Xavier; not yet compared with it";
+const TX2_SHEET: &str =
+    "NVIDIA, Jetson TX2 Series data sheet DS-08940-001 (256 cores, FP16 at twice FP32); not yet compared with it";
+const NANO_SHEET: &str =
+    "NVIDIA, Jetson Nano data sheet DS-09366-001 (128 cores, FP16 at twice FP32); not yet compared with it";
 
 /// A row without clocks of its own.
 const fn row(id: u32, name: &'static str, watts: Option<f64>, source: &'static str) -> Mode {
