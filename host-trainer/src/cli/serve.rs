@@ -4,7 +4,7 @@ use super::runtime;
 use clap::{Args, ValueEnum};
 use serve::defaults::{default_rate_limit, default_state_folder, default_workers};
 use serve::{Limits, ModelSource, Settings, Tls, Tokens, bind, log};
-use shared::failure::{Failure, Kind};
+use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::net::SocketAddr;
@@ -128,7 +128,7 @@ impl Serve {
         log::start(&self.log, self.log_format == LogFormat::Json)?;
         let settings = self.settings()?;
         runtime::block_on(async {
-            let stop = signals()?;
+            let stop = super::runtime::interrupted()?;
             let bound = bind(settings).await?;
             let (url, port) = (bound.url()?, bound.address()?.port());
             printer.data(&format!("{url}\n"))?;
@@ -182,18 +182,4 @@ impl Serve {
             limits,
         })
     }
-}
-
-/// Ends at the first SIGINT or SIGTERM.
-fn signals() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|e| Failure::new(Kind::Io, format!("cannot wait for signals: {e}")).caused_by(e));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

@@ -55,7 +55,7 @@ fn engine_of(files: &RunFiles, notes: &mut Vec<String>) -> Option<Engine> {
     match engine::read(path) {
         Ok((engine, diagnostics)) => {
             if !diagnostics.is_empty() {
-                notes.push(format!("the engine info has {} oddities", diagnostics.len()));
+                notes.push(format!("the engine info has {} unexpected entries", diagnostics.len()));
             }
             Some(engine)
         }

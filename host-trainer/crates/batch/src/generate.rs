@@ -15,6 +15,7 @@ use crate::tasks::{Group, tasks_of};
 use crate::training::{Job, check_pair};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
+use shared::run_folder::stamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
@@ -401,23 +402,9 @@ fn folder_name(number: u64, created_ms: i64, description: &str) -> String {
         }
     }
     let slug = slug.trim_end_matches('-');
-    let (year, month, day) = date(created_ms);
+    let date = &stamp::format_rfc3339(created_ms.saturating_mul(1_000_000))[.."YYYY-MM-DD".len()];
     let dash = if slug.is_empty() { "" } else { "-" };
-    format!("{number:04}-{year:04}-{month:02}-{day:02}{dash}{slug}")
-}
-
-/// The date of a time in UTC, by the Gregorian calendar (the days-to-civil algorithm of Hinnant,
-/// <https://howardhinnant.github.io/date_algorithms.html>).
-fn date(ms: i64) -> (i64, i64, i64) {
-    let days = ms.div_euclid(86_400_000) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    format!("{number:04}-{date}{dash}{slug}")
 }
 
 /// Copies the tables of a folder: SQLite files, CSV and Parquet, with what SQLite has next to its files.

@@ -155,20 +155,12 @@ fn described(path: &Path) -> Result<Option<Engine>, Failure> {
     match engine::parse(&content) {
         Ok((engine, _)) => Ok(Some(engine)),
         Err(EngineInfoError::NamesOnly { .. }) => Ok(None),
-        Err(error) => Err(refusal(&error, path)),
+        Err(error) => Err(error.failure(path)),
     }
 }
 
 fn parse_engine(content: &[u8], path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
-    engine::parse(content).map_err(|error| refusal(&error, path))
-}
-
-fn refusal(error: &EngineInfoError, path: &Path) -> Failure {
-    let failure = Failure::data(error.to_string()).at(path).help(error.help());
-    match error.place() {
-        Some(place) => failure.place(place),
-        None => failure,
-    }
+    engine::parse(content).map_err(|error| error.failure(path))
 }
 
 fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {

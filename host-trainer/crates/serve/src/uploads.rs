@@ -206,16 +206,8 @@ impl UploadedEngine {
             let opened = read_graph(content, &Options::default()).map_err(|failure| failure.default_path(&name))?;
             return Ok(Self { id, name, engine: opened.engine, diagnostics: opened.diagnostics, graph: opened.graph });
         }
-        let (engine, diagnostics) = engine::parse(content).map_err(|error| refusal(&name, &error))?;
+        let (engine, diagnostics) = engine::parse(content).map_err(|error| error.failure(&name))?;
         Ok(Self { id, name, engine, diagnostics, graph: None })
-    }
-}
-
-fn refusal(name: &str, error: &engine::EngineInfoError) -> Failure {
-    let failure = Failure::data(error.to_string()).at(name).help(error.help());
-    match error.place() {
-        Some(place) => failure.place(place),
-        None => failure,
     }
 }
 

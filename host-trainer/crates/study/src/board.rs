@@ -4,7 +4,7 @@
 use shared::random::Random;
 use shared::run_folder::stamp::format_stamp;
 use shared::sensor::SensorFamily;
-use simulate::Load;
+use simulate::{Load, LoadLayer};
 use std::io::Write;
 
 /// The wall clock at the run's beginning.
@@ -164,14 +164,7 @@ impl Board {
         let end = now + 1.5e6;
         steps.push(Steps { end_us: end, component: layers + 1, watts: idle + d.idle_rise_w });
         let (power, bound) = self.measure(&steps, layers, &mut random, with_bound);
-        let mut latency = b"{".to_vec();
-        for (i, (layer, list)) in load.layers.iter().zip(&lists).enumerate() {
-            let name = serde_json::Value::from(layer.name.as_str());
-            let _ = write!(latency, "{}{name}:[", if i > 0 { "," } else { "" });
-            latency.extend_from_slice(list);
-            latency.push(b']');
-        }
-        latency.push(b'}');
+        let latency = latency_file(&load.layers, &lists);
         let watts = energy.iter().zip(&time).map(|(e, t)| if *t > 0.0 { e / t } else { idle }).collect();
         let durations = time.iter().map(|t| t / f64::from(runs) * 1e-3).collect();
         BoardRun { power, latency, watts, durations, idle_w: idle, mean_idle_w: idle + d.idle_rise_w / 2.0, bound }
@@ -301,6 +294,19 @@ impl Board {
         let bound = if with_bound { fisher.bound(layers, &spent) } else { vec![f64::NAN; layers] };
         (out, bound)
     }
+}
+
+/// The file of layer latencies: each layer's name with its list of entries.
+pub(crate) fn latency_file(layers: &[LoadLayer], lists: &[Vec<u8>]) -> Vec<u8> {
+    let mut latency = b"{".to_vec();
+    for (i, (layer, list)) in layers.iter().zip(lists).enumerate() {
+        let name = serde_json::Value::from(layer.name.as_str());
+        let _ = write!(latency, "{}{name}:[", if i > 0 { "," } else { "" });
+        latency.extend_from_slice(list);
+        latency.push(b']');
+    }
+    latency.push(b'}');
+    latency
 }
 
 fn wall(at_us: f64) -> String {

@@ -26,7 +26,7 @@ mod board;
 mod experiment;
 mod judge;
 
-use board::WALL_NS;
+use board::{WALL_NS, latency_file};
 
 pub use board::{Board, BoardRun, Disturbances, Reader};
 pub use experiment::ExperimentPlan;
@@ -82,14 +82,7 @@ pub fn simulate_logs(load: &Load, sensor: SensorModel, poll: PollModel, runs: u3
         Ok(())
     });
     let Ok((_, truth, _)) = outcome;
-    let mut latency = b"{".to_vec();
-    for (i, (layer, list)) in load.layers.iter().zip(&lists).enumerate() {
-        let name = serde_json::Value::from(layer.name.as_str());
-        let _ = write!(latency, "{}{name}:[", if i > 0 { "," } else { "" });
-        latency.extend_from_slice(list);
-        latency.push(b']');
-    }
-    latency.push(b'}');
+    let latency = latency_file(&load.layers, &lists);
     Logs { power, latency, records, stamp, truth }
 }
 

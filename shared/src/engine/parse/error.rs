@@ -1,6 +1,8 @@
 //! Why a file holds no layer information at all.
 
+use crate::failure::Failure;
 use crate::limits;
+use std::path::PathBuf;
 
 /// What an engine info is asked for with, for every refusal whose cure is a new export.
 const EXPORT: &str = "build and export again with `trtexec --profilingVerbosity=detailed --exportLayerInfo=FILE.json …`; \
@@ -102,6 +104,15 @@ fn found(keys: &[String]) -> String {
 }
 
 impl EngineInfoError {
+    /// The failure of a file, with its place and the next step.
+    pub fn failure(&self, at: impl Into<PathBuf>) -> Failure {
+        let failure = Failure::data(self.to_string()).at(at).help(self.help());
+        match self.place() {
+            Some(place) => failure.place(place),
+            None => failure,
+        }
+    }
+
     /// The next step.
     #[must_use]
     pub fn help(&self) -> String {

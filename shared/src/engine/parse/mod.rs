@@ -89,13 +89,7 @@ pub fn parse(content: &[u8]) -> Result<(Engine, Vec<Diagnostic>), EngineInfoErro
 /// As [`parse`], with the file named, and whatever keeps the file from being read.
 pub fn read(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
-    parse(&content).map_err(|error| {
-        let failure = Failure::data(error.to_string()).at(path).help(error.help());
-        match error.place() {
-            Some(place) => failure.place(place),
-            None => failure,
-        }
-    })
+    parse(&content).map_err(|error| error.failure(path))
 }
 
 /// The content as text.
