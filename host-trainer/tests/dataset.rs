@@ -95,6 +95,48 @@ fn what_is_written_is_what_the_trainer_reads() {
     assert!(data.tables.values().flatten().all(|row| row.power.unwrap().0 > 5.9));
 }
 
+#[test]
+fn models_are_learnt_from_a_list_of_graphs_and_total_times() {
+    let root = tempfile::tempdir().unwrap();
+    let results = root.path().join("training_data");
+    let graph = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample_data/resnet18.onnx");
+    // Twelve sizes of one network; its time grows with the pixels.
+    let mut list = String::from("file,model,family,input_shape,runtime\n");
+    for size in (128..=304).step_by(16) {
+        let time = 0.5 + 3e-5 * f64::from(size * size);
+        list += &format!("{},r{size},f{},image=1x3x{size}x{size},{time}\n", graph.display(), size / 32);
+    }
+    fs::write(root.path().join("measured.csv"), list).unwrap();
+    let run = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_host-trainer")).args(arguments).current_dir(root.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["dataset", "--networks", "measured.csv", "--device", "my-board@15W", "--result-dir", "training_data"]);
+    let data = learn::training::read(&results).unwrap();
+    assert_eq!((data.totals.len(), data.families().values().collect::<std::collections::BTreeSet<_>>().len()), (12, 6));
+    run(&["fit", "--data", "training_data", "--out", "models", "--kind", "physics", "--test-models", "none"]);
+    let graph = graph.display().to_string();
+    let answer = run(&[
+        "--quiet",
+        "predict",
+        "--models",
+        "models",
+        "--onnx",
+        &graph,
+        "--input-shape",
+        "image=1x3x248x248",
+        "--format",
+        "json",
+    ]);
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let predicted = answer["totals"]["runtime_ms"].as_f64().unwrap();
+    assert!((predicted / (0.5 + 3e-5 * 248.0 * 248.0) - 1.0).abs() < 0.05, "{predicted} ms");
+    let card = fs::read_to_string(root.path().join("models/my-board@15W/convolutional/runtime/card.json")).unwrap();
+    assert!(card.contains("\"constant\"") && card.contains("by network, on totals"), "{card}");
+}
+
 /// The tables, totals and network files of a folder, by ending.
 fn endings(results: &Path, ending: &str) -> usize {
     let is_table = |path: &Path| {

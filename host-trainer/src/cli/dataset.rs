@@ -3,17 +3,25 @@
 use super::progress;
 use clap::{Args, ValueEnum};
 use dataset::{self, Options, PowerKind, totals};
+use shared::device::DeviceName;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
 use tables::TableFormat;
 
-/// Make training tables from what `align` wrote.
+/// Make training tables from what `align` wrote, or from networks timed as a whole.
 #[derive(Debug, Args)]
 pub(super) struct Dataset {
     /// Folder of aligned runs, one folder per model.
     #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
     preprocessed_data_dir: PathBuf,
+    /// List of networks that were measured as a whole, in place of aligned runs: CSV or Parquet with `file` (an ONNX graph or engine
+    /// info), `runtime` (ms), `power` (W), `energy` (mJ), and further columns.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preprocessed_data_dir", "per_layer_measurements", "power", "reference_compatible"])]
+    networks: Option<PathBuf>,
+    /// Device that the listed networks were measured on, such as orin-nano@15W.
+    #[arg(long, value_name = "DEVICE", requires = "networks")]
+    device: Option<DeviceName>,
     /// Output folder; each model gets a folder of tables.
     #[arg(long, value_name = "DIR", default_value = "training_data")]
     result_dir: PathBuf,
@@ -52,15 +60,23 @@ enum TableFormatName {
 
 impl Dataset {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
+        let format = match self.format {
+            TableFormatName::Csv => TableFormat::Csv,
+            TableFormatName::Parquet => TableFormat::Parquet,
+        };
+        if let Some(list) = &self.networks {
+            let device = self.device.map(|device| device.to_string()).unwrap_or_default();
+            let (outcomes, totals): (Vec<_>, Vec<_>) =
+                dataset::from_networks(list, &self.result_dir, &device, format)?.into_iter().unzip();
+            outcomes.iter().for_each(|outcome| say(printer, outcome));
+            return totals::write(&self.result_dir, &totals, format);
+        }
         let folders = dataset::networks(&self.preprocessed_data_dir)?;
         let options = Options {
             per_layer_measurements: self.per_layer_measurements,
             power: if self.power == PowerName::Net { PowerKind::Net } else { PowerKind::Total },
             reference_compatible: self.reference_compatible,
-            format: match self.format {
-                TableFormatName::Csv => TableFormat::Csv,
-                TableFormatName::Parquet => TableFormat::Parquet,
-            },
+            format,
         };
         let bar = progress::bar(printer, folders.len() as u64, "networks");
         let (mut totals, mut failures, mut rows) = (Vec::new(), Vec::new(), 0);

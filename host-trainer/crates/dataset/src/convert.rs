@@ -2,7 +2,8 @@
 
 use super::mapping_statistics;
 use super::options::{Options, PowerKind};
-use super::outcome::{LeftOut, Outcome};
+use super::outcome::Outcome;
+use super::provenance::Provenance;
 use super::report::Report;
 use super::statistics_tables;
 use super::totals::NetworkRow;
@@ -10,31 +11,15 @@ use super::training_tables;
 use align::engine_match::match_layers;
 use align::mapping;
 use align::statistics::{self, LayerStatistics};
-use serde::Serialize;
 use shared::digest::sha256_file;
 use shared::engine::{self, Engine};
-use shared::failure::{Failure, Kind};
-use shared::fs::{read_capped, write_atomic};
+use shared::failure::Failure;
+use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::RunFolder;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tables::TableFormat;
-
-/// Where an output came from, `provenance.json` in a network's folder.
-#[derive(Debug, Serialize)]
-struct Provenance {
-    schema_version: u32,
-    program: String,
-    model: String,
-    per_layer_measurements: u64,
-    power: &'static str,
-    reference_compatible: bool,
-    made_from: Vec<(String, String)>,
-    raw: Vec<(String, String)>,
-    written: Vec<(String, String)>,
-    left_out: Vec<LeftOut>,
-}
 
 /// The network folders of a preprocessed folder, sorted.
 ///
@@ -136,10 +121,6 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     statistics_tables::write_reference(&target.join(&runtime), &measured, |layer| &layer.runtime)?;
     statistics_tables::write_layers(&target.join(&all), &measured)?;
     written.extend([power, runtime, all]);
-    let mut hashes = Vec::new();
-    for name in &written {
-        hashes.push((name.clone(), sha256_file(&target.join(name))?));
-    }
     remove_stale(&target, &written)?;
     let mut made_from = vec![
         (mapping::FILE.to_owned(), sha256_file(&mapping)?),
@@ -153,19 +134,14 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     }
     let total = NetworkRow::new(&model, report.as_ref(), &measured, made_from[0].1.clone());
     let provenance = Provenance {
-        schema_version: 1,
-        program: concat!("host-trainer ", env!("CARGO_PKG_VERSION")).into(),
-        model,
-        per_layer_measurements: options.per_layer_measurements,
-        power: if options.power == PowerKind::Net { "net" } else { "total" },
-        reference_compatible: options.reference_compatible,
+        per_layer_measurements: Some(options.per_layer_measurements),
+        power: Some(if options.power == PowerKind::Net { "net" } else { "total" }),
+        reference_compatible: Some(options.reference_compatible),
         made_from,
         raw: report.map(|r| r.made_from).unwrap_or_default(),
-        written: hashes,
-        left_out: left_out.clone(),
+        ..Provenance::new(model, &target, &written, &left_out)?
     };
-    let text = serde_json::to_string_pretty(&provenance).map_err(|e| Failure::from_error(Kind::Data, e))?;
-    write_atomic(&target.join("provenance.json"), (text + "\n").as_bytes())?;
+    provenance.write(&target)?;
     outcome.left_out = left_out;
     Ok((outcome, total))
 }
@@ -192,12 +168,12 @@ fn find_in_engine(measured: &mut [LayerStatistics], engine: &Engine) {
 }
 
 /// The name of a table's file.
-fn file_name(table: engine::Table, format: TableFormat) -> String {
+pub(crate) fn file_name(table: engine::Table, format: TableFormat) -> String {
     format!("{}.{}", table.name(), format.extension())
 }
 
 /// Removes tables of an earlier run that this one no longer makes, in either format: their rows would pass for measured ones.
-fn remove_stale(folder: &Path, written: &[String]) -> Result<(), Failure> {
+pub(crate) fn remove_stale(folder: &Path, written: &[String]) -> Result<(), Failure> {
     for (table, format) in
         engine::Table::ALL.into_iter().flat_map(|table| TableFormat::ALL.map(|format| (table, format)))
     {

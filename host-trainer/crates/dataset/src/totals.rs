@@ -31,6 +31,31 @@ pub struct NetworkRow {
     device: String,
     hardware: Option<Hardware>,
     made_from: String,
+    family: String,
+    source: String,
+}
+
+/// What a list of measured networks says of one.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) model: String,
+    pub(crate) family: String,
+    pub(crate) source: String,
+    pub(crate) batch_size: Option<u32>,
+    pub(crate) runtime: Option<Millis>,
+    pub(crate) power: Option<Watts>,
+    pub(crate) energy: Option<Millijoules>,
+    pub(crate) device: String,
+    /// SHA-256 of the file that the layers come from.
+    pub(crate) made_from: String,
+}
+
+impl From<Listed> for NetworkRow {
+    fn from(listed: Listed) -> Self {
+        let Listed { model, family, source, batch_size, runtime, power, energy, device, made_from } = listed;
+        let method = "listed".to_owned();
+        Self { model, family, source, batch_size, runtime, power, energy, device, made_from, method, ..Self::default() }
+    }
 }
 
 impl NetworkRow {
@@ -98,7 +123,7 @@ pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<
     let text = |value: fn(&NetworkRow) -> &str| ColumnData::Texts(rows.iter().map(|row| filled(value(row))).collect());
     let number = |value: fn(&NetworkRow) -> Option<f64>| ColumnData::Numbers(rows.iter().map(value).collect());
     let batches = rows.iter().map(|row| row.batch_size.map(i64::from));
-    let columns = vec![
+    let mut columns = vec![
         ("model", text(|row| &row.model)),
         ("batch_size", ColumnData::Integers(batches.collect())),
         ("runtime", number(|row| row.runtime.map(|t| t.0))),
@@ -114,6 +139,13 @@ pub fn write(folder: &Path, rows: &[NetworkRow], format: TableFormat) -> Result<
         ("device", text(|row| &row.device)),
         ("made_from", text(|row| &row.made_from)),
     ];
+    // Only lists name them.
+    if rows.iter().any(|row| !row.family.is_empty()) {
+        columns.push(("family", text(|row| &row.family)));
+    }
+    if rows.iter().any(|row| !row.source.is_empty()) {
+        columns.push(("source", text(|row| &row.source)));
+    }
     write_table(&file(folder, format), columns)?;
     for other in TableFormat::ALL.into_iter().filter(|other| *other != format) {
         let path = file(folder, other);

@@ -58,13 +58,29 @@ pub(crate) fn rows(
             );
             continue;
         }
-        tables.entry(spec.table()).or_default().push(TrainingRow {
-            spec,
-            layer: layer.name.clone(),
-            precision: spec.precision.map(|precision| format!("{precision:?}").to_lowercase()),
-            power: power.mean,
-            runtime: layer.runtime.mean,
-        });
+        let row = TrainingRow { power: power.mean, runtime: layer.runtime.mean, ..TrainingRow::new(spec, &layer.name) };
+        tables.entry(spec.table()).or_default().push(row);
+    }
+    (tables, left_out)
+}
+
+impl TrainingRow {
+    /// A layer of which nothing was measured.
+    fn new(spec: LayerSpec, layer: &str) -> Self {
+        let precision = spec.precision.map(|precision| format!("{precision:?}").to_lowercase());
+        Self { spec, layer: layer.to_owned(), precision, power: None, runtime: None }
+    }
+}
+
+/// The rows of an engine of which nothing but the whole was measured, and the layers that have none.
+pub(crate) fn unmeasured(engine: &Engine) -> (BTreeMap<Table, Vec<TrainingRow>>, Vec<LeftOut>) {
+    let mut tables: BTreeMap<Table, Vec<TrainingRow>> = BTreeMap::new();
+    let mut left_out = Vec::new();
+    for layer in &engine.layers {
+        match extract(layer, Extraction::default()) {
+            Ok(spec) => tables.entry(spec.table()).or_default().push(TrainingRow::new(spec, &layer.name)),
+            Err(why) => left_out.push(LeftOut { layer: layer.name.clone(), why: why.to_string(), thin: false }),
+        }
     }
     (tables, left_out)
 }

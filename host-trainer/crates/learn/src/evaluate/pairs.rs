@@ -246,6 +246,8 @@ fn sums_of_layers(data: &TrainingData, device: &str) -> Vec<Summed> {
                 let zero = NetworkTotal {
                     network: row.network.clone(),
                     device: None,
+                    family: None,
+                    source: None,
                     batch_size: 1.0,
                     runtime: Some(shared::units::Millis(0.0)),
                     power: None,

@@ -38,6 +38,11 @@ pub struct NetworkTotal {
     pub network: String,
     /// The device it ran on, where the data name it.
     pub device: Option<String>,
+    /// The networks that it is a variant of, another size of the same architecture, say: folds never split a family. The network by
+    /// itself where the data name none.
+    pub family: Option<String>,
+    /// Who measured it, where the data name it. Sources that do not record clocks differ by a factor, which is fitted.
+    pub source: Option<String>,
     /// Images an inference.
     pub batch_size: f64,
     /// Time of one inference.
@@ -87,6 +92,12 @@ impl TrainingData {
     pub fn networks(&self) -> BTreeSet<&str> {
         let of_rows = self.tables.values().flatten().map(|row| row.network.as_str());
         of_rows.chain(self.totals.iter().map(|total| total.network.as_str())).collect()
+    }
+
+    /// The family of each network of which a total names one.
+    #[must_use]
+    pub fn families(&self) -> BTreeMap<&str, &str> {
+        self.totals.iter().filter_map(|total| Some((total.network.as_str(), total.family.as_deref()?))).collect()
     }
 
     /// What the data call a device: the only device that they name, else the same.

@@ -222,6 +222,8 @@ fn totals(frame: &Frame) -> Result<Vec<NetworkTotal>, Failure> {
         Ok(NetworkTotal {
             network: network.to_owned(),
             device: frame.text(row, "device")?.map(str::to_owned),
+            family: frame.text(row, "family")?.map(str::to_owned),
+            source: frame.text(row, "source")?.map(str::to_owned),
             batch_size: frame.number(row, "batch_size")?.unwrap_or(1.0),
             runtime: frame.number(row, "runtime")?.map(Millis),
             power: frame.number(row, "power")?.map(Watts),

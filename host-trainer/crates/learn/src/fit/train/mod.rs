@@ -7,6 +7,7 @@ mod layer_data;
 mod layers;
 mod networks;
 mod outcome;
+mod source_scales;
 mod total_data;
 mod totals;
 mod validate;

@@ -13,6 +13,10 @@ pub(super) struct TotalData<'a> {
     pub(super) data: Dataset,
     /// Network of each measurement.
     pub(super) names: Vec<&'a str>,
+    /// Source of each measurement, where the data name it.
+    pub(super) sources: Vec<Option<&'a str>>,
+    /// What cards say of the sources.
+    pub(super) note: Option<String>,
     /// Table and row of each layer, as indices into the data set.
     pub(super) places: HashMap<LayerId, (usize, usize)>,
 }
@@ -75,7 +79,7 @@ pub(super) fn total_dataset<'a>(
     times: &LayerValues,
 ) -> TotalData<'a> {
     let Layers { tables: mut layer_tables, places } = layers(job, target, tables, times);
-    let (mut values, mut names) = (Vec::new(), Vec::new());
+    let (mut values, mut names, mut sources) = (Vec::new(), Vec::new(), Vec::new());
     for total in totals.iter().filter(|total| stands_for_layers(job.data, total, target)) {
         let time: Option<f64> = total.layers.iter().map(|id| times.get(id)).sum::<Option<f64>>();
         let value = match target {
@@ -100,6 +104,7 @@ pub(super) fn total_dataset<'a>(
         }
         values.push(value);
         names.push(total.measured.network.as_str());
+        sources.push(total.measured.source.as_deref());
     }
     for (table, rows) in tables {
         for (number, row) in rows {
@@ -108,12 +113,16 @@ pub(super) fn total_dataset<'a>(
                 layer_tables[table].occurrences.push(one);
                 values.push(value);
                 names.push(row.network.as_str());
+                sources.push(None);
             }
         }
     }
-    let sorted: BTreeSet<&str> = names.iter().copied().collect();
+    // Variants of one network count as one, so that no fold has some of them on either side.
+    let known = job.data.families();
+    let families: Vec<&str> = names.iter().map(|name| known.get(name).copied().unwrap_or(name)).collect();
+    let sorted: BTreeSet<&str> = families.iter().copied().collect();
     let numbers: HashMap<&str, usize> = sorted.into_iter().enumerate().map(|(i, name)| (name, i)).collect();
-    let networks = names.iter().map(|name| numbers[name]).collect();
+    let networks = families.iter().map(|name| numbers[name]).collect();
     let data = Dataset { target, tables: layer_tables, measured: values, networks, other_target: Vec::new() };
-    TotalData { data, names, places }
+    TotalData { data, names, sources, note: None, places }
 }

@@ -2,13 +2,15 @@
 
 use super::artefact::{FittedModel, metrics_by_network, write};
 use super::job::{DeviceTable, FEWEST_ROWS, FitJob, LayerValues};
+use super::source_scales::SourceScales;
 use super::total_data::{TotalData, total_dataset};
-use crate::fit::cross_validation::{fit_folds, folds_by_network};
-use crate::fit::estimator::FittedModels;
+use crate::fit::cross_validation::{fit_folds, folds_by_network, held_out_predictions};
+use crate::fit::estimator::{AboveFloor, FittedModels};
+use crate::fit::plan::Plan;
 use crate::model::{Artefact, LayerTable, Scores, Target};
 use crate::training::{Row, Total};
-use estimators::FitError;
 use estimators::metrics::Metrics;
+use estimators::{FitError, Folds};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Models of one target, learnt from totals.
@@ -29,13 +31,17 @@ pub(super) fn train(
     totals: &[Total<'_>],
     times: &LayerValues,
 ) -> Result<TotalModels, FitError> {
-    let all = total_dataset(job, target, tables, totals, times);
+    let mut all = total_dataset(job, target, tables, totals, times);
     let is_test = |i: &usize| job.test_networks.contains(all.names[*i]);
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.data.len()).partition(is_test);
     if train.len() < FEWEST_ROWS {
         return Err(FitError::TooFewRows { found: train.len(), needed: FEWEST_ROWS });
     }
-    let training = all.data.subset(&train);
+    let mut training = all.data.subset(&train);
+    let sources: Vec<Option<&str>> = train.iter().map(|&i| all.sources[i]).collect();
+    let scales = SourceScales::fit(job.estimator, &training, &sources)?;
+    scales.apply(&mut training, &sources);
+    all.note = scales.note();
     let models = job.estimator.fit(&training)?;
     let values = models.predict_rows(&all.data);
     let fitted = all.data.sum(&values);
@@ -66,7 +72,10 @@ pub(super) fn train(
         folds: folds.is_some().then(|| "by network, on totals".to_owned()),
         test: (!test.is_empty()).then(|| metrics(&fitted, &test)),
         test_by_network: metrics_by_network(test.iter().map(|&i| (all.names[i], (all.data.measured[i], fitted[i])))),
-        baselines: BTreeMap::new(),
+        baselines: match &folds {
+            Some(folds) => baseline_scores(job, target, tables, totals, times, &train, folds),
+            None => BTreeMap::new(),
+        },
     };
     let artefacts = artefacts(job, device, &all, &train, &models, &scores, tables)?;
 
@@ -84,6 +93,26 @@ pub(super) fn train(
     let unseen =
         known.filter(|(name, network)| job.test_networks.contains(**name) || fold_of_network.contains_key(*network));
     Ok(TotalModels { artefacts, values: layer_values, unseen: unseen.map(|(name, _)| (*name).to_owned()).collect() })
+}
+
+/// Figures of simple kinds on the same folds. A kind that learns from single layers only is left out.
+fn baseline_scores(
+    job: &FitJob<'_>,
+    target: Target,
+    tables: &[DeviceTable<'_>],
+    totals: &[Total<'_>],
+    times: &LayerValues,
+    train: &[usize],
+    folds: &Folds,
+) -> BTreeMap<String, Metrics> {
+    let scores = job.baselines.iter().filter_map(|kind| {
+        let estimator = kind.estimator(&Plan::of(*kind));
+        let all = total_dataset(&FitJob { estimator: estimator.as_ref(), ..*job }, target, tables, totals, times);
+        let data = all.data.subset(train);
+        let fitted = fit_folds(&AboveFloor(estimator.as_ref()), &data, folds).ok()?;
+        Some((kind.name().to_owned(), Metrics::of(&data.measured, &held_out_predictions(&data, &fitted))))
+    });
+    scores.collect()
 }
 
 fn artefacts(
@@ -110,6 +139,7 @@ fn artefacts(
             "learnt from whole networks' totals: how well a layer's share of them is told, nothing measured says"
                 .to_owned(),
         ];
+        notes.extend(all.note.clone());
         notes.extend(predictor.warnings());
         let fitted = FittedModel {
             predictor: predictor.as_ref(),
