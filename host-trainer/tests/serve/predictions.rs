@@ -60,7 +60,7 @@ fn answers_are_the_commands_whether_alone_together_or_in_one_document() {
     };
     let mut engines: Vec<Value> = SAMPLES.iter().enumerate().map(engine).collect();
     engines.push(json!({ "engine_info": { "Layers": [] } }));
-    let body = json!({ "engines": engines, "device": "jetson-orin-nano", "budgets": { "runtime_ms": 2.0 } });
+    let body = json!({ "engines": engines, "device": "orin-nano", "budgets": { "runtime_ms": 2.0 } });
     let answer = predicted(&server, body.to_string().as_bytes());
     let all = answer["predictions"].as_array().expect("a list");
     assert_eq!(all.len(), SAMPLES.len() + 1);
@@ -109,7 +109,7 @@ fn rows_and_tables_are_answered_as_asked() {
     assert_eq!(server.refusal("/v1/models/promote", &[], b"{}"), (422, "bad_request_body".into()));
     let promote = br#"{"model": "board/dense/runtime@1"}"#;
     assert_eq!(server.refusal("/v1/models/promote", &[], promote), (409, "no_store".into()));
-    assert_eq!(server.json("/v1/models")["default_device"], "jetson-orin-nano");
+    assert_eq!(server.json("/v1/models")["default_device"], "orin-nano");
     assert!(server.json("/v1/openapi.json")["paths"]["/v1/predict"]["post"].is_object());
 }
 

@@ -270,12 +270,18 @@ fn what_is_not_known_is_null_and_a_budget_that_cannot_be_checked_is_not_kept() {
         assert_eq!(status, 200, "{answer}");
         serde_json::from_str(&answer).expect("JSON")
     };
-    let budgets = "/v1/predict?budget_runtime_ms=1000&budget_energy_mj=1000&budget_power_w=1000";
+    // A device whose power was measured.
+    let budgets =
+        "/v1/predict?device=jetson-orin-nano&budget_runtime_ms=1000&budget_energy_mj=1000&budget_power_w=1000";
     let kept = |answer: &Value| -> Vec<bool> {
         answer["budgets"].as_array().expect("budgets").iter().map(|b| b["kept"].as_bool().expect("a word")).collect()
     };
     let whole = totals(budgets, &sample("lenet"));
     assert_eq!(kept(&whole), [true, true, true]);
+    let default = "/v1/predict?budget_runtime_ms=1000&budget_energy_mj=1000&budget_power_w=1000";
+    let without_power = totals(default, &sample("lenet"));
+    assert_eq!(kept(&without_power), [true, false, false]);
+    assert_eq!(without_power["totals"]["energy_mj"], Value::Null);
     let part = totals(budgets, &half_opaque());
     assert_eq!(kept(&part), [false, false, false]);
     assert_eq!(part["totals"]["runtime_is_lower_bound"], true);

@@ -8,6 +8,7 @@ mod layers;
 mod networks;
 mod outcome;
 mod source_scales;
+mod total_baselines;
 mod total_data;
 mod totals;
 mod validate;

@@ -15,6 +15,8 @@ pub(super) struct TotalData<'a> {
     pub(super) names: Vec<&'a str>,
     /// Source of each measurement, where the data name it.
     pub(super) sources: Vec<Option<&'a str>>,
+    /// Multiply-accumulates behind each measurement; 0 for what computes none.
+    pub(super) macs: Vec<f64>,
     /// What cards say of the sources.
     pub(super) note: Option<String>,
     /// Table and row of each layer, as indices into the data set.
@@ -79,7 +81,7 @@ pub(super) fn total_dataset<'a>(
     times: &LayerValues,
 ) -> TotalData<'a> {
     let Layers { tables: mut layer_tables, places } = layers(job, target, tables, times);
-    let (mut values, mut names, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut names, mut sources, mut macs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for total in totals.iter().filter(|total| stands_for_layers(job.data, total, target)) {
         let time: Option<f64> = total.layers.iter().map(|id| times.get(id)).sum::<Option<f64>>();
         let value = match target {
@@ -105,6 +107,8 @@ pub(super) fn total_dataset<'a>(
         values.push(value);
         names.push(total.measured.network.as_str());
         sources.push(total.measured.source.as_deref());
+        let of_layer = |(table, number): &LayerId| job.data.tables[table][*number].spec.work().macs.unwrap_or(0.0);
+        macs.push(total.layers.iter().map(of_layer).sum());
     }
     for (table, rows) in tables {
         for (number, row) in rows {
@@ -114,6 +118,7 @@ pub(super) fn total_dataset<'a>(
                 values.push(value);
                 names.push(row.network.as_str());
                 sources.push(None);
+                macs.push(row.spec.work().macs.unwrap_or(0.0));
             }
         }
     }
@@ -124,5 +129,5 @@ pub(super) fn total_dataset<'a>(
     let numbers: HashMap<&str, usize> = sorted.into_iter().enumerate().map(|(i, name)| (name, i)).collect();
     let networks = families.iter().map(|name| numbers[name]).collect();
     let data = Dataset { target, tables: layer_tables, measured: values, networks, other_target: Vec::new() };
-    TotalData { data, names, sources, note: None, places }
+    TotalData { data, names, sources, macs, note: None, places }
 }

@@ -3,14 +3,14 @@
 use super::artefact::{FittedModel, metrics_by_network, write};
 use super::job::{DeviceTable, FEWEST_ROWS, FitJob, LayerValues};
 use super::source_scales::SourceScales;
+use super::total_baselines;
 use super::total_data::{TotalData, total_dataset};
-use crate::fit::cross_validation::{fit_folds, folds_by_network, held_out_predictions};
-use crate::fit::estimator::{AboveFloor, FittedModels};
-use crate::fit::plan::Plan;
+use crate::fit::cross_validation::{fit_folds, folds_by_network};
+use crate::fit::estimator::FittedModels;
 use crate::model::{Artefact, LayerTable, Scores, Target};
 use crate::training::{Row, Total};
+use estimators::FitError;
 use estimators::metrics::Metrics;
-use estimators::{FitError, Folds};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Models of one target, learnt from totals.
@@ -73,8 +73,11 @@ pub(super) fn train(
         test: (!test.is_empty()).then(|| metrics(&fitted, &test)),
         test_by_network: metrics_by_network(test.iter().map(|&i| (all.names[i], (all.data.measured[i], fitted[i])))),
         baselines: match &folds {
-            Some(folds) => baseline_scores(job, target, tables, totals, times, &train, folds),
-            None => BTreeMap::new(),
+            Some(folds) if !job.baselines.is_empty() => {
+                let macs: Vec<f64> = train.iter().map(|&i| all.macs[i]).collect();
+                total_baselines::scores(&all.data.subset(&train).measured, &macs, folds)
+            }
+            _ => BTreeMap::new(),
         },
     };
     let artefacts = artefacts(job, device, &all, &train, &models, &scores, tables)?;
@@ -93,26 +96,6 @@ pub(super) fn train(
     let unseen =
         known.filter(|(name, network)| job.test_networks.contains(**name) || fold_of_network.contains_key(*network));
     Ok(TotalModels { artefacts, values: layer_values, unseen: unseen.map(|(name, _)| (*name).to_owned()).collect() })
-}
-
-/// Figures of simple kinds on the same folds. A kind that learns from single layers only is left out.
-fn baseline_scores(
-    job: &FitJob<'_>,
-    target: Target,
-    tables: &[DeviceTable<'_>],
-    totals: &[Total<'_>],
-    times: &LayerValues,
-    train: &[usize],
-    folds: &Folds,
-) -> BTreeMap<String, Metrics> {
-    let scores = job.baselines.iter().filter_map(|kind| {
-        let estimator = kind.estimator(&Plan::of(*kind));
-        let all = total_dataset(&FitJob { estimator: estimator.as_ref(), ..*job }, target, tables, totals, times);
-        let data = all.data.subset(train);
-        let fitted = fit_folds(&AboveFloor(estimator.as_ref()), &data, folds).ok()?;
-        Some((kind.name().to_owned(), Metrics::of(&data.measured, &held_out_predictions(&data, &fitted))))
-    });
-    scores.collect()
 }
 
 fn artefacts(

@@ -16,6 +16,7 @@ use estimators::formula::{Formula, FormulaExport};
 use estimators::nnls;
 use onnx::{GraphBuilder, Value};
 use shared::engine::Table;
+use std::collections::BTreeMap;
 use work::Prices;
 
 /// A prediction is at least this share of the smallest measurement: layers whose terms all vanish still cost something.
@@ -32,6 +33,9 @@ const MOST_POWER: f64 = 2.0;
 /// Networks below which caution rules. Here every byte has one price: few networks' layers are too alike to tell what is
 /// moved for what, and where some use of memory is rare in them, its price would be anything.
 pub(super) const FEW_NETWORKS: usize = 8;
+
+/// Costs that all kinds of layers share where only a few totals are known.
+const SHARED: [&str; 2] = ["launch", "bytes"];
 
 pub(super) use crate::fit::kind_options::NoOptions as Options;
 
@@ -101,8 +105,12 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
         )));
     }
     let prices = if sums.network_count() < FEW_NETWORKS { Prices::One } else { Prices::Each };
+    // A few totals tell even less of which kind of layer a launch or a byte belongs to: all kinds pay the same for them.
+    let shares = sums.target == Target::Runtime && prices == Prices::One && !sums.are_layers();
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
+    let mut place_of: Vec<usize> = Vec::new();
+    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
     for part in &sums.tables {
         let rows: Vec<Vec<f64>> = (0..part.len()).map(|i| rounded(part.row(i))).collect();
         let quantities = match sums.target {
@@ -118,11 +126,20 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
             for one in &part.occurrences {
                 column[one.measurement] += one.weight * values[one.row];
             }
-            columns.push(column);
+            let next = columns.len();
+            let name = SHARED.into_iter().find(|name| shares && *name == quantity.name);
+            let place = name.map_or(next, |name| *shared.entry(name).or_insert(next));
+            if place == next {
+                columns.push(column);
+            } else {
+                columns[place].iter_mut().zip(column).for_each(|(sum, value)| *sum += value);
+            }
+            place_of.push(place);
         }
         candidates.push(quantities);
     }
-    let coefficients = nnls::relative_robust(&columns, &sums.measured);
+    let prices = nnls::relative_robust(&columns, &sums.measured);
+    let mut coefficients = place_of.into_iter().map(|place| prices[place]);
     let least = sums.measured.iter().copied().fold(f64::INFINITY, f64::min);
     let (floor, ceiling) = match sums.target {
         Target::Power if !sums.are_layers() => {
@@ -130,7 +147,6 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
         }
         _ => (FLOOR * least, f64::INFINITY),
     };
-    let mut coefficients = coefficients.into_iter();
     Ok(candidates
         .into_iter()
         .map(|quantities| {
@@ -323,6 +339,35 @@ mod tests {
         }
         let networks = (0..measured.len()).collect();
         (Dataset { target: Target::Power, tables: vec![part], measured, networks, other_target: Vec::new() }, powers)
+    }
+
+    #[test]
+    fn few_totals_have_one_price_for_launches_and_bytes_of_all_kinds() {
+        let part = |table: Table, row: &dyn Fn(f64) -> Vec<f64>, count: &dyn Fn(usize) -> f64| {
+            let mut part = LayerTable::new(table, features(table).iter().map(|name| (*name).to_owned()).collect());
+            for network in 0..6 {
+                part.rows.extend(row(1e4 * 2.0_f64.powi(network as i32)));
+                part.occurrences.push(Occurrence { measurement: network, row: network, weight: count(network) });
+            }
+            part
+        };
+        // Layers of two kinds, of which one makes up a hundredth of what every network takes.
+        let many = part(Table::Pointwise, &|n| vec![1.0, n, n, 0.0, 2.0], &|network| 50.0 + network as f64);
+        let few = part(Table::Softmax, &|_| vec![1.0, 100.0, 100.0, 0.0, 2.0], &|_| 1.0);
+        let cost = |row: &[f64]| 0.01 + 1e-7 * 2.0 * (row[1] + row[2]);
+        // Noise of a percent, which is as much as the rare kind takes.
+        let measured = (0..6).map(|network| {
+            let noise = if network % 2 == 0 { 0.99 } else { 1.01 };
+            noise * (many.occurrences[network].weight * cost(many.row(network)) + cost(few.row(network)))
+        });
+        let measured: Vec<f64> = measured.collect();
+        let data =
+            Dataset { target: Target::Runtime, tables: vec![many, few], measured, networks: (0..6).collect(), other_target: Vec::new() };
+        let models = fit(&data).expect("a fit");
+        for (model, part) in models.iter().zip(&data.tables) {
+            let (predicted, true_cost) = (model.predict(part.row(0)), cost(part.row(0)));
+            assert!((predicted / true_cost - 1.0).abs() < 0.1, "{}: {predicted} ms, not {true_cost}", part.table.name());
+        }
     }
 
     #[test]
