@@ -4,6 +4,7 @@ use super::context::Context;
 use super::parts::Parts;
 use super::profile::{DesignChoice, ProfileArgs};
 use super::runner_args::RunnerKind;
+use super::values::in_words;
 use crate::session::{
     DESIGN_FOLDER, Stop, layer_times, loop_layers, needs_measuring, outside_power, period, plan_loops, plan_pauses,
     plan_prefixes, settling, time_left,
@@ -40,6 +41,11 @@ impl ProfileArgs {
             self.measure_quietly(context, &stop, &run)?;
         }
         let mut manifest = Manifest::read(&run.manifest())?;
+        if manifest.power.rails.is_empty() {
+            return Err(Failure::device("the run has no power, and further runs only show whose power it is")
+                .at(run.path())
+                .help("attach a meter (--source serial:…), or leave out --design: run times are measured"));
+        }
         let settled_after = settling(&manifest);
         let planned = manifest.design.take();
         let kind = match (choice, &planned) {
@@ -235,24 +241,5 @@ fn say_results(context: &Context, manifest: &Manifest, design: &Design) {
             None => "is not found in its engine".to_owned(),
         };
         context.printer.warn(format!("{}: `{name}` {why} when it runs alone; it is marked", step.folder));
-    }
-}
-
-fn in_words(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..120 => format!("about {} s", seconds.max(1)),
-        seconds => format!("about {} min", seconds.div_ceil(60)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_said_as_people_say_them() {
-        assert_eq!(in_words(Duration::from_millis(10)), "about 1 s");
-        assert_eq!(in_words(Duration::from_secs(90)), "about 90 s");
-        assert_eq!(in_words(Duration::from_secs(121)), "about 3 min");
     }
 }

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::profile::{ModelChoice, ProfileArgs};
 use super::progress::display;
 use super::runner_args::{RunnerKind, simulates_power};
-use super::source_args::SensorSetting;
+use super::source_args::{SensorSetting, SourceSpec};
 use super::values;
 use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
 use crate::session::{ExperimentPlan, ModelPlan, Stop, measure_idle, steps};
@@ -13,7 +13,8 @@ use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
 use shared::run_folder::RunFolder;
 use simulate::{PollModel, SensorModel};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Measure every model of a plan.
 #[derive(Debug, Args)]
@@ -44,54 +45,20 @@ struct Defaults {
 
 impl ExperimentArgs {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
-        let plan = ExperimentPlan::read(&self.plan)?;
-        let usage = |message: String| Failure::usage(message).at(&self.plan);
-        let idle = values::duration(&plan.idle).map_err(usage)?;
-        let cool_down = values::duration(&plan.cool_down).map_err(usage)?;
-        let mut template = <Defaults as clap::Parser>::parse_from(["profile"]).profile;
-        if let Some(source) = &plan.source {
-            template.source_mut().source = source.parse().map_err(usage)?;
-        }
-        if let Some(rate) = &plan.rate {
-            template.source_mut().rate = Some(values::rate(rate).map_err(usage)?);
-        }
-        if let Some(sensor) = &plan.sensor {
-            template.source_mut().sensor = SensorSetting::from_str(sensor, true)
-                .map_err(|_| usage(format!("`{sensor}` is no setting of a sensor")))?;
-        }
-        if let Some(runner) = &plan.runner {
-            template.runner_mut().runner =
-                RunnerKind::from_str(runner, true).map_err(|_| usage(format!("`{runner}` is no runner")))?;
-        }
-        template.runner_mut().simulate_fast = self.options.simulate_fast;
-        if self.options.trtexec.is_some() {
-            template.runner_mut().trtexec.clone_from(&self.options.trtexec);
-        }
-        // Every model's options are read before the first is measured.
-        let mut models = Vec::new();
-        for model in &plan.models {
-            models.push(template.for_model(choice(&plan, model).map_err(usage)?));
-        }
+        let mut experiment = PreparedExperiment::read(context, &self.plan, &self.options)?;
         let stop = context.stop_on_signals()?;
-        let todo = steps(&plan, &mut |said| context.printer.say(said))?;
-        if !idle.is_zero() && !RunFolder::idle_power(&plan.result_dir).exists() {
-            self.idle(context, &plan, &mut template, idle, &stop)?;
-        }
-        let all = plan.models.len() * plan.repeats as usize;
+        let todo = steps(&experiment.plan, &mut |said| context.printer.say(said))?;
+        experiment.measure_idle(context, &stop)?;
+        let all = experiment.plan.models.len() * experiment.plan.repeats as usize;
         let measured = all - todo.len();
         if measured > 0 {
             context.printer.say(format!("{measured} of {all} are measured already"));
         }
         let mut first_failure = None;
         for (number, step) in (measured + 1..).zip(todo) {
-            if !self.options.simulate_fast {
-                stop.sleep_until(sys::monotonic_ns() + sys::ns(cool_down));
-            }
-            if stop.is_interrupted() {
-                return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
-            }
+            experiment.cool_down(&stop)?;
             context.printer.say(format!("{number} of {all}: {}", step.run.path().display()));
-            match models[step.model].measure(context, &stop, &step.run) {
+            match experiment.models[step.model].measure(context, &stop, &step.run) {
                 Ok(()) => {}
                 // The next model would meet the same disk, and the user has had enough.
                 Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Io) => return Err(failure),
@@ -110,26 +77,92 @@ impl ExperimentArgs {
             Err(failure.help("the same command tries those again"))
         })
     }
+}
 
-    fn idle(
-        &self,
-        context: &Context,
-        plan: &ExperimentPlan,
-        template: &mut ProfileArgs,
-        idle: std::time::Duration,
-        stop: &Stop,
-    ) -> Result<(), Failure> {
-        let runner = template.runner_mut().runner;
-        let simulated = simulates_power(runner, &template.source().source);
+/// A plan with the options of each of its models.
+struct PreparedExperiment {
+    /// The plan.
+    plan: ExperimentPlan,
+    /// The options of each model.
+    models: Vec<ProfileArgs>,
+    template: ProfileArgs,
+    idle: Duration,
+    cool_down: Duration,
+}
+
+impl PreparedExperiment {
+    /// Reads a plan. Every model's options are read before the first is measured.
+    fn read(context: &Context, path: &Path, options: &ExperimentOptions) -> Result<Self, Failure> {
+        let plan = ExperimentPlan::read(path)?;
+        let usage = |message: String| Failure::usage(message).at(path);
+        let duration = |text: &str| values::duration(text).map_err(usage);
+        let (idle, cool_down) = (duration(&plan.idle)?, duration(&plan.cool_down)?);
+        let mut template = <Defaults as clap::Parser>::parse_from(["profile"]).profile;
+        if let Some(source) = &plan.source {
+            template.source_mut().source = source.parse().map_err(usage)?;
+        }
+        if let Some(rate) = &plan.rate {
+            template.source_mut().rate = Some(values::rate(rate).map_err(usage)?);
+        }
+        if let Some(sensor) = &plan.sensor {
+            template.source_mut().sensor = SensorSetting::from_str(sensor, true)
+                .map_err(|_| usage(format!("`{sensor}` is no setting of a sensor")))?;
+        }
+        if let Some(runner) = &plan.runner {
+            template.runner_mut().runner =
+                RunnerKind::from_str(runner, true).map_err(|_| usage(format!("`{runner}` is no runner")))?;
+        }
+        if let Some(rest) = &plan.rest {
+            template.idle = duration(rest)?;
+        }
+        template.runner_mut().simulate_fast = options.simulate_fast;
+        if options.trtexec.is_some() {
+            template.runner_mut().trtexec.clone_from(&options.trtexec);
+        }
+        // Said once, not with every model.
+        if template.source().source == SourceSpec::Auto
+            && template.runner().runner != RunnerKind::Simulated
+            && template.source().open_or_none(context)?.setup().rails.is_empty()
+        {
+            template.source_mut().source = SourceSpec::Nothing;
+        }
+        let mut models = Vec::new();
+        for model in &plan.models {
+            models.push(template.for_model(choice(&plan, model).map_err(usage)?));
+        }
+        Ok(Self { plan, models, template, idle, cool_down })
+    }
+
+    /// Rests before a model, unless nothing waits.
+    fn cool_down(&self, stop: &Stop) -> Result<(), Failure> {
+        if !self.template.is_in_virtual_time() {
+            stop.sleep_until(sys::monotonic_ns() + sys::ns(self.cool_down));
+        }
+        if stop.is_interrupted() {
+            return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
+        }
+        Ok(())
+    }
+
+    /// Measures idle power, unless the plan leaves it out, it was measured before or there is nothing to measure it with.
+    fn measure_idle(&mut self, context: &Context, stop: &Stop) -> Result<(), Failure> {
+        let result_dir = &self.plan.result_dir;
+        if self.idle.is_zero()
+            || RunFolder::idle_power(result_dir).exists()
+            || self.template.source().source == SourceSpec::Nothing
+        {
+            return Ok(());
+        }
+        let simulated = simulates_power(self.template.runner().runner, &self.template.source().source);
         let source: Box<dyn PowerSource> = if simulated {
             let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, 1);
             Box::new(SimulatedSource::new(board, PollModel::reference_loop()))
         } else {
-            template.source().open(context)?
+            self.template.source().open(context)?
         };
-        let progress = display(&context.printer, "idle", 0, idle);
-        let sampling = template.source().sampling();
-        let outcome = measure_idle(&plan.result_dir, idle, source, sampling, &context.root, stop, progress)?;
+        let progress = display(&context.printer, "idle", 0, self.idle);
+        let sampling = self.template.source().sampling();
+        let outcome = measure_idle(result_dir, self.idle, source, sampling, &context.root, stop, progress)?;
         outcome.failure.map_or(Ok(()), Err)
     }
 }
@@ -148,5 +181,6 @@ fn choice(plan: &ExperimentPlan, model: &ModelPlan) -> Result<ModelChoice, Strin
         shapes: model.shapes.iter().map(|text| values::shape(text)).collect::<Result<_, _>>()?,
         precision: model.precision.clone(),
         cycles: (model.warmup.or(plan.warmup), model.runs.or(plan.runs), model.profiled.or(plan.profiled)),
+        pass_time: plan.pass_time.as_deref().map(values::duration).transpose()?,
     })
 }

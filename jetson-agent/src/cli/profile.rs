@@ -54,6 +54,10 @@ pub(super) struct ProfileArgs {
     /// Cycles with the profiler, after.
     #[arg(long, default_value_t = 1_000)]
     profiled: u32,
+    /// About how long the power pass and the profiled pass may take each, by the pace of the warm-up; --runs and --profiled are then
+    /// upper limits. Not with trtexec, which reports no pace.
+    #[arg(long, value_name = "TIME", value_parser = super::values::duration)]
+    pass_time: Option<Duration>,
     /// An input's shape, such as input:1x3x224x224. Once an input.
     #[arg(long = "shape", value_parser = shape)]
     shapes: Vec<(String, Vec<i64>)>,
@@ -90,6 +94,7 @@ pub(super) struct ModelChoice {
     pub(super) shapes: Vec<(String, Vec<i64>)>,
     pub(super) precision: Option<String>,
     pub(super) cycles: (Option<u32>, Option<u32>, Option<u32>),
+    pub(super) pass_time: Option<Duration>,
 }
 
 impl ProfileArgs {
@@ -106,6 +111,7 @@ impl ProfileArgs {
             warmup: warmup.unwrap_or(self.warmup),
             runs: runs.unwrap_or(self.runs),
             profiled: profiled.unwrap_or(self.profiled),
+            pass_time: choice.pass_time,
             ..self.clone()
         }
     }
@@ -207,6 +213,7 @@ impl ProfileArgs {
             runs: self.runs,
             profiled: if self.runner.layers_with_power { 0 } else { self.profiled },
             pause: self.pause,
+            pass_time: self.pass_time,
             work: run.path().join("trtexec"),
         };
         let rate = self.source.rate_hz();
@@ -231,10 +238,10 @@ impl ProfileArgs {
                 if simulates_power(self.runner.runner, &self.source.source) {
                     (Box::new(runner), Box::new(source))
                 } else {
-                    (Box::new(runner), self.source.open(context)?)
+                    (Box::new(runner), self.source.open_or_none(context)?)
                 }
             }
-            None => (self.runner.real()?, self.source.open(context)?),
+            None => (self.runner.real()?, self.source.open_or_none(context)?),
         };
         let plan = ProfilePlan {
             run: run.clone(),
@@ -267,12 +274,15 @@ impl ProfileArgs {
             }
         }
         let counts = manifest.counts;
+        let samples = match manifest.power.rails.is_empty() {
+            true => "no power".to_owned(),
+            false => format!("{} samples", counts.samples),
+        };
         manifest.sampling.iter().flat_map(|sampling| &sampling.notes).for_each(|note| context.printer.warn(note));
         context.printer.say(format!(
-            "{}: {:?}, {} samples, {} inferences for power, {} profiled",
+            "{}: {:?}, {samples}, {} inferences for power, {} profiled",
             run.path().display(),
             manifest.status,
-            counts.samples,
             counts.power_inferences,
             counts.profiled_inferences
         ));

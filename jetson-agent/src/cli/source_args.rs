@@ -4,8 +4,8 @@ use super::context::Context;
 use super::simulated_args::SimulatedArgs;
 use super::values::{Rate, rate};
 use crate::power::{
-    Candidate, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SimulatedBoard, SourceError, absence, discover,
-    find_nvml, serial, total_lacks,
+    Candidate, NoSource, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SimulatedBoard, SourceError, absence,
+    discover, find_nvml, serial, total_lacks,
 };
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
@@ -28,6 +28,8 @@ pub(super) enum SourceSpec {
     Replay(PathBuf),
     /// The simulated board.
     Simulated,
+    /// None: run times alone.
+    Nothing,
 }
 
 impl FromStr for SourceSpec {
@@ -38,6 +40,7 @@ impl FromStr for SourceSpec {
         match (kind, rest) {
             ("auto", "") => Ok(Self::Auto),
             ("simulated", "") => Ok(Self::Simulated),
+            ("none", "") => Ok(Self::Nothing),
             ("hwmon" | "iio" | "ina238" | "nvml" | "powercap", "") => Ok(Self::Kind(kind.into())),
             ("nvml", library) => Ok(Self::NvmlLibrary(library.into())),
             ("replay", folder) if !folder.is_empty() => Ok(Self::Replay(folder.into())),
@@ -54,7 +57,7 @@ impl FromStr for SourceSpec {
                 Ok(Self::Serial { port, protocol, baud })
             }
             _ => Err(format!(
-                "`{text}` is no source: auto, hwmon, iio, ina238, nvml, powercap, simulated, serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER"
+                "`{text}` is no source: auto, hwmon, iio, ina238, nvml, powercap, simulated, none, serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER"
             )),
         }
     }
@@ -76,7 +79,7 @@ const USUAL_HZ: f64 = 1000.0;
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
     /// Where power comes from: auto, hwmon, iio, ina238, nvml[:LIBRARY], powercap, simulated,
-    /// serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER.
+    /// serial:PORT[,csv|powersensor3[,BAUD]], replay:FOLDER, or none, which measures run times alone.
     #[arg(long, default_value = "auto")]
     pub(super) source: SourceSpec,
     /// Readings a second, or `max` to read back to back; else 1000, and `max` with --sensor fast. A streaming meter sets its own
@@ -143,6 +146,27 @@ impl SourceArgs {
         Ok((self.open(context)?, None))
     }
 
+    /// Opens the source for a run, which has run times even where no power can be measured: `auto` goes without power, and warns,
+    /// where the machine has no sensor at all. A sensor that is there and cannot be read is a failure all the same.
+    pub(super) fn open_or_none(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
+        match &self.source {
+            SourceSpec::Nothing => Ok(Box::<NoSource>::default()),
+            SourceSpec::Auto => match first_usable(discover(&context.root), None) {
+                Ok(Some(source)) => Ok(source),
+                Ok(None) => {
+                    let why = absence(&context.root);
+                    context.printer.warn(format!("run times alone are measured, and no power: {why}"));
+                    Ok(Box::<NoSource>::default())
+                }
+                Err(failure) => {
+                    let help = failure.help.clone().map_or_else(String::new, |help| format!("{help}; "));
+                    Err(failure.help(format!("{help}--source none measures run times alone")))
+                }
+            },
+            _ => self.open(context),
+        }
+    }
+
     /// Opens the source. The simulated one comes from the runner that draws on its board.
     pub(super) fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
         match &self.source {
@@ -158,6 +182,8 @@ impl SourceArgs {
             SourceSpec::Simulated => {
                 Err(Failure::usage("the simulated source needs the simulated runner").help("add --runner simulated"))
             }
+            SourceSpec::Nothing => Err(Failure::usage("without a power source there is nothing to read")
+                .help("--source none is for `profile` and `experiment`, which measure run times too")),
         }
     }
 }
@@ -175,13 +201,24 @@ fn choose(
     kind: Option<&str>,
     absence: impl Fn() -> String,
 ) -> Result<Box<dyn PowerSource>, Failure> {
+    first_usable(candidates, kind)?.ok_or_else(|| {
+        Failure::device(kind.map_or_else(&absence, |kind| format!("no `{kind}` source was found: {}", absence())))
+            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated")
+    })
+}
+
+/// The first source of a kind that returns readings; none where there is no candidate.
+///
+/// # Errors
+/// Why the first candidate cannot be used, where none can.
+fn first_usable(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Option<Box<dyn PowerSource>>, Failure> {
     let mut unusable = None;
     for candidate in candidates.into_iter().filter(|c| kind.is_none_or(|kind| kind == c.kind)) {
         match candidate.source {
             // The proof is in the reading: a source that opens may still refuse it.
             Ok(mut source) => match source.read(&mut Vec::new()) {
                 Ok(()) => match total_lacks(source.as_ref()) {
-                    None => return Ok(source),
+                    None => return Ok(Some(source)),
                     // A part of the total is not measured as if it were the total.
                     Some(why) => {
                         unusable.get_or_insert((
@@ -207,9 +244,8 @@ fn choose(
             }
         }
     }
-    Err(match unusable {
-        Some((place, why, advice)) => Failure::device(why).at(place).help(advice),
-        None => Failure::device(kind.map_or_else(&absence, |kind| format!("no `{kind}` source was found: {}", absence())))
-            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"),
-    })
+    match unusable {
+        Some((place, why, advice)) => Err(Failure::device(why).at(place).help(advice)),
+        None => Ok(None),
+    }
 }

@@ -49,6 +49,9 @@ pub struct Job {
     pub profiled: u32,
     /// How long the host waits between two inferences on top of its own gap.
     pub pause: Duration,
+    /// About how long the power pass and the profiled pass may take each. `runs` and `profiled` are then upper limits. It needs
+    /// the pace of the warm-up, which `trtexec` does not report.
+    pub pass_time: Option<Duration>,
     /// Where the runner may keep its files: logs, a built engine.
     pub work: PathBuf,
 }
@@ -58,6 +61,28 @@ impl Job {
     #[must_use]
     pub fn pause_us(&self) -> Option<f64> {
         (!self.pause.is_zero()).then_some(self.pause.as_secs_f64() * 1e6)
+    }
+
+    /// How many of some cycles fit into the time of a pass, by the warm-up's pace: never fewer than a mean and its scatter need.
+    ///
+    /// ```
+    /// use jetson_agent::runner::Job;
+    /// use shared::run_folder::{Pass, PassSpan};
+    /// use std::time::Duration;
+    ///
+    /// let job = Job { pass_time: Some(Duration::from_secs(1)), ..Job::default() };
+    /// let warmup = PassSpan { pass: Pass::Warmup, cycles: 5, start_ns: 0, end_ns: 50_000_000, uncertainty_ns: 0 };
+    /// assert_eq!(job.cycles_that_fit(1_000, Some(&warmup)), 100);
+    /// assert_eq!(job.cycles_that_fit(1_000, None), 1_000);
+    /// ```
+    #[must_use]
+    pub fn cycles_that_fit(&self, cycles: u32, warmup: Option<&PassSpan>) -> u32 {
+        /// Fewest cycles of a pass that is cut short.
+        const LEAST: u32 = 12;
+        let (Some(time), Some(warmup)) = (self.pass_time, warmup.filter(|span| span.cycles > 0)) else { return cycles };
+        let pace = warmup.end_ns.saturating_sub(warmup.start_ns) as f64 / f64::from(warmup.cycles);
+        let fitting = sys::ns(time) as f64 / (pace + sys::ns(self.pause) as f64).max(1.0);
+        cycles.min((fitting as u32).max(LEAST))
     }
 
     /// Waits for the pause, if there is one.

@@ -47,6 +47,12 @@ pub struct ExperimentPlan {
     /// Profiled cycles of models that do not set their own.
     #[serde(default)]
     pub profiled: Option<u32>,
+    /// About how long the power pass and the profiled pass of a model may take each, as `--pass-time`.
+    #[serde(default)]
+    pub pass_time: Option<String>,
+    /// Idle time recorded before and after each model, as `--idle`.
+    #[serde(default)]
+    pub rest: Option<String>,
     /// The models.
     #[serde(rename = "model")]
     pub models: Vec<ModelPlan>,

@@ -72,7 +72,7 @@ pub fn profile(
     let (offset, at) = sys::clock_offset();
     manifest.clock = Clock { wall_minus_monotonic_ns: offset, measured_at_ns: at, drift_ns: None };
     manifest.power = source.setup().clone();
-    manifest.power.requested_hz = plan.sampling.rate_hz;
+    manifest.power.requested_hz = plan.sampling.rate_hz.filter(|_| !manifest.power.rails.is_empty());
     manifest.runner = prepared.setup;
     manifest.runner.source_sha256 =
         plan.job.engine.as_ref().or(plan.job.onnx.as_ref()).and_then(|path| sha256_file(path).ok());
@@ -93,7 +93,7 @@ pub fn profile(
         Monitor::start(plan.root.clone(), sampler.live(), Arc::clone(&done), stop.clone(), records.clone(), progress);
     let observer = Observer::new(records, Arc::clone(&stop.stop), done);
 
-    let (passes, ran) = run_passes(plan, runner, stop, &observer);
+    let (passes, ran, runs) = run_passes(plan, runner, stop, &observer);
     // In this order: nobody sends any more when the log's writer is waited for.
     let outcome = sampler.finish();
     monitor.finish();
@@ -101,6 +101,7 @@ pub fn profile(
     let (mut log, written) = writer.finish()?;
 
     manifest.passes = passes;
+    manifest.runner.runs = runs;
     if manifest.layers.is_empty() {
         manifest.layers = runner.layers();
     }
@@ -112,7 +113,7 @@ pub fn profile(
         let _ = log.append(&event_now("sensor_changed", change));
     }
     let done = |pass| manifest.passes.iter().filter(|p| p.pass == pass).map(|p| p.cycles).sum::<u32>();
-    let all_done = done(Pass::Power) >= plan.job.runs && (plan.job.profiled == 0 || done(Pass::Profiled) > 0);
+    let all_done = done(Pass::Power) >= runs && (plan.job.profiled == 0 || done(Pass::Profiled) > 0);
     let failure = judge(&plan.run, stop, ran, lost, written, all_done);
     manifest.status = match &failure {
         None => Status::Complete,
@@ -141,18 +142,21 @@ pub(super) fn refuse_existing(run: &RunFolder) -> Result<(), Failure> {
     Err(Failure::usage("already holds a run").at(run.path()).help(help))
 }
 
+/// The passes that were run, why they ended early if they did, and how many cycles the power pass was to have.
 fn run_passes(
     plan: &ProfilePlan,
     runner: &mut dyn EngineRunner,
     stop: &Stop,
     observer: &Observer,
-) -> (Vec<PassSpan>, Result<(), RunnerError>) {
-    let idle_ns = sys::ns(plan.idle);
+) -> (Vec<PassSpan>, Result<(), RunnerError>, u32) {
+    let (idle_ns, job) = (sys::ns(plan.idle), &plan.job);
     stop.sleep_until(sys::monotonic_ns() + idle_ns);
-    let mut passes = Vec::new();
-    for (pass, cycles) in
-        [(Pass::Warmup, plan.job.warmup), (Pass::Power, plan.job.runs), (Pass::Profiled, plan.job.profiled)]
-    {
+    let (mut passes, mut runs): (Vec<PassSpan>, _) = (Vec::new(), job.runs);
+    for (pass, asked) in [(Pass::Warmup, job.warmup), (Pass::Power, job.runs), (Pass::Profiled, job.profiled)] {
+        let cycles = if pass == Pass::Warmup { asked } else { job.cycles_that_fit(asked, passes.first()) };
+        if pass == Pass::Power {
+            runs = cycles;
+        }
         if cycles == 0 || stop.is_set() {
             continue;
         }
@@ -162,12 +166,12 @@ fn run_passes(
             Ok(span) => passes.push(span),
             Err(error) => {
                 observer.event(sys::monotonic_ns(), "runner_failed", error.to_string());
-                return (passes, Err(error));
+                return (passes, Err(error), runs);
             }
         }
     }
     stop.sleep_until(sys::monotonic_ns() + idle_ns);
-    (passes, Ok(()))
+    (passes, Ok(()), runs)
 }
 
 /// Puts how sampling went into the manifest; why it ended early, if it did.

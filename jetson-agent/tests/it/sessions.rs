@@ -224,3 +224,28 @@ fn a_recorded_run_is_replayed_and_can_be_measured_again() {
     assert_eq!(manifest.power.source, "replay");
     assert!(manifest.counts.samples > 10);
 }
+
+/// Without a sensor there are run times, and power is unknown: never zero.
+#[test]
+fn run_times_are_measured_without_a_power_source() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let cycles = ["--runs", "50", "--warmup", "2", "--profiled", "10"];
+    let output = run(profile(home.path(), &cycles).args(["--source", "none"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("Complete, no power, 50 inferences"), "{}", stderr(&output));
+    let folder = RunFolder::new(&home.path().join("raw_data"), "tiny");
+    let manifest = Manifest::read(&folder.manifest()).expect("reads");
+    assert_eq!((manifest.status, manifest.power.source.as_str()), (Status::Complete, "none"));
+    assert_eq!((manifest.power.rails.len(), manifest.power.requested_hz), (0, None));
+    assert_eq!((manifest.counts.samples, manifest.counts.power_inferences), (0, 50));
+    assert_eq!(std::fs::read_to_string(folder.power_log()).expect("a power log"), "");
+    let info = json(&run(agent(home.path()).args(["--format", "json", "info", "raw_data/tiny"])));
+    assert!(info["mean_power_w"].is_null() && info["cycle_energy_mj"].is_null(), "{info}");
+    assert!(info["latency_ms"].as_f64().is_some_and(|ms| ms > 0.3), "{info}");
+    assert_eq!(code(&run(agent(home.path()).args(["verify", "raw_data/tiny"]))), 0);
+    // What reads power alone has nothing to do, and what attributes power has none.
+    assert_eq!(code(&run(agent(home.path()).args(["idle", "--source", "none"]))), 2);
+    let design = run(profile(home.path(), &cycles).args(["--source", "none", "--design", "pauses"]));
+    assert_eq!(code(&design), 4, "{}", stderr(&design));
+    assert!(stderr(&design).contains("has no power"), "{}", stderr(&design));
+}

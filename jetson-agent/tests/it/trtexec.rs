@@ -1,6 +1,6 @@
 //! The `trtexec` runner against a stand-in that takes its options and writes its formats.
 
-use crate::support::{agent, code, run, stderr};
+use crate::support::{agent, code, ina3221, run, stderr, unreadable};
 use shared::run_folder::{LayerStamp, Manifest, Pass, RunFolder, Status, read_layer_latencies, read_sample_log};
 use std::path::Path;
 use std::process::Command;
@@ -167,4 +167,23 @@ fn killing_the_agent_leaves_no_engine_running() {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("{engines:?} are still there");
+}
+
+/// `auto` goes without power where there is no sensor, and says so; a sensor that is there and fails is a failure.
+#[test]
+fn a_machine_without_a_sensor_is_measured_with_a_warning() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    std::fs::write(home.path().join("model.onnx"), "a model").expect("writes");
+    let measure = || run(&mut profile(home.path(), "none", &["--onnx", "model.onnx"]));
+    let output = measure();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("run times alone are measured, and no power: "), "{}", stderr(&output));
+    let manifest = Manifest::read(&net(home.path()).manifest()).expect("reads");
+    assert_eq!((manifest.power.source.as_str(), manifest.counts.samples), ("none", 0));
+    ina3221(home.path(), 1, "1", &[("VDD_IN", "5008", "1096", "5000")]);
+    unreadable(home.path(), "sys/class/hwmon/hwmon1/curr1_input");
+    std::fs::rename(home.path().join("raw_data"), home.path().join("before")).expect("renames");
+    let output = measure();
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("--source none measures run times alone"), "{}", stderr(&output));
 }

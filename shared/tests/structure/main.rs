@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("boards", &["shared"]),
     ("charts", &["shared"]),
     ("graph", &["shared"]),
+    ("networks", &["shared"]),
     ("tables", &["shared"]),
     ("trace", &["shared"]),
     ("align", &["shared", "tables"]),
@@ -84,6 +85,7 @@ const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
     ("align", &["gated-tests"]),
     ("graph", &["gated-tests"]),
     ("memory", &["gated-tests"]),
+    ("networks", &["gated-tests", "graph", "simulate"]),
     ("compare", &["gated-tests"]),
     ("host-trainer", &["gated-tests", "simulate", "store", "study"]),
 ];
