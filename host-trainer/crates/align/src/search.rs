@@ -140,9 +140,18 @@ impl<'a> Search<'a> {
         if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {
             return fixed(families[0], source);
         }
+        if family.is_none() && !self.subset.shows_inferences() {
+            return slow.first().map_or_else(|| fixed(families[0], source), |&slow| fixed(slow, FamilySource::Step));
+        }
         let free = source == FamilySource::Data;
         let mut starts: Vec<(f64, FittedResponse)> =
             quick.iter().flat_map(|&family| self.scan(start(family), free)).collect();
+        // A window without gaps shows what a meter shows: it begins at the same places, and its length varies.
+        if let Some(&window) = quick.iter().find(|family| is_without_gaps(**family)) {
+            let meters = starts.iter().filter(|s| matches!(s.1.family, SensorFamily::Meter { .. }));
+            let windows: Vec<_> = meters.map(|s| (s.0, FittedResponse { family: window, ..s.1 })).collect();
+            starts.extend(windows);
+        }
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
         if let Some(&slow) = slow.first()
             && starts.first().is_none_or(|(_, best)| self.predicted(*best) < TELLS)
@@ -275,6 +284,7 @@ impl<'a> Search<'a> {
         // A window of any length; conversions as long as chips with that turn have.
         let found = start.conversion_us();
         let lengths: Vec<f64> = match start.family {
+            SensorFamily::Window { .. } if free && is_without_gaps(start.family) => vec![0.33 * found],
             SensorFamily::Window { .. } if free => vec![found, 0.33 * found],
             SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => {
                 let usual = usual_conversions(start.kernel().spacing_us);
@@ -510,6 +520,11 @@ fn usual_conversions(turn_us: f64) -> Vec<f64> {
         }
     }
     found
+}
+
+/// Whether a window's readings follow each other without time between them.
+fn is_without_gaps(family: SensorFamily) -> bool {
+    matches!(family, SensorFamily::Window { refresh, window } if window == refresh)
 }
 
 /// Whether two families differ in their times alone.
