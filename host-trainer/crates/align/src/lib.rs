@@ -12,7 +12,7 @@
 //! | the fit | `cursor`, [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `nuisance`: what is known roughly |
 //! | further runs | `experiment`: what runs that differ in one thing say, in the same fit |
 //! | its checks | `misfit`: residuals against what ran, parts of the run against each other |
-//! | what it comes to | [`evidence`], [`quality`]: the report; `groups`; [`idle`]; [`summary`]: its figures in words |
+//! | what it comes to | [`evidence`], [`quality`]: the report; `groups`, `together`; [`idle`]; [`summary`]: its figures in words |
 //! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time; [`totals`]: from several networks |
 
 mod aliasing;
@@ -68,6 +68,7 @@ pub mod survey;
 mod test_logs;
 pub mod text_inferences;
 pub mod timeline;
+mod together;
 pub mod totals;
 pub mod trace;
 pub mod weights;
