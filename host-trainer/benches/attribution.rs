@@ -1,8 +1,5 @@
 //! Table of attribution errors on runs of a brute-force board with known truth: sensor families, networks, stamps,
-//! disturbances.
-//!
-//! `cargo bench -p host-trainer --bench attribution [-- --seeds N] [--first SEED] [--runs 3000,30000] [--only TEXT]…`; `--only` keeps the
-//! scenarios whose line contains the text. Runs of 30,000 inferences take some seconds each.
+//! disturbances. Prints rows of a Markdown table; `--help` explains columns and options.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
 use align::run::Options;
@@ -99,18 +96,27 @@ fn manifest(board: &Board) -> Manifest {
     manifest
 }
 
+const HELP: &str = "\
+Options: --seeds N (runs of each scenario, 2)  --first SEED (100)  --runs 3000,30000  --only TEXT (scenarios whose name contains the
+text; may be repeated)  --bounds N (runs of each scenario whose bound is worked out, 1)  --verbose
+Columns: n, runs; error, of layers' power above idle, absolute, relative, weighted by run time; bound, the mean absolute error of an
+unbiased estimator that knows response and noise (Cramer and Rao) on a load without disturbances of its own; constant, the error of energy
+above idle over the layers' time; groups, the error with each layer in a group standing for the group's mean; level, the error of all
+layers' energy above idle; hold, 90 % intervals that hold the truth; measured, attributed, not identifiable: layers of all runs, and those
+of the measured ones that hold; groups hold: groups called measured, and those of them that hold.";
+
 struct Arguments {
     seeds: u64,
     runs: Vec<u32>,
     only: Vec<String>,
     verbose: bool,
-    bound: bool,
+    bounds: u64,
     first: u64,
 }
 
 fn arguments() -> Arguments {
     let mut found =
-        Arguments { seeds: 2, runs: vec![3_000, 30_000], only: Vec::new(), verbose: false, bound: true, first: 100 };
+        Arguments { seeds: 2, runs: vec![3_000, 30_000], only: Vec::new(), verbose: false, bounds: 1, first: 100 };
     let mut all = std::env::args().skip(1);
     while let Some(argument) = all.next() {
         let mut value = || all.next().unwrap_or_default();
@@ -120,7 +126,11 @@ fn arguments() -> Arguments {
             "--only" => found.only.push(value()),
             "--verbose" => found.verbose = true,
             "--first" => found.first = value().parse().unwrap(),
-            "--no-bound" => found.bound = false,
+            "--bounds" => found.bounds = value().parse().unwrap(),
+            "--help" => {
+                println!("{HELP}");
+                std::process::exit(0);
+            }
             _ => {}
         }
     }
@@ -135,9 +145,10 @@ fn main() {
         ("random 160", random(160)),
     ];
     println!(
-        "{:<88} | {:>7} {:>8} {:>7} {:>7} {:>7} | {:>5} {:>14} {:>9} | {:>11}",
-        "scenario", "error", "constant", "bound", "groups", "level", "hold", "of 'measured'", "att. n.i.", "of groups"
+        "| sensor; network; inferences; stamps; load | n | error | bound | constant | groups | level | hold | measured, of these hold \
+         | attributed | not identifiable | groups hold |"
     );
+    println!("|{}", "---|".repeat(12));
     for &runs in &asked.runs {
         for (sensor, family, noise_w, reader) in sensors() {
             for (network, load) in &loads {
@@ -167,7 +178,7 @@ fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments
     let judged: Vec<Judged> = (0..asked.seeds)
         .into_par_iter()
         .map(|seed| {
-            let run = board.run(load, runs, asked.first + seed, asked.bound);
+            let run = board.run(load, runs, asked.first + seed, seed < asked.bounds);
             let folder = tempfile::tempdir().unwrap();
             let known = name.contains("chip known").then(|| manifest(board));
             let (judged, aligned) = judge(&run, known.as_ref(), folder.path(), &Options::default()).unwrap();
@@ -177,25 +188,50 @@ fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments
                 }
                 println!("    {} {}", aligned.quality.method.name(), aligned.quality.because);
                 println!("    {:?} {:?}", aligned.quality.response, aligned.quality.families);
+                println!("    {:?}", aligned.quality.checks);
+                let off = |power: Option<Watts>, high: Option<Watts>, truth: f64| match (power, high) {
+                    (Some(p), Some(high)) => format!("{:.3} W, off {:+.3} of {:.3}", truth, p.0 - truth, (high - p).0),
+                    _ => format!("{truth:.3} W"),
+                };
+                for (l, layer) in aligned.quality.layers.iter().enumerate() {
+                    println!("    {l:>3} {}: {:?}", off(layer.power, layer.power_high, run.watts[l]), layer.verdict);
+                }
+                for group in &aligned.quality.groups {
+                    let time = |l: usize| run.durations[l];
+                    let all = group.first..=group.last;
+                    let truth = all.clone().map(|l| run.watts[l] * time(l)).sum::<f64>() / all.map(time).sum::<f64>();
+                    let range = format!("{}–{}", group.first, group.last);
+                    println!("    {range} {}: {:?}", off(group.power, group.power_high, truth), group.verdict);
+                }
             }
             judged
         })
         .collect();
-    let n = judged.len() as f64;
-    let mean = |f: &dyn Fn(&Judged) -> f64| judged.iter().map(f).sum::<f64>() / n * 1e2;
+    let mean = |f: &dyn Fn(&Judged) -> f64| {
+        let known: Vec<f64> = judged.iter().map(f).filter(|v| !v.is_nan()).collect();
+        known.iter().sum::<f64>() / known.len() as f64 * 1e2
+    };
     let sum = |f: &dyn Fn(&Judged) -> usize| judged.iter().map(f).sum::<usize>();
-    let part = |a: usize, b: usize| if b > 0 { format!("{:.0}%", a as f64 / b as f64 * 1e2) } else { "-".into() };
-    let (layers, measured) = (sum(&|j| j.layers), sum(&|j| j.measured));
+    let part = |a: usize, b: usize| {
+        if b > 0 { format!("{:.0} % of {b}", a as f64 / b as f64 * 1e2) } else { "none".into() }
+    };
+    // Beyond the spread of layers' powers, readings say nothing.
+    let bound = match mean(&|j| j.bound) {
+        bound if bound.is_nan() => "–".into(),
+        bound if bound > 100.0 => "> 100 %".into(),
+        bound => format!("{bound:.2} %"),
+    };
+    let (layers, measured, attributed) = (sum(&|j| j.layers), sum(&|j| j.measured), sum(&|j| j.attributed));
     println!(
-        "{name:<88} | {:>6.1}% {:>7.1}% {:>6.1}% {:>6.1}% {:>6.1}% | {:>5} {:>14} {:>9} | {:>11}",
+        "| {name} | {} | {:.2} % | {bound} | {:.1} % | {:.2} % | {:+.1} % | {} | {} | {attributed} | {} | {} |",
+        judged.len(),
         mean(&|j| j.error),
         mean(&|j| j.constant),
-        mean(&|j| j.bound),
         mean(&|j| j.grouped),
         mean(&|j| j.level),
         part(sum(&|j| j.held), layers),
-        format!("{} of {}", part(sum(&|j| j.measured_held), measured), measured),
-        format!("{} {}", sum(&|j| j.attributed), layers - measured - sum(&|j| j.attributed)),
-        format!("{} of {}", part(sum(&|j| j.groups.1), sum(&|j| j.groups.0)), sum(&|j| j.groups.0)),
+        part(sum(&|j| j.measured_held), measured),
+        layers - measured - attributed,
+        part(sum(&|j| j.groups.1), sum(&|j| j.groups.0)),
     );
 }

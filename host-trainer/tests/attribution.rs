@@ -2,13 +2,18 @@
 //! table. What is asserted is honesty: intervals that hold, nothing called measured that is not, never worse than a constant.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod programs;
+
 use align::method::Method;
 use align::run::Options;
 use shared::random::Random;
 use shared::run_folder::{Clock, LayerStamp, LayerTimes, Manifest, Rail, Sensor, Total};
 use shared::sensor::SensorFamily;
 use shared::units::{Micros, Millis, Watts};
-use simulate::{Load, LoadLayer, PollModel, SensorModel};
+use simulate::{Load, LoadLayer, PollModel, SensorModel, Truth};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 use study::{Board, Disturbances, ExperimentPlan, Judged, Reader, align_folder, judge};
 
 const US: fn(f64) -> Micros = Micros;
@@ -165,4 +170,66 @@ fn behind_a_slow_filter_an_experiment_tells_layers_apart() {
     let all: Vec<Judged> = (1..=3).map(|seed| experiment(true, seed).0).collect();
     honest("experiment", &all);
     assert!(error(&all) < 0.05 && all.iter().all(|j| 2 * j.measured >= j.layers), "{all:?}");
+}
+
+/// Runs a program in a folder, successfully.
+fn run_in(folder: &Path, program: &Path, arguments: &str) -> Output {
+    let output = Command::new(program).current_dir(folder).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// What `align` says of the run `net` in a folder, and what was true. The layers' power above idle: its mean absolute relative
+/// error weighted by run time, the layers whose interval holds the truth, and those with a verdict.
+fn aligned(folder: &Path, verdict: &str) -> (f64, usize, usize, serde_json::Value, Truth) {
+    let host = Path::new(env!("CARGO_BIN_EXE_host-trainer"));
+    let output = run_in(folder, host, "align --raw-data-dir raw_data --result-dir aligned --format json");
+    let report: serde_json::Value = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()[0].clone();
+    let truth: Truth = serde_json::from_slice(&fs::read(folder.join("raw_data/net/truth.json")).unwrap()).unwrap();
+    let time: f64 = truth.layers.iter().map(|layer| layer.duration_ms).sum();
+    let (mut error, mut held, mut with) = (0.0, 0, 0);
+    for (layer, truth_of) in report["layers"].as_array().unwrap().iter().zip(&truth.layers) {
+        assert_eq!(layer["name"].as_str(), Some(truth_of.name.as_str()));
+        if truth_of.duration_ms > 0.0 {
+            let of = |name: &str| layer[name].as_f64().unwrap();
+            let net = truth_of.power_w - truth.idle_w;
+            error += (of("power_w") - truth_of.power_w).abs() / net * truth_of.duration_ms / time;
+            held += usize::from((of("power_low_w")..=of("power_high_w")).contains(&truth_of.power_w));
+            with += usize::from(layer["verdict"] == verdict);
+        }
+    }
+    (error, held, with, report, truth)
+}
+
+#[test]
+fn an_experiment_of_the_agent_measures_layers_behind_a_slow_filter() {
+    let agent = programs::agent();
+    let engine = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/resnet18_trt_engine_info.json");
+    let profile = |folder: &Path, further: &str| {
+        // The host works little: what it draws differs between launching, collecting and waiting, which is one component here.
+        let load = r#"{"pause_power": 5.0, "launch": 0.01, "collect": 0.005, "host_gap": 0.03}"#;
+        fs::write(folder.join("load.json"), load).unwrap();
+        let simulated = format!(
+            "profile --runner simulated --simulate-fast --simulate-sensor ina3221-boot --simulate-load load.json \
+             --engine-info {engine} --name net --runs 3000 --profiled 200"
+        );
+        run_in(folder, &agent, &(simulated + further));
+    };
+    let single = tempfile::tempdir().unwrap();
+    profile(single.path(), "");
+    let (_, held, unknown, report, truth) = aligned(single.path(), "not_identifiable");
+    let layers = truth.layers.iter().filter(|layer| layer.duration_ms > 0.0).count();
+    assert_eq!(unknown, layers, "a single run tells nothing of layers: {report}");
+    assert!(10 * held >= 8 * layers, "{held} of {layers} intervals hold: {report}");
+    let energy = report["energy"]["unprofiled"][2].as_f64().unwrap();
+    assert!((energy / (truth.energy_mj / f64::from(truth.cycles)) - 1.0).abs() < 0.02, "{energy} {truth:?}");
+
+    let experiment = tempfile::tempdir().unwrap();
+    profile(experiment.path(), " --design auto --design-time 10m");
+    let (error, held, measured, report, _) = aligned(experiment.path(), "measured");
+    assert!(error < 0.05, "{error} {report}");
+    assert!(
+        10 * held >= 8 * layers && 2 * measured >= layers,
+        "{held} hold, {measured} measured of {layers}: {report}"
+    );
 }

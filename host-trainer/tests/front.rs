@@ -1,7 +1,10 @@
 //! What a newcomer meets: no command, completions, man pages, help as data, versions, configuration, the demo, a trace.
 
+mod programs;
+
+use programs::agent;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 fn host(folder: &Path) -> Command {
@@ -40,25 +43,6 @@ fn is_there(program: &str) -> bool {
         .args(["-c", &format!("command -v {program}")])
         .output()
         .is_ok_and(|output| output.status.success())
-}
-
-/// The agent, which cargo builds beside this program; built here where only this package was asked for.
-fn agent() -> PathBuf {
-    let host = Path::new(env!("CARGO_BIN_EXE_host-trainer"));
-    let agent = host.with_file_name("jetson-agent");
-    if agent.exists() {
-        return agent;
-    }
-    let folder = host.parent().expect("the folder of a profile");
-    let profile = if folder.ends_with("debug") { "dev" } else { "release" };
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package", "jetson-agent", "--profile", profile, "--target-dir"])
-        .arg(folder.parent().expect("the target folder"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo runs");
-    assert!(built.status.success(), "{}", said(&built));
-    agent
 }
 
 #[test]

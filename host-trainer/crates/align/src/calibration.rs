@@ -4,6 +4,7 @@ use super::batch::{BATCH, Batch};
 use super::excerpt::Excerpt;
 use super::input::AttributionInput;
 use super::lagged::LAG_ERROR;
+use super::phase_test::depends_on_phase;
 use super::pieces::{Piece, Sample};
 use super::reading_buffer::ReadingBuffer;
 use super::stamps::Stamps;
@@ -70,6 +71,15 @@ impl CalibrationSubset {
         let count = self.pieces.partition_point(|p| p.end_us <= at_us);
         let begun = self.pieces[..count].iter().filter(|p| p.component == 0).count();
         (begun + 4).min(self.cycles.len())
+    }
+
+    /// Whether readings depend on when in an inference they were taken; where they do not, no response explains them.
+    pub(crate) fn shows_inferences(&self) -> bool {
+        let ends = std::iter::once(self.start_us).chain(self.pieces.iter().map(|p| p.end_us));
+        let starts: Vec<f64> =
+            ends.zip(&self.pieces).filter(|(_, p)| p.component == 0).map(|(start, _)| start).collect();
+        // Of a first layer without any time nothing is seen.
+        starts.len() < self.cycles.len() / 2 || depends_on_phase(&self.samples, &starts, 5.0 * self.period_us)
     }
 
     /// The usual time from one inference to the next.

@@ -8,10 +8,11 @@ use super::lagged::LaggedMean;
 use super::layer_times::LayerTimes;
 use super::misfit::{Phases, stability};
 use super::normal_equations::NormalEquations;
-use super::nuisance::NuisanceColumns;
+use super::nuisance::{NuisanceColumns, Varied};
 use super::response::FittedResponse;
 use super::search::Found;
 use super::solve::{self, Prior, Solution};
+use super::together::{GroupErrors, spread};
 use shared::run_folder::Diagnostics;
 use shared::sensor::SensorFamily;
 use shared::units::{Millis, Watts};
@@ -65,6 +66,8 @@ pub struct Evidence {
     pub solution: Option<Solution>,
     /// How the fit was checked.
     pub checks: FitChecks,
+    /// What the checks say of neighbouring layers together; absent where nothing was fitted or further runs were taken in.
+    pub(crate) together: Option<GroupErrors>,
     /// The experiment whose further runs are part of the fit, in words.
     pub experiment: Option<String>,
     /// Each component's share of an inference's time.
@@ -80,20 +83,25 @@ impl Evidence {
     pub(crate) fn deviation_together(&self, first: usize, last: usize) -> Option<(f64, f64)> {
         let solution = self.solution.as_ref()?;
         let layers = self.shares.len() - 1;
-        let weights: Vec<f64> =
+        let mut weights: Vec<f64> =
             (0..=layers).map(|l| if (first..=last).contains(&l) { self.shares[l] } else { 0.0 }).collect();
         let time: f64 = weights.iter().sum();
         if time <= 0.0 {
             return None;
         }
-        // What was added to the layers' own variances since the fit, in proportion.
-        let grown =
-            |l: usize| (solution.deviation[l] / solution.deviation_of(&unit(layers + 1, l), &self.shares)).max(1.0);
-        let factor = (first..=last).map(|l| weights[l] * grown(l).min(3.0)).sum::<f64>() / time;
-        let deviation = (factor * solution.deviation_of(&weights, &self.shares)).hypot(self.mean_error.0);
-        let prior =
-            (first..=last).map(|l| (weights[l] / time * solution.prior_deviation[l]).powi(2)).sum::<f64>().sqrt();
-        Some((deviation, prior))
+        weights.iter_mut().for_each(|w| *w /= time);
+        let variance = if let Some(errors) = &self.together {
+            let time_ms = time * self.period.0;
+            errors.variance(solution, &self.shares, &weights, (first, last), time_ms) + self.mean_error.0.powi(2)
+        } else {
+            // What was added to the layers' own variances since the fit, in proportion.
+            let grown =
+                |l: usize| (solution.deviation[l] / solution.deviation_of(&unit(layers + 1, l), &self.shares)).max(1.0);
+            let factor = (first..=last).map(|l| weights[l] * grown(l).min(3.0)).sum::<f64>();
+            (factor * solution.deviation_of(&weights, &self.shares)).powi(2) + self.mean_error.0.powi(2)
+        };
+        let prior = (first..=last).map(|l| (weights[l] * solution.prior_deviation[l]).powi(2)).sum::<f64>().sqrt();
+        Some((variance.sqrt(), prior))
     }
 }
 
@@ -137,6 +145,7 @@ struct Fit {
     mean_error: Watts,
     solution: Option<Solution>,
     checks: FitChecks,
+    together: Option<GroupErrors>,
 }
 
 /// Lack of fit above which a fit is given up, and the part of what readings show that it has to leave unexplained: with
@@ -191,6 +200,7 @@ impl Gathered {
             mean_error: fit.mean_error,
             solution: fit.solution,
             checks: fit.checks,
+            together: fit.together,
             experiment: None,
             shares,
             period: Millis(period_ms),
@@ -210,8 +220,13 @@ impl Gathered {
 
     /// Fits the powers. `durations` are each component's mean time in an inference in ms, `shares` their shares of it.
     fn fit(&self, sums: &NormalEquations, durations: &[f64], shares: &[f64]) -> Fit {
-        let mut fit =
-            Fit { mean: None, mean_error: Watts(f64::INFINITY), solution: None, checks: FitChecks::default() };
+        let mut fit = Fit {
+            mean: None,
+            mean_error: Watts(f64::INFINITY),
+            solution: None,
+            checks: FitChecks::default(),
+            together: None,
+        };
         if sums.count == 0 {
             if let Some((mean, deviation)) = self.subset.plain_mean(self.found.response.lag_us()) {
                 (fit.mean, fit.mean_error) = (Some(Watts(mean)), Watts(deviation));
@@ -289,14 +304,20 @@ impl Gathered {
             s.scale_deviations(|i| (chosen * own(i) / failed).sqrt());
             with_model_error(s, durations, &timing, error)
         });
+        fit.together = Some(GroupErrors {
+            chosen,
+            failed,
+            stability: stable,
+            boundary_ms: timing.boundary_us(f64::INFINITY) * 1e-3,
+            others: timing.others,
+        });
         fit
     }
 
-    /// How far boundaries between layers are off: stamps are whole microseconds, the time between layers is one number for
-    /// all, and where readings scatter by more than the sensor's own noise, stamps that come late by a different time each
-    /// can be the reason. A boundary that moves by σ takes 0.4·σ from one layer on average and gives it to the other.
+    /// How far boundaries between layers are off: the time between layers is one number for all, and where readings scatter
+    /// by more than the sensor's own noise, stamps that come late by a different time each can be the reason. A boundary that
+    /// scatters by σ takes 0.4·σ from one layer on average and gives it to the other.
     fn timing(&self, sums: &NormalEquations, solution: &Solution) -> Timing {
-        const STAMP_US: f64 = 0.3;
         let kernel = self.found.response.kernel();
         let own = self.noise * kernel.noise_gain(self.found.memory);
         let excess = (solution.noise_watts.powi(2) - own * own).max(0.0);
@@ -305,10 +326,13 @@ impl Gathered {
             sums.gram.at(at, at) / sums.freedom.max(1.0) / (step_us * step_us)
         });
         let jitter_us = if slope > 0.0 { (excess / slope).sqrt() } else { 0.0 };
-        let gap_us = 0.2 * self.found.response.gap_us;
-        let boundary_us = (STAMP_US.powi(2) + gap_us.powi(2) + (0.4 * jitter_us.min(10.0)).powi(2)).sqrt();
-        let scatter = (own > 0.0).then(|| solution.noise_watts / own);
-        Timing { boundary_us, jitter_us, scatter, spread: self.found.spread.clone() }
+        Timing {
+            gap_us: 0.2 * self.found.response.gap_us,
+            jitter_us,
+            jitter_fitted: self.found.varied.contains(&Varied::Jitter),
+            scatter: (own > 0.0).then(|| solution.noise_watts / own),
+            others: self.found.others.clone(),
+        }
     }
 
     /// The share of the scatter of each half of the run that a fit to the other half predicts: 1 is all of it, 0 none.
@@ -331,14 +355,26 @@ impl Gathered {
 
 /// What is wrong besides noise.
 struct Timing {
-    /// How far a boundary between two layers may be off on average, µs.
-    boundary_us: f64,
+    /// How far a boundary may be off since the time between layers is one number for all, µs.
+    gap_us: f64,
     /// Scatter of the stamps that would explain all scatter beyond the sensor's own noise, µs.
     jitter_us: f64,
+    /// Whether the fit has a column for that scatter.
+    jitter_fitted: bool,
     /// Scatter of the readings around the fit over the sensor's own noise.
     scatter: Option<f64>,
-    /// How far powers under other responses that fit as well are off, W.
-    spread: Vec<f64>,
+    /// Powers under other responses that fit as well, less those under the one used, W.
+    others: Vec<Vec<f64>>,
+}
+
+impl Timing {
+    /// How far the boundaries of something that lasts `length_us` may be off on average, µs. Rounding of stamps averages out.
+    fn boundary_us(&self, length_us: f64) -> f64 {
+        let jitter = self.jitter_us.min(10.0);
+        // A column takes scatter σ in by its second derivative; the next term is smaller by about (σ/2L)².
+        let left = if self.jitter_fitted { (jitter / (2.0 * length_us)).powi(2).min(1.0) } else { 1.0 };
+        self.gap_us.hypot(0.4 * jitter * left)
+    }
 }
 
 /// Adds what the timeline's own error does to each layer, what other responses that fit as well say, and the error of the
@@ -346,16 +382,16 @@ struct Timing {
 /// neighbour.
 fn with_model_error(mut solution: Solution, durations: &[f64], timing: &Timing, mean_error: f64) -> Solution {
     let layers = durations.len() - 1;
-    let boundary_ms = timing.boundary_us * 1e-3;
     let watts = solution.watts.clone();
     for layer in 0..layers {
+        let boundary_ms = timing.boundary_us(durations[layer] * 1e3) * 1e-3;
         let before = watts[if layer == 0 { layers } else { layer - 1 }];
         let after = watts[layer + 1];
         let steps = ((watts[layer] - before).powi(2) + (watts[layer] - after).powi(2)).sqrt();
-        let error = boundary_ms / durations[layer].max(boundary_ms) * steps;
-        let other = timing.spread.get(layer).copied().unwrap_or(0.0);
+        let error = boundary_ms / durations[layer].max(boundary_ms).max(f64::MIN_POSITIVE) * steps;
+        let other = spread(&timing.others, &unit(layers + 1, layer));
         let most = solution.prior_deviation[layer].max(solution.deviation[layer]);
-        let variance = solution.deviation[layer].powi(2) + error * error + other * other;
+        let variance = solution.deviation[layer].powi(2) + error * error + other;
         solution.deviation[layer] = (variance.sqrt().min(most).powi(2) + mean_error * mean_error).sqrt();
     }
     solution

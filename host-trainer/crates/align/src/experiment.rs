@@ -179,7 +179,7 @@ impl Experiment {
         if error.is_finite() {
             solution.deviation.iter_mut().for_each(|deviation| *deviation = deviation.hypot(error));
         }
-        found.solution = Some(solution);
+        (found.solution, found.together) = (Some(solution), None);
         found.experiment = Some(self.describe());
     }
 

@@ -3,8 +3,11 @@
 use super::response::known_family;
 use super::step::StepAnswer;
 use super::survey::SensorReport;
-use shared::sensor::{INA_AVERAGES, SensorFamily};
+use shared::sensor::{INA_AVERAGES, INA_CONVERSIONS, SensorFamily};
 use shared::units::Micros;
+
+/// Largest deviation of a chip's oscillator.
+const OSCILLATOR: f64 = 0.03;
 
 /// Where a family comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -86,4 +89,47 @@ fn lagged(sensor: &SensorReport, refresh: Micros) -> Vec<SensorFamily> {
         Some(&first) if (f64::from(first) / samples - 1.0).abs() < 0.15 => vec![recursive(first)],
         _ => std::iter::once(filtered).chain(near.into_iter().map(recursive)).collect(),
     }
+}
+
+/// Whether a conversion may have any length: of a plain window, and of a chip whose turn is none of an INA's.
+pub(crate) fn has_any_conversion(family: SensorFamily) -> bool {
+    match family {
+        SensorFamily::Window { .. } => true,
+        SensorFamily::Block { spacing: turn, .. } | SensorFamily::Recursive { cycle: turn, .. } => {
+            usual_conversions(turn.0).is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Lengths of a conversion of INA chips whose turn takes so long: shunt and bus voltage of one to three channels, by an
+/// oscillator that is off by a few percent.
+pub(crate) fn usual_conversions(turn_us: f64) -> Vec<f64> {
+    let mut found: Vec<f64> = Vec::new();
+    for channels in [1.0, 2.0, 3.0] {
+        for shunt in INA_CONVERSIONS {
+            for bus in INA_CONVERSIONS {
+                let off = turn_us / (channels * (shunt + bus).0);
+                let us = shunt.0 * off;
+                if (off - 1.0).abs() < OSCILLATOR && !found.iter().any(|f| (f / us - 1.0).abs() < 0.005) {
+                    found.push(us);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether a window's readings follow each other without time between them.
+pub(crate) fn is_without_gaps(family: SensorFamily) -> bool {
+    matches!(family, SensorFamily::Window { refresh, window } if window == refresh)
+}
+
+/// Whether two families differ in their times alone.
+pub(crate) fn same_kind(a: SensorFamily, b: SensorFamily) -> bool {
+    let samples = |family| match family {
+        SensorFamily::Block { samples, .. } | SensorFamily::Recursive { samples, .. } => samples,
+        _ => 0,
+    };
+    a.name() == b.name() && samples(a) == samples(b)
 }

@@ -8,11 +8,11 @@
 //! | which log is read | `sources`: the agent's sample log, or text |
 //! | the sensor | [`survey`]: period, quantum, step response; [`renewals`]: readings that are new |
 //! | the load over time | [`batch`]: inferences; [`execution_order`], [`stamps`]; [`timeline`]: pieces of constant load |
-//! | the sensor's response | [`families`]: what a chip may do; `search`: the one that predicts readings best; [`response`] |
+//! | the sensor's response | [`families`]: what a chip may do; `phase_test`: whether readings show one; `search`: the one that predicts readings best; [`response`] |
 //! | the fit | `cursor`, [`weights`]: what a reading saw; [`normal_equations`], [`solve`]; `nuisance`: what is known roughly |
 //! | further runs | `experiment`: what runs that differ in one thing say, in the same fit |
 //! | its checks | `misfit`: residuals against what ran, parts of the run against each other |
-//! | what it comes to | [`evidence`], [`quality`]: the report; `groups`; [`idle`]; [`summary`]: its figures in words |
+//! | what it comes to | [`evidence`], [`quality`]: the report; `groups`, `together`; [`idle`]; [`summary`]: its figures in words |
 //! | other ways | [`window`]: EdgeProfiler's rule; [`share`]: by run time; [`totals`]: from several networks |
 
 mod aliasing;
@@ -45,6 +45,7 @@ mod misfit;
 pub mod normal_equations;
 mod nuisance;
 pub mod parquet;
+mod phase_test;
 pub mod pieces;
 pub mod quality;
 mod reading_buffer;
@@ -67,6 +68,7 @@ pub mod survey;
 mod test_logs;
 pub mod text_inferences;
 pub mod timeline;
+mod together;
 pub mod totals;
 pub mod trace;
 pub mod weights;

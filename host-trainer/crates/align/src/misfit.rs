@@ -6,7 +6,7 @@
 //! by: mean residuals of phases over what their scatter explains (lack of fit), and the scatter of the answer
 //! between parts of the run over the expected one (which takes in noise that is correlated or differs between phases).
 
-use super::linalg::Symmetric;
+use super::linalg::{Symmetric, dot};
 use super::normal_equations::NormalEquations;
 use super::solve::Solution;
 
@@ -126,6 +126,31 @@ pub(crate) struct Stability {
     pub(crate) pooled: f64,
     /// Of each component.
     pub(crate) each: Vec<f64>,
+    /// What each part adds to the powers beyond its share, scaled so that the squares add up to the scatter.
+    moves: Vec<Vec<f64>>,
+    /// Covariance of the powers that noise alone makes.
+    noise: Symmetric,
+}
+
+impl Stability {
+    /// Of a weighted mean of components, whose posterior variance is given. Weights add up to one.
+    pub(crate) fn of(&self, weights: &[f64], posterior: f64) -> f64 {
+        let noisy = dot(weights, &self.noise.times(weights));
+        if noisy <= TELLS * posterior {
+            return self.pooled;
+        }
+        let scatter: f64 = self.moves.iter().map(|m| dot(m, weights).powi(2)).sum();
+        shrunk(self.pooled, scatter / noisy.max(1e-30), self.moves.len())
+    }
+}
+
+/// Part of a posterior variance that noise has to make for the scatter between parts of the run to tell.
+const TELLS: f64 = 0.3;
+
+/// A ratio drawn towards that of all components.
+fn shrunk(pooled: f64, own: f64, parts: usize) -> f64 {
+    let freedom = parts as f64 - 1.0;
+    (POOLED * pooled + freedom * own) / (POOLED + freedom)
 }
 
 /// Compares the parts of a run: what each would add to the answer beyond its share. `None` with fewer than four parts.
@@ -154,32 +179,45 @@ pub(crate) fn stability(
         let common: f64 = moved.iter().zip(share).map(|(m, w)| m * w).sum();
         moved.into_iter().take(size).map(move |m| m - common).collect::<Vec<f64>>()
     };
-    let mut variance = vec![0.0; size];
-    for pull in &pulls {
-        let own: Vec<f64> = pull.iter().zip(&mean).map(|(p, m)| p - m).collect();
-        variance.iter_mut().zip(moves(&own)).for_each(|(v, m)| *v += m * m * count / (count - 1.0));
-    }
+    let moves: Vec<Vec<f64>> = pulls
+        .iter()
+        .map(|pull| {
+            let own: Vec<f64> = pull.iter().zip(&mean).map(|(p, m)| p - m).collect();
+            moves(&own).into_iter().map(|m| m * (count / (count - 1.0)).sqrt()).collect()
+        })
+        .collect();
     let (noisy, posterior) = variances(covariance, &all.gram, noise, share);
-    let ratio: Vec<Option<f64>> =
-        (0..size).map(|i| (noisy[i] > 0.3 * posterior[i]).then(|| variance[i] / noisy[i].max(1e-30))).collect();
-    let told: Vec<f64> = ratio.iter().flatten().copied().collect();
+    let ratio = |i: usize| {
+        let variance: f64 = moves.iter().map(|m| m[i] * m[i]).sum();
+        (noisy.at(i, i) > TELLS * posterior[i]).then(|| variance / noisy.at(i, i).max(1e-30))
+    };
+    let ratios: Vec<Option<f64>> = (0..size).map(ratio).collect();
+    let told: Vec<f64> = ratios.iter().flatten().copied().collect();
     if told.is_empty() {
         return None;
     }
     let pooled = told.iter().sum::<f64>() / told.len() as f64;
-    let shrunk = |own: f64| (POOLED * pooled + (count - 1.0) * own) / (POOLED + count - 1.0);
-    Some(Stability { pooled, each: ratio.into_iter().map(|own| own.map_or(pooled, shrunk)).collect() })
+    let each = ratios.into_iter().map(|own| own.map_or(pooled, |own| shrunk(pooled, own, moves.len()))).collect();
+    Some(Stability { pooled, each, moves, noise: noisy })
 }
 
-/// Variances of the powers once the energies add up: what noise alone makes, M·C·(G/σ²)·C·Mᵀ, and all, M·C·Mᵀ.
-fn variances(covariance: &Symmetric, gram: &Symmetric, noise: f64, share: &[f64]) -> (Vec<f64>, Vec<f64>) {
+/// Once the energies add up: the powers' covariance that noise alone makes, M·C·(G/σ²)·C·Mᵀ, and their variance in all,
+/// that of M·C·Mᵀ.
+fn variances(covariance: &Symmetric, gram: &Symmetric, noise: f64, share: &[f64]) -> (Symmetric, Vec<f64>) {
     let mut weighted = vec![0.0; covariance.size];
     weighted[..share.len()].copy_from_slice(share);
     let common = covariance.times(&weighted);
     let row = |i: usize| -> Vec<f64> { (0..covariance.size).map(|j| covariance.at(j, i) - common[j]).collect() };
-    let quadratic = |row: &[f64]| row.iter().zip(gram.times(row)).map(|(a, b)| a * b).sum::<f64>() / noise;
-    let whole: f64 = common.iter().zip(&weighted).map(|(a, w)| a * w).sum();
-    (0..share.len()).map(|i| (quadratic(&row(i)), (covariance.at(i, i) - 2.0 * common[i] + whole).max(1e-30))).unzip()
+    let rows: Vec<Vec<f64>> = (0..share.len()).map(row).collect();
+    let mut noisy = Symmetric::zeros(share.len());
+    for (i, row) in rows.iter().enumerate() {
+        let pulled = gram.times(row);
+        for (j, other) in rows.iter().enumerate() {
+            noisy.elements[i * share.len() + j] = dot(&pulled, other) / noise;
+        }
+    }
+    let whole = dot(&common, &weighted);
+    (noisy, (0..share.len()).map(|i| (covariance.at(i, i) - 2.0 * common[i] + whole).max(1e-30)).collect())
 }
 
 #[cfg(test)]

@@ -155,8 +155,9 @@ fn idle_ends(survey: &Survey, from_file: Option<Watts>, given: Option<Watts>) ->
     if given.is_some() {
         return IdleEnds { before: given, after: None };
     }
-    let settle_us = 50e3 + 5.0 * survey.sensor.lag().0;
-    let seen = IdleEnds::of_log(&survey.trace.points, (settle_us * 1e3) as i64);
+    let lag = survey.sensor.lag();
+    let settle_us = 50e3 + 5.0 * lag.0;
+    let seen = IdleEnds::of_log(&survey.trace.points, lag, (settle_us * 1e3) as i64);
     IdleEnds { before: from_file.or(seen.before), ..seen }
 }
 

@@ -6,7 +6,7 @@
 //! held-out readings.
 
 use super::calibration::CalibrationSubset;
-use super::families::{FamilySource, candidates};
+use super::families::{FamilySource, candidates, has_any_conversion, is_without_gaps, same_kind, usual_conversions};
 use super::normal_equations::NormalEquations;
 use super::nuisance::{NuisanceColumns, Varied};
 use super::pieces::{Piece, Sample};
@@ -17,7 +17,7 @@ use super::survey::SensorReport;
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
-use shared::sensor::{INA_CONVERSIONS, SensorFamily};
+use shared::sensor::SensorFamily;
 
 /// Readings, and pieces of the timeline, that families are compared on.
 const COMPARED: (usize, usize) = (1200, 50_000);
@@ -42,8 +42,6 @@ const TELLS: f64 = 0.03;
 const MODE: f64 = 1.05;
 /// Log likelihood that a family with a parameter more has to gain.
 const SIMPLER: f64 = 5.0;
-/// Largest deviation of a chip's oscillator.
-const OSCILLATOR: f64 = 0.03;
 /// Logarithm of the ratio of two lengths of a conversion between which readings may not tell.
 const NEAR: f64 = 0.5;
 /// Time between layers that the search begins with.
@@ -62,8 +60,8 @@ pub(crate) struct Found {
     pub(crate) source: FamilySource,
     /// The families compared: each with its log likelihood on held-out readings less the best one's.
     pub(crate) compared: Vec<(SensorFamily, f64)>,
-    /// How far powers under other responses that fit as well lie from those under this one, in watts.
-    pub(crate) spread: Vec<f64>,
+    /// Powers under other responses that fit as well, less those under this one, in watts.
+    pub(crate) others: Vec<Vec<f64>>,
 }
 
 /// Searches a response.
@@ -133,16 +131,25 @@ impl<'a> Search<'a> {
             memory: 0.0,
             source,
             compared: vec![(family, 0.0)],
-            spread: Vec::new(),
+            others: Vec::new(),
         };
         let is_slow = |family: &SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
         let (slow, quick): (Vec<SensorFamily>, Vec<SensorFamily>) = families.iter().partition(|f| is_slow(f));
         if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {
             return fixed(families[0], source);
         }
+        if family.is_none() && !self.subset.shows_inferences() {
+            return slow.first().map_or_else(|| fixed(families[0], source), |&slow| fixed(slow, FamilySource::Step));
+        }
         let free = source == FamilySource::Data;
         let mut starts: Vec<(f64, FittedResponse)> =
             quick.iter().flat_map(|&family| self.scan(start(family), free)).collect();
+        // A window without gaps shows what a meter shows: it begins at the same places, and its length varies.
+        if let Some(&window) = quick.iter().find(|family| is_without_gaps(**family)) {
+            let meters = starts.iter().filter(|s| matches!(s.1.family, SensorFamily::Meter { .. }));
+            let windows: Vec<_> = meters.map(|s| (s.0, FittedResponse { family: window, ..s.1 })).collect();
+            starts.extend(windows);
+        }
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
         if let Some(&slow) = slow.first()
             && starts.first().is_none_or(|(_, best)| self.predicted(*best) < TELLS)
@@ -205,17 +212,22 @@ impl<'a> Search<'a> {
                     break;
                 }
             }
-            modes = ends.into_iter().filter(|end| end.1 < MODE * noise).map(|end| end.0).collect();
+            ends.push((response, noise));
+            modes = self.best_of(&ends, &varied, memory);
+            if let [best, ..] = modes[..] {
+                response = best;
+                noise = self.descend(response, &[], 0, memory).1;
+            }
         }
         let mut varied = varied;
         if let Some(usual) = self.usual_conversion(response, &varied, memory, noise) {
             response = usual;
             varied.retain(|v| *v != Varied::Conversion);
         }
-        let spread = self.spread(response, &modes, memory);
+        let others = self.others(response, &modes, memory);
         self.take(self.subset.samples.len());
         let response = self.descend(response, &varied, 4, memory).0;
-        Found { response, varied, memory, source, compared, spread }
+        Found { response, varied, memory, source, compared, others }
     }
 
     /// The response with a conversion as long as the chips offer, if that fits as well as the length found.
@@ -238,17 +250,42 @@ impl<'a> Search<'a> {
         (self.count as f64 * (least / noise).ln() < SIMPLER).then_some(best)
     }
 
-    /// How far powers under other responses that fit as well are from those under the best one.
-    fn spread(&self, best: FittedResponse, modes: &[FittedResponse], memory: f64) -> Vec<f64> {
+    /// The best of the places that searches ended at, by all readings of the beginning, and those that fit as well. Few readings
+    /// may not tell apart delays and times between layers that make up for each other.
+    fn best_of(&mut self, ends: &[(FittedResponse, f64)], varied: &[Varied], memory: f64) -> Vec<FittedResponse> {
+        let least = ends.iter().map(|end| end.1).fold(f64::INFINITY, f64::min);
+        let mut apart: Vec<FittedResponse> = Vec::new();
+        for (end, _) in ends.iter().filter(|end| end.1 < MODE * least) {
+            let near = |other: &FittedResponse| {
+                (other.delay_us - end.delay_us).abs() < 3.0
+                    && (other.gap_us - end.gap_us).abs() < 0.1
+                    && (other.conversion_us() / end.conversion_us() - 1.0).abs() < 0.05
+            };
+            if !apart.iter().any(near) {
+                apart.push(*end);
+            }
+        }
+        if apart.len() < 2 {
+            return apart;
+        }
+        self.take(self.subset.samples.len());
+        let mut fits: Vec<(FittedResponse, f64)> =
+            apart.into_par_iter().map(|end| self.descend(end, varied, 2, memory)).collect();
+        fits.sort_by(|a, b| a.1.total_cmp(&b.1));
+        self.take(self.readings(SEARCHED));
+        let least = fits[0].1;
+        fits.into_iter().filter(|fit| fit.1 <= MODE * least).map(|fit| fit.0).collect()
+    }
+
+    /// Powers under other responses less those under the best one.
+    fn others(&self, best: FittedResponse, others: &[FittedResponse], memory: f64) -> Vec<Vec<f64>> {
         let watts = |response| {
             let sums = self.sums(response, memory, &mut NuisanceColumns::none());
             self.quick(&sums, Vec::new()).map(|fit| fit.watts)
         };
-        let Some(of_best) = watts(best).filter(|_| !modes.is_empty()) else { return Vec::new() };
-        let others: Vec<Vec<f64>> = modes.par_iter().filter_map(|mode| watts(*mode)).collect();
-        let count = others.len() as f64 + 1.0;
-        let square = |i: usize| others.iter().map(|o| (o[i] - of_best[i]).powi(2)).sum::<f64>() / count;
-        (0..of_best.len()).map(|i| square(i).sqrt()).collect()
+        let Some(of_best) = watts(best).filter(|_| !others.is_empty()) else { return Vec::new() };
+        let others: Vec<Vec<f64>> = others.par_iter().filter_map(|other| watts(*other)).collect();
+        others.into_iter().map(|of| of.iter().zip(&of_best).map(|(o, b)| o - b).collect()).collect()
     }
 
     /// Powers under a response, and the scatter of readings around them.
@@ -275,6 +312,7 @@ impl<'a> Search<'a> {
         // A window of any length; conversions as long as chips with that turn have.
         let found = start.conversion_us();
         let lengths: Vec<f64> = match start.family {
+            SensorFamily::Window { .. } if free && is_without_gaps(start.family) => vec![0.33 * found],
             SensorFamily::Window { .. } if free => vec![found, 0.33 * found],
             SensorFamily::Block { .. } | SensorFamily::Recursive { .. } if free => {
                 let usual = usual_conversions(start.kernel().spacing_us);
@@ -481,44 +519,6 @@ impl<'a> Search<'a> {
         let theta = if rho < 0.0 { (1.0 - (1.0 - 4.0 * rho * rho).sqrt()) / (-2.0 * rho) } else { 0.0 };
         theta.min(kernel.keep)
     }
-}
-
-/// Whether a conversion may have any length: of a plain window, and of a chip whose turn is none of an INA's.
-fn has_any_conversion(family: SensorFamily) -> bool {
-    match family {
-        SensorFamily::Window { .. } => true,
-        SensorFamily::Block { spacing: turn, .. } | SensorFamily::Recursive { cycle: turn, .. } => {
-            usual_conversions(turn.0).is_empty()
-        }
-        _ => false,
-    }
-}
-
-/// Lengths of a conversion of INA chips whose turn takes so long: shunt and bus voltage of one to three channels, by an
-/// oscillator that is off by a few percent.
-fn usual_conversions(turn_us: f64) -> Vec<f64> {
-    let mut found: Vec<f64> = Vec::new();
-    for channels in [1.0, 2.0, 3.0] {
-        for shunt in INA_CONVERSIONS {
-            for bus in INA_CONVERSIONS {
-                let off = turn_us / (channels * (shunt + bus).0);
-                let us = shunt.0 * off;
-                if (off - 1.0).abs() < OSCILLATOR && !found.iter().any(|f| (f / us - 1.0).abs() < 0.005) {
-                    found.push(us);
-                }
-            }
-        }
-    }
-    found
-}
-
-/// Whether two families differ in their times alone.
-fn same_kind(a: SensorFamily, b: SensorFamily) -> bool {
-    let samples = |family| match family {
-        SensorFamily::Block { samples, .. } | SensorFamily::Recursive { samples, .. } => samples,
-        _ => 0,
-    };
-    a.name() == b.name() && samples(a) == samples(b)
 }
 
 /// What readings differ by from what they should show of some powers; the mean is taken out.

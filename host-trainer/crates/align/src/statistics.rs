@@ -11,8 +11,10 @@ const PENDING: usize = 4096;
 /// run times come in steps of the GPU's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Distribution {
-    /// Sorted, each with its count.
-    sorted: Vec<(f64, u64)>,
+    /// Each value once, sorted.
+    values: Vec<f64>,
+    /// How often each occurs; empty while each occurs once.
+    times: Vec<u32>,
     pending: Vec<f64>,
 }
 
@@ -26,37 +28,72 @@ impl Distribution {
         }
     }
 
-    /// A value that occurs so many times.
-    #[must_use]
-    pub fn constant(value: f64, times: u64) -> Self {
-        let sorted = if times > 0 { vec![(value + 0.0, times)] } else { Vec::new() };
-        Self { sorted, pending: Vec::new() }
-    }
-
     /// How many values there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.sorted.iter().map(|(_, times)| times).sum::<u64>() + self.pending.len() as u64
+        let settled = if self.times.is_empty() {
+            self.values.len() as u64
+        } else {
+            self.times.iter().map(|&times| u64::from(times)).sum()
+        };
+        settled + self.pending.len() as u64
     }
 
-    /// Merges what is pending with what is sorted.
+    /// Merges what is pending with what is sorted, in place: there may be as many values as rows.
     fn settle(&mut self) {
         self.pending.sort_unstable_by(f64::total_cmp);
-        let mut merged: Vec<(f64, u64)> = Vec::with_capacity(self.sorted.len() + self.pending.len());
-        let mut push = |value: f64, times: u64| match merged.last_mut() {
-            Some((last, count)) if *last == value => *count += times,
-            _ => merged.push((value, times)),
-        };
-        let mut settled = self.sorted.iter().peekable();
-        for &value in &self.pending {
-            while let Some((before, times)) = settled.next_if(|(before, _)| *before <= value) {
-                push(*before, *times);
-            }
-            push(value, 1);
+        let (mut old, total) = (self.values.len(), self.values.len() + self.pending.len());
+        self.values.reserve_exact(self.pending.len());
+        self.values.resize(total, 0.0);
+        let counted = !self.times.is_empty();
+        if counted {
+            self.times.resize(total, 1);
         }
-        settled.for_each(|(value, times)| push(*value, *times));
-        self.sorted = merged;
-        self.pending.clear();
+        // From behind, so that nothing is written over before it was moved.
+        let mut to = total;
+        while let Some(&value) = self.pending.last() {
+            to -= 1;
+            if old > 0 && self.values[old - 1] > value {
+                old -= 1;
+                self.values[to] = self.values[old];
+                if counted {
+                    self.times[to] = self.times[old];
+                }
+            } else {
+                self.values[to] = value;
+                if counted {
+                    self.times[to] = 1;
+                }
+                self.pending.pop();
+            }
+        }
+        self.join_equal();
+    }
+
+    /// Keeps each of equal neighbours once.
+    fn join_equal(&mut self) {
+        if self.times.is_empty() && self.values.windows(2).any(|w| w[0] == w[1]) {
+            self.times = vec![1; self.values.len()];
+        }
+        if self.times.is_empty() {
+            return;
+        }
+        let mut last = 0;
+        for i in 1..self.values.len() {
+            if self.values[i] == self.values[last] {
+                self.times[last] = self.times[last].saturating_add(self.times[i]);
+            } else {
+                last += 1;
+                (self.values[last], self.times[last]) = (self.values[i], self.times[i]);
+            }
+        }
+        self.values.truncate(last + 1);
+        self.times.truncate(last + 1);
+    }
+
+    /// Each value with its count, in order.
+    fn sorted(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        self.values.iter().enumerate().map(|(i, &value)| (value, self.times.get(i).map_or(1, |&n| u64::from(n))))
     }
 
     /// What it comes to.
@@ -75,15 +112,15 @@ impl Distribution {
     pub fn summary(&self) -> Summary {
         let mut settled = self.clone();
         settled.settle();
-        let (sorted, total) = (&settled.sorted, settled.count());
+        let total = settled.count();
         let count = total as f64;
-        let sum: f64 = sorted.iter().map(|(v, n)| v * *n as f64).sum();
+        let sum: f64 = settled.sorted().map(|(v, n)| v * n as f64).sum();
         let mean = (total > 0).then(|| sum / count);
         let deviation = mean.filter(|_| total > 1).map(|mean| {
-            let squares: f64 = sorted.iter().map(|(v, n)| (v - mean).powi(2) * *n as f64).sum();
+            let squares: f64 = settled.sorted().map(|(v, n)| (v - mean).powi(2) * n as f64).sum();
             (squares / (count - 1.0)).sqrt()
         });
-        let quantile = |q: f64| quantile(sorted, total, q);
+        let quantile = |q: f64| settled.quantile(q, total);
         Summary {
             count: total,
             mean,
@@ -96,23 +133,24 @@ impl Distribution {
             maximum: quantile(1.0),
         }
     }
-}
 
-/// A quantile from 0 to 1 of sorted values, with linear interpolation between the two values next to it.
-fn quantile(sorted: &[(f64, u64)], count: u64, q: f64) -> Option<f64> {
-    let place = q * (count.checked_sub(1)?) as f64;
-    let at = |rank: u64| {
-        let mut passed = 0;
-        sorted
-            .iter()
-            .find(|(_, n)| {
+    /// A quantile from 0 to 1 of `count` settled values, with linear interpolation between the two values next to it.
+    fn quantile(&self, q: f64, count: u64) -> Option<f64> {
+        let place = q * (count.checked_sub(1)?) as f64;
+        let at = |rank: u64| {
+            if self.times.is_empty() {
+                return self.values.get(rank as usize).copied();
+            }
+            let mut passed = 0;
+            let found = |(_, n): &(f64, u64)| {
                 passed += n;
                 passed > rank
-            })
-            .map(|v| v.0)
-    };
-    let (low, high) = (at(place.floor() as u64)?, at(place.ceil() as u64)?);
-    Some(low + (high - low) * place.fract())
+            };
+            self.sorted().find(found).map(|v| v.0)
+        };
+        let (low, high) = (at(place.floor() as u64)?, at(place.ceil() as u64)?);
+        Some(low + (high - low) * place.fract())
+    }
 }
 
 /// Statistics of one quantity. Absent where there are too few values for it.
@@ -139,6 +177,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Of one value that occurs so many times.
+    #[must_use]
+    pub fn of_constant(value: f64, times: u64) -> Self {
+        let mut one = Distribution::default();
+        if times > 0 {
+            one.add(value);
+        }
+        Self { count: times, deviation: (times > 1).then_some(0.0), ..one.summary() }
+    }
+
     /// Names of its columns behind the quantity's name.
     const COLUMNS: [&str; 9] = ["count", "mean", "std", "min", "p25", "p50", "p75", "p95", "max"];
 

@@ -7,7 +7,7 @@ use super::parquet::{self, MappingRow, ParquetRows};
 use super::quality::MappingReport;
 use super::run::Run;
 use super::sources::{LatencyFile, LayerSource};
-use super::statistics::{self, Distribution, LayerStatistics};
+use super::statistics::{self, Distribution, LayerStatistics, Summary};
 use super::window::{self, WindowCounts};
 use rayon::prelude::*;
 use shared::failure::{Failure, Kind};
@@ -72,9 +72,8 @@ impl Written {
         for l in order {
             let (layer, tally) = (&self.layers[l], &self.tallies[l]);
             let runs = tally.runtime.count();
-            let power = |power: Option<Microwatts>| {
-                power.map(|power| Distribution::constant(power.0, runs).summary()).unwrap_or_default()
-            };
+            let power =
+                |power: Option<Microwatts>| power.map(|power| Summary::of_constant(power.0, runs)).unwrap_or_default();
             statistics.push(LayerStatistics {
                 turn: statistics.iter().filter(|s| s.name == layer.name).count(),
                 name: layer.name.clone(),

@@ -32,7 +32,7 @@ pub struct Judged {
     pub half_width: f64,
     /// The same error of groups: each layer in a group stands for the group's energy.
     pub grouped: f64,
-    /// Groups, and those whose interval holds the truth.
+    /// Groups called measured, and those of them whose interval holds the truth.
     pub groups: (usize, usize),
     /// Error of the layers' energy above idle as a whole.
     pub level: f64,
@@ -111,8 +111,9 @@ fn compare(run: &BoardRun, aligned: &Run) -> Judged {
         judged.grouped += (power - idle - (truth - run.mean_idle_w)).abs() / (truth - run.mean_idle_w) * time_in / time;
         let low = group.power_low.map_or(0.0, |p| p.0);
         let high = group.power_high.map_or(f64::INFINITY, |p| p.0);
-        judged.groups.0 += 1;
-        judged.groups.1 += usize::from(low <= truth && truth <= high);
+        let measured = group.verdict == Verdict::Measured;
+        judged.groups.0 += usize::from(measured);
+        judged.groups.1 += usize::from(measured && low <= truth && truth <= high);
         layers.for_each(|l| grouped[l] = true);
     }
     for (l, layer) in quality.layers.iter().enumerate().filter(|(l, _)| !grouped[*l]) {
