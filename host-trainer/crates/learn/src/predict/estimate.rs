@@ -60,7 +60,7 @@ impl Bounds {
 pub struct Estimate {
     /// W or ms.
     pub value: f64,
-    /// Bounds as ratios, where a model gives any.
+    /// Bounds as ratios, where a model or the roofline gives any.
     pub interval: Option<Interval>,
     /// Where the number came from.
     pub source: Source,
@@ -154,7 +154,7 @@ impl Models {
             for (place, output) in places.into_iter().zip(outputs) {
                 estimates[place] = Some(Estimate {
                     value: f64::from(output.value),
-                    interval: model.card.interval,
+                    interval: model.card.interval.or_else(|| self.unseen_kind(target)),
                     source: Source::Model,
                     outside_range: output.outside,
                 });
@@ -169,7 +169,16 @@ impl Models {
             Target::Runtime => self.device().roofline.as_ref()?.runtime(&row?.work(), row?.bits()).0,
             Target::Power => self.device().median_power_w?,
         };
-        Some(Estimate { value, interval: None, source: Source::Roofline, outside_range: Arc::default() })
+        let interval = self.unseen_kind(target);
+        Some(Estimate { value, interval, source: Source::Roofline, outside_range: Arc::default() })
+    }
+
+    /// Bounds of a run time of which no held-out layer tells: as wide as for a kind that training did not see.
+    fn unseen_kind(&self, target: Target) -> Option<Interval> {
+        match target {
+            Target::Runtime => self.device().roofline.as_ref()?.unseen_kind,
+            Target::Power => None,
+        }
     }
 }
 

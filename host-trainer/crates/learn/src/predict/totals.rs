@@ -2,7 +2,7 @@
 
 use super::estimate::{Bounds, RowPrediction, Source};
 use super::total::{Part, Total};
-use crate::model::Device;
+use crate::model::{Device, Interval};
 use serde::Serialize;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub struct Totals {
     pub layers: usize,
     /// Run time of the layers.
     pub runtime: Total<Millis>,
-    /// Bounds of it; none for a lower bound.
+    /// Bounds of it, from networks held out or else from its layers' bounds; none for a lower bound.
     pub runtime_bounds: Option<Bounds>,
     /// Energy of the layers.
     pub energy: Total<Millijoules>,
@@ -52,8 +52,14 @@ impl Totals {
         Self {
             layers: rows().count(),
             average_power_bounds: power.and_then(|p| Bounds::around(p.0, device.power_total)),
-            runtime_bounds: runtime.whole().and_then(|t| Bounds::around(t.0, device.runtime_total)),
-            energy_bounds: energy.whole().and_then(|e| Bounds::around(e.0, device.energy_total)),
+            runtime_bounds: runtime.whole().and_then(|t| {
+                let each = rows().map(|row| (row, row.runtime_prediction.map(|t| t.0)));
+                bounds(each, t.0, device.runtime_total)
+            }),
+            energy_bounds: energy.whole().and_then(|e| {
+                let each = rows().map(|row| (row, row.energy_prediction.map(|e| e.0)));
+                device.energy_total.and_then(|total| bounds(each, e.0, Some(total)))
+            }),
             layers_modelled_percent: percent(modelled().count() as f64, launching().count() as f64),
             runtime_modelled_percent: percent(modelled_runtime.0, runtime.at_least().map_or(0.0, |t| t.0)),
             layers_outside_training_range: rows().filter(|row| !row.outside_training_range.is_empty()).count(),
@@ -68,6 +74,40 @@ impl Totals {
     pub fn average_power(&self) -> Option<Watts> {
         average_power(&self.runtime, &self.energy)
     }
+}
+
+/// Bounds of a sum over layers. What models predict has those of whole networks that were held out, as far as there are any.
+/// Layers without a model are of kinds that those networks need not contain; they keep their own bounds, and so does every layer
+/// where no network was held out. Layers are taken to err together, all high or all low, which makes the sum's bounds the sum of
+/// bounds, and the widest; the level is the lowest of all.
+fn bounds<'a>(
+    layers: impl Iterator<Item = (&'a RowPrediction, Option<f64>)>,
+    total: f64,
+    held_out: Option<Interval>,
+) -> Option<Bounds> {
+    let mut sum = Bounds { lower: 0.0, upper: 0.0, level: held_out.map_or(1.0, |interval| interval.level) };
+    let mut rest = total;
+    for (row, value) in layers.filter(|(row, _)| row.runtime_source != Source::Free) {
+        if row.runtime_source == Source::Model && held_out.is_some() {
+            continue;
+        }
+        let (value, runtime) = (value?, row.runtime_prediction?.0);
+        let Some(own) = row.runtime_bounds.filter(|_| runtime > 0.0) else {
+            if held_out.is_some() {
+                continue;
+            }
+            return None;
+        };
+        sum.lower += value * own.lower / runtime;
+        sum.upper += value * own.upper / runtime;
+        sum.level = sum.level.min(own.level);
+        rest -= value;
+    }
+    if let Some(interval) = held_out {
+        sum.lower += rest.max(0.0) * interval.lower_ratio;
+        sum.upper += rest.max(0.0) * interval.upper_ratio;
+    }
+    (sum.upper > 0.0).then_some(sum)
 }
 
 fn average_power(runtime: &Total<Millis>, energy: &Total<Millijoules>) -> Option<Watts> {
