@@ -181,3 +181,43 @@ impl From<Totals> for TotalsDocument {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(source: Source, value: f64, ratio: Option<f64>) -> RowPrediction {
+        let bounds = ratio.map(|ratio| Bounds { lower: value / ratio, upper: value * ratio, level: 0.6 });
+        RowPrediction {
+            runtime_prediction: Some(Millis(value)),
+            runtime_bounds: bounds,
+            runtime_source: source,
+            ..RowPrediction::free()
+        }
+    }
+
+    fn of(rows: &[RowPrediction], held_out: Option<Interval>) -> Option<(f64, f64, f64)> {
+        let total = rows.iter().filter_map(|row| row.runtime_prediction).map(|t| t.0).sum();
+        let each = rows.iter().map(|row| (row, row.runtime_prediction.map(|t| t.0)));
+        bounds(each, total, held_out).map(|b| (b.lower, b.upper, b.level))
+    }
+
+    #[test]
+    fn bounds_of_a_total_are_those_of_its_layers_where_no_network_was_held_out() {
+        let rows = [row(Source::Model, 4.0, Some(2.0)), row(Source::Roofline, 1.0, Some(4.0)), RowPrediction::free()];
+        assert_eq!(of(&rows, None), Some((2.25, 12.0, 0.6)));
+        assert_eq!(of(&[row(Source::Model, 4.0, None), row(Source::Roofline, 1.0, Some(4.0))], None), None);
+    }
+
+    #[test]
+    fn layers_without_a_model_keep_their_bounds_beside_those_of_networks() {
+        let networks = Interval { level: 0.9, lower_ratio: 0.5, upper_ratio: 2.0, rows: 10, networks: 10 };
+        let rows = [row(Source::Model, 4.0, Some(9.0)), row(Source::Roofline, 1.0, Some(4.0))];
+        assert_eq!(of(&rows, Some(networks)), Some((2.25, 12.0, 0.6)));
+        let modelled = [row(Source::Model, 4.0, None)];
+        assert_eq!(of(&modelled, Some(networks)), Some((2.0, 8.0, 0.9)));
+        // A roofline without bounds, as those of older files: the networks' bounds stand for all.
+        let old = [row(Source::Model, 4.0, None), row(Source::Roofline, 1.0, None)];
+        assert_eq!(of(&old, Some(networks)), Some((2.5, 10.0, 0.9)));
+    }
+}
