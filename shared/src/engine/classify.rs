@@ -19,8 +19,8 @@ const WORDS: &[(&str, LayerKind)] = &[
     ("conv", LayerKind::Convolution),
     ("pool", LayerKind::Pooling),
     ("softmax", LayerKind::Softmax),
-    ("attention", LayerKind::Foreign),
-    ("mha", LayerKind::Foreign),
+    ("attention", LayerKind::Attention),
+    ("mha", LayerKind::Attention),
     ("gemm", LayerKind::Dense),
     ("matrixmultiply", LayerKind::Dense),
     ("matrix_multiply", LayerKind::Dense),
@@ -60,7 +60,7 @@ const WORDS: &[(&str, LayerKind)] = &[
     ("quantize", LayerKind::Pointwise),
     ("relu", LayerKind::Pointwise),
     ("fill", LayerKind::Pointwise),
-    ("normalization", LayerKind::Pointwise),
+    ("normalization", LayerKind::Normalization),
     ("lrn", LayerKind::Pointwise),
     ("fusion", LayerKind::Pointwise),
 ];
@@ -87,6 +87,7 @@ impl LayerKind {
             Self::Convolution => convolution(layer),
             // Myelin calls both generated kernels and matrix products with their neighbours a `fusion`.
             Self::Pointwise if layer.layer_type.eq_ignore_ascii_case("fusion") => fusion(layer),
+            Self::Pointwise => element_wise(layer),
             other => other,
         }
     }
@@ -114,9 +115,32 @@ fn convolution(layer: &Layer) -> LayerKind {
 fn fusion(layer: &Layer) -> LayerKind {
     match layer.tactic.as_deref().and_then(by_words) {
         Some(LayerKind::Dense) => LayerKind::Dense,
+        Some(LayerKind::Attention) => LayerKind::Attention,
         Some(LayerKind::Foreign | LayerKind::Convolution) => LayerKind::Foreign,
-        _ => LayerKind::Pointwise,
+        _ => element_wise(layer),
     }
+}
+
+/// Tells softmax, normalisation and GELU from plain element-wise arithmetic. Myelin names a generated kernel by the first three or
+/// four letters of what it computes, one after the other: `__myl_MulMaxSubExpSum_myl109_3`, `__myl_AddMaxrSubExpSum_…`. Other
+/// layers are named by their operators, `PWN(…/Erf)`.
+fn element_wise(layer: &Layer) -> LayerKind {
+    let letters =
+        |text: &str| text.strip_prefix("__myl_").map(|rest| rest.split('_').next().unwrap_or(rest).to_owned());
+    let names = [Some(layer.name.as_str()), layer.tactic.as_deref()];
+    if let Some(computed) = names.into_iter().flatten().find_map(letters) {
+        let any = |parts: &[&str]| parts.iter().any(|part| computed.contains(part));
+        return match () {
+            () if any(&["SubExpSum"]) => LayerKind::Softmax,
+            () if any(&["MeaSub", "MeanSub"]) => LayerKind::Normalization,
+            // With an error function, or as x · (1 + tanh …) / 2.
+            () if any(&["Erf", "TanAddMul", "TanhAddMul"]) => LayerKind::Gelu,
+            () => LayerKind::Pointwise,
+        };
+    }
+    let is_gelu = |text: &str| text.contains("Erf") || text.to_ascii_lowercase().contains("gelu");
+    let told = layer.fused.iter().map(String::as_str).chain(layer.activation.as_deref());
+    if told.into_iter().any(is_gelu) { LayerKind::Gelu } else { LayerKind::Pointwise }
 }
 
 /// For layers whose type is not told: what TensorRT or Torch-TensorRT puts into the name.
@@ -212,8 +236,28 @@ mod tests {
     fn a_fusion_is_what_its_kernel_is() {
         let fusion = |tactic: &str| kind(&format!(r#""LayerType": "fusion", "TacticName": "{tactic}""#));
         assert_eq!(fusion("sm80_xmma_gemm_i8i8_i8i32_f32_tn"), LayerKind::Dense);
-        assert_eq!(fusion("_gemm_mha_v2_0x12"), LayerKind::Foreign);
+        assert_eq!(fusion("_gemm_mha_v2_0x12"), LayerKind::Attention);
         assert_eq!(fusion("__myl_MulAdd_0x12"), LayerKind::Pointwise);
+        assert_eq!(fusion("__myl_AddMeanSubMulMeanAddSqrtDivMulAdd_0x12"), LayerKind::Normalization);
+    }
+
+    #[test]
+    fn a_generated_kernel_is_what_its_letters_say() {
+        for (name, expected) in [
+            ("__myl_MulMaxSubExpSum_myl109_3", LayerKind::Softmax),
+            ("__myl_AddMaxrSubExpSum_myl4_2", LayerKind::Softmax),
+            ("__myl_DivMulTra_myl109_4", LayerKind::Pointwise),
+            ("__myl_AddMeaSubMulMeaAddSqrDivMulAdd_myl0_5", LayerKind::Normalization),
+            ("__myl_AddMulErfAddMulMul_myl0_9", LayerKind::Gelu),
+            ("__myl_MulMulAddMulTanhAddMul_myl0_9", LayerKind::Gelu),
+            ("__myl_ConNegExpAddDivConSliSubSliAddConMulConTraSliMaxSli_myl296_1", LayerKind::Pointwise),
+        ] {
+            let text = format!(r#"{{"Layers": [{{"Name": "{name}", "LayerType": "kgen", "Outputs": []}}]}}"#);
+            assert_eq!(parse(text.as_bytes()).expect("one layer").0.layers[0].kind, expected, "{name}");
+        }
+        let chain =
+            r#"{"Layers": [{"Name": "PWN(PWN(/fc/Div), /fc/Erf)", "LayerType": "PointWiseV2", "Outputs": []}]}"#;
+        assert_eq!(parse(chain.as_bytes()).expect("one layer").0.layers[0].kind, LayerKind::Gelu);
     }
 
     #[test]

@@ -14,16 +14,25 @@ pub enum LayerKind {
     DepthwiseConvolution,
     /// Transposed convolution.
     Deconvolution,
-    /// Matrix product: `gemm`, a fully connected layer, or a 1×1 convolution that TensorRT runs as a matrix product.
+    /// Product with a matrix of weights: `gemm`, a fully connected layer, or a 1×1 convolution that TensorRT runs as a matrix
+    /// product.
     Dense,
+    /// Product of two activations, as of queries and keys.
+    MatrixProduct,
+    /// Attention in one kernel: softmax of queries × keys, times values.
+    Attention,
     /// Pooling over a window, a global one included.
     Pooling,
     /// Arithmetic element by element: pointwise, scale, activation, fused kernels that TensorRT generates (`kgen`).
     Pointwise,
+    /// Arithmetic element by element with a GELU, which takes an error function for each element.
+    Gelu,
     /// Sum, mean or maximum over axes.
     Reduce,
     /// Softmax.
     Softmax,
+    /// Normalisation by mean and variance over a row, a group or an image: `LayerNormalization` and its relatives.
+    Normalization,
     /// Data movement: reformat, shuffle, slice, padding, concatenation, gather.
     Reformat,
     /// A constant: no input, copied or nothing at run time.
@@ -44,32 +53,44 @@ pub enum LayerKind {
 pub enum Table {
     /// Convolutions of every sort; the reference's `convolutional.csv`.
     Convolutional,
-    /// Matrix products; the reference's `dense.csv`.
+    /// Products with weights; the reference's `dense.csv`.
     Dense,
+    /// Products of two activations.
+    MatrixProduct,
+    /// Attention in one kernel.
+    Attention,
     /// Pooling; the reference's `pooling.csv`.
     Pooling,
     /// Element-wise arithmetic.
     Pointwise,
+    /// Element-wise arithmetic with a GELU.
+    Gelu,
     /// Data movement.
     Reformat,
     /// Reductions.
     Reduce,
     /// Softmax.
     Softmax,
+    /// Normalisations by mean and variance.
+    Normalization,
     /// Opaque Myelin subgraphs.
     Foreign,
 }
 
 impl Table {
     /// Every table, in the order in which reports list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Convolutional,
         Self::Dense,
+        Self::MatrixProduct,
+        Self::Attention,
         Self::Pooling,
         Self::Pointwise,
+        Self::Gelu,
         Self::Reformat,
         Self::Reduce,
         Self::Softmax,
+        Self::Normalization,
         Self::Foreign,
     ];
 
@@ -79,11 +100,15 @@ impl Table {
         match self {
             Self::Convolutional => "convolutional",
             Self::Dense => "dense",
+            Self::MatrixProduct => "matrix_product",
+            Self::Attention => "attention",
             Self::Pooling => "pooling",
             Self::Pointwise => "pointwise",
+            Self::Gelu => "gelu",
             Self::Reformat => "reformat",
             Self::Reduce => "reduce",
             Self::Softmax => "softmax",
+            Self::Normalization => "normalization",
             Self::Foreign => "foreign",
         }
     }
@@ -104,11 +129,15 @@ impl LayerKind {
                 Some(Table::Convolutional)
             }
             Self::Dense => Some(Table::Dense),
+            Self::MatrixProduct => Some(Table::MatrixProduct),
+            Self::Attention => Some(Table::Attention),
             Self::Pooling => Some(Table::Pooling),
             Self::Pointwise => Some(Table::Pointwise),
+            Self::Gelu => Some(Table::Gelu),
             Self::Reformat => Some(Table::Reformat),
             Self::Reduce => Some(Table::Reduce),
             Self::Softmax => Some(Table::Softmax),
+            Self::Normalization => Some(Table::Normalization),
             Self::Foreign => Some(Table::Foreign),
             Self::Constant | Self::NoOp | Self::Plugin | Self::Unknown => None,
         }

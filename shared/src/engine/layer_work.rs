@@ -5,7 +5,7 @@
 use super::kind::LayerKind;
 use super::layer::{Engine, Layer};
 use super::tensor::{Precision, Tensor};
-use super::work::{Work, convolution_macs};
+use super::work::{AttentionSizes, ProductSizes, Work, convolution_macs};
 use std::num::Saturating;
 
 impl Precision {
@@ -137,11 +137,21 @@ impl Layer {
                 let contracted = self.contraction()?;
                 Some(self.output()?.elements().saturating_mul(contracted.length))
             }
+            LayerKind::MatrixProduct => {
+                let ProductSizes { products, rows, length, columns } = self.product_sizes()?;
+                Some(product([products, rows, length, columns]))
+            }
+            LayerKind::Attention => {
+                let AttentionSizes { heads, queries, keys, head_size } = self.attention_sizes()?;
+                Some(product([2, heads, queries, keys, head_size]))
+            }
             LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown => None,
             LayerKind::Pooling
             | LayerKind::Pointwise
+            | LayerKind::Gelu
             | LayerKind::Reduce
             | LayerKind::Softmax
+            | LayerKind::Normalization
             | LayerKind::Reformat
             | LayerKind::Constant
             | LayerKind::NoOp => Some(0),
@@ -264,10 +274,11 @@ impl Layer {
         }
     }
 
-    /// Elements of the second matrix of a single product, for a matrix product of two inputs: those of the second input,
-    /// divided by the number of products that the layer computes, one for each batch and head. None for other layers.
+    /// The sizes of a product of two activations. None for other layers, and where the dimensions do not tell them.
     ///
     /// ```
+    /// use shared::engine::ProductSizes;
+    ///
     /// // Queries × keys of an attention: 12 heads, 128 tokens, 64 numbers per token.
     /// let info = br#"{"Layers": [{"Name": "qk", "LayerType": "gemm", "Inputs": [
     ///     {"Name": "q", "Dimensions": [1, 12, 128, 64], "Format/Datatype": "Half"},
@@ -275,17 +286,48 @@ impl Layer {
     ///     "Outputs": [{"Name": "qk", "Dimensions": [1, 12, 128, 128], "Format/Datatype": "Half"}]}],
     ///     "Bindings": ["q", "k", "qk"]}"#;
     /// let (engine, _) = shared::engine::parse(info)?;
-    /// let layer = &engine.layers[0];
-    /// assert_eq!((layer.weight_count(), layer.multiplied_elements()), (0, Some(64 * 128)));
+    /// let sizes = ProductSizes { products: 12, rows: 128, length: 64, columns: 128 };
+    /// assert_eq!((engine.layers[0].product_sizes(), engine.layers[0].weight_count()), (Some(sizes), 0));
     /// # Ok::<(), shared::engine::EngineInfoError>(())
     /// ```
     #[must_use]
-    pub fn multiplied_elements(&self) -> Option<u64> {
-        if self.kind != LayerKind::Dense || self.kernel.is_some() || self.weights.is_some() {
+    pub fn product_sizes(&self) -> Option<ProductSizes<u64>> {
+        if self.kind != LayerKind::MatrixProduct {
             return None;
         }
-        let contraction = self.contraction()?;
-        contraction.operand.map(|_| contraction.length.saturating_mul(contraction.columns))
+        let Contraction { columns, length, operand } = self.contraction()?;
+        let of_one = length.saturating_mul(columns);
+        let products = self.inputs.get(operand?)?.elements().checked_div(of_one).filter(|&products| products > 0)?;
+        let all_rows = self.output()?.elements().checked_div(columns)?;
+        Some(ProductSizes { products, rows: all_rows.checked_div(products)?, length, columns })
+    }
+
+    /// The sizes of attention in one kernel, whose first inputs are queries and keys (which may be the values too), with an axis of
+    /// tokens and one of numbers last. None for other layers, and where the dimensions do not tell them.
+    ///
+    /// ```
+    /// use shared::engine::AttentionSizes;
+    ///
+    /// let tensor = r#""Dimensions": [1, 12, 197, 64], "Format/Datatype": "Half""#;
+    /// let info = format!(r#"{{"Layers": [{{"Name": "a", "LayerType": "fusion", "TacticName": "_gemm_mha_v2_0x1", "Inputs": [
+    ///     {{"Name": "q", {tensor}}}, {{"Name": "k", {tensor}}}, {{"Name": "v", {tensor}}}],
+    ///     "Outputs": [{{"Name": "o", {tensor}}}]}}]}}"#);
+    /// let (engine, _) = shared::engine::parse(info.as_bytes())?;
+    /// let sizes = AttentionSizes { heads: 12, queries: 197, keys: 197, head_size: 64 };
+    /// assert_eq!(engine.layers[0].attention_sizes(), Some(sizes));
+    /// assert_eq!(engine.layers[0].macs(), Some(2 * 12 * 197 * 197 * 64));
+    /// # Ok::<(), shared::engine::EngineInfoError>(())
+    /// ```
+    #[must_use]
+    pub fn attention_sizes(&self) -> Option<AttentionSizes<u64>> {
+        let ([query, key, ..], LayerKind::Attention) = (self.inputs.as_slice(), self.kind) else { return None };
+        let [outer @ .., queries, head_size] = query.dims.as_slice() else { return None };
+        let heads = product(outer.iter().map(|&d| extent(d)));
+        let (queries, head_size) = (extent(*queries), extent(*head_size));
+        let keys = key.elements().checked_div(heads.saturating_mul(head_size))?;
+        // Keys may be transposed. What else has other extents is not attention as described here.
+        let fits = self.output()?.elements() == query.elements() && keys > 0 && head_size > 1;
+        fits.then_some(AttentionSizes { heads, queries, keys, head_size })
     }
 
     /// Number of weights and biases.

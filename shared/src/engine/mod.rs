@@ -13,4 +13,4 @@ pub use kind::{LayerKind, Table};
 pub use layer::{Bias, Engine, Layer, Spatial, Weights};
 pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, named, parse, read};
 pub use tensor::{Precision, Tensor};
-pub use work::{ConvolutionSizes, Image, Number, PoolingSizes, Window, Work};
+pub use work::{AttentionSizes, ConvolutionSizes, Image, Number, PoolingSizes, ProductSizes, Window, Work};

@@ -91,6 +91,32 @@ pub struct PoolingSizes<N> {
     pub element_bytes: N,
 }
 
+/// The sizes of products of two activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProductSizes<N> {
+    /// Products that the layer computes: one for each image and head.
+    pub products: N,
+    /// Rows of one result.
+    pub rows: N,
+    /// Length of the axis summed over.
+    pub length: N,
+    /// Columns of one result.
+    pub columns: N,
+}
+
+/// The sizes of attention in one kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttentionSizes<N> {
+    /// Softmaxes over one matrix: one for each image and head.
+    pub heads: N,
+    /// Queries of a head.
+    pub queries: N,
+    /// Keys, and values, of a head.
+    pub keys: N,
+    /// Numbers of one query, key and value.
+    pub head_size: N,
+}
+
 /// What a layer has to do.
 ///
 /// ```
@@ -170,6 +196,27 @@ impl<N: Number> Work<N> {
     pub fn matrix_product(elements_in: N, elements_out: N, weights: N, element_bytes: N) -> Self {
         let macs = (elements_in.clone() * elements_out.clone() * weights.clone()).sqrt();
         Self::moving(Some(macs), [elements_in, elements_out, weights], element_bytes)
+    }
+
+    /// Work of products of two activations: each result element sums over the length that both share.
+    #[must_use]
+    pub fn product(sizes: ProductSizes<N>, element_bytes: N) -> Self {
+        let ProductSizes { products, rows, length, columns } = sizes;
+        let elements_in = products.clone() * length.clone() * (rows.clone() + columns.clone());
+        let elements_out = products * rows * columns;
+        let macs = elements_out.clone() * length;
+        Self::moving(Some(macs), [elements_in, elements_out, N::zero()], element_bytes)
+    }
+
+    /// Work of attention in one kernel: two products of queries × keys × head size, of which the scores between them stay on the
+    /// chip (Dao et al., 2022, arXiv:2205.14135).
+    #[must_use]
+    pub fn attention(sizes: AttentionSizes<N>, element_bytes: N) -> Self {
+        let AttentionSizes { heads, queries, keys, head_size } = sizes;
+        let half = heads.clone() * queries.clone() * keys.clone() * head_size.clone();
+        let elements_in = heads.clone() * head_size.clone() * (queries.clone() + keys.clone() + keys);
+        let elements_out = heads * queries * head_size;
+        Self::moving(Some(half.clone() + half), [elements_in, elements_out, N::zero()], element_bytes)
     }
 
     /// Work of a layer by its element counts: inputs, outputs and weights, all of one number format.

@@ -45,7 +45,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["estimators", "learn", "shared", "store"]),
     ("report", &["align", "charts", "estimators", "learn", "shared"]),
     ("tune", &["estimators", "learn", "shared"]),
-    ("serve", &["charts", "estimators", "graph", "learn", "registry", "shared", "simulate", "store", "tune"]),
+    (
+        "serve",
+        &["charts", "compare", "estimators", "graph", "learn", "registry", "shared", "simulate", "store", "tune"],
+    ),
     ("batch", &["estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
     (
         "host-trainer",

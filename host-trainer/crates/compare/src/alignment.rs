@@ -35,7 +35,7 @@ impl<'a> Shape<'a> {
         let work = match layer.kind {
             _ if layer.is_weighted() => Work::Weighted,
             LayerKind::Pooling => Work::Pooling,
-            LayerKind::Pointwise => Work::Pointwise,
+            LayerKind::Pointwise | LayerKind::Gelu => Work::Pointwise,
             _ => Work::Other,
         };
         Self { work, output: extents(&layer.output), weights: layer.weights }

@@ -1,10 +1,11 @@
 //! The files that a side is read from.
 
+use crate::derived::{Forecast, add_origin};
 use crate::measured::{self, Measurement};
 use crate::saved;
 use crate::side::{Side, SideLayer};
-use graph::{Options, is_onnx};
-use learn::predict::{Prediction, engine_files};
+use graph::{GraphOrigin, OpenedEngine, Options, is_onnx};
+use learn::predict::engine_files;
 use memory::Memory;
 use shared::engine::{self, Diagnostic, Engine, EngineInfoError};
 use shared::failure::Failure;
@@ -12,9 +13,6 @@ use shared::fs::read_capped;
 use shared::limits;
 use shared::text;
 use std::path::{Path, PathBuf};
-
-/// Predicts an engine; called only for engines whose times were not measured.
-pub type Forecast<'a> = dyn Fn(&Engine, &[Diagnostic]) -> Result<Prediction, Failure> + 'a;
 
 /// The engine info beside the mapping of an aligned run.
 const ENGINE_INFO: &str = "trt_engine_info.json";
@@ -83,22 +81,28 @@ pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forec
         no_other_times("a mapping")?;
         return of_measurements(measured::mapping(path)?, beside(path.with_file_name(ENGINE_INFO)));
     }
-    let of_engine = |engine: &Engine, diagnostics: &[Diagnostic]| -> Result<Side, Failure> {
-        match times {
-            Some(times) => Ok(timed(&name, engine, measurements(times)?)),
-            None => {
-                let prediction = forecast(engine, diagnostics).map_err(|f| f.default_path(path))?;
-                Ok(Side::predicted(&name, engine, &prediction))
+    let of_engine =
+        |engine: &Engine, diagnostics: &[Diagnostic], origin: Option<&GraphOrigin>| -> Result<Side, Failure> {
+            match times {
+                Some(times) => {
+                    let mut side = timed(&name, engine, measurements(times)?);
+                    let times = side.layers.iter().filter_map(|layer| Some((layer.index, layer.runtime?.0)));
+                    let remarks = origin.map(|origin| origin.remarks(times)).unwrap_or_default();
+                    side.warnings.splice(..0, remarks);
+                    Ok(side)
+                }
+                None => {
+                    let mut prediction = forecast(engine, diagnostics).map_err(|f| f.default_path(path))?;
+                    if let Some(origin) = origin {
+                        add_origin(&mut prediction, engine, origin, forecast).map_err(|f| f.default_path(path))?;
+                    }
+                    Ok(Side::predicted(&name, engine, &prediction))
+                }
             }
-        }
-    };
+        };
     if is_onnx(path)? {
-        let opened = graph::read_engine(path, graph)?;
-        let mut side = of_engine(&opened.engine, &opened.diagnostics)?;
-        let times = side.layers.iter().filter_map(|layer| Some((layer.index, layer.runtime?.0)));
-        let remarks = opened.graph.map(|origin| origin.remarks(times)).unwrap_or_default();
-        side.warnings.splice(..0, remarks);
-        return Ok(vec![side]);
+        let OpenedEngine { engine, diagnostics, graph } = graph::read_engine(path, graph)?;
+        return Ok(vec![of_engine(&engine, &diagnostics, graph.as_ref())?]);
     }
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
     match Content::of(&content) {
@@ -112,7 +116,7 @@ pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forec
         }
         Content::Engine => {
             let (engine, diagnostics) = parse_engine(&content, path)?;
-            Ok(vec![of_engine(&engine, &diagnostics)?])
+            Ok(vec![of_engine(&engine, &diagnostics, None)?])
         }
     }
 }
@@ -195,6 +199,7 @@ fn graph_of(profile: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use learn::predict::Prediction;
     use shared::failure::Kind;
     use std::fs;
 

@@ -21,6 +21,7 @@ mod alignment;
 mod causes;
 mod change;
 mod comparison;
+mod derived;
 mod input;
 mod markdown;
 mod matching;
@@ -32,7 +33,8 @@ mod words;
 
 pub use change::{GroupChange, Part, SideSummary};
 pub use comparison::{Comparison, SCHEMA_VERSION};
-pub use input::{Forecast, files, read, read_one};
+pub use derived::{Forecast, add_origin};
+pub use input::{files, read, read_one};
 pub use markdown::{escaped, markdown};
 pub use matching::MatchedBy;
 pub use side::{Origin, Side, SideLayer};

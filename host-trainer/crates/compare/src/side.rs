@@ -83,7 +83,7 @@ impl SideLayer {
         !self.is_free && is_conversion(self.kind, &self.layer_type, &self.name, &self.operators)
     }
 
-    /// Whether it multiplies by weights: convolutions and matrix products.
+    /// Whether it multiplies: convolutions and matrix products, with weights or with activations.
     #[must_use]
     pub fn is_weighted(&self) -> bool {
         matches!(
@@ -93,6 +93,8 @@ impl SideLayer {
                 | LayerKind::DepthwiseConvolution
                 | LayerKind::Deconvolution
                 | LayerKind::Dense
+                | LayerKind::MatrixProduct
+                | LayerKind::Attention
         )
     }
 }
@@ -164,7 +166,12 @@ impl Side {
             power_bounds: totals.average_power_bounds,
             coverage_percent: totals.runtime_modelled_percent,
             memory: Some(prediction.memory.clone()),
-            warnings: prediction.warnings.clone(),
+            warnings: prediction
+                .warnings
+                .iter()
+                .cloned()
+                .chain(prediction.corrections.iter().map(|c| format!("not in the totals: {}", c.sentence())))
+                .collect(),
         }
     }
 

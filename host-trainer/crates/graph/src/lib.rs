@@ -22,7 +22,7 @@ mod operator;
 mod options;
 mod read;
 
-pub use correction::Correction;
+pub use correction::{Correction, LayoutChanges, is_likely_product, may_be_product};
 pub use engine::{CAVEAT, EngineFromGraph, engine_info, engine_info_of};
 pub use open::{GraphOrigin, OpenedEngine, is_onnx, is_onnx_content, read_engine, read_graph};
 pub use options::{Build, Options, ResidualSilu, input_shape};

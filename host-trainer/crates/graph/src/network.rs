@@ -379,6 +379,12 @@ pub(crate) fn macs(network: &Network, id: OpId) -> Option<u64> {
             Some(elements(known(op.output())?).saturating_mul(length.unsigned_abs()))
         }
         Class::MatMul => einsum_macs(network, node),
+        Class::Attention => {
+            let [query, key] = [0, 1].map(|at| node.input(at).and_then(known));
+            let keys = key?.get(2)?.unsigned_abs();
+            let rows = elements(query?).saturating_add(elements(known(op.output())?));
+            Some(rows.saturating_mul(keys))
+        }
         Class::Opaque | Class::Unknown => None,
         _ => Some(0),
     }

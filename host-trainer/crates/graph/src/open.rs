@@ -1,6 +1,6 @@
 //! Whatever describes an engine: an engine info, or an ONNX graph from which one is derived.
 
-use crate::correction::Correction;
+use crate::correction::{Correction, LayoutChanges, either_way, of_products};
 use crate::engine::{EngineFromGraph, engine_info, engine_info_of};
 use crate::options::Options;
 use shared::engine::{Diagnostic, Engine};
@@ -28,7 +28,7 @@ pub struct GraphOrigin {
     /// For each layer, whether it lies in such a region.
     pub opaque: Vec<bool>,
     /// Layout changes between kernels, which the list lacks.
-    pub correction: Correction,
+    pub layout_changes: LayoutChanges,
     /// What a reader should know, [`CAVEAT`](crate::CAVEAT) first.
     pub notes: Vec<String>,
 }
@@ -52,23 +52,32 @@ impl GraphOrigin {
     #[must_use]
     pub fn remarks(&self, times: impl IntoIterator<Item = (usize, f64)>) -> Vec<String> {
         let mut remarks = self.notes.clone();
-        let times: Vec<(usize, f64)> = times.into_iter().collect();
-        let Some(share) = self.opaque_time_share(times.iter().copied()) else { return remarks };
-        let Correction { lower, median, upper, engines } = self.correction;
-        let [least, _, most] = self.correction.added_to(times.iter().map(|(_, time)| time).sum());
-        let further = [
-            format!("{:.1} % of the predicted run time lies in such regions", 100.0 * share),
-            format!(
-                "layout changes between kernels, which a graph does not tell, may add {least:.3} to {most:.3} ms: {:.1} to {:.1} % of \
-                 the run time in {engines} engines measured, median {:.1} %",
-                100.0 * lower,
-                100.0 * upper,
-                100.0 * median
-            ),
-        ];
-        let place = remarks.len().min(2);
-        remarks.splice(place..place, further);
+        if let Some(share) = self.opaque_time_share(times) {
+            let place = remarks.len().min(2);
+            remarks.insert(place, format!("{:.1} % of the predicted run time lies in such regions", 100.0 * share));
+        }
         remarks
+    }
+
+    /// What a predicted run time, ms, may lack or have too much of, since a graph does not tell it. `total` gives the run time that
+    /// is predicted for an engine, ms, or none where it is not known as a whole; it is asked for variants of the engine if 1×1
+    /// convolutions may run either way.
+    ///
+    /// # Errors
+    /// What `total` returns.
+    pub fn corrections<E>(
+        &self,
+        engine: &Engine,
+        listed_ms: f64,
+        total: impl Fn(&Engine) -> Result<Option<f64>, E>,
+    ) -> Result<Vec<Correction>, E> {
+        let mut corrections = vec![self.layout_changes.added_to(listed_ms)];
+        if let Some([convolutions, products]) = either_way(engine)
+            && let (Some(first), Some(second)) = (total(&convolutions)?, total(&products)?)
+        {
+            corrections.push(of_products(listed_ms, [first, second]));
+        }
+        Ok(corrections)
     }
 }
 
@@ -133,7 +142,7 @@ fn opened(answer: EngineFromGraph) -> OpenedEngine {
     let origin = GraphOrigin {
         opaque_share: answer.opaque_share(),
         opaque: answer.opaque,
-        correction: Correction::of(answer.is_quantized),
+        layout_changes: LayoutChanges::of(answer.is_quantized),
         notes: answer.notes,
     };
     OpenedEngine { engine: answer.engine, diagnostics: Vec::new(), graph: Some(origin) }

@@ -13,6 +13,8 @@ pub(crate) enum Class {
     Gemm,
     /// Matrix product.
     MatMul,
+    /// Attention: two products with a softmax between them.
+    Attention,
     /// Pooling over a window or over the whole image.
     Pooling,
     /// One input, output of the same shape.
@@ -177,6 +179,8 @@ impl Class {
             | "LRN"
             | "SimplifiedLayerNormalization" => Self::Normalization,
             "BatchNormalization" => Self::BatchNormalization,
+            // That of ONNX. Another of the same name, of ONNX Runtime, has other inputs.
+            "Attention" if node.domain != "com.microsoft" => Self::Attention,
             "Concat" => Self::Concat,
             "Split" => Self::Split,
             "Slice" => Self::Slice,
@@ -193,8 +197,7 @@ impl Class {
             "Identity" | "Dropout" => Self::Alias,
             "Constant" | "ConstantOfShape" | "Shape" | "Size" | "Range" | "EyeLike" => Self::Constant,
             "RNN" | "LSTM" | "GRU" | "GridSample" | "RoiAlign" | "MaxRoiPool" | "NonMaxSuppression" | "DFT"
-            | "STFT" | "DeformConv" | "Col2Im" | "Det" | "AffineGrid" | "Attention" | "RotaryEmbedding"
-            | "MaxUnpool" => Self::Opaque,
+            | "STFT" | "DeformConv" | "Col2Im" | "Det" | "AffineGrid" | "RotaryEmbedding" | "MaxUnpool" => Self::Opaque,
             _ if operator.starts_with("Reduce") => Self::Reduce,
             _ if UNARY.contains(&operator) => Self::Unary,
             _ if ELEMENTWISE.contains(&operator) => Self::Elementwise,

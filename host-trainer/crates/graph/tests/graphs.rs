@@ -177,12 +177,29 @@ fn attention_is_products_and_kernels() {
     let types: Vec<&str> = answer.engine.layers.iter().map(|layer| layer.layer_type.as_str()).collect();
     assert_eq!(types, ["shape_call", "kgen", "gemm", "kgen", "gemm"]);
     assert_eq!((answer.macs, answer.engine.macs()), (2 * 2 * 64 * 64 * 32, 2 * 2 * 64 * 64 * 32));
+    let kinds: Vec<LayerKind> = answer.engine.layers[1..].iter().map(|layer| layer.kind).collect();
+    let product = LayerKind::MatrixProduct;
+    assert_eq!(kinds, [LayerKind::Pointwise, product, LayerKind::Softmax, product]);
     assert_eq!((answer.opaque_macs, answer.opaque_share()), (answer.macs, 1.0));
     assert!(
         answer.notes[0].contains("the board may choose otherwise") && answer.notes[1].starts_with("100.0 %"),
         "{:?}",
         answer.notes
     );
+}
+
+#[test]
+fn attention_in_one_operator_is_one_layer() {
+    let model = Model::new()
+        .input("q", &[1, 12, 197, 64])
+        .input("k", &[1, 12, 49, 64])
+        .node("Attention", &["q", "k", "k"], &["y"], &[])
+        .output("y");
+    let answer = build(&model, Build::Fp16);
+    let [layer] = answer.engine.layers.as_slice() else { panic!("{:?}", answer.engine.layers) };
+    assert_eq!((layer.kind, &layer.outputs[0].dims), (LayerKind::Attention, &vec![1, 12, 197, 64]));
+    let macs = 2 * 12 * 197 * 49 * 64;
+    assert_eq!((answer.macs, layer.macs()), (macs, Some(macs)));
 }
 
 /// A block of two convolutions in 8-bit integers, with Q/DQ in front of each, and an addition whose operand is quantised or not.

@@ -30,6 +30,11 @@ fn main() -> ExitCode {
             layout_changes_take_the_shares_that_are_stated,
         ),
         measured("transformers_are_covered", "onnx_graphs", transformers_are_covered),
+        measured(
+            "channels_tell_products_as_often_as_is_stated",
+            "engine_info",
+            channels_tell_products_as_often_as_is_stated,
+        ),
     ])
 }
 
@@ -71,8 +76,10 @@ fn is_compared(layer: &Layer) -> bool {
                 | LayerKind::DepthwiseConvolution
                 | LayerKind::Deconvolution
                 | LayerKind::Dense
+                | LayerKind::MatrixProduct
                 | LayerKind::Pooling
                 | LayerKind::Pointwise
+                | LayerKind::Gelu
         )
 }
 
@@ -301,7 +308,39 @@ fn transformers_are_covered() {
         let tabled: u64 =
             answer.engine.layers.iter().filter(|l| l.kind.table().is_some()).filter_map(Layer::macs).sum();
         assert!(tabled as f64 >= 0.95 * answer.macs as f64, "{name}: {tabled} of {}", answer.macs);
+        let of = |kind: LayerKind| answer.engine.layers.iter().filter(|layer| layer.kind == kind).count();
+        // Twelve blocks each: a softmax, a GELU and two products of activations in every one.
+        let found = [LayerKind::Softmax, LayerKind::Gelu, LayerKind::MatrixProduct].map(of);
+        assert_eq!(found, [12, 12, 24], "{name}");
+        // Two normalisations in a block, and those of embedding, merging and head.
+        let normalisations = of(LayerKind::Normalization);
+        assert!((25..=30).contains(&normalisations), "{name}: {normalisations}");
     }
+}
+
+fn channels_tell_products_as_often_as_is_stated() {
+    let agreement = |file: &str| {
+        let layers = truth(file).layers;
+        let open: Vec<&Layer> = layers.iter().filter(|layer| graph::may_be_product(layer)).collect();
+        let agrees = |layer: &&&Layer| layer.layer_type.contains("Gemm") == graph::is_likely_product(layer);
+        (open.iter().filter(agrees).count(), open.len())
+    };
+    let sum = |files: &[&str]| {
+        let each: Vec<(usize, usize)> = files.iter().map(|file| agreement(file)).collect();
+        eprintln!("1×1 convolutions as stated: {each:?}");
+        (each.iter().map(|one| one.0).sum::<usize>(), each.iter().map(|one| one.1).sum::<usize>())
+    };
+    let desktop = [
+        "evpe_desktop__torch_onnx_trt_mobilenet_v2.json",
+        "evpe_desktop__torch_trt_mobilenet_v2.json",
+        "evpe_desktop__torchtrt_profiling_mobilenet_v2_20241018-123805.json",
+        "evpe_desktop__torchtrt_profiling_mobilenet_v2_20241021-160820.json",
+        "evpe_desktop__trtexec_mobilenet_v2_fp16.graph.json",
+    ];
+    assert_eq!(sum(&desktop), (144, 170));
+    assert_eq!(sum(&["public__yolo26n_nc1_fp32_derived.layers.json"]), (44, 50));
+    let orin = ["evpe_orin__mobilenet_v2_fp16_5000runs.json", "evpe_orin__mobilenet_v2_fp16_testrun.json"];
+    assert_eq!(sum(&orin), (30, 68));
 }
 
 /// The largest share of run time in layout changes that touch neither input nor output, over an engine's profiles.
@@ -328,7 +367,7 @@ fn share_of_layout_changes(file: &str, profiles: &[&str]) -> f64 {
 }
 
 fn layout_changes_take_the_shares_that_are_stated() {
-    use graph::Correction;
+    use graph::LayoutChanges;
     let resnet = |name: &str| format!("trex__pytorch_resnet_A100_{name}");
     let one = |base: &str| share_of_layout_changes(&format!("{base}.graph.json"), &[&format!("{base}.profile.json")]);
     let float = vec![
@@ -355,7 +394,7 @@ fn layout_changes_take_the_shares_that_are_stated() {
     for (is_quantized, mut shares) in [(false, float), (true, quantized)] {
         shares.sort_by(f64::total_cmp);
         eprintln!("quantised {is_quantized}: {shares:.4?}");
-        let stated = Correction::of(is_quantized);
+        let stated = LayoutChanges::of(is_quantized);
         assert_eq!(stated.engines, shares.len());
         let middle = shares.len() / 2;
         let median = if shares.len() % 2 == 0 { (shares[middle - 1] + shares[middle]) / 2.0 } else { shares[middle] };

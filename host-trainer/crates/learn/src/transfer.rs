@@ -187,12 +187,8 @@ fn artefacts(
         card.onnx_sha256 = shared::digest::sha256(&artefact.onnx);
         to.clone_into(&mut card.device);
         card.hardware = hardware.cloned();
-        // How well a layer fares is as for the source, and the factors' error comes on top.
-        card.interval = card.interval.map(|own| {
-            let level_z = quantile(f64::midpoint(1.0, own.level));
-            let ratio = (own.upper_ratio.ln() / level_z).hypot(record.log_sd) * level_z;
-            Interval { lower_ratio: (-ratio).exp(), upper_ratio: ratio.exp(), ..own }
-        });
+        // How well a layer fares is as for the source.
+        card.interval = card.interval.map(|own| widened(own, record));
         card.notes.push(format!(
             "carried over from {from} by {} networks measured on {to}; scores on this card are those on {from}",
             record.measurements
@@ -200,6 +196,13 @@ fn artefacts(
         carried.push(artefact);
     }
     Ok(carried)
+}
+
+/// The bounds of a prediction on the source, with the factors' error on top.
+fn widened(own: Interval, record: &TransferRecord) -> Interval {
+    let level_z = quantile(f64::midpoint(1.0, own.level));
+    let ratio = (own.upper_ratio.ln() / level_z).hypot(record.log_sd) * level_z;
+    Interval { lower_ratio: (-ratio).exp(), upper_ratio: ratio.exp(), ..own }
 }
 
 fn target(source: &Device, to: &str, hardware: Option<Hardware>, record: TransferRecord, level: f64) -> Device {
@@ -223,6 +226,7 @@ fn target(source: &Device, to: &str, hardware: Option<Hardware>, record: Transfe
         roofline.launch_ms *= record.launch_factor;
         roofline.ms_per_megabyte *= record.work_factor;
         roofline.ms_per_gmac.values_mut().for_each(|rate| *rate *= record.work_factor);
+        roofline.unseen_kind = roofline.unseen_kind.map(|own| widened(own, &record));
     }
     let mut notes = vec![format!(
         "run times are those of {} times {:.2} for launches and {:.2} for work, by {} networks measured on {to}",

@@ -188,7 +188,7 @@ impl Registry {
     /// The deployed models of a device, ready to predict, with their files taken from a cache where that has them.
     ///
     /// Where models of several fits are deployed side by side, the device's file is that of the model deployed last, and
-    /// totals have no interval: those of a fit speak of its own models only.
+    /// no interval of whole networks stands: those of a fit describe its own models only.
     ///
     /// # Errors
     /// A blob that is missing or damaged, or does not hold what it should.
@@ -209,7 +209,10 @@ impl Registry {
         let fits: BTreeSet<Digest> = deployment.models.iter().map(|promotion| promotion.device_file).collect();
         if fits.len() > 1 {
             (device.runtime_total, device.energy_total, device.power_total) = (None, None, None);
-            device.notes.push(format!("models of {} fits are deployed; totals have no interval", fits.len()));
+            device.notes.push(format!(
+                "models of {} fits are deployed; no held-out network tells how far totals are off",
+                fits.len()
+            ));
         }
         let artefacts = all.into_iter().map(|(artefact, _)| artefact).collect();
         Ok(Models::of(device, artefacts, Path::new(self.name())))

@@ -114,5 +114,9 @@ fn totals(prediction: &Prediction) -> String {
         if runtime.is_whole() { "" } else { "predicted " }
     ));
     text.push_str(&format!("layers         {}: {}\n", totals.layers, sources.join(", ")));
+    for (place, correction) in prediction.corrections.iter().enumerate() {
+        let label = if place == 0 { "not in totals" } else { "" };
+        text.push_str(&format!("{label:15}{}\n", correction.sentence()));
+    }
     text
 }

@@ -11,10 +11,12 @@ use super::progress;
 use super::setting_args::SettingArgs;
 use crate::output::Format;
 use clap::Args;
+use compare::add_origin;
 use graph::{Options, is_onnx, read_engine};
-use learn::predict::{Models, Prediction, engine_files};
+use learn::predict::{Models, Prediction, RuntimeCorrection, engine_files};
 use learn::what_if::settings;
 use rayon::prelude::*;
+use shared::engine::{Diagnostic, Engine};
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
@@ -131,14 +133,18 @@ impl Predict {
 
     fn one(&self, models: &Models, file: &Path, options: &Options) -> Result<Answer, Failure> {
         let opened = read_engine(file, options)?;
-        let predicted = models.predict(&opened.engine, &opened.diagnostics, self.profile);
-        let mut prediction = predicted.map_err(|failure| failure.default_path(file))?;
-        let mut remarks = Vec::new();
-        if let Some(origin) = opened.graph {
-            remarks = origin.remarks(prediction.layer_runtimes());
-            prediction.warnings.splice(..0, remarks.iter().cloned());
-        }
-        Ok(Answer { prediction, remarks })
+        let forecast = |engine: &Engine, diagnostics: &[Diagnostic]| models.predict(engine, diagnostics, self.profile);
+        let predict = || -> Result<Answer, Failure> {
+            let mut prediction = forecast(&opened.engine, &opened.diagnostics)?;
+            let mut remarks = Vec::new();
+            if let Some(origin) = &opened.graph {
+                add_origin(&mut prediction, &opened.engine, origin, &forecast)?;
+                remarks = origin.remarks(prediction.layer_runtimes());
+                remarks.extend(prediction.corrections.iter().map(RuntimeCorrection::sentence));
+            }
+            Ok(Answer { prediction, remarks })
+        };
+        predict().map_err(|failure| failure.default_path(file))
     }
 }
 

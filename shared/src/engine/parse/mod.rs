@@ -259,7 +259,7 @@ fn assign_profiles(engine: &mut Engine) {
 }
 
 /// Myelin lists the weights of a `gemm` among its inputs. An operand that no layer writes and that is no input of the
-/// engine is a constant.
+/// engine is a constant. With two operands that are none, the layer multiplies activations.
 fn name_constant_operands(engine: &mut Engine) {
     let needs = |layer: &Layer| layer.kind == LayerKind::Dense && layer.weights.is_none() && layer.inputs.len() > 1;
     if !engine.layers.iter().any(needs) {
@@ -268,7 +268,7 @@ fn name_constant_operands(engine: &mut Engine) {
     let written = engine.layers.iter().flat_map(|l| &l.outputs).map(|t| t.name.as_str());
     let variable: HashSet<&str> = written.chain(engine.bindings.iter().map(String::as_str)).collect();
     let is_constant = |name: &str| !variable.contains(name);
-    let found: Vec<(usize, Option<Weights>, Option<Weights>)> = engine
+    let found: Vec<(usize, Option<Weights>, Option<Weights>, bool)> = engine
         .layers
         .iter()
         .enumerate()
@@ -278,13 +278,18 @@ fn name_constant_operands(engine: &mut Engine) {
                 let tensor = &layer.inputs[operand?];
                 is_constant(&tensor.name).then(|| Weights { precision: tensor.precision, count: tensor.elements() })
             };
-            let weights = constant(layer.second_operand());
-            (position, weights, weights.and_then(|_| constant(layer.addend())))
+            let operand = layer.second_operand();
+            let weights = constant(operand);
+            (position, weights, weights.and_then(|_| constant(layer.addend())), weights.is_none() && operand.is_some())
         })
         .collect();
-    for (position, weights, bias) in found {
-        engine.layers[position].weights = weights;
-        engine.layers[position].bias = engine.layers[position].bias.or(bias);
+    for (position, weights, bias, is_product) in found {
+        let layer = &mut engine.layers[position];
+        layer.weights = weights;
+        layer.bias = layer.bias.or(bias);
+        if is_product {
+            layer.kind = LayerKind::MatrixProduct;
+        }
     }
 }
 

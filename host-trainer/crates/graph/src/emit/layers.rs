@@ -3,6 +3,7 @@
 use super::names::{metadata, name, region_name};
 use super::order::order;
 use super::tensors::{Tensors, listed};
+use crate::correction::PRODUCT_CHANNELS;
 use crate::fuse::{Branch, Fused, Group, GroupId, Kind, geometry_of};
 use crate::infer::{Geometry, elements};
 use crate::network::{Network, OpId, macs, parameters};
@@ -276,12 +277,16 @@ impl<'a> Writer<'a> {
         };
         let activation =
             group.branches.first().and_then(|branch| branch.ops.iter().skip(1).find_map(|&op| activation(network, op)));
-        let mut json = json!({
-            "Name": name, "LayerType": "CaskConvolution", "Inputs": inputs, "Outputs": [output], "ParameterType": "Convolution",
-        });
         let groups = network.node(head).int("group").unwrap_or(1);
-        window(&mut json, "Kernel", geometry_of(network, head).as_ref());
         let is_int8 = network.ops[head].is_int8;
+        let geometry = geometry_of(network, head);
+        let is_product =
+            !is_int8 && !self.tensors.is_calibrated && groups == 1 && self.is_product(image, geometry.as_ref());
+        let layer_type = if is_product { "CaskGemmConvolution" } else { "CaskConvolution" };
+        let mut json = json!({
+            "Name": name, "LayerType": layer_type, "Inputs": inputs, "Outputs": [output], "ParameterType": "Convolution",
+        });
+        window(&mut json, "Kernel", geometry.as_ref());
         json["OutMaps"] = json!(maps);
         json["Groups"] = json!(groups);
         self.weigh(&mut json, weights, biases, is_int8);
@@ -292,6 +297,15 @@ impl<'a> Writer<'a> {
         let macs = self.group_macs(group);
         self.push(json, macs, false);
         self.finish(name, conversion);
+    }
+
+    /// Rule 5: a 1×1 convolution of stride 1 likely runs as a matrix product if it sums over many channels.
+    fn is_product(&self, image: TensorId, geometry: Option<&Geometry>) -> bool {
+        let ones = |extents: &[i64]| extents.iter().all(|&extent| extent == 1);
+        let [_, channels, spatial @ ..] = self.network.dims(image) else { return false };
+        geometry.is_some_and(|geometry| ones(&geometry.kernel) && ones(&geometry.stride))
+            && *channels >= PRODUCT_CHANNELS
+            && !ones(spatial)
     }
 
     fn weigh(&self, json: &mut Value, weights: u64, biases: u64, is_int8: bool) {

@@ -85,11 +85,33 @@ fn nested(network: &Network, ops: &[OpId]) -> String {
     nested
 }
 
-/// Myelin names its kernels by the first letters of what they compute.
+/// Operators that one name of a kernel lists.
+const LETTERED: usize = 20;
+
+/// Myelin names its kernels by the first letters of what they compute, in terms of its own operators. What a kernel is (softmax,
+/// normalisation, GELU) is read off this name, so that those come first if there are too many.
 fn kernel_name(network: &Network, group: &Group, number: usize) -> String {
-    let letters: String =
-        group.ops().take(20).map(|op| network.node(op).operator.chars().take(3).collect::<String>()).collect();
+    let all: Vec<String> = group.ops().map(|op| letters(&network.node(op).operator)).collect();
+    let named = |part: &String| part.len() > 3;
+    let (first, rest): (Vec<String>, Vec<String>) =
+        if all.len() > LETTERED { all.into_iter().partition(named) } else { (all, Vec::new()) };
+    let letters: String = first.into_iter().chain(rest).take(LETTERED).collect();
     format!("__myl_{letters}_myl{}_{number}", group.region.unwrap_or(0))
+}
+
+/// An ONNX operator as Myelin's own operators.
+fn letters(operator: &str) -> String {
+    match operator {
+        "Softmax" | "LogSoftmax" => "MaxSubExpSumDiv".to_owned(),
+        "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization" => {
+            "MeaSubMulMeaAddSqrDivMulAdd".to_owned()
+        }
+        "Gelu" => "MulErfAddMulMul".to_owned(),
+        "ReduceMean" => "Mea".to_owned(),
+        "ReduceSum" => "Sum".to_owned(),
+        "ReduceMax" => "Max".to_owned(),
+        _ => operator.chars().take(3).collect(),
+    }
 }
 
 /// The nodes of a layer as TensorRT's metadata list them.

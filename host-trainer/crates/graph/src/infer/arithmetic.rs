@@ -184,6 +184,15 @@ pub(crate) fn operands(operator: &str) -> (usize, usize) {
     if operator == "QLinearMatMul" { (0, 3) } else { (0, 1) }
 }
 
+/// Attention over queries, keys and values of four axes: images, heads, tokens, numbers. With three, the number of heads decides.
+pub(crate) fn attention(call: &Call<'_>) -> Outcome {
+    let (query, value) = (call.first()?, call.required(2)?);
+    let ([batch, heads, queries, _], [_, _, _, size]) = (query.dims.as_slice(), value.dims.as_slice()) else {
+        return Ok(None);
+    };
+    one(vec![*batch, *heads, *queries, *size], query.element)
+}
+
 pub(crate) fn matmul(call: &Call<'_>) -> Outcome {
     if call.node.operator == "Einsum" {
         return einsum(call);

@@ -400,6 +400,7 @@ fn outputs(call: &Call<'_>) -> Outcome {
         Class::Pooling => window::pooling(call),
         Class::Gemm => arithmetic::gemm(call),
         Class::MatMul => arithmetic::matmul(call),
+        Class::Attention => arithmetic::attention(call),
         Class::Unary => arithmetic::unary(call),
         Class::Elementwise => arithmetic::elementwise(call),
         Class::Comparison => arithmetic::comparison(call),

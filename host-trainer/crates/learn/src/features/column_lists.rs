@@ -1,6 +1,8 @@
 //! The lists of columns of each shape: those stored in training tables, and those derived from them.
 
-use super::shape::{ConvShape, DenseShape, ElementsShape, LayerSpec, PoolShape};
+use super::shape::{
+    AttentionShape, ConvShape, DenseShape, ElementsShape, LayerSpec, PoolShape, ProductShape, RowsShape,
+};
 
 /// A column of a training CSV.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,6 +154,70 @@ impl Columns for DenseShape {
         "weights": |shape, _| shape.weights();
         "input_features": |shape, _| shape.input_features();
         "output_features": |shape, _| shape.output_features();
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+        "weight_bytes": |_, layer| layer.work().bytes_weights;
+    };
+}
+
+/// `products` counts images × heads; `input_elements` are those of both operands.
+impl Columns for ProductShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "products": sizes.products;
+        "rows": sizes.rows;
+        "length": sizes.length;
+        "columns": sizes.columns;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+    };
+}
+
+/// `heads` counts images × heads; `scores` are the elements of all softmaxes.
+impl Columns for AttentionShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "heads": sizes.heads;
+        "queries": sizes.queries;
+        "keys": sizes.keys;
+        "head_size": sizes.head_size;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "scores": |shape, _| shape.sizes.heads * shape.sizes.queries * shape.sizes.keys;
+        "element_bytes": |_, layer| layer.element_bytes();
+        "input_elements": |_, layer| layer.work().elements_in;
+        "output_elements": |_, layer| layer.work().elements_out;
+        "macs": |_, layer| macs(layer);
+        "input_bytes": |_, layer| layer.work().bytes_in;
+        "output_bytes": |_, layer| layer.work().bytes_out;
+    };
+}
+
+/// `input_size` and `output_size` are the element counts of all inputs and of all outputs; `row_length` is what one sum goes over.
+impl Columns for RowsShape {
+    const STORED: &'static [Stored<Self>] = stored! {
+        "batch_size": batch;
+        "input_size": input;
+        "output_size": output;
+        "weights": weights = f64::NAN;
+        "row_length": row_length = f64::NAN;
+    };
+    const DERIVED: &'static [Derived<Self>] = derived! {
+        "weights": |_, layer| layer.work().weights;
+        "row_length": |shape, _| shape.row_length();
+        "rows": |shape, _| shape.output / shape.row_length();
+        "input_features": |shape, _| shape.input / shape.batch;
+        "output_features": |shape, _| shape.output / shape.batch;
         "element_bytes": |_, layer| layer.element_bytes();
         "input_elements": |_, layer| layer.work().elements_in;
         "output_elements": |_, layer| layer.work().elements_out;

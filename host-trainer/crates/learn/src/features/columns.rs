@@ -6,7 +6,9 @@
 pub use super::column_lists::StoredColumn;
 
 use super::column_lists::Columns;
-use super::shape::{ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};
+use super::shape::{
+    AttentionShape, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape, ProductShape, RowsShape,
+};
 use shared::engine::{Precision, Table};
 
 /// Evaluates an expression with `$shape` bound to the shape inside a [`LayerShape`].
@@ -15,11 +17,14 @@ macro_rules! with_shape {
         match $layer_shape {
             LayerShape::Conv($shape) => $value,
             LayerShape::Dense($shape) => $value,
+            LayerShape::MatrixProduct($shape) => $value,
+            LayerShape::Attention($shape) => $value,
             LayerShape::Pool($shape) => $value,
+            LayerShape::Softmax($shape) | LayerShape::Normalization($shape) => $value,
             LayerShape::Pointwise($shape)
+            | LayerShape::Gelu($shape)
             | LayerShape::Reformat($shape)
             | LayerShape::Reduce($shape)
-            | LayerShape::Softmax($shape)
             | LayerShape::Foreign($shape) => $value,
         }
     };
@@ -41,7 +46,19 @@ macro_rules! with_type {
                 type $shape = PoolShape;
                 $value
             }
-            Table::Pointwise | Table::Reformat | Table::Reduce | Table::Softmax | Table::Foreign => {
+            Table::MatrixProduct => {
+                type $shape = ProductShape;
+                $value
+            }
+            Table::Attention => {
+                type $shape = AttentionShape;
+                $value
+            }
+            Table::Softmax | Table::Normalization => {
+                type $shape = RowsShape;
+                $value
+            }
+            Table::Pointwise | Table::Gelu | Table::Reformat | Table::Reduce | Table::Foreign => {
                 type $shape = ElementsShape;
                 $value
             }
@@ -108,6 +125,9 @@ pub fn unit(name: &str) -> &'static str {
         "batch_size" => "images",
         "input_size_0" | "output_size_0" | "group_channels" => "channels",
         "groups" => "groups",
+        "products" => "products",
+        "heads" => "heads",
+        "rows" => "rows",
         "macs" => "multiply-accumulates",
         "weights" => "weights",
         "element_bytes" | "input_bytes" | "output_bytes" | "weight_bytes" => "bytes",
@@ -197,11 +217,15 @@ impl LayerSpec {
         let shape = match table {
             Table::Convolutional => LayerShape::Conv(read(column)?),
             Table::Dense => LayerShape::Dense(read(column)?),
+            Table::MatrixProduct => LayerShape::MatrixProduct(read(column)?),
+            Table::Attention => LayerShape::Attention(read(column)?),
             Table::Pooling => LayerShape::Pool(read(column)?),
             Table::Pointwise => LayerShape::Pointwise(read(column)?),
+            Table::Gelu => LayerShape::Gelu(read(column)?),
             Table::Reformat => LayerShape::Reformat(read(column)?),
             Table::Reduce => LayerShape::Reduce(read(column)?),
             Table::Softmax => LayerShape::Softmax(read(column)?),
+            Table::Normalization => LayerShape::Normalization(read(column)?),
             Table::Foreign => LayerShape::Foreign(read(column)?),
         };
         Ok(Self { shape, precision })

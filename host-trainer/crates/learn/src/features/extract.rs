@@ -1,8 +1,10 @@
 //! From a layer of an engine to a row of a training table.
 
-use super::shape::{ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};
+use super::shape::{
+    AttentionShape, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape, ProductShape, RowsShape,
+};
 use serde::{Deserialize, Serialize};
-use shared::engine::{Image, Layer, Table, Tensor, Window};
+use shared::engine::{AttentionSizes, Image, Layer, ProductSizes, Table, Tensor, Window};
 
 /// How layers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
@@ -52,10 +54,14 @@ pub fn extract(layer: &Layer, how: Extraction) -> Result<LayerSpec, NoRow> {
         Table::Convolutional => LayerShape::Conv(convolution(layer)?),
         Table::Pooling => LayerShape::Pool(pooling(layer, how)?),
         Table::Dense => LayerShape::Dense(dense(layer)?),
+        Table::MatrixProduct => LayerShape::MatrixProduct(matrix_product(layer)?),
+        Table::Attention => LayerShape::Attention(attention(layer)?),
         Table::Pointwise => LayerShape::Pointwise(elements(layer)?),
+        Table::Gelu => LayerShape::Gelu(elements(layer)?),
         Table::Reformat => LayerShape::Reformat(elements(layer)?),
         Table::Reduce => LayerShape::Reduce(elements(layer)?),
-        Table::Softmax => LayerShape::Softmax(elements(layer)?),
+        Table::Softmax => LayerShape::Softmax(rows(layer)?),
+        Table::Normalization => LayerShape::Normalization(rows(layer)?),
         Table::Foreign => LayerShape::Foreign(elements(layer)?),
     };
     Ok(LayerSpec { shape, precision: layer.precision() })
@@ -145,9 +151,37 @@ fn padding(layer: &Layer) -> Result<Window, NoRow> {
 fn dense(layer: &Layer) -> Result<DenseShape, NoRow> {
     let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
     let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
-    let counted = Some(layer.weight_count()).filter(|count| *count > 0);
-    let weights = counted.or_else(|| layer.multiplied_elements()).map(|count| count as f64);
+    let weights = Some(layer.weight_count()).filter(|count| *count > 0).map(|count| count as f64);
     Ok(DenseShape { batch: batch(input), input: input.elements() as f64, output: output.elements() as f64, weights })
+}
+
+fn matrix_product(layer: &Layer) -> Result<ProductShape, NoRow> {
+    let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
+    let sizes = layer.product_sizes().ok_or(NoRow::Missing("operands"))?;
+    let ProductSizes { products, rows, length, columns } = sizes;
+    let [products, rows, length, columns] = [products, rows, length, columns].map(|size| size as f64);
+    Ok(ProductShape { batch: images(input, products), sizes: ProductSizes { products, rows, length, columns } })
+}
+
+fn attention(layer: &Layer) -> Result<AttentionShape, NoRow> {
+    let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
+    let sizes = layer.attention_sizes().ok_or(NoRow::Missing("queries, keys and values"))?;
+    let AttentionSizes { heads, queries, keys, head_size } = sizes;
+    let [heads, queries, keys, head_size] = [heads, queries, keys, head_size].map(|size| size as f64);
+    Ok(AttentionShape { batch: images(input, heads), sizes: AttentionSizes { heads, queries, keys, head_size } })
+}
+
+/// The batch of a layer that computes a matrix for each image and head. With three dimensions, Myelin has joined both axes.
+fn images(input: &Tensor, matrices: f64) -> f64 {
+    if input.dims.len() > 3 { extent(input.dims[0]).min(matrices) } else { 1.0 }
+}
+
+/// A row is the last axis, as in attention and in layers of transformers.
+fn rows(layer: &Layer) -> Result<RowsShape, NoRow> {
+    let ElementsShape { batch, input, output, weights } = elements(layer)?;
+    let widest = layer.inputs.iter().chain(&layer.outputs).max_by_key(|tensor| tensor.elements());
+    let row_length = widest.and_then(|tensor| tensor.dims.last()).map(|&last| extent(last));
+    Ok(RowsShape { batch, input, output, weights, row_length })
 }
 
 fn elements(layer: &Layer) -> Result<ElementsShape, NoRow> {

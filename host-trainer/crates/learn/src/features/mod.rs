@@ -10,4 +10,7 @@ pub mod shape;
 
 pub use columns::Column;
 pub use extract::{Extraction, NoRow, extract};
-pub use shape::{ASSUMED_PRECISION, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape};
+pub use shape::{
+    ASSUMED_PRECISION, AttentionShape, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape,
+    ProductShape, RowsShape,
+};

@@ -2,7 +2,9 @@
 //!
 //! All sizes are `f64`: a table holds numbers of any origin, and every model reads floating point.
 
-use shared::engine::{ConvolutionSizes, Image, PoolingSizes, Precision, Table, Window, Work};
+use shared::engine::{
+    AttentionSizes, ConvolutionSizes, Image, PoolingSizes, Precision, ProductSizes, Table, Window, Work,
+};
 
 /// The precision assumed for rows without one: the reference measures in FP16.
 pub const ASSUMED_PRECISION: Precision = Precision::Fp16;
@@ -61,7 +63,7 @@ pub struct PoolShape {
     pub padding: Window,
 }
 
-/// A matrix product.
+/// A product with weights.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct DenseShape {
     /// Images per inference.
@@ -70,8 +72,7 @@ pub struct DenseShape {
     pub input: f64,
     /// Elements of the main output, the batch included.
     pub output: f64,
-    /// Number of weights, where it is counted. For products of two inputs, as in attention: the elements of the second
-    /// matrix of one product. The MACs are then exact; the traffic of the second input counts once, not once per product.
+    /// Number of weights, where it is counted.
     pub weights: Option<f64>,
 }
 
@@ -95,6 +96,47 @@ impl DenseShape {
     }
 }
 
+/// Products of two activations.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ProductShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Their number and extents.
+    pub sizes: ProductSizes<f64>,
+}
+
+/// Attention in one kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AttentionShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Its number of heads and their extents.
+    pub sizes: AttentionSizes<f64>,
+}
+
+/// A layer that works on whole rows: softmax and normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RowsShape {
+    /// Images per inference.
+    pub batch: f64,
+    /// Elements of all inputs, the batch included.
+    pub input: f64,
+    /// Elements of all outputs, the batch included.
+    pub output: f64,
+    /// Number of weights, where it is counted.
+    pub weights: Option<f64>,
+    /// Elements of a row, over which the layer sums; the whole image where it is not told.
+    pub row_length: Option<f64>,
+}
+
+impl RowsShape {
+    /// Elements of a row.
+    #[must_use]
+    pub fn row_length(&self) -> f64 {
+        self.row_length.unwrap_or(self.output / self.batch)
+    }
+}
+
 /// A layer known only by its element counts.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ElementsShape {
@@ -115,16 +157,24 @@ pub enum LayerShape {
     Conv(ConvShape),
     /// Row of `dense`.
     Dense(DenseShape),
+    /// Row of `matrix_product`.
+    MatrixProduct(ProductShape),
+    /// Row of `attention`.
+    Attention(AttentionShape),
     /// Row of `pooling`.
     Pool(PoolShape),
     /// Row of `pointwise`.
     Pointwise(ElementsShape),
+    /// Row of `gelu`.
+    Gelu(ElementsShape),
     /// Row of `reformat`.
     Reformat(ElementsShape),
     /// Row of `reduce`.
     Reduce(ElementsShape),
     /// Row of `softmax`.
-    Softmax(ElementsShape),
+    Softmax(RowsShape),
+    /// Row of `normalization`.
+    Normalization(RowsShape),
     /// Row of `foreign`: an opaque subgraph.
     Foreign(ElementsShape),
 }
@@ -168,11 +218,15 @@ impl LayerSpec {
         match self.shape {
             LayerShape::Conv(_) => Table::Convolutional,
             LayerShape::Dense(_) => Table::Dense,
+            LayerShape::MatrixProduct(_) => Table::MatrixProduct,
+            LayerShape::Attention(_) => Table::Attention,
             LayerShape::Pool(_) => Table::Pooling,
             LayerShape::Pointwise(_) => Table::Pointwise,
+            LayerShape::Gelu(_) => Table::Gelu,
             LayerShape::Reformat(_) => Table::Reformat,
             LayerShape::Reduce(_) => Table::Reduce,
             LayerShape::Softmax(_) => Table::Softmax,
+            LayerShape::Normalization(_) => Table::Normalization,
             LayerShape::Foreign(_) => Table::Foreign,
         }
     }
@@ -183,11 +237,14 @@ impl LayerSpec {
         match &self.shape {
             LayerShape::Conv(shape) => shape.batch,
             LayerShape::Dense(shape) => shape.batch,
+            LayerShape::MatrixProduct(shape) => shape.batch,
+            LayerShape::Attention(shape) => shape.batch,
             LayerShape::Pool(shape) => shape.batch,
+            LayerShape::Softmax(shape) | LayerShape::Normalization(shape) => shape.batch,
             LayerShape::Pointwise(shape)
+            | LayerShape::Gelu(shape)
             | LayerShape::Reformat(shape)
             | LayerShape::Reduce(shape)
-            | LayerShape::Softmax(shape)
             | LayerShape::Foreign(shape) => shape.batch,
         }
     }
@@ -226,10 +283,15 @@ impl LayerSpec {
                 element_bytes,
             }),
             LayerShape::Dense(shape) => Work::matrix_product(shape.input, shape.output, shape.weights(), element_bytes),
+            LayerShape::MatrixProduct(shape) => Work::product(shape.sizes, element_bytes),
+            LayerShape::Attention(shape) => Work::attention(shape.sizes, element_bytes),
+            LayerShape::Softmax(shape) | LayerShape::Normalization(shape) => {
+                Work::moving(Some(0.0), [shape.input, shape.output, shape.weights.unwrap_or(0.0)], element_bytes)
+            }
             LayerShape::Pointwise(shape)
+            | LayerShape::Gelu(shape)
             | LayerShape::Reformat(shape)
-            | LayerShape::Reduce(shape)
-            | LayerShape::Softmax(shape) => shape.work(Some(0.0), element_bytes),
+            | LayerShape::Reduce(shape) => shape.work(Some(0.0), element_bytes),
             LayerShape::Foreign(shape) => shape.work(None, element_bytes),
         }
     }

@@ -79,6 +79,10 @@ pub struct Roofline {
     pub rows: usize,
     /// Mean absolute percentage error on those rows.
     pub mape_percent: f64,
+    /// Bounds for a layer of a kind that training did not see, from kinds left out in turn. Its level allows for how few they
+    /// are. None where there are fewer than two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_kind: Option<Interval>,
 }
 
 impl Roofline {

@@ -104,6 +104,41 @@ impl ToSchema for LayerPrediction {
     }
 }
 
+/// What a total run time may lack, or have too much of, where the list of layers does not tell it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RuntimeCorrection {
+    /// What it is for.
+    pub what: String,
+    /// Smallest addition to the total, ms.
+    pub lower_ms: f64,
+    /// Median addition, ms.
+    pub median_ms: f64,
+    /// Largest addition, ms.
+    pub upper_ms: f64,
+    /// Real engines behind it.
+    pub engines: usize,
+}
+
+impl RuntimeCorrection {
+    /// The correction in words.
+    ///
+    /// ```
+    /// let correction = learn::predict::RuntimeCorrection {
+    ///     what: "layout changes".to_owned(),
+    ///     lower_ms: 0.0,
+    ///     median_ms: 0.01,
+    ///     upper_ms: 0.1,
+    ///     engines: 4,
+    /// };
+    /// assert_eq!(correction.sentence(), "layout changes: +0.000 to +0.100 ms, median +0.010 ms (4 engines)");
+    /// ```
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { what, lower_ms, median_ms, upper_ms, engines } = self;
+        format!("{what}: {lower_ms:+.3} to {upper_ms:+.3} ms, median {median_ms:+.3} ms ({engines} engines)")
+    }
+}
+
 /// The prediction of an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Prediction {
@@ -120,6 +155,9 @@ pub struct Prediction {
     pub totals: Totals,
     /// The memory that the engine takes.
     pub memory: Memory,
+    /// What the run time may lack or have too much of, since the layers come from a graph. None of it is in the totals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<RuntimeCorrection>,
     /// What a user should know before trusting it.
     pub warnings: Vec<String>,
 }
@@ -184,6 +222,7 @@ impl Models {
     ///     ms_per_megabyte: 0.0,
     ///     rows: 0,
     ///     mape_percent: 0.0,
+    ///     unseen_kind: None,
     /// };
     /// let models = Models::of(Device { roofline: Some(roofline), ..device }, vec![], "models".as_ref());
     /// let info = br#"{"Layers": [{"Name": "fc", "LayerType": "gemm",
@@ -306,6 +345,7 @@ impl Models {
             layers: layers.collect(),
             totals,
             memory,
+            corrections: Vec::new(),
             warnings,
         }
     }

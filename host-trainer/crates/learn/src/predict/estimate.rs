@@ -60,7 +60,7 @@ impl Bounds {
 pub struct Estimate {
     /// W or ms.
     pub value: f64,
-    /// Bounds as ratios, where a model gives any.
+    /// Bounds as ratios, where a model or the roofline gives any.
     pub interval: Option<Interval>,
     /// Where the number came from.
     pub source: Source,
@@ -152,12 +152,15 @@ impl Models {
             let (outputs, run) = model.predict(&rows)?;
             rows_run += run;
             for (place, output) in places.into_iter().zip(outputs) {
-                estimates[place] = Some(Estimate {
-                    value: f64::from(output.value),
-                    interval: model.card.interval,
-                    source: Source::Model,
-                    outside_range: output.outside,
-                });
+                let value = f64::from(output.value);
+                let interval = if output.outside.is_empty() {
+                    model.card.interval.or_else(|| self.unseen_kind(target))
+                } else {
+                    let roofline = self.without_model(target, layers[place].roofline);
+                    extrapolated(value, model.card.interval, roofline.as_ref())
+                };
+                estimates[place] =
+                    Some(Estimate { value, interval, source: Source::Model, outside_range: output.outside });
             }
         }
         Ok((estimates, rows_run))
@@ -169,8 +172,36 @@ impl Models {
             Target::Runtime => self.device().roofline.as_ref()?.runtime(&row?.work(), row?.bits()).0,
             Target::Power => self.device().median_power_w?,
         };
-        Some(Estimate { value, interval: None, source: Source::Roofline, outside_range: Arc::default() })
+        let interval = self.unseen_kind(target);
+        Some(Estimate { value, interval, source: Source::Roofline, outside_range: Arc::default() })
     }
+
+    /// Bounds of a run time of which no held-out layer tells: as wide as for a kind that training did not see.
+    fn unseen_kind(&self, target: Target) -> Option<Interval> {
+        match target {
+            Target::Runtime => self.device().roofline.as_ref()?.unseen_kind,
+            Target::Power => None,
+        }
+    }
+}
+
+/// Bounds of a run time that a model extrapolates: trees and saturating terms stay near what training saw, and held-out layers of
+/// that range do not tell how far off they are. They reach from the lower to the higher bound of model and roofline, where the
+/// roofline has any.
+fn extrapolated(value: f64, own: Option<Interval>, roofline: Option<&Estimate>) -> Option<Interval> {
+    let Some((other, bounds)) = roofline.and_then(|estimate| Some((estimate.value, estimate.interval?))) else {
+        return own;
+    };
+    if value <= 0.0 {
+        return own;
+    }
+    let own = own.unwrap_or(bounds);
+    Some(Interval {
+        level: own.level.min(bounds.level),
+        lower_ratio: own.lower_ratio.min(bounds.lower_ratio * other / value),
+        upper_ratio: own.upper_ratio.max(bounds.upper_ratio * other / value),
+        ..bounds
+    })
 }
 
 fn tables(layers: &[&LayerSpec]) -> BTreeSet<Table> {
@@ -239,5 +270,26 @@ impl RowPrediction {
             power_source: source(&power),
             outside_training_range: outside,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extrapolated_time_is_bounded_by_model_and_roofline() {
+        let bounds =
+            |ratio: f64, level| Interval { level, lower_ratio: 1.0 / ratio, upper_ratio: ratio, rows: 9, networks: 3 };
+        let roofline =
+            |value, interval| Estimate { value, interval, source: Source::Roofline, outside_range: Arc::default() };
+        // The model says 1 ms, the roofline 4 ms give or take a factor of 2.
+        let far = roofline(4.0, Some(bounds(2.0, 0.6)));
+        let found = extrapolated(1.0, Some(bounds(1.1, 0.9)), Some(&far)).expect("bounds");
+        assert_eq!((found.level, found.upper_ratio), (0.6, 8.0));
+        assert!((found.lower_ratio - 1.0 / 1.1).abs() < 1e-12, "{found:?}");
+        // Without bounds of a roofline, those of the model stay.
+        assert_eq!(extrapolated(1.0, Some(bounds(1.1, 0.9)), Some(&roofline(4.0, None))), Some(bounds(1.1, 0.9)));
+        assert_eq!(extrapolated(1.0, None, None), None);
     }
 }

@@ -15,7 +15,7 @@ mod total;
 mod totals;
 
 pub use document::{CSV_HEADER, Document, SCHEMA_VERSION, csv_record};
-pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction};
+pub use engine::{BatchPrediction, EngineInput, LayerPrediction, Prediction, RuntimeCorrection};
 pub use estimate::{Bounds, Estimate, RowPrediction, Source};
 pub use footprint::{CarbonIntensity, Conversions, Footprint, WattHours};
 pub use models::Models;

@@ -2,7 +2,7 @@
 
 use super::estimate::{Bounds, RowPrediction, Source};
 use super::total::{Part, Total};
-use crate::model::Device;
+use crate::model::{Device, Interval};
 use serde::Serialize;
 use shared::units::{Millijoules, Millis, Watts};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub struct Totals {
     pub layers: usize,
     /// Run time of the layers.
     pub runtime: Total<Millis>,
-    /// Bounds of it; none for a lower bound.
+    /// Bounds of it, from networks held out or else from its layers' bounds; none for a lower bound.
     pub runtime_bounds: Option<Bounds>,
     /// Energy of the layers.
     pub energy: Total<Millijoules>,
@@ -52,8 +52,14 @@ impl Totals {
         Self {
             layers: rows().count(),
             average_power_bounds: power.and_then(|p| Bounds::around(p.0, device.power_total)),
-            runtime_bounds: runtime.whole().and_then(|t| Bounds::around(t.0, device.runtime_total)),
-            energy_bounds: energy.whole().and_then(|e| Bounds::around(e.0, device.energy_total)),
+            runtime_bounds: runtime.whole().and_then(|t| {
+                let each = rows().map(|row| (row, row.runtime_prediction.map(|t| t.0)));
+                bounds(each, t.0, device.runtime_total)
+            }),
+            energy_bounds: energy.whole().and_then(|e| {
+                let each = rows().map(|row| (row, row.energy_prediction.map(|e| e.0)));
+                device.energy_total.and_then(|total| bounds(each, e.0, Some(total)))
+            }),
             layers_modelled_percent: percent(modelled().count() as f64, launching().count() as f64),
             runtime_modelled_percent: percent(modelled_runtime.0, runtime.at_least().map_or(0.0, |t| t.0)),
             layers_outside_training_range: rows().filter(|row| !row.outside_training_range.is_empty()).count(),
@@ -68,6 +74,40 @@ impl Totals {
     pub fn average_power(&self) -> Option<Watts> {
         average_power(&self.runtime, &self.energy)
     }
+}
+
+/// Bounds of a sum over layers. What models predict has those of whole networks that were held out, as far as there are any.
+/// Layers without a model are of kinds that those networks need not contain; they keep their own bounds, and so does every layer
+/// where no network was held out. Layers are taken to err together, all high or all low, which makes the sum's bounds the sum of
+/// bounds, and the widest; the level is the lowest of all.
+fn bounds<'a>(
+    layers: impl Iterator<Item = (&'a RowPrediction, Option<f64>)>,
+    total: f64,
+    held_out: Option<Interval>,
+) -> Option<Bounds> {
+    let mut sum = Bounds { lower: 0.0, upper: 0.0, level: held_out.map_or(1.0, |interval| interval.level) };
+    let mut rest = total;
+    for (row, value) in layers.filter(|(row, _)| row.runtime_source != Source::Free) {
+        if row.runtime_source == Source::Model && held_out.is_some() {
+            continue;
+        }
+        let (value, runtime) = (value?, row.runtime_prediction?.0);
+        let Some(own) = row.runtime_bounds.filter(|_| runtime > 0.0) else {
+            if held_out.is_some() {
+                continue;
+            }
+            return None;
+        };
+        sum.lower += value * own.lower / runtime;
+        sum.upper += value * own.upper / runtime;
+        sum.level = sum.level.min(own.level);
+        rest -= value;
+    }
+    if let Some(interval) = held_out {
+        sum.lower += rest.max(0.0) * interval.lower_ratio;
+        sum.upper += rest.max(0.0) * interval.upper_ratio;
+    }
+    (sum.upper > 0.0).then_some(sum)
 }
 
 fn average_power(runtime: &Total<Millis>, energy: &Total<Millijoules>) -> Option<Watts> {
@@ -139,5 +179,45 @@ impl From<Totals> for TotalsDocument {
             runtime_modelled_percent: totals.runtime_modelled_percent,
             layers_outside_training_range: totals.layers_outside_training_range,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(source: Source, value: f64, ratio: Option<f64>) -> RowPrediction {
+        let bounds = ratio.map(|ratio| Bounds { lower: value / ratio, upper: value * ratio, level: 0.6 });
+        RowPrediction {
+            runtime_prediction: Some(Millis(value)),
+            runtime_bounds: bounds,
+            runtime_source: source,
+            ..RowPrediction::free()
+        }
+    }
+
+    fn of(rows: &[RowPrediction], held_out: Option<Interval>) -> Option<(f64, f64, f64)> {
+        let total = rows.iter().filter_map(|row| row.runtime_prediction).map(|t| t.0).sum();
+        let each = rows.iter().map(|row| (row, row.runtime_prediction.map(|t| t.0)));
+        bounds(each, total, held_out).map(|b| (b.lower, b.upper, b.level))
+    }
+
+    #[test]
+    fn bounds_of_a_total_are_those_of_its_layers_where_no_network_was_held_out() {
+        let rows = [row(Source::Model, 4.0, Some(2.0)), row(Source::Roofline, 1.0, Some(4.0)), RowPrediction::free()];
+        assert_eq!(of(&rows, None), Some((2.25, 12.0, 0.6)));
+        assert_eq!(of(&[row(Source::Model, 4.0, None), row(Source::Roofline, 1.0, Some(4.0))], None), None);
+    }
+
+    #[test]
+    fn layers_without_a_model_keep_their_bounds_beside_those_of_networks() {
+        let networks = Interval { level: 0.9, lower_ratio: 0.5, upper_ratio: 2.0, rows: 10, networks: 10 };
+        let rows = [row(Source::Model, 4.0, Some(9.0)), row(Source::Roofline, 1.0, Some(4.0))];
+        assert_eq!(of(&rows, Some(networks)), Some((2.25, 12.0, 0.6)));
+        let modelled = [row(Source::Model, 4.0, None)];
+        assert_eq!(of(&modelled, Some(networks)), Some((2.0, 8.0, 0.9)));
+        // A roofline without bounds, as those of older files: the networks' bounds stand for all.
+        let old = [row(Source::Model, 4.0, None), row(Source::Roofline, 1.0, None)];
+        assert_eq!(of(&old, Some(networks)), Some((2.5, 10.0, 0.9)));
     }
 }

@@ -1,13 +1,14 @@
-//! Two engines, or one on two devices, layer by layer.
+//! Two engines, or one on two devices, compared by the operators that their layers contain.
 
+use super::engine::warning_box;
 use super::engine_charts::Cost;
-use super::layer_rows::{GROUPS, PAGE_ROWS, group, kind_name, shape};
-use super::layout::{figure, number, query};
-use super::pairs::{By, Pair, pair};
+use super::layer_rows::{GROUPS, PAGE_ROWS, group};
+use super::layout::{figure, number, query, sentence};
 use super::upload_form::RecentEngine;
 use super::work;
+use ::compare::{Comparison, GroupChange, MatchedBy, Part, Side};
 use charts::{Axis, Bar, Bars};
-use learn::predict::{LayerPrediction, Prediction, Total, Totals};
+use learn::predict::{Prediction, Total, Totals};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::engine::{Engine, Layer};
@@ -112,7 +113,8 @@ pub(super) fn render(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, choice: &Co
     let has_energy = |side: &ComparedEngine<'_>| side.prediction.totals.energy.at_least().is_some();
     let both_power = has_energy(a) && has_energy(b);
     let cost = if both_power { Cost::Energy } else { Cost::Runtime };
-    let pairs = pair(&a.layers(), &b.layers());
+    let side = |of: &ComparedEngine<'_>| Side::predicted(of.name, of.engine, of.prediction);
+    let comparison = Comparison::of(&side(a), &side(b));
     html! {
         div.head {
             div {
@@ -129,7 +131,8 @@ pub(super) fn render(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, choice: &Co
                 (totals(a, b))
                 div.card { (by_kind(a, b, cost)) }
             }
-            (table(a, b, &pairs, cost, choice))
+            (causes(&comparison))
+            (table(a, b, &comparison, cost, choice))
         }
     }
 }
@@ -241,49 +244,70 @@ fn by_kind(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, cost: Cost) -> Markup
     chart.note(format!("Not shown, since some of their layers are not predicted: {}.", left_out.join(", "))).render()
 }
 
-fn table(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, pairs: &[Pair], cost: Cost, choice: &CompareQuery) -> Markup {
+/// Why the engines differ, and what to know before trusting it.
+fn causes(comparison: &Comparison) -> Markup {
+    html! {
+        @if !comparison.causes.is_empty() {
+            section.card #causes {
+                h2 { "What differs" }
+                ul { @for cause in &comparison.causes { li.wrap { (sentence(&printable(cause))) } } }
+            }
+        }
+        (warning_box(&comparison.warnings))
+    }
+}
+
+fn table(
+    a: &ComparedEngine<'_>,
+    b: &ComparedEngine<'_>,
+    comparison: &Comparison,
+    cost: Cost,
+    choice: &CompareQuery,
+) -> Markup {
     let sort = choice.sort.unwrap_or_default();
-    let layer =
-        |side: &'_ ComparedEngine<'_>, at: Option<usize>| at.and_then(|at| side.prediction.layers.get(at).cloned());
-    let value = |side: &ComparedEngine<'_>, at: Option<usize>| {
-        at.and_then(|at| side.prediction.layers.get(at)).and_then(|l| cost.of(l))
+    let change = |group: &GroupChange| match cost {
+        Cost::Energy => group.energy_change_mj,
+        Cost::Runtime => group.runtime_change_ms,
     };
-    // A layer that one side lacks costs nothing there; one that is not predicted costs what nobody knows.
-    let of = |side: &ComparedEngine<'_>, at: Option<usize>| if at.is_none() { Some(0.0) } else { value(side, at) };
-    let gap = |p: &Pair| of(b, p.b).zip(of(a, p.a)).map_or(f64::NEG_INFINITY, |(second, first)| (second - first).abs());
-    let mut order: Vec<(usize, &Pair)> = pairs.iter().enumerate().collect();
+    let mut order: Vec<(usize, &GroupChange)> = comparison.groups.iter().enumerate().collect();
     if sort == CompareOrder::Difference {
+        let gap = |group: &GroupChange| change(group).map_or(f64::NEG_INFINITY, f64::abs);
         order.sort_by(|x, y| gap(y.1).total_cmp(&gap(x.1)));
     }
     let pages = order.len().div_ceil(PAGE_ROWS).max(1);
     let page = choice.page.clamp(1, pages);
     let shown = &order[(page - 1) * PAGE_ROWS..(page * PAGE_ROWS).min(order.len())];
-    let by = |wanted: By| pairs.iter().filter(|p| p.by == wanted).count();
-    let only = |second: bool| pairs.iter().filter(|p| p.by == By::Nothing && p.b.is_some() == second).count();
+    let by = |wanted: MatchedBy| comparison.groups.iter().filter(|group| group.matched_by == wanted).count();
+    let only = |second: bool| {
+        let alone = comparison.groups.iter().filter(|group| group.matched_by == MatchedBy::Nothing);
+        alone.filter(|group| group.b.is_some() == second).count()
+    };
     html! {
         section.card #layers {
             div.row.spread {
-                h2 { "Layers" }
+                h2 { "Operators" }
                 ul.tabs {
                     li { a href=(link(a, b, None, 1) + "#layers") aria-current=[(sort == CompareOrder::Difference).then_some("true")] { "Largest change first" } }
                     li { a href=(link(a, b, Some(CompareOrder::Index), 1) + "#layers") aria-current=[(sort == CompareOrder::Index).then_some("true")] { "Execution order" } }
                 }
             }
             p.muted.small {
-                (by(By::Name)) " pairs by name, " (by(By::Shape)) " by shape; " (only(false)) " layers only in the first, " (only(true)) " only in the second. "
-                "Changes are second less first: less is better."
+                "Each row holds the layers of both engines that contain the same operators: "
+                (by(MatchedBy::Operator)) " matched by operator, " (by(MatchedBy::Shape)) " by shape, " (by(MatchedBy::Place)) " by place; "
+                (only(false)) " only in the first, " (only(true)) " only in the second. "
+                "Reformats added for a row count in it. Changes are second less first: less is better."
             }
-            div.sheet tabindex="0" role="region" aria-label="Layers compared (scrolls)" {
+            div.sheet tabindex="0" role="region" aria-label="Operators compared (scrolls)" {
                 table {
                     thead {
                         tr {
-                            th scope="col" { "#" } th scope="col" { "Layer" }
+                            th scope="col" { "#" } th scope="col" { "Operators" } th scope="col" { "Precision" } th.n scope="col" { "Reformats" }
                             th.n scope="col" { "ms" } th.n scope="col" { "ms, second" } th.n scope="col" { "change" }
                             @if cost == Cost::Energy { th.n scope="col" { "mJ" } th.n scope="col" { "mJ, second" } th.n scope="col" { "change" } }
                             th.n scope="col" { "%" }
                         }
                     }
-                    tbody { @for (at, pair) in shown { (row(*at, layer(a, pair.a), layer(b, pair.b), (a, b), cost)) } }
+                    tbody { @for (at, group) in shown { (row(*at, group, cost)) } }
                 }
             }
             @if pages > 1 {
@@ -297,40 +321,59 @@ fn table(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, pairs: &[Pair], cost: C
     }
 }
 
-fn row(
-    at: usize,
-    x: Option<LayerPrediction>,
-    y: Option<LayerPrediction>,
-    sides: (&ComparedEngine<'_>, &ComparedEngine<'_>),
-    cost: Cost,
-) -> Markup {
-    let runtime = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.runtime_prediction).map(|t| t.0);
-    let energy = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| l.row.energy_prediction).map(|e| e.0);
-    let value = |l: &Option<LayerPrediction>| l.as_ref().and_then(|l| cost.of(l));
-    let text =
-        |l: &LayerPrediction, side: &ComparedEngine<'_>| side.engine.layers.get(l.index).map(shape).unwrap_or_default();
-    let (shape_a, shape_b) = (x.as_ref().map(|l| text(l, sides.0)), y.as_ref().map(|l| text(l, sides.1)));
+/// Layers of a row that are named; of more, their number.
+const NAMED: usize = 4;
+
+fn names(part: &Part) -> String {
+    let mut names: Vec<&str> = part.layers.iter().take(NAMED).map(String::as_str).collect();
+    let more = format!("and {} more layers", part.layers.len().saturating_sub(NAMED));
+    if part.layers.len() > NAMED {
+        names.push(&more);
+    }
+    names.join(", ")
+}
+
+fn row(at: usize, group: &GroupChange, cost: Cost) -> Markup {
+    let sides = [group.a.as_ref(), group.b.as_ref()];
+    let [runtime_a, runtime_b] = sides.map(|part| part.and_then(|part| part.runtime_ms));
+    let [energy_a, energy_b] = sides.map(|part| part.and_then(|part| part.energy_mj));
+    // What one side lacks costs nothing there.
+    let of = |part: Option<&Part>, figure: Option<f64>| if part.is_none() { Some(0.0) } else { figure };
+    let (first, second) = match cost {
+        Cost::Energy => (of(sides[0], energy_a), of(sides[1], energy_b)),
+        Cost::Runtime => (of(sides[0], runtime_a), of(sides[1], runtime_b)),
+    };
+    let both = |text: fn(&Part) -> String| {
+        let [first, second] = sides.map(|part| part.map_or_else(|| "–".to_owned(), text));
+        if first == second { first } else { format!("{first} → {second}") }
+    };
+    let formats = |part: &Part| match part.precision.is_empty() {
+        true => "–".to_owned(),
+        false => part.precision.iter().map(|p| format!("{p:?}").to_lowercase()).collect::<Vec<_>>().join("+"),
+    };
+    let [names_a, names_b] = sides.map(|part| part.map(names));
     html! {
         tr {
             td.n { (at) }
             td.layer-name {
-                @if let Some(layer) = x.as_ref().or(y.as_ref()) { (printable(&layer.layer_name)) " " span.muted.small { (kind_name(layer.kind)) } }
-                @match (&x, &y) {
-                    (Some(x), Some(y)) if x.layer_name != y.layer_name => div.small { "→ " (printable(&y.layer_name)) },
-                    (Some(_), None) => div { span.badge { "only in the first" } },
-                    (None, Some(_)) => div { span.badge { "only in the second" } },
-                    _ => {}
+                (printable(&group.name)) " "
+                @match (group.matched_by, group.b.is_some()) {
+                    (MatchedBy::Nothing, false) => span.badge { "only in the first" },
+                    (MatchedBy::Nothing, true) => span.badge { "only in the second" },
+                    (MatchedBy::Operator, _) => {},
+                    (by, _) => span.muted.small { "by " (by.name()) },
                 }
-                div.muted.small {
-                    (shape_a.as_deref().or(shape_b.as_deref()).unwrap_or_default())
-                    @if let (Some(first), Some(second)) = (&shape_a, &shape_b) { @if first != second { div { "→ " (second) } } }
+                @if let Some(first) = names_a.as_ref().or(names_b.as_ref()).filter(|names| **names != group.name) {
+                    div.muted.small { (printable(first)) }
                 }
+                @if let (Some(first), Some(second)) = (&names_a, &names_b) { @if first != second { div.muted.small { "→ " (printable(second)) } } }
             }
-            td.n { (number(runtime(&x), 4)) } td.n { (number(runtime(&y), 4)) } td.n { (difference(runtime(&x), runtime(&y), 4)) }
+            td { (both(formats)) } td.n { (both(|part| part.conversions.to_string())) }
+            td.n { (number(runtime_a, 4)) } td.n { (number(runtime_b, 4)) } td.n { (difference(of(sides[0], runtime_a), of(sides[1], runtime_b), 4)) }
             @if cost == Cost::Energy {
-                td.n { (number(energy(&x), 4)) } td.n { (number(energy(&y), 4)) } td.n { (difference(energy(&x), energy(&y), 4)) }
+                td.n { (number(energy_a, 4)) } td.n { (number(energy_b, 4)) } td.n { (difference(of(sides[0], energy_a), of(sides[1], energy_b), 4)) }
             }
-            td.n { (percent(value(&x), value(&y))) }
+            td.n { (percent(first, second)) }
         }
     }
 }

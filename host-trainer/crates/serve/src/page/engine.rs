@@ -68,15 +68,10 @@ impl EngineView<'_> {
 
     fn warnings(&self) -> Markup {
         let shown: Vec<&Diagnostic> = self.diagnostics.iter().take(DIAGNOSTICS).collect();
+        let corrections = self.prediction.corrections.iter().map(|c| format!("not in the totals: {}", c.sentence()));
+        let warnings: Vec<String> = self.prediction.warnings.iter().cloned().chain(corrections).collect();
         html! {
-            @if !self.prediction.warnings.is_empty() {
-                div.note-box.warn {
-                    details #warnings open[self.prediction.warnings.len() <= 4] {
-                        summary { "What to know before trusting these numbers (" (self.prediction.warnings.len()) ")" }
-                        ul { @for warning in &self.prediction.warnings { li.wrap { (sentence(&printable(warning))) } } }
-                    }
-                }
-            }
+            (warning_box(&warnings))
             @if self.diagnostics.len() > 5 {
                 div.note-box {
                     details #diagnostics {
@@ -118,6 +113,20 @@ impl EngineView<'_> {
                             }
                         } }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What to know before trusting numbers; nothing without a warning.
+pub(super) fn warning_box(warnings: &[String]) -> Markup {
+    html! {
+        @if !warnings.is_empty() {
+            div.note-box.warn {
+                details #warnings open[warnings.len() <= 4] {
+                    summary { "What to know before trusting these numbers (" (warnings.len()) ")" }
+                    ul { @for warning in warnings { li.wrap { (sentence(&printable(warning))) } } }
                 }
             }
         }

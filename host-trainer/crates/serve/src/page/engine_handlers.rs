@@ -11,12 +11,14 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::models::Deployment;
 use crate::uploads::UploadedEngine;
+use ::compare::add_origin;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use learn::predict::{CSV_HEADER, Document, Prediction, SCHEMA_VERSION, csv_record};
 use maud::{Markup, html};
 use serde::Serialize;
+use shared::engine::{Diagnostic, Engine};
 use shared::failure::Failure;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -101,10 +103,11 @@ fn predict(
     device: Option<&str>,
     profile: usize,
 ) -> Result<Prediction, ApiError> {
-    let mut prediction = deployment.of(device)?.models.predict(&uploaded.engine, &uploaded.diagnostics, profile)?;
+    let models = &deployment.of(device)?.models;
+    let forecast = |engine: &Engine, diagnostics: &[Diagnostic]| models.predict(engine, diagnostics, profile);
+    let mut prediction = forecast(&uploaded.engine, &uploaded.diagnostics)?;
     if let Some(origin) = &uploaded.graph {
-        let remarks = origin.remarks(prediction.layer_runtimes());
-        prediction.warnings.splice(..0, remarks);
+        add_origin(&mut prediction, &uploaded.engine, origin, &forecast)?;
     }
     Ok(prediction)
 }

@@ -160,10 +160,14 @@ pub(super) fn kind_name(kind: LayerKind) -> &'static str {
         LayerKind::DepthwiseConvolution => "depthwise convolution",
         LayerKind::Deconvolution => "deconvolution",
         LayerKind::Dense => "dense",
+        LayerKind::MatrixProduct => "matrix product",
+        LayerKind::Attention => "attention",
         LayerKind::Pooling => "pooling",
         LayerKind::Pointwise => "pointwise",
+        LayerKind::Gelu => "GELU",
         LayerKind::Reduce => "reduction",
         LayerKind::Softmax => "softmax",
+        LayerKind::Normalization => "normalisation",
         LayerKind::Reformat => "data movement",
         LayerKind::Constant => "constant",
         LayerKind::NoOp => "no operation",
@@ -176,12 +180,12 @@ pub(super) fn kind_name(kind: LayerKind) -> &'static str {
 /// The groups of kinds that charts tell apart, in the order of their colours.
 pub(super) const GROUPS: [&str; 8] = [
     "convolution",
-    "dense",
+    "dense, products and attention",
     "depthwise and grouped",
     "pooling",
     "pointwise",
     "data movement",
-    "reduction and softmax",
+    "reduction, softmax, normalisation",
     "other",
 ];
 
@@ -189,12 +193,12 @@ pub(super) const GROUPS: [&str; 8] = [
 pub(super) fn group(kind: LayerKind) -> usize {
     match kind {
         LayerKind::Convolution | LayerKind::Deconvolution => 0,
-        LayerKind::Dense => 1,
+        LayerKind::Dense | LayerKind::MatrixProduct | LayerKind::Attention => 1,
         LayerKind::DepthwiseConvolution | LayerKind::GroupedConvolution => 2,
         LayerKind::Pooling => 3,
-        LayerKind::Pointwise => 4,
+        LayerKind::Pointwise | LayerKind::Gelu => 4,
         LayerKind::Reformat => 5,
-        LayerKind::Reduce | LayerKind::Softmax => 6,
+        LayerKind::Reduce | LayerKind::Softmax | LayerKind::Normalization => 6,
         LayerKind::Constant | LayerKind::NoOp | LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown => 7,
     }
 }

@@ -21,7 +21,6 @@ mod layout;
 mod model_handlers;
 mod models_view;
 mod multipart;
-mod pairs;
 mod promotion_view;
 mod routes;
 mod sign_in;

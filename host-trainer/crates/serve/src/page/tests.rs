@@ -107,6 +107,44 @@ fn names_stay_text_and_markup_stays_sound() {
     assert_sound(&framed(&compared));
 }
 
+#[test]
+fn a_comparison_matches_operators_across_fusions_and_says_why() {
+    let models = models();
+    let plain = engine("resnet18");
+    // The activation of one convolution as a layer of its own.
+    let mut split = plain.clone();
+    let at = split.layers.iter().position(|layer| layer.fused.len() > 1).expect("a fused layer");
+    let relu = split.layers[at].fused.pop().expect("fused");
+    let alone = shared::engine::Layer {
+        name: relu.clone(),
+        kind: shared::engine::LayerKind::Pointwise,
+        layer_type: "PointWiseV2".to_owned(),
+        fused: vec![relu],
+        kernel: None,
+        weights: None,
+        ..split.layers[at].clone()
+    };
+    split.layers[at].name = split.layers[at].fused.join(" + ");
+    split.layers.insert(at + 1, alone);
+    for (index, layer) in split.layers.iter_mut().enumerate() {
+        layer.index = index;
+    }
+    let predicted = |engine: &Engine| models.predict(engine, &[], 0).expect("predicted");
+    let (first, second) = (predicted(&plain), predicted(&split));
+    let side = |name, engine, prediction| ComparedEngine { id: "0123", name, engine, prediction };
+    let markup = compare::render(
+        &side("plain", &plain, &first),
+        &side("split", &split, &second),
+        &CompareQuery { sort: Some(compare::CompareOrder::Index), ..CompareQuery::default() },
+    )
+    .into_string();
+    assert_sound(&markup);
+    // Both layers stand in the row of the convolution that held the activation: none is alone.
+    assert!(markup.contains("0 only in the first, 0 only in the second"), "{markup}");
+    assert!(!markup.contains("class=\"badge\""), "{markup}");
+    assert!(markup.contains("What differs"), "{markup}");
+}
+
 fn engine_of_other(models: &Models) -> (Engine, Prediction) {
     let engine = engine("mobilenet_v2");
     let prediction = models.predict(&engine, &[], 0).expect("predicted");

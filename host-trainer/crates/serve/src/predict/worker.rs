@@ -13,8 +13,9 @@ use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::models::{Deployment, Deployments};
 use crate::settings::Limits;
+use compare::add_origin;
 use learn::predict::{EngineInput, RowPrediction};
-use shared::engine::Table;
+use shared::engine::{Diagnostic, Engine, Table};
 use shared::failure::Failure;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -128,16 +129,16 @@ impl Worker {
         let mut predictions = answers.predictions.into_iter();
         for ParsedRequest { content, format, key, reply } in requests {
             let engines = content.engines.into_iter().map(|named| {
-                let prediction = named.parsed.and_then(|_| {
+                let prediction = named.parsed.and_then(|(engine, _)| {
                     let prediction = predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted")));
-                    prediction.map_err(ApiError::from)
-                });
-                let prediction = prediction.map(|mut prediction| {
+                    let mut prediction = prediction.map_err(ApiError::from)?;
                     if let Some(origin) = &named.graph {
-                        let remarks = origin.remarks(prediction.layer_runtimes());
-                        prediction.warnings.splice(..0, remarks);
+                        let forecast = |variant: &Engine, diagnostics: &[Diagnostic]| {
+                            models.models.predict(variant, diagnostics, named.profile)
+                        };
+                        add_origin(&mut prediction, &engine, origin, &forecast).map_err(ApiError::from)?;
                     }
-                    prediction
+                    Ok(prediction)
                 });
                 let budgets = prediction.as_ref().map(|p| budgets::check(content.budgets, &p.totals));
                 PredictedEngine { name: named.name, budgets: budgets.unwrap_or_default(), prediction }

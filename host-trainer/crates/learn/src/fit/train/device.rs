@@ -51,7 +51,7 @@ pub(super) fn describe(
     }
     Device {
         name: name.to_owned(),
-        roofline: roofline::fit(timed.iter()),
+        roofline: roofline::fit(timed.iter(), level),
         median_power_w: powers.get(powers.len() / 2).copied(),
         runtime_total,
         energy_total: interval(energies().map(|(_, measured, predicted)| (measured, predicted)).collect()),

@@ -1,7 +1,7 @@
 //! What a layer's work consists of, as formulas over the features that physical models read.
 
 use estimators::formula::Formula;
-use shared::engine::{ConvolutionSizes, Image, PoolingSizes, Table, Window, Work};
+use shared::engine::{AttentionSizes, ConvolutionSizes, Image, PoolingSizes, ProductSizes, Table, Window, Work};
 
 /// The features read of a convolution.
 const CONVOLUTIONAL: &[&str] = &[
@@ -33,6 +33,12 @@ const POOLING: &[&str] = &[
     "stride_1",
     "element_bytes",
 ];
+/// The features read of a product of two activations.
+const PRODUCT: &[&str] = &["batch_size", "products", "rows", "length", "columns", "element_bytes"];
+/// The features read of attention in one kernel.
+const ATTENTION: &[&str] = &["batch_size", "heads", "queries", "keys", "head_size", "element_bytes"];
+/// The features read of a layer that works on whole rows.
+const ROWS: &[&str] = &["batch_size", "input_size", "output_size", "weights", "row_length", "element_bytes"];
 /// The features read of every other layer.
 const SIZES: &[&str] = &["batch_size", "input_size", "output_size", "weights", "element_bytes"];
 
@@ -47,6 +53,9 @@ pub(crate) fn features(table: Table) -> &'static [&'static str] {
     match table {
         Table::Convolutional => CONVOLUTIONAL,
         Table::Pooling => POOLING,
+        Table::MatrixProduct => PRODUCT,
+        Table::Attention => ATTENTION,
+        Table::Softmax | Table::Normalization => ROWS,
         _ => SIZES,
     }
 }
@@ -107,8 +116,25 @@ fn work(table: Table) -> Work<Formula> {
             element_bytes: c("element_bytes"),
         }),
         Table::Dense => Work::matrix_product(c("input_size"), c("output_size"), c("weights"), c("element_bytes")),
+        Table::MatrixProduct => Work::product(product_sizes(), c("element_bytes")),
+        Table::Attention => Work::attention(attention_sizes(), c("element_bytes")),
         _ => Work::moving(None, [c("input_size"), c("output_size"), c("weights")], c("element_bytes")),
     }
+}
+
+fn product_sizes() -> ProductSizes<Formula> {
+    let c = |name: &str| column(Table::MatrixProduct, name);
+    ProductSizes { products: c("products"), rows: c("rows"), length: c("length"), columns: c("columns") }
+}
+
+fn attention_sizes() -> AttentionSizes<Formula> {
+    let c = |name: &str| column(Table::Attention, name);
+    AttentionSizes { heads: c("heads"), queries: c("queries"), keys: c("keys"), head_size: c("head_size") }
+}
+
+/// Whether a table's layers multiply: their arithmetic, and not only what they move, takes time.
+fn multiplies(table: Table) -> bool {
+    matches!(table, Table::Convolutional | Table::Dense | Table::MatrixProduct | Table::Attention)
 }
 
 /// Multiply-accumulates, or a pooling's window reads: what fills the GPU's arithmetic; 0 where a layer has neither.
@@ -136,6 +162,30 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
     let mut all = match table {
         Table::Convolutional => return convolution(w, prices),
         Table::Dense => vec![quantity("launch", one()), arithmetic("MACs", operations(&w))],
+        Table::MatrixProduct => {
+            let ProductSizes { products, rows, length, columns } = product_sizes();
+            let tile = TILES[1];
+            let tiles = products * rows.rounded_up(tile) * columns.rounded_up(tile) * length;
+            vec![
+                quantity("launch", one()),
+                arithmetic("MACs", operations(&w)),
+                arithmetic("MACs in tiles of 64", tiles),
+            ]
+        }
+        Table::Attention => {
+            let AttentionSizes { heads, queries, keys, .. } = attention_sizes();
+            vec![
+                quantity("launch", one()),
+                arithmetic("MACs", operations(&w)),
+                arithmetic("exponentials", heads * queries * keys),
+            ]
+        }
+        // A row is summed up as a whole before its first element is known, however short it is.
+        Table::Softmax | Table::Normalization => vec![
+            quantity("launch", one()),
+            quantity("rows", column(table, "output_size") / column(table, "row_length")),
+        ],
+        Table::Gelu => vec![quantity("launch", one()), arithmetic("error functions", w.elements_out.clone())],
         Table::Pooling => {
             vec![quantity("launch", one()), quantity("window reads", in_bytes(table, &operations(&w)))]
         }
@@ -146,7 +196,7 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
         Prices::Each => {
             all.push(quantity("bytes in", w.bytes_in));
             all.push(quantity("bytes out", w.bytes_out));
-            if table != Table::Pooling {
+            if !matches!(table, Table::Pooling | Table::MatrixProduct | Table::Attention) {
                 all.push(quantity("bytes of weights", w.bytes_weights));
             }
         }
@@ -212,7 +262,7 @@ pub(crate) fn loads(table: Table) -> Vec<Quantity> {
     let w = work(table);
     let mut all =
         vec![quantity("elements in", w.elements_in.clone()), quantity("elements out", w.elements_out.clone())];
-    if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
+    if multiplies(table) || table == Table::Pooling {
         all.push(quantity("MACs", operations(&w)));
     }
     all.extend(intensity(table));
@@ -234,6 +284,9 @@ pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
                 .to_vec()
         }
         Table::Pooling => ["input_size_0", "input_size_1", "output_size_1", "kernel_0", "stride_0"].map(c).to_vec(),
+        Table::MatrixProduct => ["products", "rows", "length", "columns"].map(c).to_vec(),
+        Table::Attention => ["heads", "queries", "keys", "head_size"].map(c).to_vec(),
+        Table::Softmax | Table::Normalization => ["weights", "row_length"].map(c).to_vec(),
         _ => vec![c("weights")],
     };
     all.extend([
@@ -247,8 +300,7 @@ pub(crate) fn sizes(table: Table) -> Vec<Quantity> {
 
 /// Operations for each element that must be moved, where a layer operates at all.
 pub(crate) fn intensity(table: Table) -> Option<Quantity> {
-    let operates = matches!(table, Table::Convolutional | Table::Dense | Table::Pooling);
-    operates.then(|| {
+    (multiplies(table) || table == Table::Pooling).then(|| {
         let w = work(table);
         quantity("MACs an element", operations(&w) / w.elements_moved())
     })
@@ -264,7 +316,7 @@ pub(crate) fn products(table: Table) -> Vec<Quantity> {
         all.push(quantity("patch elements", depth * pixels));
         all.push(quantity("weights", w.weights.clone()));
     }
-    if matches!(table, Table::Convolutional | Table::Dense | Table::Pooling) {
+    if multiplies(table) || table == Table::Pooling {
         all.push(quantity("MACs", operations(&w)));
     }
     all
@@ -273,7 +325,9 @@ pub(crate) fn products(table: Table) -> Vec<Quantity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::{Column, ConvShape, DenseShape, LayerShape, LayerSpec};
+    use crate::features::{
+        AttentionShape, Column, ConvShape, DenseShape, LayerShape, LayerSpec, ProductShape, RowsShape,
+    };
     use shared::engine::Precision;
 
     #[test]
@@ -291,13 +345,31 @@ mod tests {
             weights: None,
         });
         let dense = LayerShape::Dense(DenseShape { batch: 2.0, input: 1024.0, output: 20.0, weights: None });
-        for (shape, precision) in [(convolution, Some(Precision::Fp16)), (dense, None)] {
+        let product = LayerShape::MatrixProduct(ProductShape {
+            batch: 2.0,
+            sizes: ProductSizes { products: 24.0, rows: 197.0, length: 64.0, columns: 197.0 },
+        });
+        let attention = LayerShape::Attention(AttentionShape {
+            batch: 2.0,
+            sizes: AttentionSizes { heads: 24.0, queries: 197.0, keys: 49.0, head_size: 64.0 },
+        });
+        let rows =
+            RowsShape { batch: 2.0, input: 394.0, output: 394.0, weights: Some(394.0), row_length: Some(197.0) };
+        for (shape, precision) in [
+            (convolution, Some(Precision::Fp16)),
+            (dense, None),
+            (product, Some(Precision::Fp32)),
+            (attention, Some(Precision::Int8)),
+            (LayerShape::Normalization(rows), None),
+        ] {
             let layer = LayerSpec { shape, precision };
             let read = |name: &str| Column::resolve(layer.table(), name).expect("a column").value(&layer);
             let row: Vec<f64> = features(layer.table()).iter().map(|name| read(name)).collect();
             let quantities = work(layer.table());
             assert_eq!(operations(&quantities).value(&row), read("macs"));
-            assert_eq!(quantities.weights.value(&row), read("weights"));
+            if Column::resolve(layer.table(), "weights").is_some() {
+                assert_eq!(quantities.weights.value(&row), read("weights"));
+            }
             assert_eq!(quantities.elements_in.value(&row), read("input_elements"));
             assert_eq!(quantities.elements_out.value(&row), read("output_elements"));
             assert_eq!(quantities.bytes_moved.value(&row), layer.work().bytes_moved);
