@@ -34,8 +34,8 @@ const MOST_POWER: f64 = 2.0;
 /// moved for what, and where some use of memory is rare in them, its price would be anything.
 pub(super) const FEW_NETWORKS: usize = 8;
 
-/// Costs that all kinds of layers share where only a few totals are known.
-const SHARED: [&str; 2] = ["launch", "bytes"];
+/// Costs that all kinds of layers share where only a few totals are known; those of arithmetic for each precision.
+const SHARED: [&str; 7] = ["launch", "bytes", "bytes of patches", "MACs", "MACs in tiles of 32", "MACs in tiles of 64", "MACs in tiles of 128"];
 
 pub(super) use crate::fit::kind_options::NoOptions as Options;
 
@@ -104,13 +104,15 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
             sums.target.name()
         )));
     }
-    let prices = if sums.network_count() < FEW_NETWORKS { Prices::One } else { Prices::Each };
-    // A few totals tell even less of which kind of layer a launch or a byte belongs to: all kinds pay the same for them.
-    let shares = sums.target == Target::Runtime && prices == Prices::One && !sums.are_layers();
+    let prices = match (sums.network_count() < FEW_NETWORKS, sums.target) {
+        (false, _) => Prices::Each,
+        (true, Target::Runtime) if !sums.are_layers() => Prices::Shared,
+        (true, _) => Prices::One,
+    };
     let mut candidates: Vec<Vec<Quantity>> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     let mut place_of: Vec<usize> = Vec::new();
-    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut shared: BTreeMap<String, usize> = BTreeMap::new();
     for part in &sums.tables {
         let rows: Vec<Vec<f64>> = (0..part.len()).map(|i| rounded(part.row(i))).collect();
         let quantities = match sums.target {
@@ -127,8 +129,11 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
                 column[one.measurement] += one.weight * values[one.row];
             }
             let next = columns.len();
-            let name = SHARED.into_iter().find(|name| shares && *name == quantity.name);
-            let place = name.map_or(next, |name| *shared.entry(name).or_insert(next));
+            let place = if prices == Prices::Shared && is_shared(&quantity.name) {
+                *shared.entry(quantity.name.clone()).or_insert(next)
+            } else {
+                next
+            };
             if place == next {
                 columns.push(column);
             } else {
@@ -138,8 +143,8 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
         }
         candidates.push(quantities);
     }
-    let prices = nnls::relative_robust(&columns, &sums.measured);
-    let mut coefficients = place_of.into_iter().map(|place| prices[place]);
+    let paid = nnls::relative_robust(&columns, &sums.measured);
+    let mut coefficients = place_of.into_iter().map(|place| paid[place]);
     let least = sums.measured.iter().copied().fold(f64::INFINITY, f64::min);
     let (floor, ceiling) = match sums.target {
         Target::Power if !sums.are_layers() => {
@@ -155,6 +160,11 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
             PhysicsPredictor { terms: terms.map(term).collect(), floor, ceiling }
         })
         .collect())
+}
+
+fn is_shared(name: &str) -> bool {
+    let of_any_precision = name.strip_suffix(" bit").and_then(|name| name.rsplit_once(", ")).map_or(name, |(name, _)| name);
+    SHARED.contains(&of_any_precision)
 }
 
 /// Features as the graph gets them.

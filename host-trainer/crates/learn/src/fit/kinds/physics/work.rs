@@ -152,6 +152,8 @@ pub(crate) enum Prices {
     /// One price for every byte and every kernel size: a device has one memory, and a few networks cannot tell its uses
     /// apart.
     One,
+    /// As `One`, and the same costs for all kinds of layers: a few totals do not tell which kind a cost belongs to.
+    Shared,
     /// A price for each use of memory, and of 3×3 kernels apart from others.
     Each,
 }
@@ -161,6 +163,12 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
     let w = work(table);
     let mut all = match table {
         Table::Convolutional => return convolution(w, prices),
+        Table::Dense if prices == Prices::Shared => {
+            let mut all = vec![quantity("launch", one()), arithmetic("MACs", operations(&w))];
+            all.extend(TILES.map(|tile| arithmetic(&format!("MACs in tiles of {tile}"), product_tiles(tile))));
+            all.push(quantity("bytes of patches", w.bytes_in.clone()));
+            all
+        }
         Table::Dense => vec![quantity("launch", one()), arithmetic("MACs", operations(&w))],
         Table::MatrixProduct => {
             let ProductSizes { products, rows, length, columns } = product_sizes();
@@ -180,6 +188,8 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
                 arithmetic("exponentials", heads * queries * keys),
             ]
         }
+        // Such layers stand in a network once or twice: a few totals would put on them whatever sets these networks apart.
+        Table::Softmax | Table::Normalization | Table::Gelu if prices == Prices::Shared => vec![quantity("launch", one())],
         // A row is summed up as a whole before its first element is known, however short it is.
         Table::Softmax | Table::Normalization => vec![
             quantity("launch", one()),
@@ -192,7 +202,7 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
         _ => vec![quantity("launch", one())],
     };
     match prices {
-        Prices::One => all.push(quantity("bytes", w.bytes_moved)),
+        Prices::One | Prices::Shared => all.push(quantity("bytes", w.bytes_moved)),
         Prices::Each => {
             all.push(quantity("bytes in", w.bytes_in));
             all.push(quantity("bytes out", w.bytes_out));
@@ -202,6 +212,16 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
         }
     }
     all
+}
+
+/// Arithmetic in whole tiles of a product with weights, which a 1×1 convolution of an image is: pixels and output channels are rounded up. A
+/// product of one row, which no kernel computes in tiles, has none.
+fn product_tiles(tile: f64) -> Formula {
+    let c = |name: &str| column(Table::Dense, name);
+    let rows = (c("input_size") * c("output_size") / c("weights")).root();
+    let columns = (c("output_size") * c("weights") / c("input_size")).root();
+    let length = (c("input_size") * c("weights") / c("output_size")).root();
+    rows.clone().above(1.5) * rows.rounded_up(tile) * columns.rounded_up(tile) * length
 }
 
 /// Of a convolution: arithmetic as it is and in whole tiles, and the length of the sum behind one output, which no number
@@ -227,7 +247,7 @@ fn convolution(w: Work<Formula>, prices: Prices) -> Vec<Quantity> {
     for tile in TILES {
         all.push(arithmetic(&format!("MACs in tiles of {tile}"), in_dense(&in_tiles(tile))));
     }
-    if prices == Prices::One {
+    if prices != Prices::Each {
         all.push(quantity("bytes", w.bytes_moved));
         return all;
     }
