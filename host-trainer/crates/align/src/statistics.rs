@@ -115,7 +115,11 @@ impl Distribution {
         let total = settled.count();
         let count = total as f64;
         let sum: f64 = settled.sorted().map(|(v, n)| v * n as f64).sum();
-        let mean = (total > 0).then(|| sum / count);
+        // Equal values have themselves for a mean, whatever rounding makes of their sum.
+        let mean = match settled.values.as_slice() {
+            [only] => Some(*only),
+            _ => (total > 0).then(|| sum / count),
+        };
         let deviation = mean.filter(|_| total > 1).map(|mean| {
             let squares: f64 = settled.sorted().map(|(v, n)| (v - mean).powi(2) * n as f64).sum();
             (squares / (count - 1.0)).sqrt()
