@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ingest", &["shared"]),
     ("memory", &["shared"]),
     ("learn", &["boards", "estimators", "memory", "onnx", "shared", "tables"]),
-    ("dataset", &["align", "learn", "shared", "tables"]),
+    ("dataset", &["align", "graph", "learn", "shared", "tables"]),
     ("compare", &["dataset", "graph", "ingest", "learn", "memory", "shared"]),
     ("budget", &["compare", "learn", "shared"]),
     ("registry", &["estimators", "learn", "shared", "store"]),
