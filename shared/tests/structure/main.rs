@@ -67,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ingest",
             "learn",
             "memory",
+            "networks",
             "onnx",
             "registry",
             "report",
