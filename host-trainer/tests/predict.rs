@@ -357,3 +357,55 @@ fn what_is_not_known_is_not_told_as_zero() {
     assert_eq!((&timed["energy_mj"], &timed["average_power_w"]), (&Value::Null, &Value::Null));
     assert!(warnings.contains("no power was measured on desktop-gpu") && human.contains("energy         –"), "{human}");
 }
+
+#[test]
+fn a_network_that_was_written_is_read_and_predicted() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let list = run(&[&"networks", &"list", &"--format", &"json"]);
+    let list: Value = serde_json::from_str(&stdout(&list)).expect("JSON");
+    let listed = list.as_array().expect("networks");
+    let row = listed.iter().find(|row| row["name"] == "squeezenet").expect("squeezenet");
+    // Torchvision's own count for SqueezeNet 1.1.
+    assert_eq!(row["parameters"], 1_235_496, "{row}");
+
+    let write =
+        run(&[&"networks", &"write", &"squeezenet", &"resnet18", &"--weights", &"shape", &"--out", &home.path()]);
+    assert_eq!(code(&write), 0, "{}", stderr(&write));
+    assert!(stderr(&write).contains("squeezenet.onnx: 1.24 million weights"), "{}", stderr(&write));
+    let path = home.path().join("squeezenet.onnx");
+    let engine = home.path().join("engine.json");
+    let info = run(&[&"engine-info", &path, &"--out", &engine, &"--format", &"json"]);
+    assert_eq!(code(&info), 0, "{}", stderr(&info));
+    let info: Value = serde_json::from_str(&stdout(&info)).expect("JSON");
+    assert!(row["macs"].as_u64().is_some_and(|macs| macs > 300_000_000), "{row}");
+    assert_eq!(info["macs"], row["macs"]);
+
+    let models = root().join("trained_models");
+    let predicted = |format: &str, path: &Path| -> Value {
+        let output = run(&[&"predict", &format, &path, &"--models", &models, &"--format", &"json"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        serde_json::from_str(&stdout(&output)).expect("JSON")
+    };
+    let milliseconds = |answer: &Value| answer["totals"]["runtime_ms"].as_f64().expect("a run time");
+    let small = predicted("--onnx", &path);
+    assert!(milliseconds(&small) > 0.0);
+    assert_eq!(milliseconds(&small), milliseconds(&predicted("--trt-engine-path", &engine)));
+    assert!(milliseconds(&predicted("--onnx", &home.path().join("resnet18.onnx"))) > milliseconds(&small));
+
+    // Other sizes are other work; what cannot be is refused before anything is written.
+    let narrow = home.path().join("narrow");
+    let options: [&dyn AsRef<std::ffi::OsStr>; 5] = [&"networks", &"write", &"squeezenet", &"--width", &"0.5"];
+    let write = run(&[&options[..], &[&"--side", &"160", &"--precision", &"int8", &"--out", &narrow]].concat());
+    assert_eq!(code(&write), 0, "{}", stderr(&write));
+    assert!(milliseconds(&predicted("--onnx", &narrow.join("squeezenet.onnx"))) < milliseconds(&small));
+    for (arguments, says) in [
+        (["resnet18", "squeezenett"], "no network is called `squeezenett`; did you mean `squeezenet`?"),
+        (["resnet18", "--side=7"], "7"),
+        (["resnet18", "--width=0"], "must be a number from 0.05 to 8"),
+    ] {
+        let nowhere = home.path().join("nowhere");
+        let output = run(&[&"networks", &"write", &arguments[0], &arguments[1], &"--out", &nowhere]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains(says) && !nowhere.exists(), "{}", stderr(&output));
+    }
+}

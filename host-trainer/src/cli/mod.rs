@@ -17,6 +17,7 @@ mod graph_args;
 mod ingest;
 mod model_source;
 mod models;
+mod networks;
 mod outlooks;
 mod predict;
 mod progress;
@@ -78,6 +79,7 @@ enum Command {
     Fit(fit::Fit),
     Ingest(ingest::Ingest),
     Models(models::Models),
+    Networks(networks::Networks),
     Predict(Box<predict::Predict>),
     Report(report::ReportCommand),
     Serve(serve::Serve),
@@ -145,6 +147,7 @@ impl Cli {
             Command::Fit(command) => command.run(printer),
             Command::Ingest(command) => command.run(printer),
             Command::Models(command) => command.run(printer),
+            Command::Networks(command) => command.run(printer),
             Command::Predict(command) => command.run(printer),
             Command::Report(command) => command.run(printer),
             Command::Serve(command) => command.run(printer),

@@ -49,8 +49,8 @@ energy_mj = 1.0
 
 fn session() -> Session {
     let session = Session::new();
-    session.write("fp16.json", &prediction("fp16", false, 1.0).to_string());
-    session.write("int8.json", &prediction("int8", true, 0.9).to_string());
+    session.write("fp16.json", prediction("fp16", false, 1.0).to_string());
+    session.write("int8.json", prediction("int8", true, 0.9).to_string());
     session.write(
         "measured.profile.json",
         r#"[{"count": 100}, {"name": "conv1", "averageMs": 0.5}, {"name": "relu1", "averageMs": 0.02}, {"name": "pool", "averageMs": 0.02}]"#,

@@ -55,6 +55,8 @@ pub(super) struct Node<'a> {
     pub(super) outputs: Vec<&'a str>,
     /// Whether an attribute is a graph.
     pub(super) has_graph: bool,
+    /// The attribute `kernel_shape`; empty where there is none.
+    pub(super) kernel: Vec<u64>,
 }
 
 /// A tensor's element type and, where every extent is a number, its shape.
@@ -75,6 +77,31 @@ fn message<'a>(field: &Field<'a>, what: &'static str) -> Result<&'a [u8], OnnxEr
 
 fn text<'a>(field: &Field<'a>, what: &'static str) -> Result<&'a str, OnnxError> {
     field.text().ok_or(OnnxError::NotOnnx(what))
+}
+
+/// A pooling of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pooling {
+    /// The operator's name; empty where it has none.
+    pub name: String,
+    /// The name of its result.
+    pub output: String,
+    /// Its window's extents.
+    pub window: Vec<u64>,
+}
+
+/// The poolings of a model whose windows it says.
+///
+/// # Errors
+/// When it is not an ONNX model.
+pub fn poolings(model: &[u8]) -> Result<Vec<Pooling>, OnnxError> {
+    let nodes = read(model)?.graph.nodes.into_iter();
+    let pooling = |node: Node<'_>| Pooling {
+        name: node.name.to_owned(),
+        output: node.outputs.first().copied().unwrap_or("").to_owned(),
+        window: node.kernel,
+    };
+    Ok(nodes.filter(|node| node.operator.ends_with("Pool") && !node.kernel.is_empty()).map(pooling).collect())
 }
 
 /// Reads a model.
@@ -131,6 +158,10 @@ fn node<'a>(bytes: &'a [u8], raw: &'a [u8]) -> Result<Node<'a>, OnnxError> {
                 // Attributes 6 and 11 are a graph and a list of graphs.
                 let attribute = all(message(&field, "an attribute is not a message")?, "an attribute is damaged")?;
                 node.has_graph |= attribute.iter().any(|field| matches!(field.number, 6 | 11));
+                if attribute.iter().any(|field| field.number == 1 && field.text() == Some("kernel_shape")) {
+                    let extents = attribute.iter().filter(|field| field.number == 8).filter_map(Field::numbers);
+                    node.kernel = extents.flatten().collect();
+                }
             }
             _ => {}
         }

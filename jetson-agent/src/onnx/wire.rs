@@ -36,6 +36,18 @@ impl<'a> Field<'a> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
+    /// Numbers of seven bits a byte, one behind the other, or a single one.
+    pub(super) fn numbers(&self) -> Option<Vec<u64>> {
+        let Value::Bytes(mut rest) = self.value else { return self.as_number().map(|number| vec![number]) };
+        let mut numbers = Vec::new();
+        while !rest.is_empty() {
+            let (number, length) = varint(rest)?;
+            numbers.push(number);
+            rest = &rest[length..];
+        }
+        Some(numbers)
+    }
+
     /// A number.
     pub(super) fn as_number(&self) -> Option<u64> {
         match self.value {

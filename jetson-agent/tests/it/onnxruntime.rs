@@ -80,6 +80,8 @@ fn a_model_runs_on_the_cpu_with_real_node_times() {
     let conv = &engine.layers[0];
     assert_eq!(conv.kind, shared::engine::LayerKind::Convolution, "{conv:?}");
     assert_eq!((&conv.kernel, &conv.stride, conv.out_maps), (&Some(vec![3, 3]), &Some(vec![2, 2]), Some(16)));
+    let pool = engine.layers.iter().find(|layer| layer.kind == shared::engine::LayerKind::Pooling).expect("a pooling");
+    assert_eq!((&pool.kernel, &pool.stride), (&Some(vec![2, 2]), &Some(vec![2, 2])), "{pool:?}");
     assert_eq!(code(&run(agent(home.path()).args(["verify", "raw_data/small"]))), 0);
 }
 

@@ -8,6 +8,7 @@ mod profile;
 pub use profile::{NodeRun, Profile, parse as parse_profile};
 
 use super::{EngineRunner, Job, Observer, Prepared, RunnerError};
+use crate::onnx::poolings;
 use crate::sys;
 use ort::environment::Environment;
 use ort::memory::Allocator;
@@ -16,6 +17,7 @@ use ort::value::{DynTensor, ValueType};
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{InferenceSpan, LayerRun, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +40,8 @@ pub struct OnnxRuntime {
     pause: Duration,
     session: Option<Session>,
     layers: Vec<String>,
+    /// The windows of the model's poolings, by the library's names.
+    windows: HashMap<String, Vec<u64>>,
 }
 
 /// Finds the library: the given path, else the system's.
@@ -83,6 +87,7 @@ impl OnnxRuntime {
             pause: Duration::ZERO,
             session: None,
             layers: Vec::new(),
+            windows: HashMap::new(),
         })
     }
 
@@ -156,7 +161,8 @@ impl OnnxRuntime {
             .map_err(|failure| device(format!("{}: {}", path.display(), failure.message)))?;
         // What it says goes into the log; at half a kilobyte a node and cycle it is not kept twice.
         let _ = std::fs::remove_file(&path);
-        let profile = profile::parse(&content).map_err(|e| device(format!("{}: {e}", path.display())))?;
+        let profile =
+            profile::parse(&content, &self.windows).map_err(|e| device(format!("{}: {e}", path.display())))?;
         Ok((profile, spans))
     }
 }
@@ -173,6 +179,14 @@ impl EngineRunner for OnnxRuntime {
         self.work.clone_from(&job.work);
         self.shapes.clone_from(&job.shapes);
         self.pause = job.pause;
+        // A model that is too large to be looked into, or damaged, has none that are known; the library says what is wrong with it.
+        let model = read_capped(onnx, limits::ONNX_BYTES).ok();
+        let poolings = model.and_then(|model| poolings(&model).ok()).unwrap_or_default();
+        // In its blocked layout the library names an operator after its result.
+        self.windows = poolings
+            .into_iter()
+            .flat_map(|pooling| [pooling.name, pooling.output + "_nchwc"].map(|name| (name, pooling.window.clone())))
+            .collect();
         let (first, _) = self.profile(FIRST_CYCLES, None)?;
         self.layers.clone_from(&first.nodes);
         let session = self.session(None)?;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 #[derive(Deserialize)]
 struct Event {
@@ -38,11 +39,11 @@ pub struct Profile {
 }
 
 /// Parses a profile. A cycle is what ran between two ends of `model_run`; one whose nodes are not those of the first, as
-/// with control flow, is left out.
+/// with control flow, is left out. `windows` are those of the model's poolings, which no profile tells.
 ///
 /// # Errors
 /// When it is no profile or names no node.
-pub fn parse(content: &[u8]) -> Result<Profile, String> {
+pub fn parse(content: &[u8], windows: &HashMap<String, Vec<u64>>) -> Result<Profile, String> {
     let events: Vec<Event> = shared::text::json::from_slice(content).map_err(|e| format!("is no profile: {e}"))?;
     let mut profile = Profile::default();
     let mut cycle: Vec<&Event> = Vec::new();
@@ -55,7 +56,7 @@ pub fn parse(content: &[u8]) -> Result<Profile, String> {
             if profile.nodes.is_empty() {
                 profile.nodes = names.iter().map(|name| (*name).to_owned()).collect();
                 profile.layers =
-                    cycle.iter().zip(&profile.nodes).map(|(event, name)| layer(name, &event.args)).collect();
+                    cycle.iter().zip(&profile.nodes).map(|(event, name)| layer(name, &event.args, windows)).collect();
             }
             if !names.is_empty() && names == profile.nodes {
                 let run = |e: &&Event| NodeRun { ms: e.dur * 1e-3, end_ms: (e.ts + e.dur - event.ts).max(0.0) * 1e-3 };
@@ -91,9 +92,24 @@ fn tensor(name: String, (kind, dims): &(String, Vec<i64>)) -> Value {
     json!({ "Name": name, "Location": "Host", "Dimensions": dims, "Format/Datatype": format })
 }
 
+/// Stride, and padding before and behind, of each axis in space: they follow from the extents.
+fn strides(kernel: &[i64], input: &[i64], output: &[i64]) -> (Vec<i64>, [Vec<i64>; 2]) {
+    let extent = |dims: &[i64], axis: usize| dims.get(axis + 2).copied().unwrap_or(1).max(1);
+    let (mut stride, mut padding) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for (axis, window) in kernel.iter().enumerate() {
+        let (from, to) = (extent(input, axis), extent(output, axis));
+        let step = ((from as f64 / to as f64).round() as i64).max(1);
+        let all = ((to - 1).saturating_mul(step).saturating_add(*window).saturating_sub(from)).max(0);
+        stride.push(step);
+        padding[0].push(all / 2);
+        padding[1].push(all - all / 2);
+    }
+    (stride, padding)
+}
+
 /// A node as TensorRT would describe the layer. The profile tells shapes, not attributes: a convolution's kernel, groups
-/// and output channels follow from its weights' shape, stride and padding from the extents.
-fn layer(name: &str, args: &Map<String, Value>) -> Value {
+/// and output channels follow from its weights' shape, a pooling's window is that of the model's operator.
+fn layer(name: &str, args: &Map<String, Value>, windows: &HashMap<String, Vec<u64>>) -> Value {
     let operator = args.get("op_name").and_then(Value::as_str).unwrap_or("Unknown");
     let inputs = tensors(args, "input_type_shape");
     let outputs = tensors(args, "output_type_shape");
@@ -117,21 +133,9 @@ fn layer(name: &str, args: &Map<String, Value>) -> Value {
         "Origin": "ONNX Runtime",
     });
     let (Some(input), Some(output)) = (inputs.first(), outputs.first()) else { return layer };
-    let strides = |kernel: &[i64]| -> (Vec<i64>, Vec<i64>) {
-        (0..kernel.len())
-            .map(|axis| {
-                let extent = |dims: &[i64]| dims.get(axis + 2).copied().unwrap_or(1).max(1);
-                let (from, to) = (extent(&input.1), extent(&output.1));
-                let stride = ((from as f64 / to as f64).round() as i64).max(1);
-                (stride, ((to - 1) * stride + kernel[axis] - from).max(0))
-            })
-            .unzip()
-    };
     if convolution && let Some((_, weights)) = inputs.get(1).filter(|(_, dims)| dims.len() >= 3) {
         let kernel = &weights[2..];
-        let (stride, padding) = strides(kernel);
-        let before: Vec<i64> = padding.iter().map(|p| p / 2).collect();
-        let after: Vec<i64> = padding.iter().map(|p| p - p / 2).collect();
+        let (stride, [before, after]) = strides(kernel, &input.1, &output.1);
         let channels = input.1.get(1).copied().unwrap_or(1);
         layer["ParameterType"] = "Convolution".into();
         layer["Kernel"] = json!(kernel);
@@ -147,9 +151,16 @@ fn layer(name: &str, args: &Map<String, Value>) -> Value {
         layer["WindowSize"] = json!(input.1.get(2..).unwrap_or_default());
     } else if operator.ends_with("Pool") {
         layer["ParameterType"] = "Pooling".into();
-        // The window is unknown; the stride follows from the extents.
+        // The stride follows from the extents.
         let axes = input.1.len().saturating_sub(2);
-        layer["Stride"] = json!(strides(&vec![1; axes]).0);
+        layer["Stride"] = json!(strides(&vec![1; axes], &input.1, &output.1).0);
+        if let Some(window) = windows.get(name).filter(|window| window.len() == axes) {
+            let window: Vec<i64> = window.iter().map(|extent| i64::try_from(*extent).unwrap_or(i64::MAX)).collect();
+            let (_, [before, after]) = strides(&window, &input.1, &output.1);
+            layer["WindowSize"] = json!(window);
+            layer["PrePadding"] = json!(before);
+            layer["PostPadding"] = json!(after);
+        }
     }
     layer
 }
@@ -171,7 +182,7 @@ mod tests {
 
     #[test]
     fn cycles_and_layers_come_out_of_a_profile() {
-        let profile = parse(PROFILE.as_bytes()).expect("reads");
+        let profile = parse(PROFILE.as_bytes(), &HashMap::new()).expect("reads");
         assert_eq!(profile.nodes, ["conv", "relu"]);
         assert_eq!(profile.cycles.len(), 2);
         assert!((profile.cycles[0][1].end_ms - 0.05).abs() < 1e-9 && (profile.cycles[1][0].ms - 0.02).abs() < 1e-9);
@@ -188,9 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn the_window_of_a_pooling_is_the_models() {
+        let args = json!({"op_name": "MaxPool", "input_type_shape": [{"float": [1, 64, 112, 112]}], "output_type_shape": [{"float": [1, 64, 56, 56]}]});
+        let windows = HashMap::from([("/maxpool".to_owned(), vec![3, 3])]);
+        let of = |name: &str| layer(name, args.as_object().expect("arguments"), &windows);
+        let pooling = of("/maxpool");
+        assert_eq!((&pooling["WindowSize"], &pooling["Stride"]), (&json!([3, 3]), &json!([2, 2])));
+        assert_eq!((&pooling["PrePadding"], &pooling["PostPadding"]), (&json!([0, 0]), &json!([1, 1])));
+        assert!(of("other").get("WindowSize").is_none());
+    }
+
+    #[test]
     fn what_is_no_profile_is_refused() {
         for bad in ["", "{}", "[]", r#"[{"cat":"Session","name":"model_run"}]"#] {
-            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+            assert!(parse(bad.as_bytes(), &HashMap::new()).is_err(), "{bad}");
         }
     }
 }
