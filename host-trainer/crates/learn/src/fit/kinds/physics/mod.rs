@@ -363,7 +363,7 @@ mod tests {
         };
         // Layers of two kinds, of which one makes up a hundredth of what every network takes.
         let many = part(Table::Pointwise, &|n| vec![1.0, n, n, 0.0, 2.0], &|network| 50.0 + network as f64);
-        let few = part(Table::Softmax, &|_| vec![1.0, 100.0, 100.0, 0.0, 2.0], &|_| 1.0);
+        let few = part(Table::Softmax, &|_| vec![1.0, 100.0, 100.0, 0.0, 100.0, 2.0], &|_| 1.0);
         let cost = |row: &[f64]| 0.01 + 1e-7 * 2.0 * (row[1] + row[2]);
         // Noise of a percent, which is as much as the rare kind takes.
         let measured = (0..6).map(|network| {
