@@ -13,6 +13,7 @@ import csv
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,7 @@ def ours(program, kind, rows, left_out, folder):
     """Predictions of the networks left out: by model name, (ms, lower, upper)."""
     listed, tables, models = folder / "list.csv", folder / "tables", folder / "models"
     for old in (tables, models):
-        subprocess.run(["rm", "-rf", old], check=True)
+        shutil.rmtree(old, ignore_errors=True)
     with open(listed, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

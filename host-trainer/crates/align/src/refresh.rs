@@ -8,7 +8,7 @@
 use super::clock::since_us;
 use shared::run_folder::PowerReading;
 
-/// Readings looked at together. The phase is found anew for each such block, so clocks may drift against each other.
+/// Readings looked at together. The phase is found again for each such block, so clocks may drift against each other.
 pub const BLOCK: usize = 2048;
 /// Phase bins of the search.
 const BINS: usize = 128;
