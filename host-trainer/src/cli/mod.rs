@@ -117,7 +117,7 @@ pub fn parse() -> Result<Parsed<Cli>, Failure> {
 /// The native ONNX Runtime that the environment names; without one, models run in the embedded runtime.
 fn onnx_runtime() -> Result<String, String> {
     match std::env::var_os(ONNX_RUNTIME) {
-        None => Err(format!("{} is not set; models run in the embedded tract", ONNX_RUNTIME)),
+        None => Err(format!("{} is not set; models run in the embedded runtime", ONNX_RUNTIME)),
         Some(path) if std::path::Path::new(&path).is_file() => Ok(path.to_string_lossy().into_owned()),
         Some(path) => Err(format!("{}: no such file", path.to_string_lossy())),
     }

@@ -12,7 +12,7 @@ use shared::engine::Table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use store::{Digest, Key, Ledger, Store};
-use tract_onnx::pb::{ModelProto, StringStringEntryProto};
+use onnx::proto::{ModelProto, StringStringEntryProto};
 
 /// Memory and a folder, with nothing in them.
 pub(crate) async fn local_stores() -> Vec<Store> {
@@ -95,7 +95,7 @@ impl Forge {
             device().write(&folder).expect("written");
             unfit.push((what, folder));
         };
-        fn first(graph: &mut ModelProto) -> &mut tract_onnx::pb::NodeProto {
+        fn first(graph: &mut ModelProto) -> &mut onnx::proto::NodeProto {
             graph.graph.as_mut().and_then(|graph| graph.node.last_mut()).expect("an operator")
         }
         let as_it_is = |_: &mut ModelProto| {};
@@ -105,7 +105,7 @@ impl Forge {
         add(
             "a function of its own",
             &|graph| {
-                graph.functions.push(tract_onnx::pb::FunctionProto { name: Some("Mul".into()), ..Default::default() })
+                graph.functions.push(onnx::proto::FunctionProto { name: "Mul".into() })
             },
             &keep,
         );

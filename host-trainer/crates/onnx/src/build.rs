@@ -3,15 +3,11 @@
 //! Inside, the arithmetic is in double precision: a polynomial of layer sizes adds terms of 10¹² that nearly cancel, and
 //! float32 would leave noise of the result's own size.
 
-use prost::Message;
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto,
-    attribute_proto::AttributeType,
-    tensor_proto::DataType,
-    tensor_shape_proto::{Dimension, dimension},
-    type_proto,
+use super::proto::{
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
+use prost::Message;
 
 /// Name of the graph's input.
 pub const INPUT: &str = "features";
@@ -217,22 +213,12 @@ pub fn integer_attribute(name: &str, value: i64) -> AttributeProto {
 }
 
 fn matrix_info(name: &str, columns: usize) -> ValueInfoProto {
-    let dimension = |value| Dimension { value: Some(value), ..Default::default() };
-    let shape = TensorShapeProto {
-        dim: vec![
-            dimension(dimension::Value::DimParam("rows".to_owned())),
-            dimension(dimension::Value::DimValue(columns as i64)),
-        ],
-    };
+    let rows = Dimension { dim_param: Some("rows".to_owned()), ..Default::default() };
+    let columns = Dimension { dim_value: Some(columns as i64), ..Default::default() };
+    let tensor = TensorTypeProto { elem_type: DataType::Float as i32, shape: Some(TensorShapeProto { dim: vec![rows, columns] }) };
     ValueInfoProto {
         name: name.to_owned(),
-        r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(type_proto::Tensor {
-                elem_type: DataType::Float as i32,
-                shape: Some(shape),
-            })),
-            ..Default::default()
-        }),
+        r#type: Some(TypeProto { tensor_type: Some(tensor), ..Default::default() }),
         ..Default::default()
     }
 }

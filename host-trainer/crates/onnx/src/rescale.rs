@@ -1,8 +1,9 @@
 //! A finished model whose output is multiplied by factors.
 
-use super::run::{OnnxError, inspect};
+use super::error::OnnxError;
+use super::proto::{DataType, NodeProto, TensorProto};
+use super::run::inspect;
 use prost::Message;
-use tract_onnx::pb::{NodeProto, TensorProto, tensor_proto::DataType};
 
 /// What becomes of an output y: `low · min(y, limit) + high · (y − min(y, limit))`.
 #[derive(Debug, Clone, Copy, PartialEq)]

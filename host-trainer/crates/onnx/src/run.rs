@@ -1,6 +1,8 @@
-//! Runs ONNX models: by the embedded tract, or by a native ONNX Runtime where its library is given.
+//! Runs ONNX models: by the embedded runtime, or by a native ONNX Runtime where its library is given.
 
 use super::embedded::Plan;
+use super::error::OnnxError;
+use super::proto::{ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -8,25 +10,6 @@ use prost::Message;
 use shared::limits;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
-
-/// Why a model cannot be loaded or run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OnnxError {
-    /// The bytes are no ONNX model.
-    #[error("is no ONNX model or is damaged: {0}")]
-    Damaged(String),
-    /// The model is not of the shape that our models have, or asks for what we do not load.
-    #[error("is not a model of this program: {0}")]
-    Foreign(String),
-    /// The runtime refused the model or failed on it.
-    #[error("the ONNX runtime failed: {0}")]
-    Runtime(String),
-    /// The native library cannot be used.
-    #[error("cannot use the ONNX Runtime library {0}: {1}")]
-    Library(PathBuf, String),
-}
 
 static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
 static ENVIRONMENT: OnceLock<Result<std::sync::Arc<Environment>, String>> = OnceLock::new();
@@ -81,7 +64,7 @@ impl Model {
     pub fn load(bytes: &[u8]) -> Result<Self, OnnxError> {
         let (model, output, feature_count) = inspect(bytes)?;
         let runtime = match LIBRARY.get() {
-            None => Runtime::Embedded(Plan::load(&model).map_err(failed)?),
+            None => Runtime::Embedded(Plan::load(&model, feature_count)?),
             Some(library) => {
                 let mut builder = Session::builder(environment(library)?).map_err(failed)?;
                 Runtime::Native(Box::new(Mutex::new(builder.commit_from_memory(bytes).map_err(failed)?)))
@@ -109,7 +92,7 @@ impl Model {
         }
         let count = rows.len() / self.feature_count;
         let values = match &self.runtime {
-            Runtime::Embedded(plan) => plan.run(rows, self.feature_count).map_err(failed)?,
+            Runtime::Embedded(plan) => plan.run(rows, self.feature_count)?,
             Runtime::Native(session) => {
                 let tensor = TensorRef::from_array_view(([count, self.feature_count], rows)).map_err(failed)?;
                 let mut session = session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -198,14 +181,9 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<(ModelProto, String, usize), OnnxE
     Ok((model, output, feature_count))
 }
 
-fn columns_of(value: &tract_onnx::pb::ValueInfoProto) -> Option<usize> {
-    use tract_onnx::pb::{tensor_shape_proto::dimension, type_proto};
-    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
-    match tensor.shape.as_ref()?.dim.as_slice() {
-        [_, columns] => match columns.value.as_ref()? {
-            dimension::Value::DimValue(n) if *n > 0 => usize::try_from(*n).ok(),
-            _ => None,
-        },
+fn columns_of(value: &ValueInfoProto) -> Option<usize> {
+    match value.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?.dim.as_slice() {
+        [_, columns] => columns.dim_value.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Columns of a table that is to be written.
 
-use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsError, Series};
+use polars_core::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsError, Series};
 use std::io;
 
 /// What the values of a column are.

@@ -1,7 +1,8 @@
 //! CSV: where each row stands, and the fields as polars reads them.
 
 use crate::signs;
-use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, PlSmallStr, Schema, SerReader};
+use polars_core::prelude::{DataFrame, DataType, Field, PlSmallStr, Schema};
+use polars_io::prelude::{CsvReadOptions, SerReader};
 use shared::failure::Failure;
 use shared::text::{DecimalSign, Decoded, Dialect, Separator, decode};
 use std::borrow::Cow;
@@ -51,7 +52,7 @@ pub(crate) fn read(path: &Path, content: &[u8]) -> Result<CsvTable, Failure> {
 }
 
 /// Every field as text. Columns are numbered, so that names which are empty or stand twice are told apart.
-fn parse(text: &str, layout: &Layout, separator: Separator) -> Result<DataFrame, polars::error::PolarsError> {
+fn parse(text: &str, layout: &Layout, separator: Separator) -> Result<DataFrame, polars_core::error::PolarsError> {
     let fields = (0..layout.header.len()).map(|i| Field::new(PlSmallStr::from_string(i.to_string()), DataType::String));
     let schema: Schema = fields.collect();
     let content = layout.without_comments(text);
@@ -98,7 +99,7 @@ impl Layout {
         Cow::Owned(whole + &text[at..])
     }
 
-    fn mask(&self) -> Option<polars::prelude::BooleanChunked> {
+    fn mask(&self) -> Option<polars_core::prelude::BooleanChunked> {
         if self.blank.is_empty() {
             return None;
         }
@@ -322,7 +323,7 @@ mod tests {
             let Ok(table) = read(Path::new("a.csv"), content.as_bytes()) else { return Ok(()) };
             let (header, rows, lines) = peer(&content).expect("the csv crate reads it too");
             proptest::prop_assert_eq!(&table.header, &header);
-            let field = |column: &polars::prelude::Column, row: usize| {
+            let field = |column: &polars_core::prelude::Column, row: usize| {
                 column.str().expect("text").get(row).unwrap_or_default().trim().to_owned()
             };
             let found: Vec<Vec<String>> = (0..table.data.height())

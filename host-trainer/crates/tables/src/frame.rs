@@ -2,7 +2,7 @@
 
 use crate::format::TableFormat;
 use crate::{csv, parquet};
-use polars::prelude::{ChunkFullNull, DataFrame, DataType, Float64Chunked, StringChunked};
+use polars_core::prelude::{ChunkFullNull, DataFrame, DataType, Float64Chunked, StringChunked};
 use shared::failure::Failure;
 use shared::limits;
 use shared::text::{self, DecimalSign};
@@ -234,7 +234,7 @@ impl Frame {
 }
 
 impl Cells {
-    fn of(column: &polars::prelude::Column, sign: Option<DecimalSign>) -> Result<Self, polars::error::PolarsError> {
+    fn of(column: &polars_core::prelude::Column, sign: Option<DecimalSign>) -> Result<Self, polars_core::error::PolarsError> {
         Ok(match column.dtype() {
             DataType::String => Self::Text(column.str()?.rechunk().into_owned(), sign),
             // A column of nulls alone.

@@ -2,8 +2,9 @@
 
 use crate::column::{ColumnData, ColumnType, as_io, assemble};
 use crate::pages::declared_bytes;
-use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{DataFrame, Field, ParallelStrategy, ParquetCompression, ParquetReader, Schema, SerReader};
+use polars_io::parquet::write::BatchedWriter;
+use polars_core::prelude::{DataFrame, Field, Schema};
+use polars_io::prelude::{ParallelStrategy, ParquetCompression, ParquetReader, SerReader};
 use shared::failure::Failure;
 use std::cell::Cell;
 use std::io::{self, Cursor, Write};
@@ -74,8 +75,8 @@ fn read_within(content: &[u8], limit: u64) -> Result<DataFrame, String> {
 }
 
 /// How every file is written: nothing is compressed, so that every reader can read it, and no thread is started.
-pub(crate) fn options<W: Write>(out: W) -> polars::prelude::ParquetWriter<W> {
-    let writer = polars::prelude::ParquetWriter::new(out);
+pub(crate) fn options<W: Write>(out: W) -> polars_io::prelude::ParquetWriter<W> {
+    let writer = polars_io::prelude::ParquetWriter::new(out);
     writer.with_compression(ParquetCompression::Uncompressed).set_parallel(false)
 }
 

@@ -1,11 +1,11 @@
 //! The decimal signs of a table of texts.
 
-use polars::prelude::DataFrame;
+use polars_core::prelude::DataFrame;
 use shared::text::{DecimalSign, SignEvidence};
 
 /// The decimal sign of each column: what its fields say, or what those of the other columns say.
 pub(crate) fn of(data: &DataFrame) -> Vec<Option<DecimalSign>> {
-    let of_column = |column: &polars::prelude::Column| {
+    let of_column = |column: &polars_core::prelude::Column| {
         let mut evidence = SignEvidence::default();
         if let Ok(texts) = column.str() {
             texts.iter().flatten().for_each(|field| evidence.observe(field));

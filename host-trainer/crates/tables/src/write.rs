@@ -3,7 +3,7 @@
 use crate::column::{ColumnData, as_io, assemble};
 use crate::format::TableFormat;
 use crate::parquet;
-use polars::prelude::{CsvWriter, SerWriter};
+use polars_io::prelude::{CsvWriter, SerWriter};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::{Forest, Node, Tree};
 use onnx::{GraphBuilder, Value};
-use tract_onnx::pb::{AttributeProto, attribute_proto::AttributeType};
+use onnx::proto::{AttributeProto, AttributeType};
 
 /// The scores' classes: three, since of one or two some runtimes make a probability and its complement.
 const CLASSES: [i64; 3] = [0, 1, 2];
