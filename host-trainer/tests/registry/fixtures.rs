@@ -6,13 +6,13 @@ use learn::model::{Artefact, Card, Device, FeatureRange, Program, Scores, SelfTe
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
 use onnx::GraphBuilder;
+use onnx::proto::{ModelProto, StringStringEntryProto};
 use prost::Message;
 use registry::{Alias, Record, Version};
 use shared::engine::Table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use store::{Digest, Key, Ledger, Store};
-use onnx::proto::{ModelProto, StringStringEntryProto};
 
 /// Memory and a folder, with nothing in them.
 pub(crate) async fn local_stores() -> Vec<Store> {
@@ -104,9 +104,7 @@ impl Forge {
         add("an operator of another domain", &|graph| first(graph).domain = "com.example".into(), &keep);
         add(
             "a function of its own",
-            &|graph| {
-                graph.functions.push(onnx::proto::FunctionProto { name: "Mul".into() })
-            },
+            &|graph| graph.functions.push(onnx::proto::FunctionProto { name: "Mul".into() }),
             &keep,
         );
         add(

@@ -4,8 +4,8 @@
 //! float32 would leave noise of the result's own size.
 
 use super::proto::{
-    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use prost::Message;
 
@@ -215,7 +215,10 @@ pub fn integer_attribute(name: &str, value: i64) -> AttributeProto {
 fn matrix_info(name: &str, columns: usize) -> ValueInfoProto {
     let rows = Dimension { dim_param: Some("rows".to_owned()), ..Default::default() };
     let columns = Dimension { dim_value: Some(columns as i64), ..Default::default() };
-    let tensor = TensorTypeProto { elem_type: DataType::Float as i32, shape: Some(TensorShapeProto { dim: vec![rows, columns] }) };
+    let tensor = TensorTypeProto {
+        elem_type: DataType::Float as i32,
+        shape: Some(TensorShapeProto { dim: vec![rows, columns] }),
+    };
     ValueInfoProto {
         name: name.to_owned(),
         r#type: Some(TypeProto { tensor_type: Some(tensor), ..Default::default() }),

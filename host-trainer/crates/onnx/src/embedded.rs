@@ -35,7 +35,9 @@ impl Step {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for place in &self.inputs {
             inputs.push(match place {
-                Some(place) => Some(value(*place).ok_or_else(|| fault(format!("{} reads a value before it is made", self.name)))?),
+                Some(place) => {
+                    Some(value(*place).ok_or_else(|| fault(format!("{} reads a value before it is made", self.name)))?)
+                }
                 None => None,
             });
         }
@@ -62,12 +64,16 @@ impl Plan {
         for constant in &graph.initializer {
             add(&constant.name, Some(Tensor::read(constant)?))?;
         }
-        let (Some(input), Some(output)) = (graph.input.first(), graph.output.first()) else { return Err(fault("no input or output")) };
+        let (Some(input), Some(output)) = (graph.input.first(), graph.output.first()) else {
+            return Err(fault("no input or output"));
+        };
         let input = add(&input.name, None)?;
         for name in graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty()) {
             add(name, None)?;
         }
-        let place = |name: &String| places.get(name.as_str()).copied().ok_or_else(|| fault(format!("the graph misses `{name}`")));
+        let place = |name: &String| {
+            places.get(name.as_str()).copied().ok_or_else(|| fault(format!("the graph misses `{name}`")))
+        };
         let optional = |name: &String| if name.is_empty() { Ok(None) } else { place(name).map(Some) };
         let output = place(&output.name)?;
         let mut steps = Vec::new();
@@ -75,7 +81,13 @@ impl Plan {
             let name = format!("{} `{}`", node.op_type, node.name);
             let operator = Operator::of(node).map_err(|e| fault(format!("{name}: {e}")))?;
             let places = |names: &[String]| names.iter().map(optional).collect::<Result<Vec<_>, _>>();
-            let step = Step { name, operator, inputs: places(&node.input)?, outputs: places(&node.output)?, last_read: Vec::new() };
+            let step = Step {
+                name,
+                operator,
+                inputs: places(&node.input)?,
+                outputs: places(&node.output)?,
+                last_read: Vec::new(),
+            };
             // What follows from constants is one.
             if step.inputs.iter().flatten().all(|place| constants[*place].is_some()) {
                 let made = step.run(|place| constants[place].as_ref())?;

@@ -11,6 +11,6 @@ mod tensor;
 mod trees;
 
 pub use build::{GraphBuilder, INPUT, Value, integer_attribute};
-pub use rescale::{Rescaling, rescale};
 pub use error::OnnxError;
+pub use rescale::{Rescaling, rescale};
 pub use run::{Model, use_native_library};

@@ -3,7 +3,7 @@
 
 use super::error::{OnnxError, fault};
 use super::proto::{AttributeType, NodeProto};
-use super::tensor::{Tensor, affordable, array, combine, common_shape};
+use super::tensor::{Tensor, affordable, array, combine};
 use super::trees::Trees;
 use ndarray::linalg::Dot;
 use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2, LinalgScalar, concatenate};
@@ -17,12 +17,28 @@ pub(super) enum Operator {
     Binary(Binary),
     Greater,
     Cast(i64),
-    Clip { low: Option<f64>, high: Option<f64> },
-    Concat { axis: i64 },
-    Gather { axis: i64 },
+    Clip {
+        low: Option<f64>,
+        high: Option<f64>,
+    },
+    Concat {
+        axis: i64,
+    },
+    Gather {
+        axis: i64,
+    },
     MatMul,
-    Gemm { alpha: f32, beta: f32, transpose_a: bool, transpose_b: bool },
-    ReduceSum { axes: Option<Vec<i64>>, keep: bool, none_is_all: bool },
+    Gemm {
+        alpha: f32,
+        beta: f32,
+        transpose_a: bool,
+        transpose_b: bool,
+    },
+    ReduceSum {
+        axes: Option<Vec<i64>>,
+        keep: bool,
+        none_is_all: bool,
+    },
     Trees(Trees),
 }
 
@@ -58,7 +74,9 @@ impl Operator {
     pub(super) fn of(node: &NodeProto) -> Result<Self, OnnxError> {
         let integer = |name: &str, default: i64| node.attribute(name).map_or(default, |attribute| attribute.i);
         let float = |name: &str| node.attribute(name).map(|attribute| attribute.f);
-        let needed = |name: &str| node.attribute(name).map(|attribute| attribute.i).ok_or_else(|| fault(format!("no attribute `{name}`")));
+        let needed = |name: &str| {
+            node.attribute(name).map(|attribute| attribute.i).ok_or_else(|| fault(format!("no attribute `{name}`")))
+        };
         Ok(match node.op_type.as_str() {
             "Abs" => Self::Unary(Unary::Abs),
             "Ceil" => Self::Unary(Unary::Ceil),
@@ -94,7 +112,10 @@ impl Operator {
             },
             // Before operator set 13 the axes were an attribute.
             "ReduceSum" => Self::ReduceSum {
-                axes: node.attribute("axes").filter(|axes| axes.r#type() == AttributeType::Ints).map(|axes| axes.ints.clone()),
+                axes: node
+                    .attribute("axes")
+                    .filter(|axes| axes.r#type() == AttributeType::Ints)
+                    .map(|axes| axes.ints.clone()),
                 keep: integer("keepdims", 1) != 0,
                 none_is_all: integer("noop_with_empty_axes", 0) == 0,
             },
@@ -133,7 +154,8 @@ impl Operator {
             Self::Gather { axis } => gather(input(0)?, *axis, input(1)?.integers()?),
             Self::MatMul => product(input(0)?, input(1)?),
             Self::Gemm { alpha, beta, transpose_a, transpose_b } => {
-                let transposed = |tensor: &Tensor, swap: bool| if swap { transpose(tensor) } else { Ok(tensor.clone()) };
+                let transposed =
+                    |tensor: &Tensor, swap: bool| if swap { transpose(tensor) } else { Ok(tensor.clone()) };
                 let product = product(&transposed(input(0)?, *transpose_a)?, &transposed(input(1)?, *transpose_b)?)?;
                 let scaled = scale(&product, *alpha)?;
                 match inputs.get(2).copied().flatten() {
@@ -141,7 +163,11 @@ impl Operator {
                     Some(addend) => {
                         let sum = Binary::Add.run(&scaled, &scale(addend, *beta)?)?;
                         // The addend stretches, the product does not.
-                        if sum.shape() == scaled.shape() { Ok(sum) } else { Err(fault(format!("an addend of shape {:?}", addend.shape()))) }
+                        if sum.shape() == scaled.shape() {
+                            Ok(sum)
+                        } else {
+                            Err(fault(format!("an addend of shape {:?}", addend.shape())))
+                        }
                     }
                 }
             }
@@ -248,7 +274,15 @@ fn greater(a: &Tensor, b: &Tensor) -> Result<Tensor, OnnxError> {
 fn clip(input: &Tensor, low: Option<f64>, high: Option<f64>) -> Result<Tensor, OnnxError> {
     let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
     // Where the limits cross, the upper one holds.
-    let within = |x: f64| if x > high || low > high { high } else if x < low { low } else { x };
+    let within = |x: f64| {
+        if x > high || low > high {
+            high
+        } else if x < low {
+            low
+        } else {
+            x
+        }
+    };
     match input {
         Tensor::Float(x) => Ok(Tensor::Float(x.mapv(|x| if x.is_nan() { x } else { within(f64::from(x)) as f32 }))),
         Tensor::Double(x) => Ok(Tensor::Double(x.mapv(|x| if x.is_nan() { x } else { within(x) }))),
@@ -267,7 +301,11 @@ fn scale(input: &Tensor, factor: f32) -> Result<Tensor, OnnxError> {
 
 /// An axis of a tensor of some rank; a negative one counts from the last.
 fn axis_of(axis: i64, rank: usize) -> Result<usize, OnnxError> {
-    let position = if axis < 0 { usize::try_from(axis.unsigned_abs()).ok().and_then(|back| rank.checked_sub(back)) } else { usize::try_from(axis).ok() };
+    let position = if axis < 0 {
+        usize::try_from(axis.unsigned_abs()).ok().and_then(|back| rank.checked_sub(back))
+    } else {
+        usize::try_from(axis).ok()
+    };
     position.filter(|axis| *axis < rank).ok_or_else(|| fault(format!("axis {axis} of a tensor with {rank}")))
 }
 
@@ -295,7 +333,12 @@ fn side_by_side(all: &[&Tensor], axis: i64) -> Result<Tensor, OnnxError> {
         Tensor::Integer(_) => of!(Integer),
         Tensor::Bool(_) => of!(Bool),
     }
-    .map_err(|_| fault(format!("shapes {:?} do not stand side by side", all.iter().map(|tensor| tensor.shape()).collect::<Vec<_>>())))
+    .map_err(|_| {
+        fault(format!(
+            "shapes {:?} do not stand side by side",
+            all.iter().map(|tensor| tensor.shape()).collect::<Vec<_>>()
+        ))
+    })
 }
 
 fn gather(input: &Tensor, axis: i64, indices: &ArrayD<i64>) -> Result<Tensor, OnnxError> {
@@ -324,7 +367,10 @@ fn gather(input: &Tensor, axis: i64, indices: &ArrayD<i64>) -> Result<Tensor, On
 }
 
 fn matrix<T>(input: &ArrayD<T>) -> Result<ArrayView2<'_, T>, OnnxError> {
-    input.view().into_dimensionality::<Ix2>().map_err(|_| fault(format!("a tensor of shape {:?} is no matrix", input.shape())))
+    input
+        .view()
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| fault(format!("a tensor of shape {:?} is no matrix", input.shape())))
 }
 
 fn product(a: &Tensor, b: &Tensor) -> Result<Tensor, OnnxError> {

@@ -20,7 +20,8 @@ pub(super) enum Tensor {
 /// An array of `values`, the last axis running fastest.
 pub(super) fn array<T>(shape: &[usize], values: Vec<T>) -> Result<ArrayD<T>, OnnxError> {
     let count = values.len();
-    ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|_| fault(format!("{count} elements do not fill a shape of {shape:?}")))
+    ArrayD::from_shape_vec(IxDyn(shape), values)
+        .map_err(|_| fault(format!("{count} elements do not fill a shape of {shape:?}")))
 }
 
 /// The shape that two arrays have when axes of extent 1 stretch, by ONNX's rule of multidirectional broadcasting.
@@ -47,7 +48,11 @@ pub(super) fn affordable(shape: &[usize]) -> Result<(), OnnxError> {
 }
 
 /// Combines two arrays element by element, where axes of extent 1 stretch.
-pub(super) fn combine<T: Copy, R>(a: &ArrayD<T>, b: &ArrayD<T>, with: impl Fn(T, T) -> R) -> Result<ArrayD<R>, OnnxError> {
+pub(super) fn combine<T: Copy, R>(
+    a: &ArrayD<T>,
+    b: &ArrayD<T>,
+    with: impl Fn(T, T) -> R,
+) -> Result<ArrayD<R>, OnnxError> {
     let shape = IxDyn(&common_shape(a.shape(), b.shape())?);
     let unfit = || fault(format!("shapes {:?} and {:?} do not go together", a.shape(), b.shape()));
     let (a, b) = (a.broadcast(shape.clone()).ok_or_else(unfit)?, b.broadcast(shape).ok_or_else(unfit)?);
@@ -72,16 +77,24 @@ impl Tensor {
         let integers = || proto.int32_data.iter().map(|value| i64::from(*value));
         let tensor = match DataType::try_from(proto.data_type) {
             Ok(DataType::Float) if raw.is_empty() => array(&shape, proto.float_data.clone()).map(Self::Float),
-            Ok(DataType::Float) => array(&shape, whole(4)?.map(|c| f32::from_le_bytes(bytes(c))).collect()).map(Self::Float),
+            Ok(DataType::Float) => {
+                array(&shape, whole(4)?.map(|c| f32::from_le_bytes(bytes(c))).collect()).map(Self::Float)
+            }
             Ok(DataType::Double) if raw.is_empty() => array(&shape, proto.double_data.clone()).map(Self::Double),
-            Ok(DataType::Double) => array(&shape, whole(8)?.map(|c| f64::from_le_bytes(bytes(c))).collect()).map(Self::Double),
+            Ok(DataType::Double) => {
+                array(&shape, whole(8)?.map(|c| f64::from_le_bytes(bytes(c))).collect()).map(Self::Double)
+            }
             Ok(DataType::Int64) if raw.is_empty() => array(&shape, proto.int64_data.clone()).map(Self::Integer),
-            Ok(DataType::Int64) => array(&shape, whole(8)?.map(|c| i64::from_le_bytes(bytes(c))).collect()).map(Self::Integer),
+            Ok(DataType::Int64) => {
+                array(&shape, whole(8)?.map(|c| i64::from_le_bytes(bytes(c))).collect()).map(Self::Integer)
+            }
             Ok(DataType::Int32) if raw.is_empty() => array(&shape, integers().collect()).map(Self::Integer),
             Ok(DataType::Int32) => {
                 array(&shape, whole(4)?.map(|c| i64::from(i32::from_le_bytes(bytes(c)))).collect()).map(Self::Integer)
             }
-            Ok(DataType::Bool) if raw.is_empty() => array(&shape, integers().map(|value| value != 0).collect()).map(Self::Bool),
+            Ok(DataType::Bool) if raw.is_empty() => {
+                array(&shape, integers().map(|value| value != 0).collect()).map(Self::Bool)
+            }
             Ok(DataType::Bool) => array(&shape, raw.iter().map(|byte| *byte != 0).collect()).map(Self::Bool),
             _ => Err(fault(format!("elements of type {} are not known here", proto.data_type))),
         };
@@ -164,7 +177,12 @@ mod tests {
 
     #[test]
     fn constants_are_read_in_both_forms_and_refused_where_they_do_not_fill_their_shape() {
-        let typed = TensorProto { dims: vec![2], data_type: DataType::Float as i32, float_data: vec![1.0, 2.0], ..Default::default() };
+        let typed = TensorProto {
+            dims: vec![2],
+            data_type: DataType::Float as i32,
+            float_data: vec![1.0, 2.0],
+            ..Default::default()
+        };
         let raw = TensorProto {
             raw_data: [1.0_f32, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect(),
             float_data: Vec::new(),

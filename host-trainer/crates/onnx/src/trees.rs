@@ -60,7 +60,9 @@ impl Trees {
             if *tree == roots.len() {
                 roots.push(i);
             }
-            let next = roots.last().is_some_and(|root| tree.checked_add(1) == Some(roots.len()) && root.checked_add(*id) == Some(i));
+            let next = roots
+                .last()
+                .is_some_and(|root| tree.checked_add(1) == Some(roots.len()) && root.checked_add(*id) == Some(i));
             ensure(next, "nodes are out of order")?;
         }
         let mut nodes = Vec::with_capacity(count);
@@ -134,9 +136,9 @@ impl Trees {
 mod tests {
     use super::*;
     use crate::GraphBuilder;
-    use proptest::prelude::*;
     use crate::embedded::Plan;
     use crate::proto::{AttributeType, ModelProto};
+    use proptest::prelude::*;
 
     fn integers(name: &str, ints: &[i64]) -> AttributeProto {
         let (name, ints) = (name.to_owned(), ints.to_vec());

@@ -234,7 +234,10 @@ impl Frame {
 }
 
 impl Cells {
-    fn of(column: &polars_core::prelude::Column, sign: Option<DecimalSign>) -> Result<Self, polars_core::error::PolarsError> {
+    fn of(
+        column: &polars_core::prelude::Column,
+        sign: Option<DecimalSign>,
+    ) -> Result<Self, polars_core::error::PolarsError> {
         Ok(match column.dtype() {
             DataType::String => Self::Text(column.str()?.rechunk().into_owned(), sign),
             // A column of nulls alone.

@@ -2,8 +2,8 @@
 
 use crate::column::{ColumnData, ColumnType, as_io, assemble};
 use crate::pages::declared_bytes;
-use polars_io::parquet::write::BatchedWriter;
 use polars_core::prelude::{DataFrame, Field, Schema};
+use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{ParallelStrategy, ParquetCompression, ParquetReader, SerReader};
 use shared::failure::Failure;
 use std::cell::Cell;

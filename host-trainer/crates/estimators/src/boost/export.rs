@@ -1,8 +1,8 @@
 //! Writes boosted trees as an ONNX tree ensemble.
 
 use super::{Forest, Node, Tree};
-use onnx::{GraphBuilder, Value};
 use onnx::proto::{AttributeProto, AttributeType};
+use onnx::{GraphBuilder, Value};
 
 /// The scores' classes: three, since of one or two some runtimes make a probability and its complement.
 const CLASSES: [i64; 3] = [0, 1, 2];
@@ -15,7 +15,7 @@ impl Forest {
     /// Writes the sum over the trees into a graph for rows of features (`rows × features`, float): a column of doubles.
     ///
     /// It is written as `TreeEnsembleClassifier`s whose first class's raw score is the sum: `TreeEnsembleRegressor` says the
-    /// same, but programs that read models with tract do not have it.
+    /// same, but some runtimes do not have it.
     pub fn export(&self, graph: &mut GraphBuilder, features: &Value) -> Value {
         let sums: Vec<Value> = self.0.chunks(TREES_A_NODE).map(|trees| to_node(trees, graph, features)).collect();
         let sums = graph.beside(&sums.iter().collect::<Vec<_>>());
