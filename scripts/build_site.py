@@ -123,7 +123,8 @@ def main():
     for target in set(links(summary)):
         summary = summary.replace(f"]({target})", f"]({follow(SUMMARY, target)[0]})")
     (folder / "src/SUMMARY.md").write_text(summary)
-    shutil.copyfile(ROOT / "docs/book.toml", folder / "book.toml")
+    for name in ("book.toml", "site.css"):
+        shutil.copyfile(ROOT / "docs" / name, folder / name)
     subprocess.run([mdbook, "build", folder], check=True)
     site = (folder / "book").resolve()
     faults, followed, built = check(site)

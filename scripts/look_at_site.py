@@ -51,7 +51,7 @@ def search(browser, site, folder):
     page = browser.new_page(viewport={"width": SIZES["wide"][0], "height": SIZES["wide"][1]})
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("s")
-    page.locator("#mdbook-searchbar").fill("identifiable")
+    page.locator("#mdbook-searchbar").press_sequentially("identifiable")
     page.locator("#mdbook-searchresults a").first.wait_for(timeout=20000)
     page.screenshot(path=folder / "search.png")
     found = page.locator("#mdbook-searchresults a").evaluate_all("links => links.map((link) => link.href)")
