@@ -2,8 +2,8 @@
 
     python3 scripts/figures.py [--check]
 
-Accuracy is read from the cards of the shipped models, times of commands from what benches/commands/run.py wrote, the rest from the tables of
-the pages that describe how each was measured. With --check nothing is written: the exit code is 1 if the page is not what they give.
+Accuracy is read from the cards of the shipped models, times of commands from what benches/commands/run.py wrote, the rest from the tables
+of the pages that describe how each was measured. With --check nothing is written: the exit code is 1 if the page is not what they give.
 Nothing but Python's standard library is needed.
 """
 
@@ -41,7 +41,8 @@ class Page:
         try:
             columns, *rows = self.tables[heading][number]
         except (KeyError, IndexError):
-            raise SystemExit(f"docs/{self.name} has no table {number + 1} below “{heading}”; scripts/figures.py looks for it") from None
+            which = f"docs/{self.name}: no table {number + 1} below “{heading}”"
+            raise SystemExit(f"{which}; scripts/figures.py looks for it") from None
         return [dict(zip(columns, row)) for row in rows]
 
 
@@ -106,13 +107,15 @@ def layers():
                 *(percent(baselines.get(name, {}).get("mape_percent")) for name in ("linear", "glm", "constant")),
             ]
         )
-    columns = ["device", "layers", "target", "folds", "n", "MAPE", "RMSPE", "within ±10 %", "MAPE of `linear`", "of `glm`", "of `constant`"]
+    columns = ["device", "layers", "target", "folds", "n", "MAPE", "RMSPE", "within ±10 %"]
+    columns += ["MAPE of `linear`", "of `glm`", "of `constant`"]
     return table(columns, rows)
 
 
 def families():
     page = Page("boards.md")
-    wanted = ["board", "families", "n", "MAPE", "Spearman", "in the 90 % interval", "line in MACs", "LightGBM on totals", "line through another board"]
+    wanted = ["board", "families", "n", "MAPE", "Spearman", "in the 90 % interval"]
+    wanted += ["line in MACs", "LightGBM on totals", "line through another board"]
     return table(wanted, [[row[column] for column in wanted] for row in page.rows("How good it is")])
 
 
@@ -133,8 +136,9 @@ def commands():
         ]
         for row in results["rows"]
     ]
-    where = f"{results['date']}, {results['program']}, {results['machine']}, load {results['load_before']} before it began"
-    return f"{where}; median (range) of {results['rounds']} whole processes.\n\n" + table(["command", "time", "processor time", "memory"], rows)
+    machine = f"{results['program']}, {results['machine']}, load {results['load_before']} before it began"
+    how = f"{results['date']}, {machine}; median (range) of {results['rounds']} whole processes."
+    return f"{how}\n\n" + table(["command", "time", "processor time", "memory"], rows)
 
 
 def peers():
@@ -142,7 +146,7 @@ def peers():
     rows = []
 
     def add(what, ours, peer, link, command):
-        rows.append([what, ours, peer, f"[{link.split('#')[0]}]({link})", f"`{command}`"])
+        rows.append([what, ours, peer, f"[`{command}`]({link})"])
 
     for row in Page("decisions/latency-log.md").rows("Layer-latency files: own parser", 1):
         what = f"`align --method window`, {row['inferences × layers']} (inferences × layers)"
@@ -159,15 +163,16 @@ def peers():
         add(what, row["ours, generations of 8 (default)"], f"Optuna {row['Optuna']}", "decisions/tuning.md", "benches/tune/compare.py")
     pushes = Page("data.md").rows("How fast")
     for ours, dvc in zip(pushes[::2], pushes[1::2]):
+        assert dvc[""] == "the same, DVC", dvc
         for column in list(ours)[1:]:
             there = dvc[column].split(" (")[0]
             add(f"store: {column}, {ours['']}", f"{ours[column]} s", f"DVC {there} s", "data.md#how-fast", "benches/data/run.py")
     for row in Page("serve.md").rows("How fast"):
         ours = row["engines that differ from all before"].split(" (")[0]
-        beside = f"FastAPI with ONNX Runtime {row['FastAPI, the same engine']}"
+        beside = f"FastAPI with ONNX Runtime, the same engine again {row['FastAPI, the same engine']}"
         what = f"server: requests per second, {row['connections']} at once, engines never seen"
         add(what, ours, beside, "serve.md#how-fast", "benches/serve/run")
-    return table(["what", "ours", "beside it", "how it was measured", "command"], rows)
+    return table(["what", "ours", "beside it", "measured by"], rows)
 
 
 def agent():
@@ -188,8 +193,9 @@ def page(date):
 How accurate, how fast, and how near to the truth: measured figures on one page. Peers are described in [peers.md](peers.md), terms in
 [STYLE.md](STYLE.md).
 
-Made on {date} by `python3 scripts/figures.py`, from the cards of the shipped models, from what `benches/commands/run.py` wrote, and from the
-tables of the pages that say how each figure was measured, when, and on what machine. `.ci/site` fails where this page is not what they give.
+Made on {date} by `python3 scripts/figures.py`, from the cards of the shipped models, from what `benches/commands/run.py` wrote, and from
+the tables of the pages that say how each figure was measured, when, and on what machine. `.ci/site` fails where this page is not what
+they give.
 
 ## Accuracy
 
@@ -205,9 +211,9 @@ The same boards with each family of networks left out in turn, beside other meth
 {families()}
 ### Single layers
 
-Held-out layers of models that learnt from measured layers, from their cards. "by layer" means that there was one network only: its layers
-are held out, which is not evidence about other networks. The power of that network is one constant, because its sensor is slower than any layer
-([METHOD.md](METHOD.md#what-the-shipped-models-cannot-show)); its small errors show nothing.
+Held-out layers of models that learnt from measured layers, from their cards. "by layer" means that there was one network only: its
+layers are held out, which is not evidence about other networks. The power of that network is one constant, because its sensor is slower
+than any layer ([METHOD.md](METHOD.md#what-the-shipped-models-cannot-show)); its small errors show nothing.
 
 {layers()}
 Model kinds on larger measured sets are in [METHOD.md](METHOD.md#physics-and-hybrid) (`benches/accuracy/run.py`), other clocks and boards in
@@ -226,7 +232,8 @@ these engines in view, see [onnx.md](onnx.md#how-well-it-does)):
 `benches/commands/run.py`, {commands()}
 ### Beside peers
 
-A smaller time is better, a larger number of requests is. Where a peer is faster, the row stays.
+Smaller times are better, and larger numbers of requests. Rows in which a peer is better stay. Each command links to the page that says
+when and where it was measured, and what has changed since.
 
 {peers()}
 ### What measuring costs
@@ -237,8 +244,9 @@ Processor time of the agent while it records (`benches/overhead/run.py`; [board.
 ## Truth
 
 How far the power of single layers is from what a simulated board really drew (`cargo bench -p host-trainer --bench attribution`;
-[METHOD.md](METHOD.md#how-far-it-is-from-the-truth) has the other columns, and what fails). It is a simulation: no figure here is an accuracy on hardware.
-"The constant" is the error of giving each layer the network's mean; "hold" is the share of 90 % intervals that contain the truth.
+[METHOD.md](METHOD.md#how-far-it-is-from-the-truth) has the other columns, and what fails). It is a simulation: no figure here is an
+accuracy on hardware. "The constant" is the error of giving each layer the network's mean; "hold" is the share of 90 % intervals that
+contain the truth.
 
 {truth()}"""
 
@@ -251,7 +259,8 @@ def main():
     same = page(dated.group(1)) if dated else ""
     if sys.argv[1:]:
         if same != before or not dated:
-            sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), same.splitlines(True), "docs/figures.md", "what the sources give"))
+            names = ("docs/figures.md", "what the sources give")
+            sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), same.splitlines(True), *names))
             raise SystemExit("docs/figures.md is stale: run python3 scripts/figures.py")
         print("docs/figures.md is what cards, results and pages give")
     elif same != before or not dated:

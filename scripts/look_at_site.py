@@ -15,7 +15,8 @@ SIZES = {"narrow": (375, 812), "wide": (1280, 900)}
 # What sticks out although nothing around it scrolls.
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;
-    const scrolls = (e) => { for (; e; e = e.parentElement) if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX)) return true; };
+    const hides = (e) => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
+    const scrolls = (e) => { for (; e; e = e.parentElement) if (hides(e)) return true; };
     const faults = [...document.querySelectorAll('main *')]
         .filter((e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e))
         .map((e) => `${e.tagName} sticks out: ${e.textContent.trim().slice(0, 60)}`);
