@@ -12,11 +12,11 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SIZES = {"narrow": (375, 812), "wide": (1280, 900)}
-# What sticks out although nothing around it scrolls.
+# What sticks out of the window although nothing around it within the page scrolls.
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;
     const hides = (e) => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
-    const scrolls = (e) => { for (; e; e = e.parentElement) if (hides(e)) return true; };
+    const scrolls = (e) => { for (; e.tagName !== 'MAIN'; e = e.parentElement) if (hides(e)) return true; };
     const faults = [...document.querySelectorAll('main *')]
         .filter((e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e))
         .map((e) => `${e.tagName} sticks out: ${e.textContent.trim().slice(0, 60)}`);

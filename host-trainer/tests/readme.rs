@@ -31,7 +31,11 @@ fn commands(page: &str) -> Vec<Shown> {
     let (mut commands, mut block, mut behind_commands) = (Vec::<Shown>::new(), None, false);
     for line in text.lines() {
         match (block, line.strip_prefix("```")) {
-            (None, Some(kind)) => block = Some(if kind == "text" && behind_commands { "picture" } else { kind }),
+            (None, Some("text")) if behind_commands => {
+                commands.last_mut().expect("a command before it").picture = Some(String::new());
+                block = Some("picture");
+            }
+            (None, Some(kind)) => block = Some(kind),
             (Some(kind), Some(_)) => {
                 behind_commands = kind == "sh";
                 block = None;
@@ -44,8 +48,8 @@ fn commands(page: &str) -> Vec<Shown> {
                 commands.push(Shown { command: command.trim().to_owned(), exit_code, picture: None });
             }
             (Some("picture"), None) => {
-                let picture = &mut commands.last_mut().expect("a command before it").picture;
-                picture.get_or_insert_default().push_str(&format!("{line}\n"));
+                let last = commands.last_mut().and_then(|shown| shown.picture.as_mut()).expect("a picture");
+                last.push_str(&format!("{line}\n"));
             }
             _ => {}
         }
