@@ -75,7 +75,7 @@ def main():
         )
     results = {
         "date": datetime.date.today().isoformat(),
-        "program": version.splitlines()[0],
+        "program": ", ".join(version.splitlines()[:2]),
         "machine": machine(),
         "load_before": round(load, 1),
         "rounds": options.rounds,
