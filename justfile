@@ -24,6 +24,11 @@ sample-data:
 models data="../shared/data":
     scripts/train_shipped_models {{data}}
 
+# Gather the measured figures on their page anew, and make the site of all pages.
+site:
+    python3 scripts/figures.py
+    .ci/site
+
 # Fuzz one parser for some seconds.
 fuzz target="engine_info" seconds="60":
     fuzz/run {{target}} {{seconds}}

@@ -62,7 +62,7 @@ install_packages() {
 }
 
 # crate NAME PACKAGE VERSION [ARGUMENT…]: a program of crates.io. It is a peer, not what is tested: compiled in a fraction of
-# the time that its release profile takes, in a folder of its own so that it evicts nothing that the workspace built.
+# the time that its release profile takes, in a folder of its own so that it evicts nothing that the workspace built. `opt_level` is 1 unless set.
 crate() {
     local name=$1 package=$2 version=$3
     shift 3
@@ -77,7 +77,7 @@ make_crate() {
     local folder=$1 package=$2 version=$3
     shift 3
     [ ! -x "$folder/bin/$package" ] || return 0
-    CARGO_TARGET_DIR="$cache/tools-target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+    CARGO_TARGET_DIR="$cache/tools-target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL="${opt_level:-1}" \
         cargo install "$package" --version "$version" --locked --profile dev --root "$folder" "$@"
 }
 
@@ -163,6 +163,11 @@ fetch_junit_schema() {
 get_openapi_generator() { npm_packages "openapi-typescript" .ci/requirements/openapi; }
 # An S3 server that keeps a bucket in a folder.
 get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
+
+# What makes a site of the pages, without its server and its watch on files. Not optimised it compiles in half the time, and a site takes 2.5 s.
+get_mdbook() { opt_level=0 crate mdBook mdbook 0.5.4 --no-default-features --features search; }
+# What reads the pages' links and headings.
+get_site_python() { environment "markdown-it-py" .ci/requirements/site.txt; }
 
 # The Python that drives a headless Chromium. The browser is Debian's; Playwright's own are not fetched.
 get_chromium() {

@@ -7,22 +7,65 @@ use std::process::Command;
 /// Commands that are not run here: the tests themselves, and TensorRT's own tool, which no test machine has.
 const NOT_RUN: [&str; 2] = ["cargo test --workspace", "trtexec "];
 
+/// Pages whose pictures are what the commands before them print, to the character. Those of other pages have times of a run in them.
+const EXACT: [&str; 3] = ["README.md", "docs/tutorial-budget.md", "docs/tutorial-board.md"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Lines of a page's `sh` blocks, continued lines joined, comments cut off.
-fn commands(page: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(page)).expect("the page");
-    let (mut commands, mut inside) = (Vec::new(), false);
-    for line in text.replace("\\\n", " ").lines() {
-        if line.starts_with("```") {
-            inside = line == "```sh";
-        } else if inside && !line.trim().is_empty() && !line.trim_start().starts_with('#') {
-            commands.push(line.split(" # ").next().unwrap_or(line).trim().to_owned());
+/// A command that a page shows.
+#[derive(Debug, Default)]
+struct Shown {
+    /// What is typed, without its comment.
+    command: String,
+    /// The exit code that the comment names, as in `# exits with 1`.
+    exit_code: i32,
+    /// What the page says that it prints: the block of text right behind the block whose last command it is.
+    picture: Option<String>,
+}
+
+/// The commands of a page's `sh` blocks, continued lines joined.
+fn commands(page: &str) -> Vec<Shown> {
+    let text = fs::read_to_string(root().join(page)).expect("the page").replace("\\\n", " ");
+    let (mut commands, mut block, mut behind_commands) = (Vec::<Shown>::new(), None, false);
+    for line in text.lines() {
+        match (block, line.strip_prefix("```")) {
+            (None, Some("text")) if behind_commands => {
+                commands.last_mut().expect("a command before it").picture = Some(String::new());
+                block = Some("picture");
+            }
+            (None, Some(kind)) => block = Some(kind),
+            (Some(kind), Some(_)) => {
+                behind_commands = kind == "sh";
+                block = None;
+            }
+            (None, None) if !line.trim().is_empty() => behind_commands = false,
+            (Some("sh"), None) if !line.trim().is_empty() && !line.trim_start().starts_with('#') => {
+                let (command, comment) = line.split_once(" # ").unwrap_or((line, ""));
+                let exit_code =
+                    comment.trim().strip_prefix("exits with ").map_or(0, |code| code.parse().expect("a code"));
+                commands.push(Shown { command: command.trim().to_owned(), exit_code, picture: None });
+            }
+            (Some("picture"), None) => {
+                let last = commands.last_mut().and_then(|shown| shown.picture.as_mut()).expect("a picture");
+                last.push_str(&format!("{line}\n"));
+            }
+            _ => {}
         }
     }
     commands
+}
+
+/// Writes the files that a page shows: blocks in TOML whose first line is their name, as in `# budgets.toml`.
+fn write_files(page: &str, folder: &Path) {
+    let text = fs::read_to_string(root().join(page)).expect("the page");
+    for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let name = block.lines().next().and_then(|line| line.strip_prefix("# "));
+        if let Some(name) = name.filter(|name| name.ends_with(".toml") && !name.contains([' ', '/'])) {
+            fs::write(folder.join(name), block).expect("file");
+        }
+    }
 }
 
 /// The program a command names, as built for this test run, and its arguments.
@@ -133,12 +176,15 @@ fn run_all(page: &str) {
     if !agent.exists() {
         build_agent(&agent);
     }
+    write_files(page, &folder);
     if page == "docs/batches.md" {
-        configured(page, &folder);
+        table_of_functions(&folder);
     }
     let commands = commands(page);
     assert!(commands.len() >= 2, "{commands:?}");
-    for command in commands {
+    let exact = EXACT.contains(&page);
+    assert!(!exact || commands.iter().any(|shown| shown.picture.is_some()), "{page} has no picture");
+    for Shown { command, exit_code, picture } in commands {
         if NOT_RUN.iter().any(|prefix| command.starts_with(prefix)) {
             continue;
         }
@@ -159,7 +205,13 @@ fn run_all(page: &str) {
             .env_remove("GITHUB_STEP_SUMMARY")
             .output()
             .expect("runs");
-        assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit_code), "`{command}`: {said}");
+        if let Some(picture) = picture.filter(|_| exact) {
+            let printed = String::from_utf8_lossy(&output.stdout);
+            let again = "scripts/update_pictures.py shows the page what it prints";
+            assert_eq!(picture.trim(), printed.trim(), "{page} shows something else behind `{command}`; {again}");
+        }
         if let Some(file) = file {
             fs::write(folder.join(file), output.stdout).expect("a file");
         }
@@ -196,11 +248,8 @@ fn every_command_of_the_page_on_data_works() {
     run_all("docs/data.md");
 }
 
-/// The configuration of a page: its first block in TOML, with the table that it names, three numbers a row.
-fn configured(page: &str, folder: &Path) {
-    let text = fs::read_to_string(root().join(page)).expect("the page");
-    let Some(block) = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()) else { return };
-    fs::write(folder.join("batch.toml"), block).expect("file");
+/// The table that the page on batches names, three numbers a row.
+fn table_of_functions(folder: &Path) {
     fs::create_dir_all(folder.join("dbs")).expect("folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -255,15 +304,16 @@ fn every_command_of_the_page_on_installing_works() {
 }
 
 #[test]
-fn the_picture_is_what_the_first_command_prints() {
-    let text = fs::read_to_string(root().join("README.md")).expect("the README");
-    let first = commands("README.md").into_iter().next().expect("a command");
-    let (program, arguments) = resolve(&first).expect("host-trainer");
-    let folder = tempfile::tempdir().expect("temporary folder");
-    for name in ["sample_data", "trained_models"] {
-        copy_tree(&root().join(name), &folder.path().join(name));
-    }
-    let output = Command::new(program).args(arguments).current_dir(folder.path()).output().expect("runs");
-    let printed = String::from_utf8(output.stdout).expect("text");
-    assert!(text.contains(printed.trim()), "the README shows something else than:\n{printed}");
+fn the_tutorial_on_budgets_works() {
+    run_all("docs/tutorial-budget.md");
+}
+
+#[test]
+fn the_tutorial_on_a_board_works() {
+    run_all("docs/tutorial-board.md");
+}
+
+#[test]
+fn the_tutorial_on_a_cluster_works() {
+    run_all("docs/tutorial-cluster.md");
 }
