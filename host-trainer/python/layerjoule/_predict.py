@@ -6,7 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Sequence, Union
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence, Union
 
 from ._program import LayerjouleError, StrPath, columns, options, run_json
 
@@ -20,6 +20,8 @@ Source = Union[StrPath, bytes]
 CHUNK = 1000
 #: What stands for the name of an engine that came as bytes.
 BYTES = "<bytes>"
+#: The first byte of an ONNX graph, the tag of its first field; every other engine is text.
+GRAPH_START = b"\x08"
 
 
 @dataclass(frozen=True)
@@ -387,8 +389,8 @@ class Engine:
 
     >>> import layerjoule as lj
     >>> engine = lj.Engine(lj.sample("resnet18.onnx"), precision="int8")
-    >>> engine.layers[0].type, len(engine.layers)
-    ('Reformat', 29)
+    >>> engine.layers[1].kind, engine.layers[1].precision
+    ('convolution', 'int8')
     >>> engine.predict("agx-orin").totals.runtime_ms < engine.predict("orin-nano").totals.runtime_ms
     True
 
@@ -414,8 +416,7 @@ class Engine:
         if isinstance(source, bytes):
             # The folder goes with this object.
             self._folder = tempfile.TemporaryDirectory(prefix="layerjoule-")
-            # An ONNX graph begins with the tag of its first field; every other file is text.
-            self.path = Path(self._folder.name) / ("engine.onnx" if source[:1] == b"\x08" else "engine.json")
+            self.path = Path(self._folder.name) / ("engine.onnx" if source[:1] == GRAPH_START else "engine.json")
             self.path.write_bytes(source)
             self.name = BYTES
         else:
@@ -441,11 +442,23 @@ class Engine:
 
     def predict(self, device: str | None = None, *, models: StrPath | None = None, store: str | None = None) -> Prediction:
         """Predicts it on a device; see `predict`."""
+        if (self._options["--precision"] or self._options["--batch"]) and not self._is_graph():
+            raise LayerjouleError(
+                f"{self.name}: precision and batch of an engine info are fixed",
+                exit_code=2,
+                hint="use explore(…, batches=[…], precisions=[…])",
+            )
         how = options({"--device": device, "--models": models, "--store": store, **self._options})
         [document] = _plain(self._run(how))
         prediction = Prediction.read({**document, "engine": self.name})
         self._layers = self._layers or prediction.layers
         return prediction
+
+    def _is_graph(self) -> bool:
+        if self.path.suffix.lower() in (".json", ".txt", ".onnx") or not self.path.is_file():
+            return self.path.suffix.lower() == ".onnx"
+        with self.path.open("rb") as file:
+            return file.read(1) == GRAPH_START
 
     def _explore(self, how: Sequence[str]) -> list[Outlook]:
         own = {flag: value for flag, value in self._options.items() if flag not in how}
@@ -462,12 +475,8 @@ class Engine:
             raise LayerjouleError(message, error.exit_code, error.hint) from None
 
 
-def _plain(document: Any) -> Iterator[Mapping[str, Any]]:
+def _plain(document: Any) -> list[Mapping[str, Any]]:
     """The predictions of a document, which is one prediction or a list of them."""
-    if isinstance(document, dict) and "outlooks" in document:
-        raise LayerjouleError(
-            "precision and batch of an engine info are fixed", exit_code=2, hint="use explore(…, batches=[…], precisions=[…])"
-        )
-    yield from document if isinstance(document, list) else [document]
+    return document if isinstance(document, list) else [document]
 
 

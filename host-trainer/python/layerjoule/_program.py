@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 import warnings
 from pathlib import Path
@@ -26,8 +27,8 @@ class LayerjouleError(Exception):
     >>> try:
     ...     lj.predict(lj.sample("lenet_trt_engine_info.json"), device="orin-nan")
     ... except lj.LayerjouleError as error:
-    ...     print(error.exit_code, error.hint)
-    2 did you mean `orin-nano`?
+    ...     print(error.exit_code, error.message[-27:])
+    2 ; did you mean `orin-nano`?
     """
 
     def __init__(self, message: str, exit_code: int | None = None, hint: str | None = None) -> None:
@@ -132,10 +133,18 @@ def run(*arguments: StrPath, env: Mapping[str, str] | None = None) -> str:
         raise
     for line in said.splitlines():
         if line.startswith("warning: "):
-            warnings.warn(line[len("warning: ") :], LayerjouleWarning, stacklevel=2)
+            warnings.warn(line[len("warning: ") :], LayerjouleWarning, stacklevel=_depth())
     if process.returncode != 0:
         raise failure(said, process.returncode)
     return out
+
+
+def _depth() -> int:
+    """How far up the stack the caller is who does not belong to this package."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def run_json(*arguments: StrPath) -> Any:
