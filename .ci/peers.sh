@@ -85,6 +85,9 @@ make_crate() {
 
 # ONNX's checker and runtime, scikit-learn, pandas and pyarrow.
 get_python_peers() { environment "Python peers (ONNX, ONNX Runtime, scikit-learn, pandas, pyarrow)" scripts/requirements.txt; }
+# What tests the wheel, its notebook and its bills of materials.
+get_wheel_peers() { environment "pytest, mypy, nbconvert and a validator of CycloneDX" .ci/requirements/wheel.txt; }
+get_minisign() { command -v minisign >/dev/null || packages "minisign" minisign; }
 # An S3 server.
 get_moto() { environment "moto, an S3 server" .ci/requirements/moto.txt; }
 # Kubernetes' schemas, and what checks manifests by them.

@@ -187,3 +187,109 @@ fn trace_of(home: &Path) {
     let nothing = run(host(home).args(["trace", "kept/raw_data/lenett"]));
     assert!(nothing.status.code() == Some(2), "{}", said(&nothing));
 }
+
+/// What a command that must fail says, with its exit code.
+fn refused(command: &mut Command, code: i32) -> String {
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    said(&output)
+}
+
+const ENGINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/lenet_trt_engine_info.json");
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../trained_models");
+
+#[test]
+fn a_picture_for_an_engine_is_refused_with_what_would_do() {
+    let home = folder();
+    std::fs::write(home.path().join("cat.png"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").expect("writes");
+    let text = refused(host(home.path()).args(["predict", "--trt-engine-path", "cat.png", "--models", MODELS]), 3);
+    assert!(text.starts_with("error: cat.png: ") && text.contains("hint: "), "{text}");
+}
+
+#[test]
+fn without_models_the_folder_and_the_next_step_are_named() {
+    let home = folder();
+    let text = refused(host(home.path()).args(["predict", "--trt-engine-path", ENGINE]), 5);
+    assert!(text.contains("trained_models: ") && text.contains("hint: ") && text.contains("--models"), "{text}");
+}
+
+#[test]
+fn an_unknown_device_gets_a_near_name_and_the_list() {
+    let home = folder();
+    let options = ["predict", "--trt-engine-path", ENGINE, "--models", MODELS, "--device", "orin-nani"];
+    let text = refused(host(home.path()).args(options), 2);
+    assert!(text.contains("`orin-nano`") && text.contains("hint: there are models for agx-orin, "), "{text}");
+}
+
+#[test]
+fn files_that_may_not_be_read_or_written_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = folder();
+    let secret = home.path().join("engine.json");
+    std::fs::copy(ENGINE, &secret).expect("copies");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).expect("sets");
+    // Root may read everything unless its capabilities are taken away.
+    let options = ["predict", "--models", MODELS, "--trt-engine-path"];
+    let mut command = host(home.path());
+    if std::fs::read(&secret).is_ok() {
+        command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", env!("CARGO_BIN_EXE_host-trainer")]).current_dir(home.path());
+    }
+    let text = refused(command.args(options).arg(&secret), 5);
+    assert!(text.contains("engine.json: cannot read: permission denied\nhint: check who may read"), "{text}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_another_way() {
+    let home = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let address = taken.local_addr().expect("an address").to_string();
+    let options = ["serve", "--models", MODELS, "--state", "state", "--listen", &address];
+    let text = refused(host(home.path()).args(options), 5);
+    assert!(text.contains(&format!("cannot listen on {address}: ")) && text.contains("hint: choose another"), "{text}");
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_no_half_file() {
+    let home = folder();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opens");
+    let mut command = host(home.path());
+    command.args(["predict", "--trt-engine-path", ENGINE, "--models", MODELS, "--format", "json"]).stdout(full);
+    let text = refused(&mut command, 5);
+    assert!(text.contains("cannot write to stdout: No space left"), "{text}");
+    // A disk of its own takes a mount.
+    let script = "mount -t tmpfs -o size=4k tmpfs small && \"$@\"";
+    std::fs::create_dir(home.path().join("small")).expect("creates");
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_host-trainer")])
+        .args(["predict", "--models", MODELS, "--trt-engine-path", ENGINE, "--result-csv-path", "small/all.csv"])
+        .current_dir(home.path())
+        .output();
+    match output {
+        Ok(output) if output.status.code() == Some(5) => {
+            let text = said(&output);
+            assert!(text.contains("small/all.csv: cannot write: the disk is full\nhint: free some space"), "{text}");
+        }
+        Ok(output) if output.status.success() => panic!("the disk was not full: {}", said(&output)),
+        other => eprintln!("skipped: no mount here: {other:?}"),
+    }
+}
+
+#[test]
+fn a_prediction_needs_no_network_and_a_store_that_is_out_of_reach_is_named() {
+    let home = folder();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address");
+    let store = format!("http://{closed}/models");
+    let options = ["predict", "--trt-engine-path", ENGINE, "--store", &store];
+    let text = refused(host(home.path()).env("XDG_CACHE_HOME", home.path()).args(options), 5);
+    assert!(text.contains(&store) && text.contains("hint: "), "{text}");
+    let output = Command::new("unshare")
+        .args(["--net", "--map-root-user", env!("CARGO_BIN_EXE_host-trainer"), "--quiet"])
+        .args(["predict", "--models", MODELS, "--trt-engine-path", ENGINE])
+        .output();
+    match output {
+        Ok(output) if said(&output).contains("unshare") => eprintln!("skipped: {}", said(&output)),
+        Ok(output) => assert!(output.status.success(), "{}", said(&output)),
+        Err(e) => eprintln!("skipped: no unshare here: {e}"),
+    }
+}

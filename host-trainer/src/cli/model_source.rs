@@ -70,7 +70,7 @@ impl ModelSource {
 
 /// The default folder of models, where there is none here: the one that was installed with the program, `share/layerjoule` beside its
 /// `bin`. A folder that was asked for is never replaced.
-fn shipped(models: &Path) -> PathBuf {
+pub(super) fn shipped(models: &Path) -> PathBuf {
     let installed = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("share/layerjoule").join(models));
     match installed() {
         Some(folder) if models == Path::new("trained_models") && !models.exists() && folder.is_dir() => folder,

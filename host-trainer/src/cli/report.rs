@@ -1,5 +1,6 @@
 //! `host-trainer report`: models and data in, one page about them out.
 
+use super::model_source::shipped;
 use super::progress;
 use super::tune::place::{self, Place};
 use crate::cli::values::choice;
@@ -72,15 +73,16 @@ impl ReportCommand {
         for note in &data.notes {
             printer.warn(note);
         }
+        let folder = shipped(&self.models);
         let device = match &self.device {
             Some(device) => device.clone(),
-            None => default_device(&self.models)?,
+            None => default_device(&folder)?,
         };
         let in_data = data.name_of(&device).to_owned();
         if in_data != device {
             printer.warn(format!("the data were measured on {in_data}, the models are for {device}"));
         }
-        let models = Models::open(&self.models, &device)?;
+        let models = Models::open(&folder, &device)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
         let of_data = |failure: Failure| failure.default_path(&self.data);
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data, &Baselines::default()).map_err(of_data)?;

@@ -1,5 +1,6 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
+use super::model_source::shipped;
 use super::runtime;
 use clap::{Args, ValueEnum};
 use serve::defaults::{default_rate_limit, default_state_folder, default_workers};
@@ -168,7 +169,7 @@ impl Serve {
             hosts: self.allow_host,
             models: match self.store {
                 Some(url) => ModelSource::Store(url),
-                None => ModelSource::Folder(self.models),
+                None => ModelSource::Folder(shipped(&self.models)),
             },
             state: self.state.or_else(default_state_folder).ok_or_else(|| {
                 Failure::usage("there is no home folder to keep state in").help("name a folder by --state")
