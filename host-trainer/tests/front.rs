@@ -259,10 +259,11 @@ fn a_full_disk_is_said_and_leaves_no_half_file() {
     assert!(text.contains("cannot write to stdout: No space left"), "{text}");
     // A disk of its own takes a mount.
     let script = "mount -t tmpfs -o size=4k tmpfs small && \"$@\"";
+    let engine = ENGINE.replace("lenet", "resnet50");
     std::fs::create_dir(home.path().join("small")).expect("creates");
     let output = Command::new("unshare")
         .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_host-trainer")])
-        .args(["predict", "--models", MODELS, "--trt-engine-path", ENGINE, "--result-csv-path", "small/all.csv"])
+        .args(["predict", "--models", MODELS, "--trt-engine-path", &engine, "--result-csv-path", "small/all.csv"])
         .current_dir(home.path())
         .output();
     match output {
