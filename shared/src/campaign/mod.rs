@@ -13,5 +13,7 @@
 mod plan;
 mod progress;
 
-pub use plan::{CampaignPlan, Expectation, FORMAT_VERSION, ItemKind, LEARNED_FOLDER, MODELS_FOLDER, PLAN_FILE, PlanItem};
+pub use plan::{
+    CampaignPlan, Expectation, FORMAT_VERSION, ItemKind, LEARNED_FOLDER, MODELS_FOLDER, PLAN_FILE, PlanItem,
+};
 pub use progress::{Latency, Outcome, PROGRESS_FILE, Progress, ProgressLog, Steady};

@@ -59,6 +59,31 @@ pub struct PlanItem {
     pub held_out: bool,
 }
 
+impl PlanItem {
+    /// The run folder of one of its layers, where they are measured one by one because the model of all of them fails.
+    ///
+    /// ```
+    /// # let text = r#"{"id": "layers-001", "kind": "layers", "onnx": "a", "engine_info": "b", "precision": "fp32", "pass_s": 1,
+    /// #     "inferences": 1, "expected_s": 1, "gain": 0, "held_out": false}"#;
+    /// # let item: shared::campaign::PlanItem = serde_json::from_str(text)?;
+    /// assert_eq!(item.part(3), "layers-001-layer3");
+    /// assert!(item.owns("layers-001") && item.owns("layers-001-layer3") && !item.owns("layers-0012"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn part(&self, layer: usize) -> String {
+        format!("{}-layer{layer}", self.id)
+    }
+
+    /// Whether a run folder of this name is its own, or that of one of its layers.
+    #[must_use]
+    pub fn owns(&self, run: &str) -> bool {
+        let Some(rest) = run.strip_prefix(&self.id) else { return false };
+        let digits = || rest.strip_prefix("-layer").filter(|digits| !digits.is_empty());
+        rest.is_empty() || digits().is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()))
+    }
+}
+
 /// What a plan is expected to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
