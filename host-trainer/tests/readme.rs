@@ -229,6 +229,11 @@ fn the_page_on_graphs_works() {
 }
 
 #[test]
+fn the_page_on_campaigns_works() {
+    run_all("docs/campaign.md");
+}
+
+#[test]
 fn every_command_of_the_page_on_models_works() {
     run_all("docs/models.md");
 }

@@ -5,6 +5,7 @@
 //! failed. It has no async, no network, no data frames and no machine learning.
 
 pub mod boards;
+pub mod campaign;
 pub mod clock;
 pub mod device;
 pub mod digest;

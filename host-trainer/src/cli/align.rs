@@ -133,6 +133,7 @@ impl Align {
                 delay: None,
             },
             idle: self.idle_power_w.map(Watts),
+            ..Options::default()
         }
     }
 

@@ -3,6 +3,7 @@
 mod align;
 mod batch;
 mod boards;
+mod campaign;
 mod check;
 mod choose;
 mod conversions;
@@ -68,6 +69,7 @@ enum Command {
     Align(align::Align),
     Batch(batch::BatchCommand),
     Boards(boards::Boards),
+    Campaign(campaign::Campaign),
     Check(check::Check),
     Choose(choose::Choose),
     Data(data::Data),
@@ -136,6 +138,7 @@ impl Cli {
             Command::Align(command) => command.run(printer),
             Command::Batch(command) => command.run(printer),
             Command::Boards(command) => command.run(printer),
+            Command::Campaign(command) => command.run(printer),
             Command::Check(command) => command.run(printer),
             Command::Choose(command) => command.run(printer),
             Command::Data(command) => command.run(printer),

@@ -95,7 +95,8 @@ fn throttle_counters(root: &Root) -> Vec<(String, PathBuf)> {
 }
 
 /// The counters of throttling. `None` where there is none that can be read: then nothing is known.
-pub(super) fn throttle_events(root: &Root) -> Option<Vec<(String, u64)>> {
+#[must_use]
+pub fn throttle_events(root: &Root) -> Option<Vec<(String, u64)>> {
     let events = read_state(root, 0).throttle_events;
     (!events.is_empty()).then_some(events)
 }

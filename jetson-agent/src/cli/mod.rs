@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its clap type and its run function.
 
+mod campaign;
 mod context;
 mod design;
 mod doctor;
@@ -92,6 +93,7 @@ enum Command {
     Profile(Box<profile::ProfileArgs>),
     /// Measure every model of a plan; the same command goes on where it was cut off.
     Experiment(experiment::ExperimentArgs),
+    Campaign(Box<campaign::CampaignArgs>),
     /// Check whether this board, as it stands, gives measurements that one can trust.
     Doctor(doctor::DoctorArgs),
     /// Seal a run that was cut off.
@@ -110,6 +112,9 @@ enum Command {
     /// Write sensor settings back when the session that changed them has ended. The agent starts it itself.
     #[command(hide = true)]
     RestoreSensor,
+    /// Set the power mode back when the session that changed it has ended. The agent starts it itself.
+    #[command(hide = true)]
+    RestoreMode,
 }
 
 /// Parses this process's command line, with what its configuration file sets.
@@ -144,6 +149,7 @@ impl Cli {
                 None => args.run(&context),
             },
             Command::Experiment(args) => args.run(&context),
+            Command::Campaign(args) => args.run(&context),
             Command::Doctor(args) => args.run(&context),
             Command::Recover(args) => args.run(&context),
             Command::Replay(args) => args.run(&context),
@@ -153,6 +159,7 @@ impl Cli {
             Command::Verify(args) => args.run(&context),
             Command::Front(front) => front.run(&command, &configuration, &configuration_files(PROGRAM), printer),
             Command::RestoreSensor => restore::run(),
+            Command::RestoreMode => restore::run_mode(),
         };
         done.map(|()| ExitCode::SUCCESS)
     }

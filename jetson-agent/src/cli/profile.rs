@@ -138,6 +138,11 @@ impl ProfileArgs {
         self.profiled = self.profiled.min(profiled);
     }
 
+    /// About how long each pass may take.
+    pub(super) fn set_pass_time(&mut self, time: Duration) {
+        self.pass_time = Some(time);
+    }
+
     /// Runs a part of the model, whose inputs have shapes of their own.
     pub(super) fn set_model(&mut self, onnx: PathBuf) {
         (self.onnx, self.engine, self.shapes, self.batch) = (Some(onnx), None, Vec::new(), None);

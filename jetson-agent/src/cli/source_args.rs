@@ -133,6 +133,12 @@ impl SourceArgs {
         Ok(Some(guard))
     }
 
+    /// Leaves the sensor as it was set for all runs together, and its rate.
+    pub(super) fn keep_sensor(&mut self) {
+        self.rate = Some(Rate(self.rate_hz()));
+        (self.sensor, self.sensor_averaging) = (SensorSetting::AsIs, None);
+    }
+
     /// Opens the source; the simulated one with the board that it reads.
     pub(super) fn open_or_simulate(
         &self,

@@ -29,6 +29,7 @@ pub use nvml::find_nvml;
 pub use powercap::find_powercap;
 pub use refresh::RefreshDetector;
 pub use replay::ReplaySource;
+pub(crate) use restore::Helper;
 pub use restore::restore_from_stdin;
 pub use sampler::{Live, Outcome, Sampler, SamplerOptions, sample_briefly};
 pub use sensor_guard::SensorGuard;

@@ -1,7 +1,41 @@
-//! Writing a sensor's settings back: the work of the small process that outlives the agent.
+//! Setting things back: the work of the small process that outlives the agent.
 
-use std::io::{self, BufRead};
+use crate::sys;
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// A small process of our own that is told what to set back before anything is changed. It waits for the end of its standard input,
+/// which comes when the agent ends in any way, `kill -9` included, or when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Helper {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Helper {
+    /// Starts it with one of the agent's hidden commands and the lines that this reads.
+    pub(crate) fn start(command: &str, lines: impl Iterator<Item = String>) -> io::Result<Self> {
+        let mut program = Command::new(std::env::current_exe()?);
+        program.arg(command).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        sys::detach(&mut program);
+        let mut child = program.spawn()?;
+        let mut input = child.stdin.take().ok_or_else(|| io::Error::other("no pipe"))?;
+        for line in lines {
+            writeln!(input, "{line}")?;
+        }
+        input.flush()?;
+        Ok(Self { child, input: Some(input) })
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        // Wait, so that all is as it was when the command returns.
+        let _ = self.child.wait();
+    }
+}
 
 /// Reads and writes a driver's files.
 pub(super) trait Attributes {
@@ -22,7 +56,6 @@ impl Attributes for Sysfs {
     }
 
     fn write(&mut self, path: &Path, value: &str) -> io::Result<()> {
-        use std::io::Write;
         // Opened without creating: what is restored was there, and nothing new is made.
         std::fs::OpenOptions::new().write(true).truncate(true).open(path)?.write_all(value.as_bytes())
     }

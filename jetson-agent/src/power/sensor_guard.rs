@@ -1,22 +1,18 @@
 //! Setting the INA3221 for a run, and setting it back whatever happens.
 //!
-//! The old values are handed to a small process of our own before anything is changed. It waits for the end of its
-//! standard input, which comes when the agent ends in any way, `kill -9` included, and then writes them back. The sensor
-//! also feeds the board's over-current limits, so it must not stay changed.
+//! The old values are handed to a small process of our own before anything is changed, which writes them back. The sensor also
+//! feeds the board's over-current limits, so it must not stay changed.
 
 use super::SourceError;
 use super::chip_settings::{conversion_of, is_enabled, settings};
 use super::chips::Chip;
 use super::hwmon::find_hwmon;
-use super::restore::{Attributes, Sysfs};
+use super::restore::{Attributes, Helper, Sysfs};
 use super::sysfs::{Root, read_text};
-use crate::sys;
 use shared::run_folder::{Rail, Total};
 use shared::sensor::{ChipSettings, INA_AVERAGES};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// One file that is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +35,7 @@ struct Plan {
 /// Restores the sensors when dropped; its helper does when the process dies.
 #[derive(Debug)]
 pub struct SensorGuard {
-    helper: Child,
-    input: Option<ChildStdin>,
+    _helper: Helper,
     said: Vec<String>,
 }
 
@@ -127,24 +122,8 @@ impl SensorGuard {
     }
 
     fn start(restores: &[(PathBuf, String)]) -> std::io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("restore-sensor").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        sys::detach(&mut command);
-        let mut helper = command.spawn()?;
-        let mut input = helper.stdin.take().ok_or_else(|| std::io::Error::other("no pipe"))?;
-        for (path, value) in restores {
-            writeln!(input, "{}\t{value}", path.display())?;
-        }
-        input.flush()?;
-        Ok(Self { helper, input: Some(input), said: Vec::new() })
-    }
-}
-
-impl Drop for SensorGuard {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        // Wait, so that the sensor is as it was when the command returns.
-        let _ = self.helper.wait();
+        let lines = restores.iter().map(|(path, value)| format!("{}\t{value}", path.display()));
+        Ok(Self { _helper: Helper::start("restore-sensor", lines)?, said: Vec::new() })
     }
 }
 

@@ -4,6 +4,7 @@
 //! records into one channel, and only the log's writer touches the disk while a session runs. The reference's files are
 //! made from the log when the session ends, or by `recover` when it could not.
 
+mod campaign;
 mod design;
 mod experiment;
 mod export;
@@ -19,6 +20,7 @@ mod recover;
 mod verify;
 mod virtual_session;
 
+pub use campaign::{CampaignLog, latency};
 pub use design::{DESIGN_FOLDER, outside_power, period, plan_pauses, settled_means, settling, time_left};
 pub use experiment::{ExperimentPlan, ModelPlan, Step, needs_measuring, steps};
 pub use export::write_reference_files;

@@ -1,6 +1,7 @@
 //! Runs the real binary, and every implementation of the two traits through one suite each.
 
 mod boards;
+mod campaign;
 mod conformance;
 mod crash;
 mod design;

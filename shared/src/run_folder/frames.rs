@@ -55,6 +55,11 @@ impl<W: Write> FrameWriter<W> {
         Ok(Self { sink, next: 0 })
     }
 
+    /// Goes on with a log that ends whole after so many frames; the sink stands at its end.
+    pub fn resume(sink: W, frames: u32) -> Self {
+        Self { sink, next: frames }
+    }
+
     /// Appends one frame with a single write.
     ///
     /// # Errors

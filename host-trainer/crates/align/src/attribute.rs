@@ -37,6 +37,10 @@ pub fn attribute(input: &AttributionInput<'_>) -> io::Result<Evidence> {
     let empty =
         Timeline::new(input.stamps, input.survey.origin_ns, &input.survey.stretches, input.layers, input.period);
     let mut subset = CalibrationSubset::collect(input, empty.clone())?;
+    if !input.is_fitted {
+        let found = Found::unsearched(sensor);
+        return Ok(run(input, &empty, subset, &found, NuisanceColumns::none(), None)?.conclude());
+    }
     let idle = input.idle.map(|idle| idle.0);
     let aliased = sensor.aliased();
     let averaged = aliased.zip(sensor.read_period).map(|(family, read)| averaged(family, read.into()));

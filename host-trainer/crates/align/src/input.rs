@@ -29,4 +29,6 @@ pub struct AttributionInput<'a> {
     pub survey: &'a Survey,
     /// Idle power.
     pub idle: Option<Watts>,
+    /// Whether layers are to be told apart; else the mean power is all that is found.
+    pub is_fitted: bool,
 }

@@ -96,18 +96,41 @@ impl Cholesky {
         self.lower
     }
 
-    /// The inverse of A.
+    /// The inverse of A: L⁻ᵀ·L⁻¹, whose products skip what is zero in the triangles.
     #[must_use]
     pub fn inverse(&self) -> Symmetric {
         let n = self.size;
-        let mut elements = Vec::with_capacity(n * n);
-        let mut unit = vec![0.0; n];
+        let columns = self.inverse_factor();
+        let mut inverse = Symmetric::zeros(n);
         for i in 0..n {
-            unit[i] = 1.0;
-            elements.extend(self.solve(&unit));
-            unit[i] = 0.0;
+            for j in 0..=i {
+                let element = dot(&columns[i * n + i..(i + 1) * n], &columns[j * n + i..(j + 1) * n]);
+                inverse.elements[i * n + j] = element;
+                inverse.elements[j * n + i] = element;
+            }
         }
-        Symmetric { size: n, elements }
+        inverse
+    }
+
+    /// The diagonal of the inverse of A.
+    #[must_use]
+    pub fn inverse_diagonal(&self) -> Vec<f64> {
+        let columns = self.inverse_factor();
+        columns.chunks(self.size.max(1)).map(|column| dot(column, column)).collect()
+    }
+
+    /// L⁻¹ column by column, zeros above the diagonal.
+    fn inverse_factor(&self) -> Vec<f64> {
+        let n = self.size;
+        let mut columns = vec![0.0; n * n];
+        for (j, column) in columns.chunks_mut(n.max(1)).enumerate() {
+            column[j] = 1.0 / self.lower[j * n + j];
+            for i in j + 1..n {
+                let row = &self.lower[i * n..(i + 1) * n];
+                column[i] = -dot(&row[j..i], &column[j..i]) / row[i];
+            }
+        }
+        columns
     }
 }
 
@@ -146,6 +169,9 @@ mod tests {
             for (r, value) in a.times(&column).iter().enumerate() {
                 assert!((value - f64::from(u8::from(r == i))).abs() < 1e-12);
             }
+        }
+        for (i, value) in cholesky.inverse_diagonal().iter().enumerate() {
+            assert!((value - inverse.at(i, i)).abs() < 1e-12);
         }
         let not_definite = Symmetric { size: 2, elements: vec![1.0, 2.0, 2.0, 1.0] };
         assert!(not_definite.cholesky(1.0, &[0.0; 2]).is_none());

@@ -42,6 +42,20 @@ pub struct Options {
     pub known: SensorResponse,
     /// Idle power, if it is not to be read from `idling_power.json`.
     pub idle: Option<Watts>,
+    /// What readings are used for.
+    pub readings: Readings,
+}
+
+/// What readings of power are used for. The time of a fit grows with the third power of the number of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Readings {
+    /// A fit that tells layers apart, where the sensor allows it.
+    #[default]
+    Fit,
+    /// The mean power alone: energy is shared out by run time.
+    Mean,
+    /// Nothing: layers have run times only.
+    Ignore,
 }
 
 /// A run, read as far as needed.
@@ -89,7 +103,7 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
     let mut sources =
         if by_rule { RunSources::text(&files)? } else { RunSources::choose(&files, facts.manifest.as_ref())? };
     let layers = in_execution_order(&mut sources, facts.engine)?;
-    let experiment = match &facts.manifest {
+    let experiment = match facts.manifest.as_ref().filter(|_| options.readings == Readings::Fit) {
         Some(main) => main.design.as_ref().map(|design| Experiment::read(&files, main, design)).transpose()?.flatten(),
         None => None,
     };
@@ -98,7 +112,7 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
     let from_manifest = chip.map(SensorResponse::from).unwrap_or_default();
     // What the user gives wins over what the manifest says.
     let asked = options.known.window.or(options.known.lag).is_some();
-    let unprofiled = manifest.as_ref().and_then(UnprofiledPass::of);
+    let unprofiled = manifest.as_ref().filter(|_| options.readings != Readings::Ignore).and_then(UnprofiledPass::of);
     let power_path = sources.power.path();
     let known = Known {
         response: options.known.or(from_manifest),
@@ -144,8 +158,11 @@ pub fn analyse(files: RunFiles, options: &Options) -> Result<Run, Failure> {
         run.quality.because = "asked for: EdgeProfiler's rule, kept for comparison".into();
         return Ok(run);
     }
-    let found = run.evidence(&prepared)?;
+    let found = run.evidence(&prepared, options.readings)?;
     run.take(found, &prepared, options);
+    if options.readings == Readings::Mean && run.quality.method == Method::Share && run.quality.energy.power.is_some() {
+        run.quality.because = "no fit was asked for: energy is shared out by run time".into();
+    }
     run.quality.energy.idle_ends = idle_ends;
     Ok(run)
 }
@@ -245,7 +262,7 @@ impl Prepared {
 
 impl Run {
     /// Brings inferences and readings together.
-    fn evidence(&self, prepared: &Prepared) -> Result<Evidence, Failure> {
+    fn evidence(&self, prepared: &Prepared, readings: Readings) -> Result<Evidence, Failure> {
         let input = AttributionInput {
             inferences: &|| self.sources.layers.open(false),
             power: &|| self.sources.power.open(),
@@ -254,10 +271,12 @@ impl Run {
             period: prepared.period,
             survey: &prepared.survey,
             idle: self.idle,
+            is_fitted: readings == Readings::Fit,
         };
         let mut found = attribute(&input).map_err(|e| reading(self.sources.layers.path())(e))?;
-        if prepared.manifest.as_ref().is_some_and(|m| m.layer_times.stamp == LayerStamp::PassAverage) {
-            // Such stamps do not say when a layer ran: what readings happen to lie there means nothing.
+        let has_averages = prepared.manifest.as_ref().is_some_and(|m| m.layer_times.stamp == LayerStamp::PassAverage);
+        if has_averages || readings == Readings::Ignore {
+            // Stamps of averages do not say when a layer ran: what readings happen to lie there means nothing.
             (found.samples, found.mean, found.solution) = (0, None, None);
         }
         if let (Some(experiment), Some(mean)) = (&prepared.experiment, prepared.mean(&found)) {

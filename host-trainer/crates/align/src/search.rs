@@ -64,6 +64,26 @@ pub(crate) struct Found {
     pub(crate) others: Vec<Vec<f64>>,
 }
 
+impl Found {
+    /// The response that a sensor should have, without a search.
+    pub(crate) fn unsearched(sensor: &SensorReport) -> Self {
+        let (families, source) = candidates(sensor);
+        Self::fixed(families[0], source)
+    }
+
+    /// A family's response as it is.
+    fn fixed(family: SensorFamily, source: FamilySource) -> Self {
+        Self {
+            response: FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) },
+            varied: Vec::new(),
+            memory: 0.0,
+            source,
+            compared: vec![(family, 0.0)],
+            others: Vec::new(),
+        }
+    }
+}
+
 /// Searches a response.
 pub(crate) struct Search<'a> {
     subset: &'a CalibrationSubset,
@@ -125,14 +145,7 @@ impl<'a> Search<'a> {
             None => candidates(sensor),
         };
         let start = |family| FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) };
-        let fixed = |family: SensorFamily, source| Found {
-            response: start(family),
-            varied: Vec::new(),
-            memory: 0.0,
-            source,
-            compared: vec![(family, 0.0)],
-            others: Vec::new(),
-        };
+        let fixed = Found::fixed;
         let is_slow = |family: &SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
         let (slow, quick): (Vec<SensorFamily>, Vec<SensorFamily>) = families.iter().partition(|f| is_slow(f));
         if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {

@@ -12,7 +12,7 @@
 //! its window, with the gaps between layers. They are fitted along, so that not knowing them exactly widens the
 //! intervals by as much as it should.
 
-use super::linalg::Symmetric;
+use super::linalg::{Cholesky, Symmetric};
 use super::normal_equations::NormalEquations;
 
 /// Relative spread of powers that is expected before anything is measured, and the spread of its logarithm. It is relative
@@ -168,7 +168,7 @@ pub(crate) fn with_noise(
         return None;
     }
     let nuisances = sums.gram.size - size;
-    let mut grid: Vec<(f64, f64, Vec<f64>, Symmetric)> = Vec::new();
+    let mut grid: Vec<(f64, f64, Vec<f64>, Cholesky)> = Vec::new();
     for step in 0..14 {
         let relative = 0.05 * 1.45_f64.powi(step);
         let precision = prior.precision(size, nuisances, relative * prior.spread);
@@ -182,7 +182,7 @@ pub(crate) fn with_noise(
         let evidence = 0.5 * (explained + log_prior - cholesky.log_determinant() - hyper);
         let Some(cholesky) = sums.gram.cholesky(1.0 / noise, &precision) else { continue };
         let e = cholesky.solve(&pull(sums, noise, size, &precision, prior));
-        grid.push((evidence, relative, e, cholesky.inverse()));
+        grid.push((evidence, relative, e, cholesky));
     }
     let best = grid.iter().map(|g| g.0).fold(f64::NEG_INFINITY, f64::max);
     // Points that the data rule out are left out, so that the weights of the others add up to one.
@@ -193,7 +193,7 @@ pub(crate) fn with_noise(
     }
     let (mut mean, mut second, mut before_all) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut spread, mut side) = (0.0, vec![0.0; nuisances]);
-    for ((_, relative, e, covariance), weight) in grid.iter().zip(&weights) {
+    for ((_, relative, e, cholesky), weight) in grid.iter().zip(&weights) {
         let weight = weight / sum;
         if weight == 0.0 {
             continue;
@@ -201,7 +201,8 @@ pub(crate) fn with_noise(
         for (side, e) in side.iter_mut().zip(&e[size..]) {
             *side += weight * e;
         }
-        let covariance = covariance.leading(size);
+        // Only for points that count: it takes longer than all else.
+        let covariance = cholesky.inverse().leading(size);
         let constrained = constrain(&e[..size], share, mean_watts, &covariance);
         let variance = projected_variance(&covariance, share);
         let before = projected_variance(&diagonal(&prior.precision(size, 0, relative * prior.spread)), share);
@@ -213,7 +214,8 @@ pub(crate) fn with_noise(
         spread += weight * relative * prior.spread;
     }
     let deviation = mean.iter().zip(&second).map(|(m, s)| (s - m * m).max(0.0).sqrt()).collect();
-    let (.., deviations, covariance) = grid.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (.., deviations, cholesky) = grid.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let covariance = cholesky.inverse();
     Some(Solution {
         watts: mean,
         deviation,
@@ -334,9 +336,8 @@ fn noise_variance(sums: &NormalEquations, powers: usize, mean: f64, prior: &Prio
         let cholesky = sums.gram.cholesky(1.0 / noise, &precision)?;
         let e = cholesky.solve(&pull(sums, noise, powers, &precision, prior));
         let residual = residual_squares(sums, &e);
-        let inverse = cholesky.inverse();
         let size = sums.gram.size;
-        let stiff: f64 = (0..size).map(|i| inverse.at(i, i) * precision[i]).sum();
+        let stiff: f64 = cholesky.inverse_diagonal().iter().zip(&precision).map(|(inverse, p)| inverse * p).sum();
         let free = (sums.freedom - (size as f64 - stiff)).max(1.0);
         let next = (residual / free).max(floor);
         if (next / noise - 1.0).abs() < 1e-3 {

@@ -153,6 +153,7 @@ pub fn compare(logs: &Logs, known: SensorResponse) -> io::Result<(Comparison, Ev
     let mut batch = Batch::default();
     TextInferences::new(latency, &layers, false).next_batch(&mut batch)?;
     let input = AttributionInput {
+        is_fitted: true,
         inferences: &|| Ok(Box::new(TextInferences::new(latency, &layers, false))),
         power: &|| Ok(Box::new(power())),
         layers: layers.len(),

@@ -49,15 +49,16 @@ fn library(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| PathBuf::from("libonnxruntime.so"), Path::to_owned)
 }
 
-/// The library's environment, of which a process can have one: every run of the process shares it.
+/// The library's environment, of which a process can have one: every run of the process shares it, and so does it a failure, after
+/// which the bindings cannot be initialised again.
 fn environment(library: &Path) -> Result<&'static Environment, RunnerError> {
-    static OPENED: Mutex<Option<&'static Environment>> = Mutex::new(None);
+    static OPENED: Mutex<Option<Result<&'static Environment, RunnerError>>> = Mutex::new(None);
     let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(environment) = *opened {
-        return Ok(environment);
-    }
-    let environment = ort::init_from(library).map_err(device)?.with_name("jetson-agent").build().map_err(device)?;
-    Ok(opened.insert(Box::leak(Box::new(environment))))
+    let open = || -> Result<&'static Environment, RunnerError> {
+        let environment = ort::init_from(library).map_err(device)?.with_name("jetson-agent").build().map_err(device)?;
+        Ok(Box::leak(Box::new(environment)))
+    };
+    opened.get_or_insert_with(open).clone()
 }
 
 fn device(message: impl std::fmt::Display) -> RunnerError {
