@@ -384,8 +384,8 @@ impl<'a> Scene<'a> {
                 precision: request.options.precision.name().to_owned(),
                 pass_s: costs.pass_s,
                 inferences: costs.inferences(inference_ms),
-                expected_s,
-                gain,
+                expected_s: brief(expected_s),
+                gain: brief(gain),
                 held_out,
             });
             files.push((file, engine_info));
@@ -424,12 +424,18 @@ impl<'a> Scene<'a> {
             .collect();
         plan.expectation = Expectation {
             layers: self.reported as u64,
-            covered_before: self.near_share(&self.have.iter().collect::<Vec<_>>()),
-            covered_after: self.near_share(&self.have.iter().chain(&measured).collect::<Vec<_>>()),
-            near_ratio: NEAR.exp(),
+            covered_before: brief(self.near_share(&self.have.iter().collect::<Vec<_>>())),
+            covered_after: brief(self.near_share(&self.have.iter().chain(&measured).collect::<Vec<_>>())),
+            near_ratio: brief(NEAR.exp()),
         };
         Planned { plan, notes: self.notes, files }
     }
+}
+
+/// A number for a file that people read: to the sixth decimal, which JSON keeps exactly.
+fn brief(value: f64) -> f64 {
+    // Without the sign of zero.
+    (value * 1e6).round() / 1e6 + 0.0
 }
 
 /// Chooses candidates by a strategy, each with what it adds.

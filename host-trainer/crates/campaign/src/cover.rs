@@ -20,7 +20,7 @@ pub struct Cover {
 pub struct Candidate {
     /// Cost, more than zero.
     pub cost: f64,
-    /// Targets by index, each with a similarity from 0 to 1. Others are not covered by it at all.
+    /// Targets by index, each once, with a similarity from 0 to 1. Others are not covered by it at all.
     pub similar: Vec<(usize, f64)>,
 }
 
@@ -152,8 +152,11 @@ mod tests {
     }
 
     fn candidates(targets: usize) -> impl Strategy<Value = Vec<Candidate>> {
-        let one = (0.1_f64..3.0, prop::collection::vec((0..targets, 0.0_f64..1.0), 0..8));
-        prop::collection::vec(one.prop_map(|(cost, similar)| Candidate { cost, similar }), 0..24)
+        let one = (0.1_f64..3.0, prop::collection::btree_map(0..targets, 0.0_f64..1.0, 0..8));
+        prop::collection::vec(
+            one.prop_map(|(cost, similar)| Candidate { cost, similar: similar.into_iter().collect() }),
+            0..24,
+        )
     }
 
     proptest! {
