@@ -28,8 +28,3 @@ impl Campaign {
         }
     }
 }
-
-/// A time for people: seconds below two minutes, else minutes.
-fn in_words(seconds: f64) -> String {
-    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
-}

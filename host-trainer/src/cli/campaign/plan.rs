@@ -1,6 +1,5 @@
 //! `host-trainer campaign plan`.
 
-use super::in_words;
 use crate::output::{Csv, Format, figure, render, write};
 use campaign::{PlanRequest, Planned, Strategy, plan};
 use clap::{Args, ValueEnum};
@@ -174,4 +173,9 @@ fn show(plan: &CampaignPlan, format: Format, printer: &Printer) -> Result<(), Fa
         || Csv::text(header, plan.items.iter().map(|item| cells(item, 6))),
         || render(&["item", "kind", "use", "s", "gain %"], plan.items.iter().map(|item| cells(item, 2)).collect(), 3),
     )
+}
+
+/// A time for people: seconds below two minutes, else minutes.
+fn in_words(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
