@@ -38,7 +38,7 @@ pub(crate) fn is_small(layer: &LayerSpec) -> bool {
 
 /// A whole number of at least one.
 fn whole(value: f64) -> Option<u32> {
-    (value.is_finite() && value >= 0.5 && value < 1e7).then(|| value.round() as u32)
+    (0.5..1e7).contains(&value).then(|| value.round() as u32)
 }
 
 fn pair(window: Window) -> Option<[u32; 2]> {

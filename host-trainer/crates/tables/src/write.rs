@@ -143,11 +143,14 @@ mod tests {
         }
 
         #[test]
-        fn numbers_are_written_as_rust_writes_them(number in prop_oneof![1e-4..1e12_f64, 1e-4..1e3_f64, -1e12..-1e-4]) {
+        fn numbers_are_written_as_shortly_as_rust_writes_them(number in prop_oneof![1e-4..1e12_f64, 1e-4..1e3_f64, -1e12..-1e-4]) {
             let folder = tempfile::tempdir().expect("temporary folder");
             let path = folder.path().join("a.csv");
             write_csv(&path, vec![("a", ColumnData::Numbers(vec![Some(number)]))]).expect("written");
-            prop_assert_eq!(fs::read_to_string(&path).expect("text"), format!("a\n{number:?}\n"));
+            let (text, by_rust) = (fs::read_to_string(&path).expect("text"), format!("a\n{number:?}\n"));
+            // Of two numbers of the same length, both as near, either may stand: 628226303839.40625 ends in 4062 or 4063.
+            prop_assert_eq!(text.len(), by_rust.len());
+            prop_assert_eq!(text.trim_start_matches("a\n").trim_end().parse(), Ok(number));
         }
     }
 }
