@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import http.client
 import json
 import os
@@ -200,7 +201,9 @@ def test_an_interruption_ends_the_program_and_passes_on(tmp_path: pathlib.Path) 
     fake.chmod(0o755)
     script = "import layerjoule as lj\ntry:\n    lj.run('tune')\nexcept KeyboardInterrupt:\n    print('passed on')\n"
     environment = {**os.environ, "LAYERJOULE_PROGRAM": str(fake)}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+    # What starts in the background of a script may ignore the signal, and hands that on.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
     until = time.monotonic() + 30
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < until, "the program does not start"
