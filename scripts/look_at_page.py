@@ -75,6 +75,14 @@ def charts(page):
     )
 
 
+def tell(faults, pages, folder):
+    """Prints what was found, and ends the program by it."""
+    for fault in sorted(set(faults)):
+        print(fault, file=sys.stderr)
+    print(f"{len(pages)} pages, {len(set(faults))} faults; pictures in {folder}")
+    raise SystemExit(1 if faults else 0)
+
+
 def main():
     folder, *pages = map(Path, sys.argv[1:])
     if not pages:
@@ -83,10 +91,7 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         faults = [fault for page in pages for fault in look(browser, page, folder)]
-    for fault in sorted(set(faults)):
-        print(fault, file=sys.stderr)
-    print(f"{len(pages)} pages, {len(set(faults))} faults; pictures in {folder}")
-    raise SystemExit(1 if faults else 0)
+    tell(faults, pages, folder)
 
 
 if __name__ == "__main__":

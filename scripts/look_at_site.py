@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from look_at_page import tell
 from playwright.sync_api import sync_playwright
 
 SIZES = {"narrow": (375, 812), "wide": (1280, 900)}
@@ -68,10 +69,7 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         faults = [fault for name in pages for fault in look(browser, site, folder, name)] + search(browser, site, folder)
-    for fault in sorted(set(faults)):
-        print(fault, file=sys.stderr)
-    print(f"{len(pages)} pages, {len(set(faults))} faults; pictures in {folder}")
-    raise SystemExit(1 if faults else 0)
+    tell(faults, pages, folder)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 use super::context::Context;
 use super::doctor;
 use super::profile::{ModelChoice, ProfileArgs};
-use super::progress::display;
 use super::runner_args::{RunnerArgs, RunnerKind, simulates_power};
 use super::source_args::{SourceArgs, SourceSpec};
 use super::values::in_words;
 use crate::board::{ModeGuard, read_state, throttle_events};
 use crate::onnx::{components, cut};
-use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
-use crate::session::{CampaignLog, Stop, latency, measure_idle, needs_measuring};
+use crate::session::{CampaignLog, Stop, latency, needs_measuring};
 use crate::sys;
 use clap::Args;
 use shared::campaign::{CampaignPlan, ItemKind, Latency, Outcome, PlanItem, Progress, Steady};
@@ -19,7 +17,6 @@ use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::run_folder::{RunFolder, Verdict};
 use shared::units::Millis;
-use simulate::{PollModel, SensorModel};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -345,7 +342,8 @@ impl Session<'_> {
         if todo.is_empty() {
             return Ok(());
         }
-        self.measure_idle(&root)?;
+        let failure = self.template.measure_idle_once(&root, self.args.idle, self.context, &self.stop)?;
+        failure.map_or(Ok(()), |failure| Err(failure.help("the same command goes on from here")))?;
         if self.args.until_steady {
             self.become_steady(mode)?;
         }
@@ -516,24 +514,6 @@ impl Session<'_> {
         }
         let measured = parts.len() - faults.len();
         Ok(Some(format!("measured layer by layer, {measured} of {}: {}", parts.len(), faults.join("; "))))
-    }
-
-    /// Measures idle power of a mode, unless it was measured before or there is nothing to measure it with.
-    fn measure_idle(&self, root: &Path) -> Result<(), Failure> {
-        if !self.has_power || self.args.idle.is_zero() || RunFolder::idle_power(root).exists() {
-            return Ok(());
-        }
-        let simulated = simulates_power(self.template.runner().runner, &self.template.source().source);
-        let source: Box<dyn PowerSource> = if simulated {
-            let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, 1);
-            Box::new(SimulatedSource::new(board, PollModel::reference_loop()))
-        } else {
-            self.template.source().open(self.context)?
-        };
-        let progress = display(&self.context.printer, "idle", 0, self.args.idle);
-        let (sampling, board) = (self.template.source().sampling(), &self.context.root);
-        let outcome = measure_idle(root, self.args.idle, source, sampling, board, &self.stop, progress)?;
-        outcome.failure.map_or(Ok(()), |failure| Err(failure.help("the same command goes on from here")))
     }
 
     /// Waits until the board is as cool as asked for. Without a zone that can be read there is nothing to wait for.

@@ -2,17 +2,13 @@
 
 use super::context::Context;
 use super::profile::{ModelChoice, ProfileArgs};
-use super::progress::display;
-use super::runner_args::{RunnerKind, simulates_power};
+use super::runner_args::RunnerKind;
 use super::source_args::{SensorSetting, SourceSpec};
 use super::values;
-use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
-use crate::session::{ExperimentPlan, ModelPlan, Stop, measure_idle, steps};
+use crate::session::{ExperimentPlan, ModelPlan, Stop, steps};
 use crate::sys;
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
-use shared::run_folder::RunFolder;
-use simulate::{PollModel, SensorModel};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,10 +41,12 @@ struct Defaults {
 
 impl ExperimentArgs {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
-        let mut experiment = PreparedExperiment::read(context, &self.plan, &self.options)?;
+        let experiment = PreparedExperiment::read(context, &self.plan, &self.options)?;
         let stop = context.stop_on_signals()?;
         let todo = steps(&experiment.plan, &mut |said| context.printer.say(said))?;
-        experiment.measure_idle(context, &stop)?;
+        let failure =
+            experiment.template.measure_idle_once(&experiment.plan.result_dir, experiment.idle, context, &stop)?;
+        failure.map_or(Ok(()), Err)?;
         let all = experiment.plan.models.len() * experiment.plan.repeats as usize;
         let measured = all - todo.len();
         if measured > 0 {
@@ -142,28 +140,6 @@ impl PreparedExperiment {
             return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
         }
         Ok(())
-    }
-
-    /// Measures idle power, unless the plan leaves it out, it was measured before or there is nothing to measure it with.
-    fn measure_idle(&mut self, context: &Context, stop: &Stop) -> Result<(), Failure> {
-        let result_dir = &self.plan.result_dir;
-        if self.idle.is_zero()
-            || RunFolder::idle_power(result_dir).exists()
-            || self.template.source().source == SourceSpec::Nothing
-        {
-            return Ok(());
-        }
-        let simulated = simulates_power(self.template.runner().runner, &self.template.source().source);
-        let source: Box<dyn PowerSource> = if simulated {
-            let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, 1);
-            Box::new(SimulatedSource::new(board, PollModel::reference_loop()))
-        } else {
-            self.template.source().open(context)?
-        };
-        let progress = display(&context.printer, "idle", 0, self.idle);
-        let sampling = self.template.source().sampling();
-        let outcome = measure_idle(result_dir, self.idle, source, sampling, &context.root, stop, progress)?;
-        outcome.failure.map_or(Ok(()), Err)
     }
 }
 

@@ -3,14 +3,15 @@
 use super::context::Context;
 use super::progress::display;
 use super::runner_args::{RunnerArgs, RunnerKind, simulates_power};
-use super::source_args::SourceArgs;
+use super::source_args::{SourceArgs, SourceSpec};
 use super::values::shape;
-use crate::power::PowerSource;
+use crate::power::{PowerSource, SimulatedBoard, SimulatedSource};
 use crate::runner::{EngineRunner, Job};
-use crate::session::{ProfilePlan, Stop, profile, profile_virtually};
+use crate::session::{ProfilePlan, Stop, measure_idle, profile, profile_virtually};
 use clap::{Args, ValueEnum};
 use shared::failure::Failure;
 use shared::run_folder::{Manifest, RunFolder};
+use simulate::{PollModel, SensorModel};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -260,6 +261,29 @@ impl ProfileArgs {
         let outcome = profile(&plan, source, runner.as_mut(), stop, progress)?;
         drop(restores);
         Ok((outcome.manifest, outcome.failure))
+    }
+
+    /// Measures idle power for the runs in a folder, unless the time is zero, it was measured before or there is nothing to measure it
+    /// with. A failure after the source was opened comes as a value.
+    pub(super) fn measure_idle_once(
+        &self,
+        root: &Path,
+        time: Duration,
+        context: &Context,
+        stop: &Stop,
+    ) -> Result<Option<Failure>, Failure> {
+        if time.is_zero() || RunFolder::idle_power(root).exists() || self.source.source == SourceSpec::Nothing {
+            return Ok(None);
+        }
+        let source: Box<dyn PowerSource> = if simulates_power(self.runner.runner, &self.source.source) {
+            let board = SimulatedBoard::new(SensorModel::ina3221_fast(), 4.2, 1);
+            Box::new(SimulatedSource::new(board, PollModel::reference_loop()))
+        } else {
+            self.source.open(context)?
+        };
+        let progress = display(&context.printer, "idle", 0, time);
+        let outcome = measure_idle(root, time, source, self.source.sampling(), &context.root, stop, progress)?;
+        Ok(outcome.failure)
     }
 
     fn shapes_with_batch(&self) -> Vec<(String, Vec<i64>)> {

@@ -145,14 +145,15 @@ impl<'a> Search<'a> {
             None => candidates(sensor),
         };
         let start = |family| FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) };
-        let fixed = Found::fixed;
         let is_slow = |family: &SensorFamily| family.time_constant().0 > 40.0 * self.subset.period_us().max(1.0);
         let (slow, quick): (Vec<SensorFamily>, Vec<SensorFamily>) = families.iter().partition(|f| is_slow(f));
         if self.subset.samples.len() < FEWEST || quick.is_empty() || sensor.sample_period().0 <= 0.0 {
-            return fixed(families[0], source);
+            return Found::fixed(families[0], source);
         }
         if family.is_none() && !self.subset.shows_inferences() {
-            return slow.first().map_or_else(|| fixed(families[0], source), |&slow| fixed(slow, FamilySource::Step));
+            return slow
+                .first()
+                .map_or_else(|| Found::fixed(families[0], source), |&slow| Found::fixed(slow, FamilySource::Step));
         }
         let free = source == FamilySource::Data;
         let mut starts: Vec<(f64, FittedResponse)> =
@@ -168,7 +169,7 @@ impl<'a> Search<'a> {
             && starts.first().is_none_or(|(_, best)| self.predicted(*best) < TELLS)
         {
             // Readings have nothing to do with what ran: the step was the sensor's lag, not the load's.
-            return fixed(slow, FamilySource::Step);
+            return Found::fixed(slow, FamilySource::Step);
         }
         // The first places of the best three families go on, each with its conversions of one length.
         let mut kept: Vec<FittedResponse> = Vec::new();

@@ -184,7 +184,7 @@ pub(crate) fn with_noise(
         let e = cholesky.solve(&pull(sums, noise, size, &precision, prior));
         grid.push((evidence, relative, e, cholesky));
     }
-    let best = grid.iter().map(|g| g.0).fold(f64::NEG_INFINITY, f64::max);
+    let (best_index, (best, ..)) = grid.iter().enumerate().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
     // Points that the data rule out are left out, so that the weights of the others add up to one.
     let weights: Vec<f64> = grid.iter().map(|g| (g.0 - best).exp()).map(|w| if w < 1e-6 { 0.0 } else { w }).collect();
     let sum: f64 = weights.iter().sum();
@@ -193,7 +193,8 @@ pub(crate) fn with_noise(
     }
     let (mut mean, mut second, mut before_all) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut spread, mut side) = (0.0, vec![0.0; nuisances]);
-    for ((_, relative, e, cholesky), weight) in grid.iter().zip(&weights) {
+    let mut best_covariance = None;
+    for (index, ((_, relative, e, cholesky), weight)) in grid.iter().zip(&weights).enumerate() {
         let weight = weight / sum;
         if weight == 0.0 {
             continue;
@@ -202,7 +203,8 @@ pub(crate) fn with_noise(
             *side += weight * e;
         }
         // Only for points that count: it takes longer than all else.
-        let covariance = cholesky.inverse().leading(size);
+        let whole = cholesky.inverse();
+        let covariance = whole.leading(size);
         let constrained = constrain(&e[..size], share, mean_watts, &covariance);
         let variance = projected_variance(&covariance, share);
         let before = projected_variance(&diagonal(&prior.precision(size, 0, relative * prior.spread)), share);
@@ -212,10 +214,13 @@ pub(crate) fn with_noise(
             before_all[i] += weight * before[i];
         }
         spread += weight * relative * prior.spread;
+        if index == best_index {
+            best_covariance = Some(whole);
+        }
     }
     let deviation = mean.iter().zip(&second).map(|(m, s)| (s - m * m).max(0.0).sqrt()).collect();
-    let (.., deviations, cholesky) = grid.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let covariance = cholesky.inverse();
+    let (_, _, deviations, _) = grid.swap_remove(best_index);
+    let covariance = best_covariance?;
     Some(Solution {
         watts: mean,
         deviation,

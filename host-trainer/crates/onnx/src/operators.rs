@@ -7,6 +7,7 @@ use super::tensor::{Tensor, affordable, array, combine};
 use super::trees::Trees;
 use ndarray::linalg::Dot;
 use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2, LinalgScalar, concatenate};
+use std::borrow::Cow;
 
 /// An operator with its settings.
 #[derive(Debug)]
@@ -129,15 +130,13 @@ impl Operator {
         let input = |i: usize| inputs.get(i).copied().flatten().ok_or_else(|| fault(format!("input {i} is missing")));
         let one = match self {
             Self::Unary(unary) => unary.run(input(0)?),
-            Self::Binary(binary) => {
-                let mut all = (0..inputs.len()).map(input);
-                let first = all.next().ok_or_else(|| fault("no input"))??.clone();
-                let mut rest = all.peekable();
-                if !matches!(binary, Binary::Max | Binary::Min) && (rest.peek().is_none() || inputs.len() != 2) {
-                    return Err(fault(format!("{} inputs in place of 2", inputs.len())));
+            Self::Binary(binary) => match inputs.len() {
+                2 => binary.run(input(0)?, input(1)?),
+                1.. if matches!(binary, Binary::Max | Binary::Min) => {
+                    (1..inputs.len()).try_fold(input(0)?.clone(), |so_far, next| binary.run(&so_far, input(next)?))
                 }
-                rest.try_fold(first, |so_far, next| binary.run(&so_far, next?))
-            }
+                count => Err(fault(format!("{count} inputs in place of 2"))),
+            },
             Self::Greater => greater(input(0)?, input(1)?),
             Self::Cast(to) => input(0)?.cast(i32::try_from(*to).unwrap_or_default()),
             Self::Clip { low, high } => {
@@ -154,9 +153,11 @@ impl Operator {
             Self::Gather { axis } => gather(input(0)?, *axis, input(1)?.integers()?),
             Self::MatMul => product(input(0)?, input(1)?),
             Self::Gemm { alpha, beta, transpose_a, transpose_b } => {
-                let transposed =
-                    |tensor: &Tensor, swap: bool| if swap { transpose(tensor) } else { Ok(tensor.clone()) };
-                let product = product(&transposed(input(0)?, *transpose_a)?, &transposed(input(1)?, *transpose_b)?)?;
+                let transposed = |tensor, swap: bool| {
+                    if swap { transpose(tensor).map(Cow::Owned) } else { Ok(Cow::Borrowed(tensor)) }
+                };
+                let (a, b) = (transposed(input(0)?, *transpose_a)?, transposed(input(1)?, *transpose_b)?);
+                let product = product(&a, &b)?;
                 let scaled = scale(&product, *alpha)?;
                 match inputs.get(2).copied().flatten() {
                     None => Ok(scaled),
