@@ -247,6 +247,7 @@ fn a_port_that_is_taken_is_named_with_another_way() {
     let options = ["serve", "--models", MODELS, "--state", "state", "--listen", &address];
     let text = refused(host(home.path()).args(options), 5);
     assert!(text.contains(&format!("cannot listen on {address}: ")) && text.contains("hint: choose another"), "{text}");
+    assert!(!text.contains("INFO"), "told before anything is begun: {text}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Writes a file so that a reader sees the old content or the new, never a part: a temporary file in the same folder,
-/// flushed to the disk, renamed over the target, and the folder flushed. Missing parent folders are created.
+/// flushed to the disk, renamed over the target, and the folder flushed. Missing parent folders are created. Where the file
+/// system has files without a name, the temporary one has none until it is whole: a process that is killed leaves nothing.
 ///
 /// ```
 /// use shared::fs::{read_capped, write_atomic};
@@ -42,16 +43,91 @@ fn write_inner(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> io::R
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+    let mut temporary = Unseen::new(folder)?;
     {
-        let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+        let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.file());
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    set_ordinary_mode(temporary.as_file())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|e| e.error)?;
+    set_ordinary_mode(temporary.file())?;
+    temporary.file().sync_all()?;
+    temporary.persist(folder, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// How the names of temporary files begin.
+const UNFINISHED: &str = ".partial-";
+
+/// A file that is still written.
+enum Unseen {
+    /// Without a name: it is gone with the process.
+    Nameless(File),
+    /// Where the file system or the platform knows no such files.
+    Named(tempfile::NamedTempFile),
+}
+
+impl Unseen {
+    fn new(folder: &Path) -> io::Result<Self> {
+        match nameless(folder) {
+            Some(file) => Ok(Self::Nameless(file)),
+            None => Ok(Self::Named(named(folder)?)),
+        }
+    }
+
+    fn file(&mut self) -> &mut File {
+        match self {
+            Self::Nameless(file) => file,
+            Self::Named(file) => file.as_file_mut(),
+        }
+    }
+
+    /// Gives it the name `path`, in `folder`, in place of what has that name.
+    fn persist(self, folder: &Path, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Named(file) => file.persist(path).map(drop).map_err(|e| e.error),
+            // A link does not replace a file, a rename does: linked by a name that nobody has, then renamed.
+            Self::Nameless(file) => {
+                let named = tempfile::Builder::new().prefix(UNFINISHED).make_in(folder, |name| link(&file, name))?;
+                named.persist(path).map(drop).map_err(|e| e.error)
+            }
+        }
+    }
+}
+
+fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)
+}
+
+/// `None` where there are no such files, or where a name could not be given to one later.
+#[cfg(target_os = "linux")]
+fn nameless(folder: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let file = open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok()?;
+    let file = File::from(file);
+    in_proc(&file).exists().then_some(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &Path) -> Option<File> {
+    None
+}
+
+/// An open file's path, as the manual page of open(2) links it: a link to a file descriptor needs a privilege, this does not.
+#[cfg(target_os = "linux")]
+fn in_proc(file: &File) -> std::path::PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, name: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    Ok(linkat(CWD, in_proc(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A temporary file is private; what a user asked for has the mode that an ordinary new file has.
@@ -108,6 +184,25 @@ mod tests {
         assert_eq!(failed.expect_err("must fail").kind, Kind::Io);
         assert_eq!(fs::read(&path).expect("read"), b"old");
         assert_eq!(fs::read_dir(folder.path().join("a")).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn what_is_being_written_has_no_name_where_the_file_system_allows_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("b.txt");
+        let names = || fs::read_dir(folder.path()).expect("list").count();
+        let expected = usize::from(nameless(folder.path()).is_none());
+        for content in [b"old".as_slice(), b"new"] {
+            let there = names();
+            write_atomic_with(&path, |file| {
+                file.write_all(content)?;
+                assert_eq!(names(), there + expected);
+                Ok(())
+            })
+            .expect("written");
+            assert_eq!(fs::read(&path).expect("read"), content);
+            assert_eq!(names(), 1);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod csv;
 mod table;
 
 pub(crate) use csv::{Csv, number};
-pub(crate) use table::{figure, render, shorten};
+pub(crate) use table::{figure, render, score, shorten};
 
 use clap::ValueEnum;
 use serde::Serialize;

@@ -39,9 +39,25 @@ pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
 }
 
+/// A score with four decimals, or as a power of ten where they would show nothing but zeros.
+pub(crate) fn score(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value != 0.0 && value.abs() < 1e-3 => format!("{value:.2e}"),
+        _ => figure(value, 4),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_score_is_not_shown_as_zero() {
+        assert_eq!(score(Some(0.123_456)), "0.1235");
+        assert_eq!(score(Some(0.000_001_234)), "1.23e-6");
+        assert_eq!(score(Some(0.0)), "0.0000");
+        assert_eq!(score(None), "–");
+    }
 
     #[test]
     fn a_long_name_keeps_both_ends() {

@@ -134,7 +134,11 @@ pub(super) fn refuse_existing(run: &RunFolder) -> Result<(), Failure> {
         return Ok(());
     }
     let sealed = Manifest::read(&run.manifest()).is_ok_and(|manifest| manifest.status != Status::Running);
-    let help = if sealed {
+    // Whoever writes a log has it locked.
+    let goes_on = std::fs::File::open(run.sample_log()).is_ok_and(|log| !sys::try_lock(&log));
+    let help = if goes_on {
+        "another session is measuring it: wait for its end, or choose another --name"
+    } else if sealed {
         "choose another --name or --result-dir, or move the folder away"
     } else {
         "that run was cut off: seal it with `jetson-agent recover`, then choose another --name or move the folder away"

@@ -194,6 +194,12 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
     assert_eq!(code(&again), 2);
     assert!(stderr(&again).contains("already holds a run"), "{}", stderr(&again));
     assert_eq!(std::fs::read(tiny(home.path()).sample_log()).expect("reads"), before);
+    // As a session does that still measures it.
+    let log = std::fs::File::open(tiny(home.path()).sample_log()).expect("opens");
+    log.try_lock().expect("nobody else has it");
+    let beside = run(&mut profile(home.path(), &["--runs", "5", "--simulate-fast"]));
+    assert_eq!(code(&beside), 2);
+    assert!(stderr(&beside).contains("another session is measuring it"), "{}", stderr(&beside));
 }
 
 #[test]

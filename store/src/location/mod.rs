@@ -58,6 +58,10 @@ impl Store {
         let mut options: BTreeMap<String, String> =
             environment.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         options.entry("timeout".into()).or_insert_with(|| REQUEST_TIMEOUT.into());
+        if url.scheme() == "http" {
+            // Without TLS only where the URL itself asks for it. What is read so is never written to (see below).
+            options.insert("allow_http".into(), "true".into());
+        }
         // What a backend says about a URL or an option may quote it: only its kind is passed on.
         let (scheme, path) = ObjectStoreScheme::parse(&url)
             .map_err(|_| refuse("its scheme is none of file, s3, gs, az, abfs, http, https and memory".into()))?;
@@ -201,6 +205,25 @@ mod tests {
         let store = Store::open_with("https://127.0.0.1:9/data", &environment(&[])).expect("a store");
         let error = store.create(&Key::new("a").expect("a key"), "x".into()).await.expect_err("refused");
         assert!(error.to_string().contains("only be read"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn http_in_a_url_is_taken_at_its_word() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().expect("a client");
+            let mut request = [0; 4096];
+            let length = connection.read(&mut request).expect("a request");
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: Mon, 30 Nov 2026 00:00:00 GMT\r\n\r\nhello";
+            connection.write_all(answer.as_bytes()).expect("an answer");
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let store = Store::open_with(&format!("http://127.0.0.1:{port}/data"), &environment(&[])).expect("a store");
+        let content = store.get(&Key::new("a").expect("a key"), 10).await.expect("read");
+        assert_eq!(content.as_deref(), Some(b"hello".as_slice()));
+        assert!(server.join().expect("served").starts_with("GET /data/a HTTP/1.1"));
     }
 
     #[test]

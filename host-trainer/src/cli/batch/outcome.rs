@@ -2,7 +2,7 @@
 
 use super::place::One;
 use crate::cli::runtime;
-use crate::output::{Csv, Format, render, write};
+use crate::output::{Csv, Format, render, score, write};
 use batch::folder::Use;
 use batch::results::{COLUMNS, ranked, read, rows};
 use batch::{gc, promote, results};
@@ -103,7 +103,8 @@ impl Promote {
         runtime::block_on(async {
             let result = promote::best(&batch, &self.only, self.task.as_deref()).await?;
             let task: String = result.task.chars().take(12).collect();
-            printer.say(format!("task {task} of {}: {} {}", result.label, result.score_of, result.score));
+            let shown = score(Some(result.score));
+            printer.say(format!("task {task} of {}: {} {shown}", result.label, result.score_of));
             if let Some(out) = &self.out {
                 promote::export(&batch, &result, out).await?;
                 printer.say(format!("{} files in {}", result.files.len(), out.display()));

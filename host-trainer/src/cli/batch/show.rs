@@ -3,7 +3,7 @@
 use super::answer::duration;
 use super::place::{One, Place};
 use crate::cli::runtime;
-use crate::output::{Csv, Format, figure, number, render, write};
+use crate::output::{Csv, Format, number, render, score, write};
 use batch::folder::{batches, find};
 use batch::status::{Counts, Shown, Status, TaskStatus, status};
 use clap::Args;
@@ -100,7 +100,7 @@ fn print(all: &[Status], format: Format, printer: &Printer) -> Result<(), Failur
         let mut rows = Vec::new();
         for status in all {
             let best = status.best.values().copied().reduce(f64::min);
-            let shown = |best: Option<f64>| if human { figure(best, 4) } else { number(best) };
+            let shown = |best: Option<f64>| if human { score(best) } else { number(best) };
             let left = if human { duration(status.seconds_left) } else { number(status.seconds_left) };
             let mut row = vec![status.name.clone(), "all".to_owned()];
             row.extend(cells(&status.counts));
