@@ -222,3 +222,43 @@ async fn tables_of_every_form_are_read() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+fn host(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_host-trainer")).current_dir(folder).args(arguments).output().expect("runs")
+}
+
+#[test]
+fn generated_rows_try_the_commands_and_a_kind_for_layers_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let fast = ["--sample-data", "--epochs", "20", "--samples", "300", "--format", "json"];
+    let cards = json(&host(folder.path(), &[&["fit", "--out", "models"], &fast[..]].concat()));
+    assert_eq!(cards[0]["tag"], "sample");
+    let rows = |name: &str| cards[0][name].as_u64().expect("a count");
+    assert_eq!(rows("training_rows") + rows("test_rows"), 300);
+    assert!(folder.path().join("models/sample/time_ms.onnx").is_file());
+    let study = json(&host(folder.path(), &[&["tune", "--trials", "2"], &fast[..]].concat()));
+    assert!(study["best"]["value"].as_f64().is_some_and(f64::is_finite), "{study}");
+    for (wrong, said) in [
+        (&["fit", "--out", "x", "--sample-data", "--kind", "lasso"][..], "takes mlp"),
+        (&["fit", "--out", "x", "--sample-data", "--data", "here"], "cannot be used with"),
+        (&["fit", "--out", "x", "--sample-data", "--input-cols", "a"], "cannot be used with"),
+    ] {
+        let refused = host(folder.path(), wrong);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        let talk = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(talk.contains(said), "{wrong:?}: {talk}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_with_a_colon_gives_a_folder_without_one() {
+    let folder = tempfile::tempdir().expect("folder");
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) \
+        INSERT INTO training_data SELECT 'hyperfaas-echo:latest', i, 2.0 * i + 1 FROM n";
+    database(folder.path(), &["CREATE TABLE training_data (image_tag TEXT, x REAL, y REAL)", rows]).await;
+    let options = ["--dbs-dir", "dbs", "--input-cols", "x", "--output-cols", "y", "--epochs", "5", "--out", "models"];
+    let output = host(folder.path(), &[&["fit"], &options[..]].concat());
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && talk.contains("its models go to hyperfaas-echo-latest"), "{talk}");
+    assert!(folder.path().join("models/hyperfaas-echo-latest/y.onnx").is_file());
+}

@@ -3,8 +3,8 @@
 use crate::output::{Csv, Format, figure, json, render};
 use clap::{Args, ValueEnum};
 use learn::fit::plan::Plan;
-use learn::tabular::{Source, TableCard, Tagged, Written, Zeros, fit_tagged, read_tagged};
-use shared::failure::Failure;
+use learn::tabular::{Source, TableCard, Tagged, Written, Zeros, check_kind, fit_tagged, read_tagged, sample};
+use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ pub(super) struct TableArgs {
     /// Folder of SQLite databases (`*.db`, `*.sqlite`); trains on one of their tables instead of layers.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub(super) dbs_dir: Option<PathBuf>,
+    /// Trains on 1,000 generated rows in place of data, to try the command.
+    #[arg(long, conflicts_with_all = ["data", "dbs_dir", "input_cols"])]
+    sample_data: bool,
     /// Table to train on.
     #[arg(long, value_name = "NAME", default_value = "training_data", requires = "dbs_dir")]
     table_name: String,
@@ -49,6 +52,16 @@ enum ZerosArg {
 impl TableArgs {
     /// The rows of each tag asked for, or of all.
     pub(super) fn read(&self, inputs: &[String], plan: &Plan, printer: &Printer) -> Result<Vec<Tagged>, Failure> {
+        // Before rows are read, of which there may be millions.
+        check_kind(plan).map_err(|e| Failure::from_error(Kind::Usage, e))?;
+        if self.sample_data {
+            printer.say("sample: 1000 generated rows of size_kb and concurrency, for time_ms and memory_mib");
+            let mut sample = sample();
+            if let Some(samples) = plan.samples {
+                sample.data = sample.data.sample(samples);
+            }
+            return Ok(vec![sample]);
+        }
         let folder = self.dbs_dir.clone().ok_or_else(|| Failure::usage("no --dbs-dir was given"))?;
         let columns = |names: &[String]| -> Vec<String> {
             names.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect()

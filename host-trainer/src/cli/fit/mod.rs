@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub(super) struct Fit {
     /// Folder of training data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["dbs_dir", "from"])]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["dbs_dir", "sample_data", "from"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
@@ -40,6 +40,12 @@ pub(super) struct Fit {
     /// Hyper-parameters of the mlp in EdgeProfiler's JSON; sets the model kind to mlp unless --kind is given.
     #[arg(long, value_name = "FILE")]
     hyperparams: Option<PathBuf>,
+    /// Epochs of a perceptron [default: the configuration's].
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Rows to use from each table [default: all].
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     /// Networks held out for testing, or `none` [default: lenet,resnet18,vgg16].
     #[arg(long, value_name = "A,B|none", value_delimiter = ',')]
     test_models: Option<Vec<String>>,
@@ -134,6 +140,8 @@ impl Fit {
             // A table's columns are its own.
             input_cols: if self.data.is_some() { &self.input_cols } else { &[] },
             plain_table: self.data.is_none(),
+            epochs: self.epochs,
+            samples: self.samples,
             ..PlanOptions::default()
         }
         .plan()

@@ -16,7 +16,7 @@ use tune::subject::{LayerError, Subject};
 #[derive(Debug, Args)]
 pub(super) struct SubjectArgs {
     /// Folder of training data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
-    #[arg(long, value_name = "DIR", required_unless_present = "dbs_dir")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["dbs_dir", "sample_data"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,

@@ -36,6 +36,14 @@ impl TableData {
         self.targets.is_empty()
     }
 
+    /// SHA-256 over names and numbers, in hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        let names = self.inputs.iter().chain(&self.outputs);
+        let mut bytes = names.flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect::<Vec<u8>>();
+        bytes.extend(self.rows.iter().chain(&self.targets).flat_map(|x| x.to_le_bytes()));
+        shared::digest::sha256(&bytes)
+    }
+
     /// Some of the rows.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {

@@ -40,20 +40,40 @@ pub async fn read_tagged(
     let mut notes = Vec::new();
     let known = tags(source, &mut notes).await?;
     let tags = if wanted.is_empty() { &known } else { wanted };
+    let folders = folder_names(tags, names, &mut notes)?;
     let mut tagged = Vec::new();
-    for (i, tag) in tags.iter().enumerate() {
-        let name = names.get(i).unwrap_or(tag).clone();
-        check_device_name(&name).map_err(|failure| {
-            Failure::usage(format!("`{name}` is no name for a folder"))
-                .help("give one by --short-name")
-                .caused_by(failure)
-        })?;
+    for (tag, name) in tags.iter().zip(folders) {
         let data = read(source, tag).await?;
         let rows = data.len();
-        let data = samples.map_or_else(|| data.clone(), |samples| data.sample(samples));
+        let data = match samples {
+            Some(samples) => data.sample(samples),
+            None => data,
+        };
         tagged.push(Tagged { name, rows, data });
     }
     Ok((tagged, notes))
+}
+
+/// The folders of tags: as given, else after the tags, with `-` for what no folder's name may hold (`echo:latest`).
+fn folder_names(tags: &[String], given: &[String], notes: &mut Vec<String>) -> Result<Vec<String>, Failure> {
+    let mut folders: Vec<String> = Vec::new();
+    for (i, tag) in tags.iter().enumerate() {
+        let name = given.get(i).cloned().unwrap_or_else(|| {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            let name: String = tag.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
+            name.trim_start_matches('.').to_owned()
+        });
+        let refused = |why: String| Failure::usage(why).help("name a folder for each tag by --func-tag and --short-name");
+        check_device_name(&name).map_err(|e| refused(format!("`{name}` is no name for a folder")).caused_by(e))?;
+        if let Some(other) = folders.iter().position(|folder| *folder == name) {
+            return Err(refused(format!("the tags `{}` and `{tag}` both give the folder {name}", tags[other])));
+        }
+        if name != *tag && given.is_empty() {
+            notes.push(format!("`{tag}` cannot name a folder: its models go to {name}"));
+        }
+        folders.push(name);
+    }
+    Ok(folders)
 }
 
 /// A fitted table with the folder that it lies in.
@@ -99,4 +119,26 @@ fn write(fitted: Fitted, folder: &Path) -> Result<Written, Failure> {
     let text = serde_json::to_string_pretty(&fitted.card).map_err(|e| Failure::from_error(Kind::Data, e))?;
     write_atomic(&folder.join("card.json"), format!("{text}\n").as_bytes())?;
     Ok(Written { folder: folder.to_owned(), graphs: fitted.graphs.len(), card: fitted.card })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_tag_of_an_image_gives_a_folder_and_two_never_the_same() {
+        let mut notes = Vec::new();
+        let tags = texts(&["hyperfaas-echo:latest", "a/b", "plain"]);
+        let folders = folder_names(&tags, &[], &mut notes).expect("names");
+        assert_eq!(folders, ["hyperfaas-echo-latest", "a-b", "plain"]);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        let failure = folder_names(&texts(&["a:1", "a/1"]), &[], &mut notes).expect_err("the same");
+        assert!(failure.message.contains("`a:1` and `a/1` both give the folder a-1"), "{failure}");
+        assert!(folder_names(&texts(&["x"]), &texts(&["../up"]), &mut notes).is_err());
+        assert!(folder_names(&texts(&[""]), &[], &mut notes).is_err());
+    }
 }

@@ -289,9 +289,7 @@ pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     if dataset.is_empty() {
         return Err(none_left(source, &dataset, &columns, &cells, found));
     }
-    let mut bytes = columns.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect::<Vec<u8>>();
-    bytes.extend(dataset.rows.iter().chain(&dataset.targets).flat_map(|x| x.to_le_bytes()));
-    dataset.hash = shared::digest::sha256(&bytes);
+    dataset.hash = dataset.digest();
     Ok(dataset)
 }
 
