@@ -8,6 +8,8 @@ mkdir -p "$cache/logs"
 export LAYERJOULE_CI_CACHE="$cache"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+# Backtraces without lines: less to generate and to link.
+export CARGO_PROFILE_DEV_DEBUG=0
 
 # The exit code of a script whose peer is not there, where that is no error.
 absent=77

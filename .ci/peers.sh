@@ -62,7 +62,7 @@ install_packages() {
 }
 
 # crate NAME PACKAGE VERSION [ARGUMENT…]: a program of crates.io. It is a peer, not what is tested: compiled in a fraction of
-# the time that its release profile takes, in a folder of its own so that it evicts nothing that the workspace built. `opt_level` is 1 unless set.
+# the time that its release profile takes, in a folder of its own so that it evicts nothing that the workspace built.
 crate() {
     local name=$1 package=$2 version=$3
     shift 3
@@ -77,7 +77,7 @@ make_crate() {
     local folder=$1 package=$2 version=$3
     shift 3
     [ ! -x "$folder/bin/$package" ] || return 0
-    CARGO_TARGET_DIR="$cache/tools-target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL="${opt_level:-1}" \
+    CARGO_TARGET_DIR="$cache/tools-target" CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=0 \
         cargo install "$package" --version "$version" --locked --profile dev --root "$folder" "$@"
 }
 
@@ -102,7 +102,7 @@ get_slurm() {
 find_slurm() { command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null && dirname "$(command -v sbatch)"; }
 
 # Kubernetes' own API server, scheduler and controllers, its client, and etcd: the folder of the programs. Debian has the first three as sources
-# only. Nothing is installed: packages are unpacked beside the build, which takes some seven minutes of one processor.
+# only. Nothing is installed: packages are unpacked beside the build.
 get_kubernetes() {
     local folder="$cache/kubernetes-1.20.2"
     locked kubernetes make_kubernetes "$folder" ||
@@ -126,10 +126,14 @@ make_kubernetes() {
             for package in *.deb; do dpkg --extract "$package" root || exit; done &&
             tar -xzf kubernetes_*.orig.tar.gz -C source --strip-components 1 && cd source &&
             export LD_LIBRARY_PATH="$build/root/usr/lib/x86_64-linux-gnu" GOROOT="$build/root/usr/lib/go-1.19" GOCACHE="$build/go" &&
-            export PATH="$GOROOT/bin:$build/root/usr/bin:$PATH" GO111MODULE=off CGO_ENABLED=0 GOFLAGS= &&
+            export PATH="$GOROOT/bin:$build/root/usr/bin:$PATH" GO111MODULE=off CGO_ENABLED=0 &&
+            # Without the clients of six clouds.
+            export GOFLAGS=-tags=providerless &&
             # The version, which the tree of a release does not have from git.
             export KUBE_GIT_VERSION=v1.20.2 KUBE_GIT_COMMIT=0 KUBE_GIT_TREE_STATE=archive KUBE_GIT_MAJOR=1 KUBE_GIT_MINOR=20 &&
-            make all WHAT="cmd/kube-apiserver cmd/kube-controller-manager cmd/kube-scheduler"
+            # The only generated files that a release does not carry.
+            make gen_openapi &&
+            hack/make-rules/build.sh cmd/kube-apiserver cmd/kube-controller-manager cmd/kube-scheduler
     ) || return
     for name in etcd kubectl; do cp "$build/root/usr/bin/$name" "$1/bin/" || return; done
     # The scheduler last: its presence says that all are there.
@@ -167,8 +171,8 @@ get_openapi_generator() { npm_packages "openapi-typescript" .ci/requirements/ope
 # An S3 server that keeps a bucket in a folder.
 get_s3s_fs() { crate "s3s-fs, an S3 server" s3s-fs 0.14.1 --features binary; }
 
-# What makes a site of the pages, without its server and its watch on files. Not optimised it compiles in half the time, and a site takes 2.5 s.
-get_mdbook() { opt_level=0 crate mdBook mdbook 0.5.4 --no-default-features --features search; }
+# What makes a site of the pages, without its server and its watch on files. A site takes it 2.5 s.
+get_mdbook() { crate mdBook mdbook 0.5.4 --no-default-features --features search; }
 # What reads the pages' links and headings.
 get_site_python() { environment "markdown-it-py" .ci/requirements/site.txt; }
 

@@ -8,6 +8,7 @@
 mod checker;
 mod graph;
 mod packages;
+mod profiles;
 mod references;
 mod resolve;
 mod source;
