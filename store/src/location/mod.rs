@@ -216,7 +216,8 @@ mod tests {
             let (mut connection, _) = listener.accept().expect("a client");
             let mut request = [0; 4096];
             let length = connection.read(&mut request).expect("a request");
-            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: Mon, 30 Nov 2026 00:00:00 GMT\r\n\r\nhello";
+            let answer =
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: Mon, 30 Nov 2026 00:00:00 GMT\r\n\r\nhello";
             connection.write_all(answer.as_bytes()).expect("an answer");
             String::from_utf8_lossy(&request[..length]).into_owned()
         });

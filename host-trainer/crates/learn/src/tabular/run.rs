@@ -63,7 +63,8 @@ fn folder_names(tags: &[String], given: &[String], notes: &mut Vec<String>) -> R
             let name: String = tag.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
             name.trim_start_matches('.').to_owned()
         });
-        let refused = |why: String| Failure::usage(why).help("name a folder for each tag by --func-tag and --short-name");
+        let refused =
+            |why: String| Failure::usage(why).help("name a folder for each tag by --func-tag and --short-name");
         check_device_name(&name).map_err(|e| refused(format!("`{name}` is no name for a folder")).caused_by(e))?;
         if let Some(other) = folders.iter().position(|folder| *folder == name) {
             return Err(refused(format!("the tags `{}` and `{tag}` both give the folder {name}", tags[other])));
