@@ -409,3 +409,40 @@ fn a_network_that_was_written_is_read_and_predicted() {
         assert!(stderr(&output).contains(says) && !nowhere.exists(), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_graph_is_copied_with_the_costs_of_its_nodes() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let (graph, models) = (root().join("sample_data/resnet18.onnx"), root().join("trained_models"));
+    let costs = home.path().join("costs.onnx");
+    let predicted = |path: &Path| {
+        let options: [&dyn AsRef<std::ffi::OsStr>; 5] = [&"predict", &"--models", &models, &"--format", &"json"];
+        let output = run(&[&options[..], &[&"--onnx", &path, &"--annotate", &costs]].concat());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(stderr(&output).contains("nodes with the costs of their layers"), "{}", stderr(&output));
+        serde_json::from_str::<Value>(&stdout(&output)).expect("JSON")
+    };
+    let first = predicted(&graph);
+    let written = fs::read(&costs).expect("the copy");
+    let text = String::from_utf8_lossy(&written).into_owned();
+    let layers = first["layers"].as_array().expect("layers");
+    for layer in layers.iter().filter(|layer| layer["operators"].as_array().is_some_and(|all| !all.is_empty())) {
+        let runtime = layer["runtime_prediction"].as_f64().expect("a run time");
+        assert!(text.contains(&format!("{runtime:.6}")), "{layer}");
+        assert!(text.contains(layer["layer_name"].as_str().expect("a name")), "{layer}");
+    }
+    // The copy is the same graph, and a copy of the copy is the copy.
+    let again = predicted(&costs.clone());
+    assert_eq!((&again["layers"], &again["totals"]), (&first["layers"], &first["totals"]));
+    assert_eq!(fs::read(&costs).expect("the copy"), written);
+
+    let engine = sample("resnet18");
+    for wrong in [
+        &[&"predict" as &dyn AsRef<std::ffi::OsStr>, &"--trt-engine-path", &engine, &"--annotate", &costs][..],
+        &[&"predict", &"--onnx", &graph, &graph, &"--annotate", &costs],
+        &[&"predict", &"--onnx", &graph, &"--annotate", &costs, &"--batch", &"1,2"],
+    ] {
+        let output = run(wrong);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+    }
+}

@@ -185,7 +185,7 @@ fn notes(
     notes
 }
 
-fn broken(error: WireError) -> Failure {
+pub(crate) fn broken(error: WireError) -> Failure {
     match error {
         WireError::Io(error) => Failure::new(Kind::Io, format!("cannot read: {error}")).caused_by(error),
         WireError::Broken(what, at) => Failure::data(format!("is not an ONNX model, or is damaged: it {what}"))

@@ -11,6 +11,7 @@
 //! # Ok::<(), shared::failure::Failure>(())
 //! ```
 
+mod annotate;
 mod correction;
 mod emit;
 mod engine;
@@ -22,6 +23,7 @@ mod operator;
 mod options;
 mod read;
 
+pub use annotate::{Annotations, annotate};
 pub use correction::{Correction, LayoutChanges, is_likely_product, may_be_product};
 pub use engine::{CAVEAT, EngineFromGraph, engine_info, engine_info_of};
 pub use open::{GraphOrigin, OpenedEngine, is_onnx, is_onnx_content, read_engine, read_graph};

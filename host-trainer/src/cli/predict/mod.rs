@@ -1,6 +1,7 @@
 //! `host-trainer predict`: engine info or ONNX graph in, power, run time and energy out.
 
 mod human;
+mod notes;
 mod sink;
 
 use super::conversions::ConversionArgs;
@@ -12,7 +13,7 @@ use super::setting_args::SettingArgs;
 use crate::output::Format;
 use clap::Args;
 use compare::add_origin;
-use graph::{Options, is_onnx, read_engine};
+use graph::{Options, annotate, is_onnx, read_engine};
 use learn::predict::{Models, Prediction, RuntimeCorrection, engine_files};
 use learn::what_if::settings;
 use rayon::prelude::*;
@@ -35,6 +36,9 @@ pub(super) struct Predict {
     /// Output CSV file with one row per layer.
     #[arg(long, value_name = "FILE.csv")]
     result_csv_path: Option<PathBuf>,
+    /// Copy of the ONNX graph with the layers' times, powers and energies as metadata of its nodes, for viewers such as Netron.
+    #[arg(long, value_name = "MODEL.onnx", requires = "onnx")]
+    annotate: Option<PathBuf>,
     #[command(flatten)]
     models: ModelSource,
     #[command(flatten)]
@@ -71,8 +75,14 @@ impl Predict {
             // A mistyped name is said before models are looked for.
             only.metadata().map_err(|e| Failure::io(only, "read", &e))?;
         }
+        if self.annotate.is_some() && (files.len() != 1 || !is_onnx(&files[0])?) {
+            return Err(Failure::usage("--annotate is for one ONNX graph").help("name one by --onnx, and nothing else"));
+        }
         let options = self.settings.graph(&self.shapes);
         if self.settings.asks_for_several() || self.settings.changes_engines() && !all_graphs(&files)? {
+            if self.annotate.is_some() {
+                return Err(Failure::usage("--annotate is for one prediction, and several settings were asked for"));
+            }
             return self.outlooks(&files, &options, printer);
         }
         let models = self.models.open(printer)?;
@@ -94,6 +104,10 @@ impl Predict {
                 match answer {
                     Ok(Answer { prediction, remarks }) => {
                         sink.take(file, &prediction)?;
+                        if let Some(to) = &self.annotate {
+                            let nodes = annotate(file, to, &notes::notes(&prediction))?;
+                            printer.say(format!("{}: {nodes} nodes with the costs of their layers", to.display()));
+                        }
                         // Rows have no place for them.
                         if self.format == Format::Csv {
                             remarks.iter().for_each(|remark| printer.warn(format!("{}: {remark}", file.display())));

@@ -6,4 +6,4 @@ mod wire;
 
 pub(crate) use decode::decode;
 pub(crate) use model::{ABSENT, Attribute, Declared, Element, Extent, Literal, Model, Node, Numbers, TensorId};
-pub(crate) use wire::WireError;
+pub(crate) use wire::{Value, Wire, WireError};
