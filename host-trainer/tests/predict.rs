@@ -439,7 +439,7 @@ fn a_graph_is_copied_with_the_costs_of_its_nodes() {
     let engine = sample("resnet18");
     for wrong in [
         &[&"predict" as &dyn AsRef<std::ffi::OsStr>, &"--trt-engine-path", &engine, &"--annotate", &costs][..],
-        &[&"predict", &"--onnx", &graph, &graph, &"--annotate", &costs],
+        &[&"predict", &"--onnx", &graph, &costs, &"--annotate", &costs],
         &[&"predict", &"--onnx", &graph, &"--annotate", &costs, &"--batch", &"1,2"],
     ] {
         let output = run(wrong);
