@@ -4,7 +4,7 @@ use graph::Annotations;
 use learn::predict::{Bounds, LayerPrediction, Prediction};
 
 /// The notes: totals of the model, and for each node the layer that contains it, with the layer's figures. A node of several layers
-/// has the figures of each, those of the second under `2.runtime_ms` and so on.
+/// has the figures of each, the longest first, those of the second under `2.runtime_ms` and so on.
 pub(super) fn notes(prediction: &Prediction) -> Annotations {
     let totals = &prediction.totals;
     let mut notes = Annotations::default();
@@ -13,7 +13,10 @@ pub(super) fn notes(prediction: &Prediction) -> Annotations {
     add(&mut notes.model, "", "energy_mj", totals.energy.whole().map(|e| e.0), totals.energy_bounds);
     add(&mut notes.model, "", "power_w", totals.average_power().map(|p| p.0), totals.average_power_bounds);
     let mut layers_of = std::collections::HashMap::<&str, usize>::new();
-    for layer in &prediction.layers {
+    let time = |layer: &LayerPrediction| layer.row.runtime_prediction.map_or(0.0, |t| t.0);
+    let mut layers: Vec<&LayerPrediction> = prediction.layers.iter().collect();
+    layers.sort_by(|a, b| time(b).total_cmp(&time(a)));
+    for layer in layers {
         for node in &layer.operators {
             let count = layers_of.entry(node).or_default();
             *count += 1;
