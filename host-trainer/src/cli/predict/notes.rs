@@ -30,7 +30,7 @@ pub(super) fn notes(prediction: &Prediction) -> Annotations {
 fn add_layer(into: &mut Vec<(String, String)>, prefix: &str, layer: &LayerPrediction) {
     let row = &layer.row;
     into.push((format!("{prefix}layer"), layer.layer_name.clone()));
-    into.push((format!("{prefix}layer_kind"), layer.kind.name().to_owned()));
+    into.push((format!("{prefix}layer_type"), layer.layer_type.clone()));
     if layer.operators.len() > 1 {
         into.push((format!("{prefix}layer_nodes"), layer.operators.len().to_string()));
     }
