@@ -14,7 +14,7 @@ pub(super) struct TableArgs {
     /// Folder of SQLite databases (`*.db`, `*.sqlite`); trains on one of their tables instead of layers.
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub(super) dbs_dir: Option<PathBuf>,
-    /// Trains on 1,000 generated rows in place of data, to try the command.
+    /// Train on 1,000 generated rows in place of data, to try the command.
     #[arg(long, conflicts_with_all = ["data", "dbs_dir", "input_cols"])]
     sample_data: bool,
     /// Table to train on.

@@ -239,7 +239,7 @@ mod tests {
         let field = |number: u32, content: &[u8]| [head(number, content.len() as u64), content.to_vec()].concat();
         let conv = [field(1, b"x"), field(OUTPUT, b"y"), field(NAME, b"conv"), field(4, b"Conv")].concat();
         let relu = [field(1, b"y"), field(OUTPUT, b"z"), field(4, b"Relu")].concat();
-        let weight = field(5, &[7; 300]);
+        let weight = field(5, &[field(8, b"w"), field(9, &[7; 300])].concat());
         let graph = [field(NODE, &conv), field(2, b"net"), field(NODE, &relu), weight].concat();
         [
             vec![0x08, 0x0a],
