@@ -142,7 +142,6 @@ impl Fit {
             plain_table: self.data.is_none(),
             epochs: self.epochs,
             samples: self.samples,
-            ..PlanOptions::default()
         }
         .plan()
     }
