@@ -55,8 +55,8 @@ fn write_inner(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> io::R
     File::open(folder)?.sync_all()
 }
 
-/// How the names of temporary files begin.
-const UNFINISHED: &str = ".partial-";
+/// What the names of temporary files begin with. One that is found was left by a process that ended while it wrote.
+pub const UNFINISHED: &str = ".partial-";
 
 /// A file that is still written.
 enum Unseen {
@@ -70,7 +70,7 @@ impl Unseen {
     fn new(folder: &Path) -> io::Result<Self> {
         match nameless(folder) {
             Some(file) => Ok(Self::Nameless(file)),
-            None => Ok(Self::Named(named(folder)?)),
+            None => Ok(Self::Named(tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?)),
         }
     }
 
@@ -92,10 +92,6 @@ impl Unseen {
             }
         }
     }
-}
-
-fn named(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)
 }
 
 /// `None` where there are no such files, or where a name could not be given to one later.

@@ -55,8 +55,9 @@ impl TableArgs {
         // Before rows are read, of which there may be millions.
         check_kind(plan).map_err(|e| Failure::from_error(Kind::Usage, e))?;
         if self.sample_data {
-            printer.say("sample: 1000 generated rows of size_kb and concurrency, for time_ms and memory_mib");
             let mut sample = sample();
+            let (inputs, outputs) = (sample.data.inputs.join(" and "), sample.data.outputs.join(" and "));
+            printer.say(format!("sample: {} generated rows of {inputs}, for {outputs}", sample.rows));
             if let Some(samples) = plan.samples {
                 sample.data = sample.data.sample(samples);
             }

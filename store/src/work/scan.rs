@@ -5,13 +5,11 @@ use super::stat::{Cache, Stats};
 use super::state::FOLDER;
 use crate::snapshot::{check_link, check_name, clash, fold, plain_link};
 use shared::failure::Failure;
+use shared::fs::UNFINISHED;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
-
-/// Unfinished files of ours begin with it.
-const UNFINISHED: &str = ".partial-";
 
 /// Something found.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub(crate) fn create_once(path: &Path, content: &[u8]) -> Result<bool, Failure> 
     let failed = |e: std::io::Error| Failure::io(path, "write", &e);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(failed)?;
+    let mut temporary = tempfile::Builder::new().prefix(shared::fs::UNFINISHED).tempfile_in(folder).map_err(failed)?;
     temporary.write_all(content).map_err(failed)?;
     // A temporary file is private; this one is for all workers.
     temporary.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
