@@ -198,8 +198,7 @@ impl Choose {
             let Explored { engine, outlook } = &explored[place];
             let y = if energy { outlook.cost()?.energy_per_image()?.0 } else { outlook.throughput? };
             let batch = outlook.batch.map_or_else(String::new, |batch| format!(", batch {batch}"));
-            let precision =
-                outlook.precision.map_or_else(String::new, |p| format!(", {}", format!("{p:?}").to_lowercase()));
+            let precision = outlook.precision.map_or_else(String::new, |precision| format!(", {}", precision.name()));
             let name = format!("{engine}, {}{batch}{precision}", mode_name(outlook));
             Some(Point::named(name, outlook.cost()?.latency.0, y))
         };

@@ -6,7 +6,6 @@ use crate::output::{Csv, figure, json, number, render, shorten};
 use clap::{Args, ValueEnum};
 use compare::{Comparison, GroupChange, Part, SideSummary, markdown, read_one};
 use learn::predict::Models;
-use shared::engine::Precision;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::cell::OnceCell;
@@ -101,9 +100,7 @@ impl Diff {
 
 /// Number formats as engine infos' readers write them.
 fn precisions(part: Option<&Part>) -> String {
-    let word = |p: &Precision| serde_json::to_value(p).ok().and_then(|v| v.as_str().map(str::to_owned));
-    let words: Vec<String> = part.iter().flat_map(|part| &part.precision).filter_map(word).collect();
-    words.join("+")
+    part.iter().flat_map(|part| &part.precision).map(|precision| precision.name()).collect::<Vec<_>>().join("+")
 }
 
 fn csv(comparison: &Comparison) -> Result<String, Failure> {

@@ -227,7 +227,7 @@ pub(super) fn shape(layer: &Layer) -> String {
         let _ = write!(text, ", {groups} groups");
     }
     if let Some(precision) = layer.precision() {
-        let _ = write!(text, ", {}", format!("{precision:?}").to_lowercase());
+        let _ = write!(text, ", {}", precision.name());
     }
     text
 }
