@@ -11,6 +11,7 @@ pub mod device;
 pub mod digest;
 pub mod engine;
 pub mod failure;
+pub mod figures;
 pub mod fs;
 pub mod limits;
 pub mod near;

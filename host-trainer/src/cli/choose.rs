@@ -4,7 +4,7 @@ use super::graph_args::ShapeArgs;
 use super::model_source::ModelSource;
 use super::outlooks::{Explored, explore_files, human, mode_name, warn};
 use super::setting_args::SettingArgs;
-use crate::output::{Format, write};
+use crate::output::{Format, percent, write};
 use boards::choice::{Cost, Goal, Limit, choose, pareto_front};
 use charts::{Axis, Plot, Point, page};
 use clap::Args;
@@ -150,8 +150,7 @@ impl Choose {
         let marks = (0..explored.len()).map(|place| mark(place).to_owned()).collect();
         let mut extra = Vec::new();
         if self.max_latency.is_some() {
-            let cell =
-                |one: &Explored| probability(one).map_or_else(|| "–".to_owned(), |p| format!("{:.0} %", 100.0 * p));
+            let cell = |one: &Explored| percent(probability(one).map(|p| 100.0 * p), 0);
             extra.push(("within", explored.iter().map(cell).collect()));
         }
         extra.push(("", marks));

@@ -1,6 +1,6 @@
 //! Outlooks of engines in several settings: read, printed as a table, JSON and CSV.
 
-use crate::output::{Csv, Format, figure, number, render, shorten, write};
+use crate::output::{Csv, Format, figure, known, number, render, shorten, write};
 use graph::{Options, read_engine};
 use learn::predict::EngineInput;
 use learn::what_if::{Anchors, Origin, Outlook, Setting, explore};
@@ -96,7 +96,7 @@ pub(super) fn human(all: &[Explored], extra: &[(&str, Vec<String>)]) -> String {
         cells.extend([
             figure(Some(outlook.gpu_mhz), 0),
             figure(Some(outlook.emc_mhz), 0),
-            outlook.batch.map_or_else(|| "–".to_owned(), |batch| batch.to_string()),
+            known(outlook.batch, |batch| batch.to_string()),
             format!("{at_least}{}", figure(outlook.runtime_ms.map(|t| t.0), 3)),
             figure(outlook.runtime_bounds.map(|b| b.lower), 3),
             figure(outlook.runtime_bounds.map(|b| b.upper), 3),

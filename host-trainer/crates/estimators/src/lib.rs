@@ -15,6 +15,7 @@ pub mod formula;
 pub mod lasso;
 mod linalg;
 pub mod linear;
+pub mod metric_columns;
 pub mod metrics;
 pub mod mlp;
 pub mod nnls;

@@ -131,10 +131,8 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
-/// A number with a fixed count of decimals, or a dash.
-pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
-    value.filter(|v| v.is_finite()).map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
-}
+/// A number with a fixed count of decimals.
+pub(super) use shared::figures::figure as number;
 
 /// A number with about four digits.
 pub(super) fn figure(value: f64) -> String {

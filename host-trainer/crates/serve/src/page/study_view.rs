@@ -1,10 +1,11 @@
 //! The view of one study: its progress, its best trial, its trials, and the error by option.
 
-use super::layout::{figure, sentence};
+use super::layout::{figure, number, sentence};
 use crate::studies::QueueStatus;
 use charts::{Axis, Plot, Point};
 use maud::{Markup, html};
 use shared::failure::printable;
+use shared::figures::known;
 use tune::studies::{Progress, Study, Trial, TrialState};
 
 /// Trials listed. The API returns all.
@@ -68,7 +69,7 @@ fn tiles(progress: &Progress) -> Markup {
     html! {
         dl.tiles {
             div { dt { "Trials" } dd.value { (counts.finished()) span.unit { "of " (progress.trials) } } dd { (bar(progress)) } }
-            div { dt { "Best so far" } dd.value { (progress.best.as_ref().and_then(|b| b.value).map_or_else(|| "–".to_owned(), figure)) } dd.note { @if let Some(best) = &progress.best { "trial " (best.number) } @else { "no trial is complete yet" } } }
+            div { dt { "Best so far" } dd.value { (known(progress.best.as_ref().and_then(|b| b.value), figure)) } dd.note { @if let Some(best) = &progress.best { "trial " (best.number) } @else { "no trial is complete yet" } } }
             div { dt { "Complete" } dd.value { (counts.complete) } dd.note { (counts.running) " running, " (counts.waiting) " waiting" } }
             div { dt { "Given up" } dd.value { (counts.pruned) } dd.note { (counts.failed) " failed" } }
         }
@@ -160,8 +161,8 @@ fn table(trials: &[Trial]) -> Markup {
                             tr {
                                 td.n { (trial.number) }
                                 td { (trial_badge(trial.state)) }
-                                td.n { (trial.value.map_or_else(|| "–".to_owned(), figure)) }
-                                td.n.wide { (trial.started_ms.zip(trial.finished_ms).map_or_else(|| "–".to_owned(), |(from, to)| format!("{:.1}", (to - from) as f64 / 1000.0))) }
+                                td.n { (known(trial.value, figure)) }
+                                td.n.wide { (number(trial.started_ms.zip(trial.finished_ms).map(|(from, to)| (to - from) as f64 / 1000.0), 1)) }
                                 td.mono.small.wrap { (printable(&options_of(trial))) @if let Some(reason) = &trial.reason { div.bad { (printable(reason)) } } }
                             }
                         } }
