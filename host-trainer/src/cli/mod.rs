@@ -11,6 +11,7 @@ mod data;
 mod dataset;
 mod demo;
 mod diff;
+mod engine_args;
 mod engine_info;
 mod evaluate;
 mod fit;

@@ -46,12 +46,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("campaign", &["align", "dataset", "estimators", "graph", "learn", "networks", "shared", "tables"]),
     ("registry", &["estimators", "learn", "shared", "store"]),
     ("report", &["align", "charts", "estimators", "learn", "shared"]),
-    ("tune", &["estimators", "learn", "shared"]),
+    ("engines", &["shared", "store"]),
+    ("tune", &["engines", "estimators", "learn", "shared", "store"]),
     (
         "serve",
         &["charts", "compare", "estimators", "graph", "learn", "registry", "shared", "simulate", "store", "tune"],
     ),
-    ("batch", &["estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
+    ("batch", &["engines", "estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
     (
         "host-trainer",
         &[
@@ -65,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "compare",
             "dataset",
             "demo",
+            "engines",
             "estimators",
             "graph",
             "ingest",

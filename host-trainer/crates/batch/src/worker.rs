@@ -1,11 +1,12 @@
 //! A worker: claims tasks of a batch, trains them, keeps their results, and stops when asked to.
 
 use crate::data::{self, Data};
-use crate::folder::{Batch, ProgramStamp};
+use crate::folder::Batch;
 use crate::queue::{Asking, Claim, Next, Outcome, Queue, QueueError};
 use crate::results::{SCHEMA, TaskResult};
 use crate::training::{Job, Step, Trained};
 use bytes::Bytes;
+use engines::{ProgramStamp, owner};
 use serde::{Deserialize, Serialize};
 use shared::failure::{Failure, Kind};
 use shared::random::SplitMix64;
@@ -56,20 +57,6 @@ impl Default for Settings {
             checkpoint_after: Duration::from_secs(5),
             grace: Duration::from_secs(20),
         }
-    }
-}
-
-/// The name of this process among workers: host and process, and before them the engine's own name for it, where there is one.
-#[must_use]
-pub fn owner() -> String {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let process = tune::leases::owner();
-    let array = variable("SLURM_ARRAY_JOB_ID").zip(variable("SLURM_ARRAY_TASK_ID"));
-    match (array, variable("SLURM_JOB_ID"), variable("LAYERJOULE_POD")) {
-        (Some((job, task)), ..) => format!("slurm/{job}_{task}/{process}"),
-        (None, Some(job), _) => format!("slurm/{job}/{process}"),
-        (None, None, Some(pod)) => format!("kubernetes/{pod}/{process}"),
-        (None, None, None) => process,
     }
 }
 

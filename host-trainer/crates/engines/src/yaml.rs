@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// A document in block style. Strings that YAML could take for something else are quoted as in JSON, which YAML reads alike.
-pub(super) fn document(value: &Value) -> String {
+pub(crate) fn document(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value, 0);
     text

@@ -1,8 +1,5 @@
 //! Which engine, and what a worker may take there.
 
-use crate::folder::Keeper;
-use shared::failure::Failure;
-
 /// What starts workers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Engine {
@@ -49,7 +46,7 @@ pub struct Resources {
     pub image: Option<String>,
     /// Kubernetes: the namespace; that of the user's context where it is none.
     pub namespace: Option<String>,
-    /// Kubernetes: a volume claim that holds the folder of batches.
+    /// Kubernetes: a volume claim that holds the folder of all batches or studies.
     pub volume_claim: Option<String>,
     /// Kubernetes: secrets for databases and stores.
     pub secrets: Vec<Secret>,
@@ -121,7 +118,7 @@ impl std::str::FromStr for Engine {
 }
 
 impl Engine {
-    /// The word for it, as the batch keeps it.
+    /// The word for it, as folders keep it.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -132,40 +129,15 @@ impl Engine {
         }
     }
 
-    /// Where tasks are kept, unless somebody says otherwise: SQLite for one machine, and for several a folder on the disk that
-    /// they share, which takes no server and no locks.
-    #[must_use]
-    pub fn default_queue(&self) -> Keeper {
-        match self {
-            Self::Local => Keeper::Sqlite,
-            Self::Slurm | Self::Ssh(_) | Self::Kubernetes => Keeper::Folder,
-        }
-    }
-
-    /// Refuses a place for tasks that the engine's workers cannot share.
-    ///
-    /// # Errors
-    /// Why, and what to take.
-    pub(crate) fn check_queue(&self, queue: &Keeper, artefacts: Option<&str>) -> Result<(), Failure> {
-        if *queue == Keeper::Sqlite && *self != Self::Local {
-            return Err(Failure::usage("SQLite is for workers on one machine: on a shared disk it gets damaged")
-                .help("take --queue folder, a postgres:// URL, or the URL of an object store"));
-        }
-        if artefacts.is_some_and(|url| !url.contains("://")) {
-            return Err(Failure::usage("--artefacts is the URL of a store; without it they lie in the batch folder"));
-        }
-        Ok(())
-    }
-
     /// Whether the folder gets a copy of the program: machines that have none installed run it.
     #[must_use]
-    pub(crate) fn needs_program(&self) -> bool {
+    pub fn needs_program(&self) -> bool {
         matches!(self, Self::Ssh(_))
     }
 
     /// Whether workers run on this machine.
     #[must_use]
-    pub(crate) fn is_here(&self) -> bool {
+    pub fn is_here(&self) -> bool {
         *self == Self::Local
     }
 }
@@ -182,8 +154,6 @@ mod tests {
         for name in ["lokal", "ssh:", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:a;b"] {
             assert!(name.parse::<Engine>().is_err(), "{name}");
         }
-        assert!(Engine::Slurm.check_queue(&Keeper::Sqlite, None).is_err());
-        assert!(Engine::Local.check_queue(&Keeper::Sqlite, None).is_ok());
         assert_eq!(Secret::parse("db:URL,KEY").expect("two").len(), 2);
         assert!(Secret::parse("db").is_err() && Secret::parse("db:$(x)").is_err());
     }

@@ -1,4 +1,4 @@
-//! Documents of a batch folder, each written once.
+//! Documents of a folder that workers share, each written once.
 
 use serde::Serialize;
 use shared::failure::{Failure, Kind};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A value that JSON cannot hold.
-pub(crate) fn document<T: Serialize>(value: &T) -> Result<String, Failure> {
+pub fn document<T: Serialize>(value: &T) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Failure::from_error(Kind::Data, e))?;
     Ok(text + "\n")
 }
@@ -20,7 +20,7 @@ pub(crate) fn document<T: Serialize>(value: &T) -> Result<String, Failure> {
 ///
 /// # Errors
 /// A folder that cannot be written.
-pub(crate) fn create_once(path: &Path, content: &[u8]) -> Result<bool, Failure> {
+pub fn create_once(path: &Path, content: &[u8]) -> Result<bool, Failure> {
     let failed = |e: std::io::Error| Failure::io(path, "write", &e);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
@@ -40,7 +40,7 @@ pub(crate) fn create_once(path: &Path, content: &[u8]) -> Result<bool, Failure> 
 ///
 /// # Errors
 /// A folder that cannot be written.
-pub(crate) fn keep_numbered(folder: &Path, content: &str) -> Result<PathBuf, Failure> {
+pub fn keep_numbered(folder: &Path, content: &str) -> Result<PathBuf, Failure> {
     let mut number = 1 + fs::read_dir(folder).map_or(0, |entries| entries.count() as u64);
     loop {
         let path = folder.join(format!("{number:06}.json"));

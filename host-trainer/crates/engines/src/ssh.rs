@@ -1,7 +1,8 @@
-//! Other machines, by `ssh`: the batch folder lies on a disk that they share, or is copied to them with the program in it.
+//! Other machines, by `ssh`: the folder lies on a disk that they share, or is copied to them with the program in it.
 
-use super::command::{quoted, succeed};
-use crate::folder::{Batch, Keeper};
+use crate::command::{quoted, succeed};
+use crate::copies::PROGRAM;
+use crate::job::Job;
 use shared::failure::{Failure, Kind};
 use std::process::{Command, Stdio};
 
@@ -19,21 +20,21 @@ fn remote(host: &str, command: String) -> Result<String, Failure> {
 }
 
 /// Starts workers on a host; the number of the process that each is.
-pub(super) fn start(batch: &Batch, host: &str, workers: u64, arguments: &[String]) -> Result<Vec<String>, Failure> {
-    let root = batch.root.canonicalize().map_err(|e| Failure::io(&batch.root, "find", &e))?;
-    let shared = matches!(batch.header.queue, Keeper::Folder | Keeper::Sqlite);
-    let folder = if shared {
+pub(crate) fn start(job: &Job, host: &str, workers: u64, arguments: &[String]) -> Result<Vec<String>, Failure> {
+    let root = job.root()?;
+    let family = job.family;
+    let folder = if job.on_one_disk {
         let place = root.display().to_string();
-        let there = remote(host, format!("cat {}", quoted(&format!("{place}/batch.json"))))
-            .is_ok_and(|text| text.contains(&batch.header.id));
+        let there = remote(host, format!("cat {}", quoted(&format!("{place}/{}", family.header))))
+            .is_ok_and(|text| text.contains(&job.id));
         if !there {
-            return Err(Failure::new(Kind::Io, format!("{host} does not have the batch folder at {place}")).help(
-                "put the batch on a disk that the hosts share, or generate it with --queue postgres://… or --queue s3://… and --artefacts",
-            ));
+            let noun = family.noun;
+            return Err(Failure::new(Kind::Io, format!("{host} does not have the {noun} folder at {place}"))
+                .help(format!("put the {noun} on a disk that the hosts share, or {}", family.help_hosts)));
         }
         place
     } else {
-        let place = format!(".layerjoule/batches/{}", batch.name());
+        let place = format!(".layerjoule/{}/{}", family.folder, job.present_name());
         copy(&root.display().to_string(), host, &place)?;
         place
     };
@@ -42,8 +43,9 @@ pub(super) fn start(batch: &Batch, host: &str, workers: u64, arguments: &[String
     for worker in 1..=workers {
         let log = quoted(&format!("logs/ssh-{}-{worker}.log", host.replace(['@', ':', '[', ']', '%'], "-")));
         let command = format!(
-            "cd {} && mkdir -p logs && {{ nohup ./bin/host-trainer batch work . {} >>{log} 2>&1 </dev/null & echo $!; }}",
+            "cd {} && mkdir -p logs && {{ nohup ./{PROGRAM} {} . {} >>{log} 2>&1 </dev/null & echo $!; }}",
             quoted(&folder),
+            family.work.join(" "),
             words.join(" ")
         );
         processes.push(format!("{host}/{}", remote(host, command)?.trim()));
@@ -74,7 +76,7 @@ fn copy(from: &str, host: &str, to: &str) -> Result<(), Failure> {
 }
 
 /// Asks processes of hosts to stop, each named `host/number`.
-pub(super) fn stop(processes: &[String]) -> Result<(), Failure> {
+pub(crate) fn stop(processes: &[String]) -> Result<(), Failure> {
     for process in processes {
         let Some((host, number)) = process.rsplit_once('/') else { continue };
         if number.chars().all(|c| c.is_ascii_digit()) && !number.is_empty() {

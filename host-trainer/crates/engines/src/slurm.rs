@@ -1,17 +1,18 @@
 //! Slurm: an array whose elements are workers.
 
-use super::choice::Resources;
-use super::command::{output, succeed};
-use crate::folder::Batch;
+use crate::choice::Resources;
+use crate::command::{output, succeed};
+use crate::copies::PROGRAM;
+use crate::job::Job;
 use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MISSING: &str = "run this on a machine that submits to the cluster, or name another engine";
 
-/// What Slurm runs for each element of the array. The batch folder is the working directory, which `sbatch --chdir` sets.
-pub(super) fn worker_script(batch: &Batch, resources: &Resources) -> String {
+/// What Slurm runs for each element of the array. The folder is the working directory, which `sbatch --chdir` sets.
+pub(crate) fn worker_script(job: &Job, resources: &Resources) -> String {
     let mut options = vec![
-        format!("--job-name={}", batch.name_for_engines()),
+        format!("--job-name={}", job.label),
         "--requeue".to_owned(),
         "--open-mode=append".to_owned(),
         format!("--signal=B:TERM@{}", resources.grace_s),
@@ -25,34 +26,33 @@ pub(super) fn worker_script(batch: &Batch, resources: &Resources) -> String {
     let options: String = options.iter().map(|option| format!("#SBATCH {option}\n")).collect();
     format!(
         r#"#!/bin/bash
-# A worker of this batch, started by Slurm for each element of an array. It takes tasks until none is left.
+# A worker of this {noun}, started by Slurm for each element of an array. It takes {units} until none is left.
 {options}set -u
-if [ -x bin/host-trainer ]; then program=./bin/host-trainer; else program=${{HOST_TRAINER:-host-trainer}}; fi
-"$program" batch work . --grace {grace} "$@" &
+if [ -x {PROGRAM} ]; then program=./{PROGRAM}; else program=${{HOST_TRAINER:-host-trainer}}; fi
+"$program" {work} . {grace}"$@" &
 worker=$!
-# Slurm warns this shell before it ends the job; the worker then keeps where it is and hands its task back.
+# Slurm warns this shell before it ends the job; the worker then {stops}.
 trap 'kill -TERM "$worker" 2>/dev/null' TERM
 code=130
 while kill -0 "$worker" 2>/dev/null; do
     wait "$worker"
     code=$?
 done
-# A worker that was told to stop leaves tasks: this element runs again later.
+# A worker that was told to stop leaves {units}: this element runs again later.
 if [ "$code" = 130 ] && [ -n "${{SLURM_JOB_ID:-}}" ]; then scontrol requeue "$SLURM_JOB_ID" || true; fi
 exit "$code"
 "#,
-        grace = resources.grace_s.saturating_sub(10).max(1),
+        noun = job.family.noun,
+        units = job.family.units,
+        work = job.family.work.join(" "),
+        grace = job.grace(resources).iter().map(|word| format!("{word} ")).collect::<String>(),
+        stops = job.family.stops,
     )
 }
 
 /// Submits workers as an array; the job's number.
-pub(super) fn submit(
-    batch: &Batch,
-    workers: u64,
-    throttle: Option<u64>,
-    arguments: &[String],
-) -> Result<String, Failure> {
-    let root = batch.root.canonicalize().map_err(|e| Failure::io(&batch.root, "find", &e))?;
+pub(crate) fn submit(job: &Job, workers: u64, throttle: Option<u64>, arguments: &[String]) -> Result<String, Failure> {
+    let root = job.root()?;
     let limit = throttle.map_or_else(String::new, |most| format!("%{most}"));
     let mut command = vec![
         "--parsable".to_owned(),
@@ -64,15 +64,15 @@ pub(super) fn submit(
     command.extend(arguments.iter().cloned());
     let said = succeed("sbatch", &command, MISSING)?;
     // `123` or `123;cluster`.
-    let job = said.trim().split(';').next().unwrap_or_default().to_owned();
-    if job.is_empty() || !job.chars().all(|c| c.is_ascii_digit()) {
+    let number = said.trim().split(';').next().unwrap_or_default().to_owned();
+    if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit()) {
         return Err(Failure::data(format!("`sbatch` answered `{}`, which is no job's number", said.trim())));
     }
-    Ok(job)
+    Ok(number)
 }
 
 /// Ends jobs.
-pub(super) fn cancel(jobs: &[String]) -> Result<(), Failure> {
+pub(crate) fn cancel(jobs: &[String]) -> Result<(), Failure> {
     succeed("scancel", jobs, MISSING).map(drop)
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 ///
 /// # Errors
 /// A program that is not there; `missing` says what to do then.
-pub(super) fn output(program: &str, arguments: &[String], missing: &str) -> Result<Output, Failure> {
+pub(crate) fn output(program: &str, arguments: &[String], missing: &str) -> Result<Output, Failure> {
     Command::new(program).args(arguments).output().map_err(|e| match e.kind() {
         ErrorKind::NotFound => Failure::new(Kind::Io, format!("there is no program `{program}` here")).help(missing),
         _ => Failure::new(Kind::Io, format!("`{program}` cannot be run: {e}")).caused_by(e),
@@ -19,7 +19,7 @@ pub(super) fn output(program: &str, arguments: &[String], missing: &str) -> Resu
 ///
 /// # Errors
 /// As [`output`], or what the program said.
-pub(super) fn succeed(program: &str, arguments: &[String], missing: &str) -> Result<String, Failure> {
+pub(crate) fn succeed(program: &str, arguments: &[String], missing: &str) -> Result<String, Failure> {
     let output = output(program, arguments, missing)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -30,7 +30,7 @@ pub(super) fn succeed(program: &str, arguments: &[String], missing: &str) -> Res
 }
 
 /// A text as one word of a POSIX shell.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._/=:@,+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

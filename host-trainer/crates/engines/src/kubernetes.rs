@@ -1,38 +1,37 @@
 //! Kubernetes: Job manifests, applied by the user's own `kubectl`.
 
-use super::choice::Resources;
-use super::command::succeed;
-use super::yaml;
-use crate::folder::{Batch, Keeper};
+use crate::choice::Resources;
+use crate::command::succeed;
+use crate::job::{Family, Job};
+use crate::yaml;
 use serde_json::{Map, Value, json};
 use shared::failure::Failure;
 
 const MISSING: &str =
     "apply kubernetes/job-indexed.yaml (Kubernetes 1.21 and later) or kubernetes/job.yaml by your own means";
-/// Where a volume claim is mounted.
-const MOUNT: &str = "/batches";
 /// Pods that may fail before a job does, a worker.
 const FAILURES: u64 = 6;
 
 /// Refuses what no pod could work on.
-pub(super) fn check(batch: &Batch, resources: &Resources) -> Result<(), Failure> {
+pub(crate) fn check(job: &Job, resources: &Resources) -> Result<(), Failure> {
     if resources.image.is_none() {
         return Err(Failure::usage("Kubernetes needs an image with this program").help("name one by --image"));
     }
-    let shared = matches!(batch.header.queue, Keeper::Postgres(_) | Keeper::Store(_));
-    let published = batch.header.artefacts.contains("://");
-    if resources.volume_claim.is_none() && !(shared && published) {
-        return Err(Failure::usage("pods cannot reach the batch folder").help(
-            "name a claim of the volume that holds it by --volume-claim, or keep tasks and artefacts elsewhere: --queue and --artefacts",
-        ));
+    if resources.volume_claim.is_none() && job.published.is_none() {
+        let Family { noun, help_pods, .. } = job.family;
+        return Err(Failure::usage(format!("pods cannot reach the {noun} folder"))
+            .help(format!("name a claim of the volume that holds it by --volume-claim, or {help_pods}")));
     }
     Ok(())
 }
 
 /// A manifest. `indexed` takes Kubernetes 1.21; the other kind is a plain work queue.
-pub(super) fn manifest(batch: &Batch, resources: &Resources, workers: u64, indexed: bool, only: &[String]) -> String {
-    let labels = json!({ "app.kubernetes.io/name": "layerjoule-batch", "layerjoule/batch": batch.name_for_engines() });
-    let mut metadata = json!({ "name": batch.name_for_engines(), "labels": labels });
+pub(crate) fn manifest(job: &Job, resources: &Resources, indexed: bool) -> String {
+    let Family { noun, units, .. } = job.family;
+    let workers = job.workers;
+    let labels =
+        json!({ "app.kubernetes.io/name": format!("layerjoule-{noun}"), format!("layerjoule/{noun}"): job.label });
+    let mut metadata = json!({ "name": job.label, "labels": labels });
     if let (Some(namespace), Some(members)) = (&resources.namespace, metadata.as_object_mut()) {
         members.insert("namespace".to_owned(), namespace.as_str().into());
     }
@@ -44,21 +43,22 @@ pub(super) fn manifest(batch: &Batch, resources: &Resources, workers: u64, index
         spec.insert("completionMode".into(), "Indexed".into());
     }
     spec.insert("backoffLimit".into(), (FAILURES * workers).into());
-    spec.insert("template".into(), json!({ "metadata": { "labels": labels }, "spec": pod(batch, resources, only) }));
-    let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec });
+    spec.insert("template".into(), json!({ "metadata": { "labels": labels }, "spec": pod(job, resources) }));
+    let document = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec });
     let what =
         if indexed { "An Indexed Job, for Kubernetes 1.21 and later" } else { "A work-queue Job, for any Kubernetes" };
-    format!("# {what}: each pod is a worker that takes tasks until none is left.\n{}", yaml::document(&job))
+    format!("# {what}: each pod is a worker that takes {units} until none is left.\n{}", yaml::document(&document))
 }
 
-fn pod(batch: &Batch, resources: &Resources, only: &[String]) -> Value {
+fn pod(job: &Job, resources: &Resources) -> Value {
+    let folder = job.family.folder;
     let place = match &resources.volume_claim {
-        Some(_) => format!("{MOUNT}/{}", batch.header.name),
-        None => batch.published(),
+        Some(_) => format!("/{folder}/{}", job.name),
+        None => job.published.clone().unwrap_or_default(),
     };
-    let mut arguments = vec!["batch".to_owned(), "work".to_owned(), place];
-    arguments.extend(["--grace".to_owned(), resources.grace_s.saturating_sub(10).max(1).to_string()]);
-    arguments.extend(only.iter().flat_map(|label| ["--only".to_owned(), label.clone()]));
+    let mut arguments: Vec<String> = job.family.work.map(str::to_owned).to_vec();
+    arguments.push(place);
+    arguments.extend(job.grace(resources));
     let mut env = vec![json!({
         "name": "LAYERJOULE_POD", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } }
     })];
@@ -105,23 +105,23 @@ fn pod(batch: &Batch, resources: &Resources, only: &[String]) -> Value {
         pod.insert("affinity".into(), json!({ "nodeAffinity": required }));
     }
     if let (Some(claim), Some(members)) = (&resources.volume_claim, container.as_object_mut()) {
-        members.insert("volumeMounts".into(), json!([{ "name": "batches", "mountPath": MOUNT }]));
-        let volume = json!({ "name": "batches", "persistentVolumeClaim": { "claimName": claim } });
+        members.insert("volumeMounts".into(), json!([{ "name": folder, "mountPath": format!("/{folder}") }]));
+        let volume = json!({ "name": folder, "persistentVolumeClaim": { "claimName": claim } });
         pod.insert("volumes".into(), json!([volume]));
     }
     pod.insert("containers".into(), json!([container]));
     Value::Object(pod)
 }
 
-/// Applies a manifest of a batch.
-pub(super) fn apply(batch: &Batch) -> Result<(), Failure> {
-    let file = batch.root.join("kubernetes/job-indexed.yaml").display().to_string();
+/// Applies the manifest of a folder.
+pub(crate) fn apply(job: &Job) -> Result<(), Failure> {
+    let file = job.root.join("kubernetes/job-indexed.yaml").display().to_string();
     succeed("kubectl", &["apply".to_owned(), "--filename".to_owned(), file], MISSING).map(drop)
 }
 
-/// Removes the job of a batch.
-pub(super) fn delete(batch: &Batch) -> Result<(), Failure> {
-    let file = batch.root.join("kubernetes/job-indexed.yaml").display().to_string();
+/// Removes the job of a folder.
+pub(crate) fn delete(job: &Job) -> Result<(), Failure> {
+    let file = job.root.join("kubernetes/job-indexed.yaml").display().to_string();
     let arguments = ["delete", "--ignore-not-found", "--filename", &file].map(str::to_owned);
     succeed("kubectl", &arguments, MISSING).map(drop)
 }
