@@ -150,6 +150,8 @@ where
         assert!(!must(old.release(&lost).await));
         assert_eq!(must(new.rows().await)[0].lost, 1);
         assert!(must(new.finish(&taken, &Outcome::Done("new".into())).await));
+        let row = must(self.opened("silent", 1).await.rows().await).remove(0);
+        assert_eq!((row.state, row.lost, row.failures), (State::Done, 1, 0), "what was lost stays told");
         assert_eq!(must(old.results().await), [(lost.id.clone(), "new".to_owned())]);
         assert_eq!(must(old.next(&self.asking("old", &[])).await), Next::Done);
     }

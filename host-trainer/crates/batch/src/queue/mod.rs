@@ -8,6 +8,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod ended;
 mod error;
 mod objects;
 mod record;

@@ -5,6 +5,7 @@
 //! taken over is refused: the number of the claim is its fencing token. A worker shows that it lives by writing an object named for
 //! its claim again and again; how old that is tells the store's own clock.
 
+use super::ended::Ended;
 use super::error::QueueError;
 use super::record::{Asking, Claim, Entry, Next, Outcome, Queue, Row, State, WorkerRow};
 use async_trait::async_trait;
@@ -109,8 +110,8 @@ struct Seen {
     before: Option<SystemTime>,
     /// When its worker last gave a sign of life.
     beat: Option<SystemTime>,
-    /// Where it stands, where a hint says so.
-    hint: Option<State>,
+    /// That it is finished, where a note says so.
+    ended: Option<Ended>,
 }
 
 fn ms(time: SystemTime) -> i64 {
@@ -195,25 +196,22 @@ impl ObjectQueue {
             }
         }
         for key in self.store.list(&self.folder.join("ended")?, None).await? {
-            let Some((rest, state)) = key.name().rsplit_once('-') else { continue };
-            let Some((id, head)) = rest.rsplit_once('-') else { continue };
-            if let Some(task) = seen.get_mut(id).filter(|task| head.parse() == Ok(task.head)) {
-                task.hint = serde_json::from_value(serde_json::Value::String(state.to_owned())).ok();
+            let Some((id, ended)) = Ended::parse(key.name()) else { continue };
+            if let Some(task) = seen.get_mut(id).filter(|task| ended.head == task.head) {
+                // Of two, the one that says more.
+                task.ended = Some(ended).filter(|ended| ended.counts.is_some()).or(task.ended).or(Some(ended));
             }
         }
         Ok(seen)
     }
 
     /// Notes that a task is finished, for those who list.
-    async fn hint(&self, id: &str, head: u64, state: State) -> Result<(), QueueError> {
-        let name = match state {
-            State::Done => "done",
-            State::Failed => "failed",
-            State::Cancelled => "cancelled",
-            State::Pending | State::Running => return Ok(()),
-        };
+    async fn note(&self, id: &str, head: u64, event: &Event) -> Result<(), QueueError> {
+        let state = event.what.state(event.failures);
+        let ended = Ended { head, state, counts: Some((event.failures as u64, event.lost as u64)) };
+        let Some(name) = ended.name(id) else { return Ok(()) };
         self.memory().ended.insert(id.to_owned(), (head, state));
-        let key = self.folder.join(format!("ended/{id}-{head}-{name}"))?;
+        let key = self.folder.join(format!("ended/{name}"))?;
         Ok(self.store.put(&key, Bytes::from_static(b"")).await?)
     }
 
@@ -226,7 +224,7 @@ impl ObjectQueue {
         for entry in memory.entries.iter().filter(|entry| wanted(entry, asking)) {
             let task = seen.get(&entry.id).copied().unwrap_or_default();
             let known = memory.ended.get(&entry.id).is_some_and(|(head, _)| *head == task.head);
-            if known || task.hint.is_some() {
+            if known || task.ended.is_some() {
                 continue;
             }
             open = true;
@@ -269,13 +267,13 @@ impl ObjectQueue {
                         let reason = Some(format!("its worker vanished {} times", before.lost));
                         let buried = Event { what: What::Buried, reason, ..before };
                         if let Append::Done(head) = ledger.append(seen.head, &buried).await? {
-                            self.hint(&entry.id, head, State::Failed).await?;
+                            self.note(&entry.id, head, &buried).await?;
                         }
                         return Ok(None);
                     }
                 }
                 State::Done | State::Failed | State::Cancelled => {
-                    self.hint(&entry.id, seen.head, state).await?;
+                    self.note(&entry.id, seen.head, &before).await?;
                     return Ok(None);
                 }
             }
@@ -321,9 +319,7 @@ impl ObjectQueue {
         match self.ledger(&claim.id)?.append(claim.token as u64, &event).await? {
             Append::Lost => Ok(false),
             Append::Done(head) => {
-                if matches!(state, State::Done | State::Failed | State::Cancelled) {
-                    self.hint(&claim.id, head, state).await?;
-                }
+                self.note(&claim.id, head, &event).await?;
                 // What only the living need.
                 self.store.delete(&self.beat_key(&claim.id, claim.token)?).await?;
                 if state == State::Done {
@@ -354,12 +350,11 @@ impl ObjectQueue {
                     break;
                 }
                 let event = change(event);
-                let state = event.what.state(event.failures);
                 let ledger = self.ledger(id)?;
                 match ledger.append(head, &event).await? {
                     Append::Done(head) => {
                         self.memory().ended.remove(id);
-                        self.hint(id, head, state).await?;
+                        self.note(id, head, &event).await?;
                         changed.push(id.clone());
                         break;
                     }
@@ -493,8 +488,11 @@ impl Queue for ObjectQueue {
                     finished_ms: None,
                     reason: None,
                 };
-                if let Some(state @ (State::Done | State::Cancelled)) = task.hint {
-                    row.state = state;
+                if let Some(Ended {
+                    state: state @ (State::Done | State::Cancelled), counts: Some((failures, lost)), ..
+                }) = task.ended
+                {
+                    (row.state, row.failures, row.lost) = (state, failures, lost);
                     row.started_ms = task.before.map(ms);
                     row.finished_ms = task.written.map(ms);
                 } else if task.head > 0 {
@@ -529,7 +527,7 @@ impl Queue for ObjectQueue {
         let one = |entry: Entry| {
             let task = seen.get(&entry.id).copied().unwrap_or_default();
             async move {
-                if task.head == 0 || task.hint.is_some_and(|state| state != State::Done) {
+                if task.head == 0 || task.ended.is_some_and(|ended| ended.state != State::Done) {
                     return Ok(None);
                 }
                 let event = self.event(&entry.id, task.head).await?;
