@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod stand_ins;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -42,9 +43,7 @@ fn write(folder: &Path, epochs: usize) {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
     command.current_dir(folder).arg("batch").args(arguments);
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
-    command.env("HOST_TRAINER", env!("CARGO_BIN_EXE_host-trainer")).env("FAKE_SLURM", folder.join("slurm"));
+    stand_ins::use_in(&mut command, folder);
     command
 }
 
@@ -80,46 +79,6 @@ fn until(folder: &Path, what: &str, mut holds: impl FnMut(&serde_json::Value) ->
     }
 }
 
-/// `sbatch`, `squeue`, `scancel` and `scontrol` that run an array's elements as processes.
-fn fake_slurm(folder: &Path) {
-    let programs = [
-        (
-            "sbatch",
-            r#"script=; job=$(( $(ls "$FAKE_SLURM" 2>/dev/null | wc -l) + 100 )); mkdir -p "$FAKE_SLURM/$job"
-while [ $# -gt 0 ]; do case "$1" in
-    --array=*) range=${1#--array=1-}; range=${range%%%*};;
-    --chdir=*) cd "${1#--chdir=}";;
-    --output=*) output=${1#--output=};;
-    --*) ;;
-    *) script=$1; shift; break;;
-esac; shift; done
-for i in $(seq "$range"); do
-    log=$(echo "$output" | sed "s/%A/$job/; s/%a/$i/")
-    echo RUNNING >"$FAKE_SLURM/$job/$i"
-    ( SLURM_JOB_ID=$job$i SLURM_ARRAY_JOB_ID=$job SLURM_ARRAY_TASK_ID=$i bash "$script" "$@" >>"$log" 2>&1 </dev/null
-      if [ $? = 0 ]; then echo COMPLETED; else echo FAILED; fi >"$FAKE_SLURM/$job/$i" ) >/dev/null 2>&1 &
-done
-echo "$job""#,
-        ),
-        (
-            "squeue",
-            r#"for last; do :; done
-for job in $(echo "$last" | tr , ' '); do
-    [ -d "$FAKE_SLURM/$job" ] || { echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1; }
-    for file in "$FAKE_SLURM/$job"/*; do echo "${job}_$(basename "$file")|$(cat "$file")"; done
-done"#,
-        ),
-        ("scancel", r#"for job; do echo "$job" >>"$FAKE_SLURM/../cancelled"; done"#),
-        ("scontrol", r#"exit 1"#),
-    ];
-    fs::create_dir_all(folder.join("bin")).unwrap();
-    for (name, text) in programs {
-        let path = folder.join("bin").join(name);
-        fs::write(&path, format!("#!/bin/bash\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-}
-
 fn batch_folder(output: &Output, folder: &Path) -> PathBuf {
     folder.join(String::from_utf8_lossy(&output.stdout).trim())
 }
@@ -130,7 +89,7 @@ fn slurm_runs_a_batch_a_killed_worker_is_lost_and_its_task_is_retried() {
     let folder = home.path();
     // Long enough that a worker can be killed in the middle of it.
     write(folder, 8_000);
-    fake_slurm(folder);
+    stand_ins::write(folder);
     let generate = ["generate", "--no-trial", "--models", "autoencoder.classical=3", "--desc", "slurm: test"];
     let batch = batch_folder(&run(folder, &[&generate[..], &["--on", "slurm", "--workers", "2"]].concat()), folder);
     assert!(batch.join("slurm/worker.sh").exists());

@@ -50,6 +50,31 @@ enum ZerosArg {
 }
 
 impl TableArgs {
+    /// Whether rows are generated.
+    pub(super) fn is_sample(&self) -> bool {
+        self.sample_data
+    }
+
+    /// Where rows come from.
+    pub(super) fn source(&self, inputs: &[String]) -> Result<Source, Failure> {
+        let folder = self.dbs_dir.clone().ok_or_else(|| Failure::usage("no --dbs-dir was given"))?;
+        let columns = |names: &[String]| -> Vec<String> {
+            names.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect()
+        };
+        Ok(Source {
+            folder,
+            table: self.table_name.clone(),
+            inputs: columns(inputs),
+            outputs: columns(&self.output_cols),
+            tag_column: self.tag_column.clone(),
+            zeros: match self.zeros {
+                ZerosArg::Keep => Zeros::Keep,
+                ZerosArg::Drop => Zeros::Drop,
+            },
+            zero_is_a_value: columns(&self.zero_is_a_value),
+        })
+    }
+
     /// The rows of each tag asked for, or of all.
     pub(super) fn read(&self, inputs: &[String], plan: &Plan, printer: &Printer) -> Result<Vec<Tagged>, Failure> {
         // Before rows are read, of which there may be millions.
@@ -63,22 +88,7 @@ impl TableArgs {
             }
             return Ok(vec![sample]);
         }
-        let folder = self.dbs_dir.clone().ok_or_else(|| Failure::usage("no --dbs-dir was given"))?;
-        let columns = |names: &[String]| -> Vec<String> {
-            names.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect()
-        };
-        let source = Source {
-            folder,
-            table: self.table_name.clone(),
-            inputs: columns(inputs),
-            outputs: columns(&self.output_cols),
-            tag_column: self.tag_column.clone(),
-            zeros: match self.zeros {
-                ZerosArg::Keep => Zeros::Keep,
-                ZerosArg::Drop => Zeros::Drop,
-            },
-            zero_is_a_value: columns(&self.zero_is_a_value),
-        };
+        let source = self.source(inputs)?;
         let read = read_tagged(&source, &self.func_tag, &self.short_name, plan.samples);
         let (tagged, notes) = super::runtime::block_on(read)??;
         notes.iter().for_each(|note| printer.warn(note));

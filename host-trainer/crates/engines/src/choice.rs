@@ -1,6 +1,15 @@
 //! Which engine, and what a worker may take there.
 
 /// What starts workers.
+///
+/// ```
+/// use engines::Engine;
+///
+/// assert_eq!("slurm".parse(), Ok(Engine::Slurm));
+/// assert_eq!("ssh:one,me@two".parse(), Ok(Engine::Ssh(vec!["one".into(), "me@two".into()])));
+/// // What ssh would take for an option names no host.
+/// assert!("ssh:-oProxyCommand=x".parse::<Engine>().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Engine {
     /// Processes on this machine.

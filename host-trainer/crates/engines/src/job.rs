@@ -31,6 +31,41 @@ pub struct Family {
 }
 
 /// A folder with all that workers read, and what tells it from others.
+///
+/// ```
+/// use engines::{Engine, Family, Job, Resources};
+///
+/// static SUMS: Family = Family {
+///     noun: "sum",
+///     units: "terms",
+///     folder: "sums",
+///     work: ["sum", "work"],
+///     submit: ["sum", "submit"],
+///     submit_arguments: "",
+///     header: "sum.json",
+///     stops: "hands its terms back",
+///     takes_grace: true,
+///     help_pods: "name a store",
+///     help_hosts: "name a database",
+/// };
+/// let job = Job {
+///     family: &SUMS,
+///     root: "sums/first".into(),
+///     name: "first".into(),
+///     id: "0af1".into(),
+///     label: "sum-first".into(),
+///     engine: Engine::Slurm,
+///     workers: 4,
+///     on_one_disk: true,
+///     published: None,
+///     environment: Vec::new(),
+/// };
+/// let files = job.files(&Resources::default())?;
+/// let (name, script, is_program) = &files[1];
+/// assert!(name == "slurm/worker.sh" && *is_program);
+/// assert!(script.contains("#SBATCH --job-name=sum-first") && script.contains("sum work . --grace 50"));
+/// # Ok::<(), shared::failure::Failure>(())
+/// ```
 pub struct Job {
     /// What kind of work it is.
     pub family: &'static Family,

@@ -2,6 +2,10 @@
 
 #![allow(clippy::print_stdout)]
 
+mod engines;
+#[path = "../stand_ins/mod.rs"]
+mod stand_ins;
+
 use shared::random::SplitMix64;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
