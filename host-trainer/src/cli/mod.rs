@@ -88,7 +88,7 @@ enum Command {
     Serve(serve::Serve),
     Studies(studies::StudiesCommand),
     Trace(trace::Trace),
-    Tune(tune::Tune),
+    Tune(Box<tune::Tune>),
     #[command(flatten)]
     Front(FrontCommand),
 }

@@ -32,6 +32,18 @@ fn running(study: &Value) -> Vec<String> {
     trials.filter(|trial| trial["state"] == "running").filter_map(|t| t["owner"].as_str().map(str::to_owned)).collect()
 }
 
+fn finished(study: &Value) -> usize {
+    let is = |trial: &&Value| ["complete", "pruned"].iter().any(|state| trial["state"] == **state);
+    study["history"].as_array().into_iter().flatten().filter(is).count()
+}
+
+/// Kills a worker that holds a trial, and gives its name; none where the study was over before one was seen.
+fn kill_one(folder: &Path, study: &str, database: &str, trials: usize) -> Option<String> {
+    let over = |study: &Value| !running(study).is_empty() || finished(study) == trials;
+    let owner = running(&until(folder, study, database, "a trial runs", over)).into_iter().next()?;
+    kill("-KILL", owner.rsplit(':').next().expect("a process")).then_some(owner)
+}
+
 /// The processes that were submitted first.
 fn processes(folder: &Path, study: &str) -> Vec<u64> {
     let path = folder.join("tunes").join(study).join("submissions/000001.json");
@@ -43,8 +55,25 @@ fn is_there(process: u64) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
-fn kill(signal: &str, process: &str) {
-    assert!(Command::new("kill").args([signal, process]).status().expect("kill").success());
+/// False where there is no such process any more.
+fn kill(signal: &str, process: &str) -> bool {
+    Command::new("kill").args([signal, process]).stderr(Stdio::null()).status().expect("kill").success()
+}
+
+/// A study of three processes here, of which one is killed; none where it was over before one could be.
+fn by_three(folder: &Path, arguments: &[&str], trials: usize) -> Option<Value> {
+    let count = trials.to_string();
+    let on = ["--trials", &count, "--on", "local", "--workers", "3"];
+    let mut command = tune(folder, "studies.sqlite", &[arguments, &on].concat());
+    let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let owner = kill_one(folder, arguments[1], "studies.sqlite", trials);
+    let output = waiting.wait_with_output().expect("ends");
+    assert!(output.status.success(), "{}", says(&output));
+    let process = owner?.rsplit(':').next().expect("a process").to_owned();
+    assert!(processes(folder, arguments[1]).iter().any(|started| started.to_string() == process), "{process}");
+    // One that had ended when it was killed was not killed.
+    let said = says(&output);
+    (said.contains("signal: 9") && said.contains("local-")).then(|| json(&output))
 }
 
 #[test]
@@ -52,67 +81,51 @@ fn three_processes_of_which_one_is_killed_leave_the_study_that_one_would() {
     let home = tempfile::tempdir().expect("folder");
     let folder = home.path();
     training_data(folder);
-    let arguments = |trials| {
-        [
-            "--trials",
-            trials,
-            "--study-id",
-            "many",
-            "--pruner",
-            "median",
-            "--lease",
-            "1.5",
-            "--seed",
-            "3",
-            "--format",
-            "json",
-        ]
+    let rest = ["--pruner", "median", "--lease", "1.5", "--seed", "3", "--format", "json"];
+    // A fast machine ends a short study before anybody can look.
+    let mut attempts = [("many", 48), ("more", 200), ("most", 1000)].into_iter().filter_map(|(study, trials)| {
+        let arguments = [&["--study-id", study][..], &rest].concat();
+        by_three(folder, &arguments, trials).map(|document| (arguments, trials, document))
+    });
+    let (arguments, trials, by_three) = attempts.next().expect("a process that was killed");
+    let with = |trials: usize, also: &[&str], database: &str| {
+        let count = trials.to_string();
+        tune(folder, database, &[&arguments, &["--trials", &count], also].concat())
     };
-    let on = ["--on", "local", "--workers", "3"];
-    let mut command = tune(folder, "studies.sqlite", &[&arguments("64")[..], &on].concat());
-    let mut waiting = Worker(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"));
-    let shown = until(folder, "many", "studies.sqlite", "a trial runs", |study| !running(study).is_empty());
-    let owner = running(&shown).remove(0);
-    let process = owner.rsplit(':').next().expect("a process");
-    assert!(processes(folder, "many").iter().any(|started| started.to_string() == process), "{owner}");
-    kill("-KILL", process);
-    let (mut document, mut said) = (String::new(), String::new());
-    use std::io::Read;
-    waiting.0.stdout.take().expect("stdout").read_to_string(&mut document).expect("text");
-    waiting.0.stderr.take().expect("stderr").read_to_string(&mut said).expect("text");
-    assert!(waiting.0.wait().expect("ends").success(), "{said}");
-    assert!(said.contains("signal: 9") && said.contains("local-"), "{said}");
-    let by_three: Value = serde_json::from_str(&document).expect("JSON");
-    let by_one = json(&run(tune(folder, "one.sqlite", &arguments("64"))));
-    assert_eq!((essence(&by_three).len(), essence(&by_three)), (64, essence(&by_one)));
+    let by_one = json(&run(with(trials, &[], "one.sqlite")));
+    assert_eq!((essence(&by_three).len(), essence(&by_three)), (trials, essence(&by_one)));
+    let (study, on) = (arguments[1], ["--on", "local", "--workers", "3"]);
 
     // With more trials the folder is taken again, and what waits exports as ever.
-    let more = [&arguments("66")[..], &on, &["--export", "best.toml"]].concat();
-    let grown = json(&run(tune(folder, "studies.sqlite", &more)));
-    assert_eq!(grown["history"].as_array().map(Vec::len), Some(66));
+    let grown = json(&run(with(trials + 2, &[&on[..], &["--export", "best.toml"]].concat(), "studies.sqlite")));
+    assert_eq!(grown["history"].as_array().map(Vec::len), Some(trials + 2));
     assert!(folder.join("best.toml").exists());
     // Moved, and without the data that it was made from, it is the same; another study does not get its folder.
     fs::rename(folder.join("data"), folder.join("away")).expect("moved");
-    fs::rename(folder.join("tunes/many"), folder.join("elsewhere")).expect("moved");
+    fs::rename(folder.join("tunes").join(study), folder.join("elsewhere")).expect("moved");
     let output = studies(folder, &["work", "elsewhere"], "again.sqlite");
     assert!(output.status.success(), "{}", says(&output));
-    let again = show(folder, "many", "again.sqlite").expect("a study");
+    let again = show(folder, study, "again.sqlite").expect("a study");
     assert_eq!(essence(&again), essence(&grown));
     fs::rename(folder.join("away"), folder.join("data")).expect("moved");
     fs::create_dir_all(folder.join("tunes")).expect("folder");
-    fs::rename(folder.join("elsewhere"), folder.join("tunes/many")).expect("moved");
-    let other = [&arguments("64")[..10], &["--generation", "4"], &on].concat();
-    let refused = tune(folder, "other.sqlite", &other).output().expect("runs");
+    fs::rename(folder.join("elsewhere"), folder.join("tunes").join(study)).expect("moved");
+    let other = [&on[..], &["--generation", "4"]].concat();
+    let refused = with(trials, &other, "other.sqlite").output().expect("runs");
     assert_eq!(refused.status.code(), Some(2), "{}", says(&refused));
     assert!(says(&refused).contains("begun with another generation"), "{}", says(&refused));
-    let study = folder.join("tunes/many");
-    let data = fs::read_dir(study.join("data")).expect("data").flatten().next().expect("a copy").path();
+    let data = fs::read_dir(folder.join("tunes").join(study).join("data"))
+        .expect("data")
+        .flatten()
+        .next()
+        .expect("a copy")
+        .path();
     fs::write(
         data.join("dense.csv"),
         fs::read_to_string(data.join("dense.csv")).expect("text") + "g,1,64,32,5,1.0,d\n",
     )
     .expect("written");
-    let changed = studies(folder, &["work", "many"], "again.sqlite");
+    let changed = studies(folder, &["work", study], "again.sqlite");
     assert_eq!(changed.status.code(), Some(3), "{}", says(&changed));
     assert!(says(&changed).contains("not those that the study was begun with"), "{}", says(&changed));
 }
@@ -234,24 +247,22 @@ fn a_table_and_generated_rows_are_read_again_by_workers() {
     assert_eq!(essence(&there), essence(&here));
 }
 
-/// A study of a dozen trials by an engine, with the database of `.ci/postgres`; its essence must be that of one process.
-fn by_engine(folder: &Path, study: &str, engine: &[&str], also: impl Fn(&Path)) {
+/// A study by an engine, with the database of `.ci/postgres`; its essence must be that of one process. Gives what `also` gives, which is
+/// called once it is submitted.
+fn by_engine<T>(folder: &Path, (study, trials): (&str, usize), engine: &[&str], also: impl Fn(&str) -> T) -> T {
     let url = std::env::var("LAYERJOULE_TEST_POSTGRES_URL").expect("LAYERJOULE_TEST_POSTGRES_URL: see .ci/postgres");
     training_data(folder);
     stand_ins::write(folder);
     let _ = studies(folder, &["delete", study], &url);
-    let arguments = ["--trials", "12", "--study-id", study, "--pruner", "median", "--lease", "2"];
+    let count = trials.to_string();
+    let arguments = ["--trials", &count, "--study-id", study, "--pruner", "median", "--lease", "2"];
     let mut command = tune(folder, &url, &[&arguments[..], engine].concat());
     stand_ins::use_in(&mut command, folder);
     let output = run(command);
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("tunes/{study}\n"));
     assert!(says(&output).contains("host-trainer studies show"), "{}", says(&output));
-    let done = |study: &Value| {
-        let finished = |trial: &&Value| trial["state"] == "complete" || trial["state"] == "pruned";
-        study["history"].as_array().into_iter().flatten().filter(finished).count() == 12
-    };
-    also(folder);
-    let shown = until(folder, study, &url, "the study is done", done);
+    let given = also(&url);
+    let shown = until(folder, study, &url, "the study is done", |study| finished(study) == trials);
     let mut command = tune(folder, "calm.sqlite", &[&arguments[..], &["--format", "json"]].concat());
     command.env("HOST_TRAINER_STUDIES", "calm.sqlite");
     assert_eq!(essence(&shown), essence(&json(&run(command))));
@@ -265,6 +276,7 @@ fn by_engine(folder: &Path, study: &str, engine: &[&str], also: impl Fn(&Path)) 
         assert!(!text.contains(&password), "{} has the password", entry.path().display());
     }
     let _ = studies(folder, &["delete", study], &url);
+    given
 }
 
 #[test]
@@ -283,7 +295,7 @@ fn a_study_by_ssh_is_that_of_one_process() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(&pgpass, mode).expect("private");
     }
-    by_engine(folder, "by-ssh", &["--on", "ssh:one,two", "--workers", "3"], |folder| {
+    by_engine(folder, ("by-ssh", 12), &["--on", "ssh:one,two", "--workers", "3"], |_| {
         let there = |host: &str| folder.join("hosts").join(host).join(".layerjoule/tunes/by-ssh");
         assert!(there("one").join("bin/host-trainer").exists() && there("two").join("study.json").exists());
         assert!(there("one").join("logs/ssh-one-2.log").exists() && there("two").join("logs/ssh-two-1.log").exists());
@@ -293,19 +305,24 @@ fn a_study_by_ssh_is_that_of_one_process() {
 #[test]
 #[ignore = "needs the PostgreSQL that LAYERJOULE_TEST_POSTGRES_URL names: .ci/postgres"]
 fn a_study_by_slurm_is_that_of_one_process_though_a_worker_is_killed() {
-    let home = tempfile::tempdir().expect("folder");
-    by_engine(home.path(), "by-slurm", &["--on", "slurm", "--workers", "2", "--time", "00:10:00"], |folder| {
-        let url = std::env::var("LAYERJOULE_TEST_POSTGRES_URL").expect("a database");
-        let shown = until(folder, "by-slurm", &url, "a trial runs", |study| !running(study).is_empty());
-        let owner = running(&shown).remove(0);
-        assert!(owner.starts_with("slurm/100_"), "{owner}");
-        kill("-KILL", owner.rsplit(':').next().expect("a process"));
-        let script = fs::read_to_string(folder.join("tunes/by-slurm/slurm/worker.sh")).expect("a script");
-        assert!(script.contains("studies work . \"$@\" &") && script.contains("--time=00:10:00"), "{script}");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
-        command.current_dir(folder).env("HOST_TRAINER_STUDIES", &url).args(["studies", "show", "by-slurm"]);
-        stand_ins::use_in(&mut command, folder);
-        let said = says(&run(command));
-        assert!(said.contains("Slurm job 100, 2 workers") && said.contains("Slurm: "), "{said}");
+    // A fast machine ends a short study before anybody can look.
+    let killed = [("by-slurm", 16), ("by-slurm-2", 100), ("by-slurm-3", 500)].into_iter().any(|(study, trials)| {
+        let home = tempfile::tempdir().expect("folder");
+        let folder = home.path();
+        let engine = ["--on", "slurm", "--workers", "2", "--time", "00:10:00"];
+        by_engine(folder, (study, trials), &engine, |url| {
+            let killed = kill_one(folder, study, url, trials);
+            assert!(killed.as_ref().is_none_or(|owner| owner.starts_with("slurm/100_")), "{killed:?}");
+            let script =
+                fs::read_to_string(folder.join("tunes").join(study).join("slurm/worker.sh")).expect("a script");
+            assert!(script.contains("studies work . \"$@\" &") && script.contains("--time=00:10:00"), "{script}");
+            let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+            command.current_dir(folder).env("HOST_TRAINER_STUDIES", url).args(["studies", "show", study]);
+            stand_ins::use_in(&mut command, folder);
+            let said = says(&run(command));
+            assert!(said.contains("Slurm job 100, 2 workers") && said.contains("Slurm: "), "{said}");
+            killed.is_some()
+        })
     });
+    assert!(killed, "no worker could be killed while it held a trial");
 }

@@ -489,7 +489,9 @@ impl Queue for ObjectQueue {
                     reason: None,
                 };
                 if let Some(Ended {
-                    state: state @ (State::Done | State::Cancelled), counts: Some((failures, lost)), ..
+                    state: state @ (State::Done | State::Cancelled),
+                    counts: Some((failures, lost)),
+                    ..
                 }) = task.ended
                 {
                     (row.state, row.failures, row.lost) = (state, failures, lost);
