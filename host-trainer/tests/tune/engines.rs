@@ -90,7 +90,7 @@ fn three_processes_of_which_one_is_killed_leave_the_study_that_one_would() {
     let (arguments, trials, by_three) = attempts.next().expect("a process that was killed");
     let with = |trials: usize, also: &[&str], database: &str| {
         let count = trials.to_string();
-        tune(folder, database, &[&arguments, &["--trials", &count], also].concat())
+        tune(folder, database, &[&arguments[..], &["--trials", &count], also].concat())
     };
     let by_one = json(&run(with(trials, &[], "one.sqlite")));
     assert_eq!((essence(&by_three).len(), essence(&by_three)), (trials, essence(&by_one)));
