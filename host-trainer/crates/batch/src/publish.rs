@@ -7,12 +7,6 @@ use shared::failure::Failure;
 use std::path::Path;
 
 impl Batch {
-    /// What a worker without the folder is given: the store's URL and the batch's name in it.
-    #[must_use]
-    pub fn published(&self) -> String {
-        published::place(&self.header.artefacts, &self.header.id)
-    }
-
     /// Puts the definition and the copies of the data into the store of the artefacts, where that is elsewhere. What is there
     /// already stays.
     ///

@@ -1,7 +1,7 @@
 //! Workers for a batch, by the engine that it was generated for.
 
 use crate::folder::{BATCH_FILE, Batch, Keeper};
-use engines::{Engine, Family, Job, Submission};
+use engines::{Engine, Family, Job, Submission, published};
 use shared::failure::Failure;
 
 /// What engines are told of batches.
@@ -33,6 +33,12 @@ pub struct Submit {
 }
 
 impl Batch {
+    /// What a worker without the folder is given: the store's URL and the batch's name in it.
+    #[must_use]
+    pub fn published(&self) -> String {
+        published::place(&self.header.artefacts, &self.header.id)
+    }
+
     /// The batch as an engine knows it.
     ///
     /// # Errors
