@@ -23,6 +23,8 @@ pub struct Stop {
     pub stop: Arc<AtomicBool>,
     /// Whether it was the user who asked.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether the session took longer than it may.
+    overdue: Arc<AtomicBool>,
 }
 
 impl Stop {
@@ -38,10 +40,32 @@ impl Stop {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    /// Whether it was asked because it took too long.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed)
+    }
+
+    /// Ends a session that takes too long.
+    pub fn expire(&self) {
+        self.overdue.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the next session begin, whatever ended the one before; not after the user asked for an end.
+    pub fn renew(&self) {
+        self.overdue.store(false, Ordering::SeqCst);
+        self.stop.store(false, Ordering::SeqCst);
+        // Looked at last, since Ctrl-C may come in between; it sets this first.
+        if self.interrupted.load(Ordering::SeqCst) {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// As Ctrl-C does.
     pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.stop.store(true, Ordering::SeqCst);
     }
 
     /// Sleeps until an instant, or until asked to end.

@@ -229,6 +229,9 @@ fn judge(
     if stop.is_interrupted() {
         return Some(Failure::new(Kind::Interrupted, "interrupted").help(kept));
     }
+    if stop.is_overdue() && !all_done && ran.is_ok() {
+        return Some(Failure::device("ended early: it took longer than it may").help(kept));
+    }
     ran.err().map(|error| {
         let mut failure = Failure::from(error);
         failure.help = Some(failure.help.map_or_else(|| kept.clone(), |help| format!("{help}; {kept}")));
