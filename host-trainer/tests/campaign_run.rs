@@ -116,7 +116,9 @@ impl Bench {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
         command.current_dir(self.folder.path()).args(["campaign", "run", "--on", "me@board", "--format", "json"]);
         command.arg("--agent").arg(agent()).args(options).arg("--");
-        command.args(["--runner", "simulated", "--no-realtime", "--idle", "50ms", "--rest", "20ms"]).args(of_the_agent);
+        command
+            .args(["--runner", "simulated", "--no-realtime", "--idle", "300ms", "--rest", "20ms"])
+            .args(of_the_agent);
         command.env("PATH", path).env("TEST", self.folder.path()).env("JETSON_AGENT_ROOT", self.path("no-board"));
         command.stdin(Stdio::null());
         command

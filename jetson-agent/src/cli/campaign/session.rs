@@ -137,7 +137,7 @@ impl Session<'_> {
         let all = self.plan.items.len();
         let (mut spent_s, mut expected_s) = (0.0, 0.0);
         for (place, item) in todo.iter().enumerate() {
-            // What items took so far, over what they were expected to take.
+            // What measured items took so far, over what they were expected to take.
             let factor: f64 = if expected_s > 0.0 { spent_s / expected_s } else { 1.0 };
             let left_s: f64 = todo[place..].iter().map(|item| item.expected_s * factor).sum();
             if self.began.elapsed().as_secs_f64() + item.expected_s * factor > until_s {
@@ -164,12 +164,15 @@ impl Session<'_> {
             let ended = items.measure(item, &root, limit, &mut |failure| {
                 let end =
                     record(mode, &item.id, Outcome::Failed, began.elapsed().as_secs_f64(), Some(failure.to_string()));
-                // What cannot be recorded is measured again, which is said with the next session's first line.
+                // Where it cannot be recorded, the next session tries the item once more.
                 let _ = log.record(end);
                 items.end(&failure);
             });
             let seconds = began.elapsed().as_secs_f64();
-            (spent_s, expected_s) = (spent_s + seconds, expected_s + item.expected_s);
+            if ended.is_ok() {
+                // What hung or failed at once says nothing of how long the others take.
+                (spent_s, expected_s) = (spent_s + seconds, expected_s + item.expected_s);
+            }
             let (outcome, reason) = match ended {
                 Ok(reason) => (Outcome::Done, reason),
                 // The next item would meet the same disk, and the user has had enough.

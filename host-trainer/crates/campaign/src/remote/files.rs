@@ -265,16 +265,18 @@ fn list(ssh: &Ssh, folder: &str, names: &[&str]) -> Result<Sums, Failure> {
     let arguments = [&[folder], names].concat();
     let answer = ssh.answer(LIST, &arguments, Input::Nothing);
     let answer = answer.map_err(|e| e.failure(ssh.host, "its files cannot be listed"))?;
-    let mut sums = Sums::new();
-    for line in answer.lines() {
-        // `sha256sum` puts a backslash in front where it changed a name.
-        let parts = line.split_once(' ').filter(|(sum, _)| {
-            sum.len() == 64 && sum.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
-        });
-        let Some((sum, name)) = parts else { return Err(unexpected(ssh.host, line)) };
-        sums.insert(name.trim_start_matches([' ', '*']).to_owned(), sum.to_owned());
-    }
-    Ok(sums)
+    parse_sums(&answer).map_err(|line| unexpected(ssh.host, line))
+}
+
+/// What `sha256sum` prints; the first line that is not of its form, where there is one.
+fn parse_sums(answer: &str) -> Result<Sums, &str> {
+    let is_sum = |sum: &str| sum.len() == 64 && sum.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    let parse = |line| {
+        // In front of a name that it changed stands a backslash, which no sum has.
+        let (sum, name) = str::split_once(line, ' ').filter(|(sum, _)| is_sum(sum)).ok_or(line)?;
+        Ok((name.trim_start_matches([' ', '*']).to_owned(), sum.to_owned()))
+    };
+    answer.lines().map(parse).collect()
 }
 
 fn unexpected(host: &Host, what: &str) -> Failure {
@@ -294,6 +296,36 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_list_from_a_board_is_read_or_refused(lines in prop::collection::vec("[0-9a-f]{62,65}[ *a]{1,3}.{0,20}|.{0,80}", 0..4)) {
+            if let Ok(sums) = parse_sums(&lines.join("\n")) {
+                prop_assert!(sums.values().all(|sum| sum.len() == 64));
+            }
+        }
+
+        #[test]
+        fn a_plain_name_leads_nowhere_else(name in "([a-c./\\\\\n -]{0,12}|.{0,12})") {
+            if is_plain(&name) {
+                let path = Path::new("/here").join(&name);
+                prop_assert!(path.starts_with("/here") && path != Path::new("/here"));
+                prop_assert!(!path.components().any(|part| part == Component::ParentDir));
+                prop_assert_eq!(format!("{name}\n").lines().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_sha256sum_prints_is_read() {
+        let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let sums = parse_sums(&format!("{sum}  runs/a b/x.log\n{sum} *y\n")).expect("reads");
+        assert_eq!(sums.keys().map(String::as_str).collect::<Vec<_>>(), ["runs/a b/x.log", "y"]);
+        for line in [format!("\\{sum}  a\\nb"), "Welcome to Ubuntu".to_owned(), format!("{}  a", &sum[1..])] {
+            assert_eq!(parse_sums(&line), Err(line.as_str()));
+        }
+    }
 
     #[test]
     fn names_stay_in_the_folder_and_on_their_line() {
