@@ -59,7 +59,7 @@ impl TableArgs {
             let (inputs, outputs) = (sample.data.inputs.join(" and "), sample.data.outputs.join(" and "));
             printer.say(format!("sample: {} generated rows of {inputs}, for {outputs}", sample.rows));
             if let Some(samples) = plan.samples {
-                sample.data = sample.data.sample(samples);
+                sample.data.sample(samples);
             }
             return Ok(vec![sample]);
         }

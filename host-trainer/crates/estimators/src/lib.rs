@@ -23,5 +23,5 @@ pub mod scaler;
 pub mod terms;
 
 pub use error::FitError;
-pub use fold_hash::fold_hashes;
+pub use fold_hash::{fold_hash, fold_hashes};
 pub use folds::{FoldError, Folds};
