@@ -10,6 +10,7 @@
 //!
 //! A result depends on its task alone: on data, model, training and repeat, never on who worked on it, how often and where.
 
+mod checkpoint;
 pub mod configuration;
 mod data;
 mod documents;
@@ -26,3 +27,5 @@ pub mod status;
 pub mod tasks;
 pub mod training;
 pub mod worker;
+
+pub use checkpoint::{LossSoFar, Unfinished, unfinished};

@@ -9,6 +9,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod event;
 mod objects;
 mod record;
 mod sql;

@@ -6,17 +6,18 @@
 //! its claim again and again; how old that is tells the store's own clock.
 
 use super::error::QueueError;
+use super::event::{Event, What};
 use super::record::{Asking, Claim, Entry, Next, Outcome, Queue, Row, State, WorkerRow};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::random::SplitMix64;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::{Append, Digest, Key, Ledger, Store};
-use tune::leases::{MOST_FAILURES, MOST_LOST, kept_reason};
+use tune::leases::{MOST_LOST, kept_reason};
 
 /// A small object is at most so long, bytes.
 const SMALL: u64 = 1 << 20;
@@ -26,57 +27,6 @@ const RESULT: u64 = 64 << 20;
 const AT_ONCE: usize = 16;
 /// How long what was learnt of the store's clock is believed.
 const CLOCK: Duration = Duration::from_secs(60);
-
-/// What happened to a task. Each entry has all that the next one needs, so that only the last is read.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Event {
-    what: What,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owner: Option<String>,
-    /// How long the claim stands without a sign of life.
-    #[serde(default)]
-    lease_ms: u64,
-    #[serde(default)]
-    failures: i64,
-    #[serde(default)]
-    lost: i64,
-    /// When it was claimed last, by the store's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    started_ms: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    result: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum What {
-    #[default]
-    Claimed,
-    Released,
-    Failed,
-    Reset,
-    Done,
-    Buried,
-    Cancelled,
-}
-
-impl What {
-    /// Where a task stands after it, with so many failures.
-    fn state(self, failures: i64) -> State {
-        match self {
-            Self::Claimed => State::Running,
-            Self::Failed if failures >= MOST_FAILURES => State::Failed,
-            Self::Released | Self::Failed | Self::Reset => State::Pending,
-            Self::Done => State::Done,
-            Self::Buried => State::Failed,
-            Self::Cancelled => State::Cancelled,
-        }
-    }
-}
 
 /// The tasks of a batch in an object store.
 #[derive(Debug)]
@@ -96,6 +46,8 @@ struct Memory {
     ended: HashMap<String, (u64, State)>,
     /// The store's clock, and when it was read.
     clock: Option<(SystemTime, Instant)>,
+    /// When workers of this process registered, by the store's clock.
+    since_ms: HashMap<String, i64>,
 }
 
 /// What a listing says of a task.
@@ -547,6 +499,27 @@ impl Queue for ObjectQueue {
         Ok(found.into_iter().map(|(_, id, text)| (id, text)).collect())
     }
 
+    async fn checkpoints(&self) -> Result<Vec<(String, String)>, QueueError> {
+        let (seen, ids) = (self.look().await?, self.ids());
+        let listed = self.store.list(&self.folder.join("checkpoints")?, None).await?;
+        let kept: BTreeSet<String> = listed.iter().map(|key| key.name().to_owned()).collect();
+        // Those of the last claim, where that still stands.
+        let open = |id: &String| {
+            let task = seen.get(id).filter(|task| task.head > 0 && task.hint.is_none())?;
+            kept.contains(&format!("{id}-{}", task.head)).then_some(task.head)
+        };
+        let mut found = Vec::new();
+        for entry in ids.into_values() {
+            let Some(head) = open(&entry.id) else { continue };
+            let kept = self.store.get(&self.checkpoint_key(&entry.id, head)?, SMALL).await?;
+            if let Some(text) = kept.and_then(|kept| String::from_utf8(kept.to_vec()).ok()) {
+                found.push((entry.number, entry.id, text));
+            }
+        }
+        found.sort_by_key(|(number, ..)| *number);
+        Ok(found.into_iter().map(|(_, id, text)| (id, text)).collect())
+    }
+
     async fn reset(&self, ids: &[String]) -> Result<Vec<String>, QueueError> {
         let reset = |event: Event| Event { what: What::Reset, failures: 0, lost: 0, owner: None, ..event };
         self.change(ids, |state| matches!(state, State::Failed | State::Cancelled), reset).await
@@ -581,7 +554,16 @@ impl Queue for ObjectQueue {
     }
 
     async fn seen(&self, owner: &str, task: Option<&str>) -> Result<(), QueueError> {
-        let document = serde_json::json!({ "owner": owner, "task": task }).to_string();
+        let known = self.memory().since_ms.get(owner).copied();
+        let since_ms = match known {
+            Some(since_ms) => since_ms,
+            None => {
+                let now = ms(self.now().await?);
+                self.memory().since_ms.insert(owner.to_owned(), now);
+                now
+            }
+        };
+        let document = serde_json::json!({ "owner": owner, "task": task, "since_ms": since_ms }).to_string();
         Ok(self.store.put(&self.worker_key(owner)?, Bytes::from(document)).await?)
     }
 
@@ -594,6 +576,8 @@ impl Queue for ObjectQueue {
         struct Document {
             owner: String,
             task: Option<String>,
+            #[serde(default)]
+            since_ms: Option<i64>,
         }
         let now = self.now().await?;
         let listed = self.store.list_all(&self.folder.join("workers")?, None).await?;
@@ -601,8 +585,8 @@ impl Queue for ObjectQueue {
             let Some(content) = self.store.get(&listed.key, SMALL).await? else { return Ok(None) };
             let Ok(document) = serde_json::from_slice::<Document>(&content) else { return Ok(None) };
             let silent_s = now.duration_since(listed.modified).unwrap_or_default().as_secs() as i64;
-            let seen_ms = ms(listed.modified);
-            Ok::<_, QueueError>(Some(WorkerRow { owner: document.owner, seen_ms, silent_s, task: document.task }))
+            let Document { owner, task, since_ms } = document;
+            Ok::<_, QueueError>(Some(WorkerRow { owner, since_ms, seen_ms: ms(listed.modified), silent_s, task }))
         };
         let workers: Vec<_> = stream::iter(listed.into_iter().map(one)).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut workers: Vec<WorkerRow> = workers.into_iter().flatten().collect();
