@@ -45,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("budget", &["compare", "learn", "shared"]),
     ("campaign", &["align", "dataset", "estimators", "graph", "learn", "networks", "shared", "tables"]),
     ("registry", &["estimators", "learn", "shared", "store"]),
-    ("report", &["align", "charts", "estimators", "learn", "shared"]),
+    ("report", &["align", "batch", "charts", "estimators", "learn", "shared", "tune"]),
     ("tune", &["estimators", "learn", "shared"]),
     (
         "serve",
