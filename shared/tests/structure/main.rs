@@ -49,7 +49,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tune", &["estimators", "learn", "shared"]),
     (
         "serve",
-        &["charts", "compare", "estimators", "graph", "learn", "registry", "shared", "simulate", "store", "tune"],
+        &[
+            "batch",
+            "charts",
+            "compare",
+            "estimators",
+            "graph",
+            "learn",
+            "registry",
+            "report",
+            "shared",
+            "simulate",
+            "store",
+            "tune",
+        ],
     ),
     ("batch", &["estimators", "learn", "registry", "shared", "store", "tables", "tune"]),
     (

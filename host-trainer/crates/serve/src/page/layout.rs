@@ -15,6 +15,8 @@ pub(super) enum Tab {
     Models,
     /// Trials.
     Studies,
+    /// Tasks and their workers.
+    Batches,
     /// Signing in.
     None,
 }
@@ -39,11 +41,12 @@ pub(super) enum Visitor {
     Known(String),
 }
 
-const TABS: [(Tab, &str, &str); 4] = [
+const TABS: [(Tab, &str, &str); 5] = [
     (Tab::Predict, "/", "Predict"),
     (Tab::Compare, "/compare", "Compare"),
     (Tab::Models, "/models", "Models"),
     (Tab::Studies, "/studies", "Studies"),
+    (Tab::Batches, "/batches", "Batches"),
 ];
 
 /// Events after which a page reloads its live sections.

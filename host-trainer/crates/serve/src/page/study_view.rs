@@ -2,15 +2,12 @@
 
 use super::layout::{figure, sentence};
 use crate::studies::QueueStatus;
-use charts::{Axis, Plot, Point};
 use maud::{Markup, html};
 use shared::failure::printable;
 use tune::studies::{Progress, Study, Trial, TrialState};
 
 /// Trials listed. The API returns all.
 const LISTED: usize = 200;
-/// Options plotted.
-const PLOTTED: usize = 8;
 
 /// The link to a study.
 pub(super) fn link(name: &str) -> String {
@@ -54,10 +51,8 @@ pub(super) fn render(study: &Study, progress: &Progress, trials: &[Trial], statu
             }
             (tiles(progress))
             @if let Some(best) = &progress.best { (best_card(best)) }
-            div.cols.two {
-                div.card { (history(trials)) }
-                @for name in options(trials).iter().take(PLOTTED) { div.card { (option(name, trials)) } }
-            }
+            div.card { (report::history("history", "error", trials)) }
+            div.cols.two { @for chart in report::options("option", "error", trials) { div.card { (chart) } } }
             (table(trials))
         }
     }
@@ -82,68 +77,6 @@ fn best_card(best: &Trial) -> Markup {
             dl.facts { @for (name, value) in &best.parameters { dt.mono.small { (printable(name)) } dd.mono { (printable(&value.to_string())) } } }
         }
     }
-}
-
-fn complete(trials: &[Trial]) -> impl Iterator<Item = (&Trial, f64)> {
-    trials.iter().filter(|t| t.state == TrialState::Complete).filter_map(|t| Some((t, t.value?)))
-}
-
-fn history(trials: &[Trial]) -> Markup {
-    let points: Vec<Point> = complete(trials)
-        .map(|(t, value)| Point::named(format!("trial {}", t.number), t.number as f64, value))
-        .collect();
-    let mut best = f64::INFINITY;
-    let so_far: Vec<Point> = complete(trials)
-        .map(|(t, value)| {
-            best = best.min(value);
-            Point::new(t.number as f64, best)
-        })
-        .collect();
-    Plot::new(
-        "history",
-        "Error by trial",
-        "each point is a trial; the line is the best so far",
-        Axis::linear("trial"),
-        Axis::linear("error").including(0.0),
-    )
-    .points("trial", points)
-    .line("best so far", so_far, false)
-    .render()
-}
-
-/// Options that are numbers and differ between trials.
-fn options(trials: &[Trial]) -> Vec<String> {
-    let mut names: Vec<String> = trials.iter().flat_map(|t| t.parameters.keys().cloned()).collect();
-    names.sort();
-    names.dedup();
-    let differs = |name: &String| {
-        let values: Vec<f64> = trials.iter().filter_map(|t| value_of(t, name)).collect();
-        values.windows(2).any(|pair| pair[0].to_bits() != pair[1].to_bits())
-    };
-    names.into_iter().filter(differs).collect()
-}
-
-/// An option as a number: itself, or the sum of a list of widths.
-fn value_of(trial: &Trial, name: &str) -> Option<f64> {
-    match trial.parameters.get(name)? {
-        toml::Value::Integer(value) => Some(*value as f64),
-        toml::Value::Float(value) => Some(*value),
-        toml::Value::Array(list) => {
-            Some(list.iter().filter_map(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).sum())
-        }
-        _ => None,
-    }
-}
-
-fn option(name: &str, trials: &[Trial]) -> Markup {
-    let values = || complete(trials).filter_map(|(t, error)| Some((t, value_of(t, name)?, error)));
-    let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), (_, x, _)| (low.min(x), high.max(x)));
-    let axis = if low > 0.0 && high / low > 50.0 { Axis::log(name) } else { Axis::linear(name) };
-    let points = values().map(|(t, x, error)| Point::named(format!("trial {}", t.number), x, error)).collect();
-    let title = format!("Error by {}", printable(name));
-    Plot::new(&format!("option-{name}"), &title, "each point is a complete trial", axis, Axis::linear("error"))
-        .points("trial", points)
-        .render()
 }
 
 fn table(trials: &[Trial]) -> Markup {
