@@ -33,9 +33,9 @@ pub(crate) struct Kept {
 pub struct LossSoFar {
     /// Which epochs, from 1.
     pub epochs: Vec<usize>,
-    /// Mean loss over the training rows in each.
-    pub training: Vec<f64>,
-    /// Mean loss over the validation rows after it; none where no rows are kept for that.
+    /// Mean loss over the training rows in each; none where it was no number, which a document cannot hold.
+    pub training: Vec<Option<f64>>,
+    /// Mean loss over the validation rows after it; none where no rows are kept for that, or it was no number.
     pub validation: Vec<Option<f64>>,
 }
 
@@ -48,8 +48,8 @@ impl LossSoFar {
             listed.reverse();
             Self {
                 epochs: listed.iter().map(|epoch| epoch.epoch).collect(),
-                training: listed.iter().map(|epoch| epoch.training).collect(),
-                validation: listed.iter().map(|epoch| epoch.validation).collect(),
+                training: listed.iter().map(|epoch| Some(epoch.training).filter(|loss| loss.is_finite())).collect(),
+                validation: listed.iter().map(|epoch| epoch.validation.filter(|loss| loss.is_finite())).collect(),
             }
         };
         histories.take(MOST_NETWORKS).map(of).collect()
@@ -95,7 +95,7 @@ mod tests {
             member: 0,
             epoch,
             training: 1.0 / epoch as f64,
-            validation: (epoch % 2 == 0).then_some(0.5),
+            validation: epoch.is_multiple_of(2).then_some(0.5),
             regularisation: 0.0,
             learning_rate: 0.01,
         };
@@ -113,6 +113,23 @@ mod tests {
         assert_eq!(told[0].validation, [None, Some(0.5), None]);
         assert!(told[1].epochs.len() <= MOST_EPOCHS && told[1].epochs.last() == Some(&12_345), "{:?}", told[1].epochs);
         assert!(told[1].epochs.is_sorted() && told[1].training.len() == told[1].epochs.len());
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_leaves_a_checkpoint_that_can_be_read() {
+        let epoch = Epoch {
+            member: 0,
+            epoch: 1,
+            training: f64::INFINITY,
+            validation: Some(0.5),
+            regularisation: 0.0,
+            learning_rate: 0.01,
+        };
+        let history =
+            History { epochs: vec![epoch], best_epoch: 1, best_loss: 0.5, training_rows: 8, validation_rows: 2 };
+        let kept = Kept { losses: LossSoFar::of(std::iter::once(&history)), ..Kept::default() };
+        let again: Kept = serde_json::from_str(&serde_json::to_string(&kept).expect("text")).expect("a checkpoint");
+        assert_eq!((again.losses[0].training[0], again.losses[0].validation[0]), (None, Some(0.5)));
     }
 
     #[test]

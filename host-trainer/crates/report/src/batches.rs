@@ -130,7 +130,7 @@ pub fn loss_curves(id: &str, title: &str, curves: &[Curve]) -> Option<Markup> {
 /// ```
 /// use batch::LossSoFar;
 ///
-/// let losses = LossSoFar { epochs: vec![10, 20], training: vec![0.9, 0.5], validation: vec![None, None] };
+/// let losses = LossSoFar { epochs: vec![10, 20], training: vec![Some(0.9), Some(0.5)], validation: vec![None; 2] };
 /// assert!(report::losses_so_far("running", "classifier.clu_one", &[losses]).is_some());
 /// ```
 #[must_use]
@@ -138,13 +138,11 @@ pub fn losses_so_far(id: &str, title: &str, losses: &[LossSoFar]) -> Option<Mark
     let networks: Vec<Losses> = losses
         .iter()
         .map(|network| {
-            let epochs = || network.epochs.iter().map(|epoch| *epoch as f64);
-            let validation = epochs().zip(&network.validation);
-            Losses {
-                training: epochs().zip(&network.training).map(|(x, y)| Point::new(x, *y)).collect(),
-                validation: validation.filter_map(|(x, y)| Some(Point::new(x, (*y)?))).collect(),
-                best_epoch: None,
-            }
+            let points = |losses: &[Option<f64>]| -> Vec<Point> {
+                let known = network.epochs.iter().zip(losses).filter_map(|(epoch, loss)| Some((*epoch, (*loss)?)));
+                known.map(|(epoch, loss)| Point::new(epoch as f64, loss)).collect()
+            };
+            Losses { training: points(&network.training), validation: points(&network.validation), best_epoch: None }
         })
         .collect();
     losses::plot(id, title, &networks).map(|plot| plot.render())
