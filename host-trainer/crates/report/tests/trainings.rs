@@ -1,7 +1,7 @@
 //! The page about studies and batches, as text: titles, keys, what marks say when they are pointed at, notes, tables.
 
 use batch::configuration::Training;
-use batch::folder::{Batch, Header, Keeper, Part, ProgramStamp};
+use batch::folder::{Batch, Header, Keeper, Part};
 use batch::results::TaskResult;
 use batch::status::{Counts, Status};
 use batch::training::Curve;
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use tune::pruner::Pruner;
 use tune::sampler::Sampler;
 use tune::studies::{Specification, Study, Trial, TrialState};
+
+/// The program that generated and finished what is shown.
+const PROGRAM: &str = r#"{"version":"0.1.0","sha256":"00"}"#;
 
 fn study() -> (Study, Vec<Trial>) {
     let specification = Specification {
@@ -83,7 +86,7 @@ fn result(task: u8, label: &str, repeat: u64, score: f64, seconds: f64) -> TaskR
         seconds,
         package_joules: None,
         machine: "host:1".into(),
-        program: ProgramStamp { version: "0.1.0".into(), sha256: "00".repeat(32) },
+        program: serde_json::from_str(PROGRAM).expect("a program"),
         log: Vec::new(),
     }
 }
@@ -95,7 +98,7 @@ fn a_batch() -> (Batch, Status) {
         name: "0001-first".into(),
         description: "Three models & a <b>".into(),
         created_ms: 0,
-        program: ProgramStamp { version: "0.1.0".into(), sha256: "00".repeat(32) },
+        program: serde_json::from_str(PROGRAM).expect("a program"),
         queue: Keeper::Sqlite,
         artefacts: "artefacts".into(),
         engine: "local".into(),
