@@ -4,7 +4,7 @@
 use crate::linalg;
 
 /// Lanes of a sum.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Folds a slice lane by lane, then the lanes and the rest.
 #[inline(always)]
@@ -53,6 +53,34 @@ pub(super) fn add_scaled(target: &mut [f64], factor: f64, source: &[f64]) {
     for (t, s) in target.iter_mut().zip(source) {
         *t += factor * s;
     }
+}
+
+/// As [`add_scaled`], for slices of whole vectors: what does not fill the last one is left out.
+#[inline(always)]
+pub(super) fn add_scaled_whole(target: &mut [f64], factor: f64, source: &[f64]) {
+    debug_assert!(target.len() == source.len() && target.len().is_multiple_of(LANES));
+    let (target, source) = (target.as_chunks_mut::<LANES>().0, source.as_chunks::<LANES>().0);
+    for (target, source) in target.iter_mut().zip(source) {
+        *target = std::array::from_fn(|lane| target[lane] + factor * source[lane]);
+    }
+}
+
+/// The sum of `added · (start - now)`, and that of its parts' absolute values, for slices of whole vectors.
+#[inline(always)]
+pub(super) fn moved_sums(added: &[f64], start: &[f64], now: &[f64]) -> (f64, f64) {
+    debug_assert!(added.len() == start.len() && added.len() == now.len() && added.len().is_multiple_of(LANES));
+    let (mut sums, mut sizes) = ([0.0; LANES], [0.0; LANES]);
+    let (added, start, now) = (added.as_chunks::<LANES>().0, start.as_chunks::<LANES>().0, now.as_chunks::<LANES>().0);
+    for ((added, start), now) in added.iter().zip(start).zip(now) {
+        let products: [f64; LANES] = std::array::from_fn(|lane| added[lane] * (start[lane] - now[lane]));
+        for lane in 0..LANES {
+            sums[lane] += products[lane];
+        }
+        for lane in 0..LANES {
+            sizes[lane] += products[lane].abs();
+        }
+    }
+    (sums.iter().sum(), sizes.iter().sum())
 }
 
 /// Work that gains from wide vectors. `run` must be `#[inline(always)]`, as must what it calls: only what is inlined is
