@@ -131,6 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn whole_vectors_give_what_numbers_one_by_one_give() {
+        for length in [0, LANES, 5 * LANES] {
+            let values = |factor: f64| (0..length).map(|i| (i as f64 * factor).sin()).collect::<Vec<f64>>();
+            let (added, start, now) = (values(0.37), values(1.91), values(2.71));
+            let (mut whole, mut single) = (start.clone(), start.clone());
+            add_scaled_whole(&mut whole, -0.3, &now);
+            add_scaled(&mut single, -0.3, &now);
+            assert_eq!(whole, single);
+            let products: Vec<f64> = (0..length).map(|i| added[i] * (start[i] - now[i])).collect();
+            let (sum, size) = moved_sums(&added, &start, &now);
+            assert!((sum - products.iter().sum::<f64>()).abs() <= 1e-14 * size, "{sum}");
+            assert!((size - sum_of_sizes(&products)).abs() <= 1e-14 * size, "{size}");
+        }
+    }
+
+    #[test]
     fn reductions_see_every_element() {
         for length in [0, 1, 7, 8, 9, 31] {
             for place in 0..length {

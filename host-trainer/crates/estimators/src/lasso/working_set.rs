@@ -32,6 +32,7 @@ pub(super) struct Visit {
     diagonal: f64,
     /// Reciprocal of the diagonal.
     inverse: f64,
+    // Four bytes each, so that two visits lie in a cache line.
     position: u32,
     index: u32,
 }
@@ -295,5 +296,46 @@ impl<const POSITIVE: bool> Work for Sweep<'_, POSITIVE> {
         }
         set.visits = visits;
         swept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_begin_with_a_cache_line_also_after_they_have_moved() {
+        let mut numbers = Aligned::default();
+        for length in [0, 1, 8, 1000, 3, 100_000] {
+            numbers.make(length);
+            assert_eq!((numbers.get().len(), numbers.get_mut().len()), (length, length));
+            assert_eq!(numbers.get().as_ptr().align_offset(64), 0, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_set_filled_again_takes_no_row_of_the_one_before() {
+        // Gram matrix of three classes; the first set has all of them, the second two.
+        let gram = [4.0, 1.0, 2.0, 1.0, 9.0, 3.0, 2.0, 3.0, 16.0];
+        let mut set = WorkingSet::default();
+        let fill = |set: &mut WorkingSet, classes: &[usize]| {
+            set.restart();
+            for &class in classes {
+                set.push_class(class, 10.0, 10.0, (gram[4 * class], gram[4 * class].sqrt()));
+                set.push_visit(class, set.classes.len() - 1, 0.0);
+            }
+            set.ready(f64::INFINITY);
+        };
+        fill(&mut set, &[0, 1, 2]);
+        set.add(1, 2.0, &gram, 3);
+        assert_eq!(set.gradient(), [10.0 - 2.0, 10.0 - 18.0, 10.0 - 6.0]);
+        // ‖XΔw‖ of two units of the second class.
+        assert!((set.distance() - 6.0).abs() < 1e-6);
+        fill(&mut set, &[0, 2]);
+        assert_eq!(set.gradient(), [10.0, 10.0]);
+        set.add(1, 0.5, &gram, 3);
+        assert_eq!(set.gradient(), [10.0 - 1.0, 10.0 - 8.0]);
+        set.visits[0].coefficient = 3.0;
+        assert_eq!(set.sums(), (30.0, 27.0, 3.0));
     }
 }
