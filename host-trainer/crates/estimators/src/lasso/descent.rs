@@ -332,8 +332,9 @@ impl<'a> Descent<'a> {
         let drops = |visit: &mut Visit| excluded[set.classes[visit.position()]];
         let dropped: Vec<Visit> = set.visits.extract_if(.., drops).collect();
         for visit in dropped {
+            // Nothing writes it back any more, whatever it was when the set was cut out.
+            self.coefficients[visit.index()] = 0.0;
             if visit.coefficient != 0.0 {
-                self.coefficients[visit.index()] = 0.0;
                 set.add(visit.position(), -visit.coefficient, &self.moments.gram, self.sums.len());
             }
         }
