@@ -23,6 +23,7 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 
 mod board;
+mod bound;
 mod experiment;
 mod judge;
 
