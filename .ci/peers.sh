@@ -193,6 +193,26 @@ get_prometheus() {
     dirname "$(command -v promtool)"
 }
 
+# A folder with OpenSSH's server and a library of its own. Only the files: as an installed package it would be started for everybody.
+get_sshd() {
+    local folder="$cache/sshd"
+    command -v ssh >/dev/null && command -v ssh-keygen >/dev/null ||
+        packages "OpenSSH's client" openssh-client || return
+    locked sshd fetch_sshd "$folder" ||
+        missing "OpenSSH's server" "apt-get could not fetch openssh-server and libwrap0: $(reason sshd)" "Debian's packages within reach" || return
+    echo "$folder"
+}
+
+fetch_sshd() {
+    local scratch
+    [ ! -x "$1/usr/sbin/sshd" ] || return 0
+    scratch=$(mktemp -d) || return
+    (cd "$scratch" && { apt-get download openssh-server libwrap0 || { apt-get update && apt-get download openssh-server libwrap0; }; } &&
+        for package in *.deb; do dpkg --extract "$package" files || exit; done) &&
+        rm -rf "$1" && mv "$scratch/files" "$1" || { rm -rf "$scratch"; return 1; }
+    rm -rf "$scratch"
+}
+
 # The folder of PostgreSQL's server programs.
 get_postgres() {
     find_postgres && return

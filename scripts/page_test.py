@@ -1,5 +1,5 @@
 """Drives the page of `host-trainer serve` as a person does: drop, sort, compare, promote, roll back, follow a promotion
-made elsewhere, start and stop a study; with and without a script, narrow and wide, light and dark.
+made elsewhere, start and stop a study, look on at a batch; with and without a script, narrow and wide, light and dark.
 
     python scripts/page_test.py PATH/TO/host-trainer [--shots DIR] [--picture FILE.png]
 
@@ -13,6 +13,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -331,6 +332,47 @@ def store(program, folder):
     return place, folder / "data"
 
 
+def batch(program, folder):
+    """A batch with short tasks that are done and a long one; the name of its folder, and how to work on it."""
+    (folder / "dbs").mkdir()
+    with sqlite3.connect(folder / "dbs" / "a.db") as rows:
+        rows.execute("CREATE TABLE training_data (image_tag TEXT, a REAL, b REAL, y REAL)")
+        rows.executemany("INSERT INTO training_data VALUES ('echo', ?, ?, ?)", [(1 + i % 7, 2 + i % 11, (1 + i % 7) * (2 + i % 11)) for i in range(60)])
+    rows.close()
+    (folder / "batch.toml").write_text(
+        '[datasets.functions]\nkind = "table"\npath = "dbs"\ninputs = ["a", "b"]\noutputs = ["y"]\n'
+        "[models.short.one]\nmlp = { hidden = [3], members = 1 }\n[models.long.two]\nmlp = { hidden = [64, 64], members = 1 }\n"
+        "[training.few]\nepochs = 20\n[training.many]\nepochs = 100000\nearly_stop = false\n"
+        '[[tasks]]\nmodels = ["short.*"]\ntraining = ["few"]\nrepeats = 3\n[[tasks]]\nmodels = ["long.*"]\ntraining = ["many"]\n'
+    )
+    command = lambda *arguments: [program, "--quiet", "batch", *arguments]
+    subprocess.run(command("generate", "--no-trial", "--desc", HOSTILE), cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command("work", "1", "--only", "short.one"), cwd=folder, check=True)
+    name = next((folder / "batches").glob("0001-*")).name
+    return name, lambda: subprocess.Popen(command("work", "1", "--checkpoint-after", "0.2"), cwd=folder)
+
+
+def looks_on(visit, name, work):
+    """A batch while a worker takes up its long task: the page follows without being asked."""
+    page = visit.go("/batches")
+    assert "3 done" in page.inner_text("#batches") and HOSTILE in page.inner_text("#batches")
+    visit.check("batches")
+    page.click(f"a[href='/batches/{name}']")
+    assert page.locator("#batch figure.chart").count() >= 3, "scores, time and losses"
+    worker = work()
+    try:
+        page.wait_for_selector("#running figure.chart")
+        assert page.locator("#workers tbody tr").count() == 1
+        epoch = "parseInt(document.querySelector('#workers tbody td:last-child').innerText)"
+        before = page.evaluate(epoch)
+        page.wait_for_function(f"before => {epoch} > before", arg=before)
+        visit.check("a batch that is worked on")
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(60)
+    page.wait_for_selector("#batch >> text=None is registered")
+
+
 def table():
     """Rows in the reference's columns whose run time follows the work."""
     lines = ["model,batch_size,input_size_0,input_size_1,input_size_2,output_size_0,output_size_1,output_size_2,"
@@ -356,7 +398,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         folder = pathlib.Path(folder)
         place, data = store(program, folder)
-        served = ["--store", place, "--state", folder / "state", "--data", data]
+        name, work = batch(program, folder)
+        served = ["--store", place, "--state", folder / "state", "--data", data, "--batches", folder / "batches"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         with Server(program, *served) as server:
             visit = Visit(browser, server.url)
@@ -364,6 +407,7 @@ def main():
             models(browser, server)
             without_script(browser, server.url)
             keyboard(browser, server.url)
+            looks_on(Visit(browser, server.url), name, work)
             short, running, before = study(Visit(browser, server.url))
         # What was dropped and what was started outlive the server.
         with Server(program, *served) as server:
@@ -390,6 +434,8 @@ def main():
                 "alias": f"/models/{DEVICE}/{KIND}/{TARGET}",
                 "studies": "/studies",
                 "study": study_path,
+                "batches": "/batches",
+                "batch": f"/batches/{name}",
             }
             looks(browser, server.url, paths, arguments.shots)
         if arguments.picture:

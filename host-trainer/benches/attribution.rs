@@ -100,10 +100,12 @@ const HELP: &str = "\
 Options: --seeds N (runs of each scenario, 2)  --first SEED (100)  --runs 3000,30000  --only TEXT (scenarios whose name contains the
 text; may be repeated)  --bounds N (runs of each scenario whose bound is worked out, 1)  --verbose
 Columns: n, runs; error, of layers' power above idle, absolute, relative, weighted by run time; bound, the mean absolute error of an
-unbiased estimator that knows response and noise (Cramer and Rao) on a load without disturbances of its own; constant, the error of energy
+unbiased estimator that knows response and noise (Cramer and Rao) on a load without disturbances of its own; bound, fitted, that of one that
+finds the response from the same readings and meets the scatter of stamps and powers; constant, the error of energy
 above idle over the layers' time; groups, the error with each layer in a group standing for the group's mean; level, the error of all
 layers' energy above idle; hold, 90 % intervals that hold the truth; measured, attributed, not identifiable: layers of all runs, and those
-of the measured ones that hold; groups hold: groups called measured, and those of them that hold.";
+of the measured ones that hold; spread, their errors over their standard deviations, root mean square: 1 where intervals are right; groups
+hold: groups called measured, and those of them that hold.";
 
 struct Arguments {
     seeds: u64,
@@ -145,10 +147,10 @@ fn main() {
         ("random 160", random(160)),
     ];
     println!(
-        "| sensor; network; inferences; stamps; load | n | error | bound | constant | groups | level | hold | measured, of these hold \
-         | attributed | not identifiable | groups hold |"
+        "| sensor; network; inferences; stamps; load | n | error | bound | bound, fitted | constant | groups | level | hold \
+         | measured, of these hold | spread | attributed | not identifiable | groups hold |"
     );
-    println!("|{}", "---|".repeat(12));
+    println!("|{}", "---|".repeat(14));
     for &runs in &asked.runs {
         for (sensor, family, noise_w, reader) in sensors() {
             for (network, load) in &loads {
@@ -216,14 +218,16 @@ fn scenario(name: &str, board: &Board, load: &Load, runs: u32, asked: &Arguments
         if b > 0 { format!("{:.0} % of {b}", a as f64 / b as f64 * 1e2) } else { "none".into() }
     };
     // Beyond the spread of layers' powers, readings say nothing.
-    let bound = match mean(&|j| j.bound) {
+    let bound = |of: &dyn Fn(&Judged) -> f64| match mean(of) {
         bound if bound.is_nan() => "–".into(),
         bound if bound > 100.0 => "> 100 %".into(),
         bound => format!("{bound:.2} %"),
     };
+    let (known, fitted) = (bound(&|j| j.bound), bound(&|j| j.bound_fitted));
+    let spread = (mean(&|j| j.spread) / 1e2).sqrt();
     let (layers, measured, attributed) = (sum(&|j| j.layers), sum(&|j| j.measured), sum(&|j| j.attributed));
     println!(
-        "| {name} | {} | {:.2} % | {bound} | {:.1} % | {:.2} % | {:+.1} % | {} | {} | {attributed} | {} | {} |",
+        "| {name} | {} | {:.2} % | {known} | {fitted} | {:.1} % | {:.2} % | {:+.1} % | {} | {} | {spread:.2} | {attributed} | {} | {} |",
         judged.len(),
         mean(&|j| j.error),
         mean(&|j| j.constant),

@@ -52,7 +52,7 @@ fn main() -> Result<(), Failure> {
 fn network(folder: &Path, inputs: usize, outputs: usize, settings: &Path) -> Result<serde_json::Value, Failure> {
     let (rows, targets) = (read(&folder.join("rows.f64"))?, read(&folder.join("targets.f64"))?);
     let settings: Settings = serde_json::from_slice(&std::fs::read(settings)?)?;
-    let data = Data { inputs, outputs, rows: &rows, targets: &targets, groups: &[] };
+    let data = Data { inputs, outputs, rows: &rows, targets: &targets, chosen: None, groups: &[] };
     let start = Instant::now();
     let network = train(&data, &settings)?;
     let seconds = start.elapsed().as_secs_f64();

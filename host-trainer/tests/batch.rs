@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod stand_ins;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -42,9 +44,7 @@ fn write(folder: &Path, epochs: usize) {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
     command.current_dir(folder).arg("batch").args(arguments);
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{}:{path}", folder.join("bin").display()));
-    command.env("HOST_TRAINER", env!("CARGO_BIN_EXE_host-trainer")).env("FAKE_SLURM", folder.join("slurm"));
+    stand_ins::use_in(&mut command, folder);
     command
 }
 
@@ -80,46 +80,6 @@ fn until(folder: &Path, what: &str, mut holds: impl FnMut(&serde_json::Value) ->
     }
 }
 
-/// `sbatch`, `squeue`, `scancel` and `scontrol` that run an array's elements as processes.
-fn fake_slurm(folder: &Path) {
-    let programs = [
-        (
-            "sbatch",
-            r#"script=; job=$(( $(ls "$FAKE_SLURM" 2>/dev/null | wc -l) + 100 )); mkdir -p "$FAKE_SLURM/$job"
-while [ $# -gt 0 ]; do case "$1" in
-    --array=*) range=${1#--array=1-}; range=${range%%%*};;
-    --chdir=*) cd "${1#--chdir=}";;
-    --output=*) output=${1#--output=};;
-    --*) ;;
-    *) script=$1; shift; break;;
-esac; shift; done
-for i in $(seq "$range"); do
-    log=$(echo "$output" | sed "s/%A/$job/; s/%a/$i/")
-    echo RUNNING >"$FAKE_SLURM/$job/$i"
-    ( SLURM_JOB_ID=$job$i SLURM_ARRAY_JOB_ID=$job SLURM_ARRAY_TASK_ID=$i bash "$script" "$@" >>"$log" 2>&1 </dev/null
-      if [ $? = 0 ]; then echo COMPLETED; else echo FAILED; fi >"$FAKE_SLURM/$job/$i" ) >/dev/null 2>&1 &
-done
-echo "$job""#,
-        ),
-        (
-            "squeue",
-            r#"for last; do :; done
-for job in $(echo "$last" | tr , ' '); do
-    [ -d "$FAKE_SLURM/$job" ] || { echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1; }
-    for file in "$FAKE_SLURM/$job"/*; do echo "${job}_$(basename "$file")|$(cat "$file")"; done
-done"#,
-        ),
-        ("scancel", r#"for job; do echo "$job" >>"$FAKE_SLURM/../cancelled"; done"#),
-        ("scontrol", r#"exit 1"#),
-    ];
-    fs::create_dir_all(folder.join("bin")).unwrap();
-    for (name, text) in programs {
-        let path = folder.join("bin").join(name);
-        fs::write(&path, format!("#!/bin/bash\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-}
-
 fn batch_folder(output: &Output, folder: &Path) -> PathBuf {
     folder.join(String::from_utf8_lossy(&output.stdout).trim())
 }
@@ -130,7 +90,7 @@ fn slurm_runs_a_batch_a_killed_worker_is_lost_and_its_task_is_retried() {
     let folder = home.path();
     // Long enough that a worker can be killed in the middle of it.
     write(folder, 8_000);
-    fake_slurm(folder);
+    stand_ins::write(folder);
     let generate = ["generate", "--no-trial", "--models", "autoencoder.classical=3", "--desc", "slurm: test"];
     let batch = batch_folder(&run(folder, &[&generate[..], &["--on", "slurm", "--workers", "2"]].concat()), folder);
     assert!(batch.join("slurm/worker.sh").exists());
@@ -262,4 +222,104 @@ fn what_is_wrong_has_its_exit_code_and_its_next_step() {
         .unwrap();
     assert_eq!(slurm.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&slurm.stderr).contains("there is no program `sbatch` here"));
+}
+
+/// A server of a folder's batches, killed when dropped.
+struct Server(std::process::Child, String);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../trained_models");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+        command.current_dir(folder).args(["serve", "--listen", "127.0.0.1:0", "--state", "state", "--models", models]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self(child, url.trim().to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let request = reqwest::Client::new().get(format!("{}{path}", self.1)).header("accept", "text/html");
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        })
+    }
+}
+
+#[test]
+fn a_batch_is_shown_in_a_report_and_on_the_page_while_it_is_worked_on() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 100_000);
+    let config = fs::read_to_string(folder.join("batch.toml")).unwrap();
+    let short = "[training.short]\nepochs = 3\n[[tasks]]\nmodels = [\"classifier.*\"]\ntraining = [\"short\"]\nrepeats = 2\n\
+                 [[tasks]]\nmodels = [\"autoencoder.*\"]\ntraining = [\"t\"]\n";
+    fs::write(folder.join("batch.toml"), config + short).unwrap();
+    let generated = run(folder, &["generate", "--no-trial", "--desc", "<b>both</b>"]);
+    let name = batch_folder(&generated, folder).file_name().unwrap().to_string_lossy().into_owned();
+    run(folder, &["work", "1", "--only", "classifier.clu_one"]);
+
+    let report = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+        command.current_dir(folder).args(["report", "--out", "report.html"]).args(arguments).output().unwrap()
+    };
+    let output = report(&["--batch", "1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    for expected in [
+        &format!("<h1>Batch {name}</h1>"),
+        "3 tasks: 2 done, 1 pending.",
+        "Score by model on functions",
+        "Score over time on functions",
+        "Loss of classifier.clu_one, task ",
+        "&lt;b&gt;both&lt;/b&gt;",
+    ] {
+        assert!(page.contains(expected), "no `{expected}`: {page}");
+    }
+    let refused = |arguments: &[&str], code: i32, says: &str| {
+        let output = report(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(code) && said.contains(says), "{arguments:?}: {said}");
+    };
+    refused(&["--batch", "7"], 5, "there is no batch `7`");
+    refused(&["--batch", "1", "--importance"], 2, "--data");
+    refused(&[], 2, "--data");
+
+    let server = Server::start(folder);
+    let (status, list) = server.get("/batches");
+    assert!(status == 200 && list.contains(&name) && list.contains("2 done") && list.contains("1 pending"), "{list}");
+    assert!(list.contains("&lt;b&gt;both") && !list.contains("<b>both"), "{list}");
+    let path = format!("/batches/{name}");
+    let (status, idle) = server.get(&path);
+    assert!(status == 200 && idle.contains("None is registered") && idle.contains("Score by model"), "{idle}");
+    for wrong in ["/batches/none", "/batches/..%2fbatches", "/batches/%2e%2e%2fbatches%2f1"] {
+        assert_eq!(server.get(wrong).0, 404, "{wrong}");
+    }
+    // A worker is seen with what it does, and the curve of what it has not finished.
+    let mut worker = command(folder, &["work", "1", "--checkpoint-after", "0.1"]).spawn().unwrap();
+    let began = Instant::now();
+    let busy = loop {
+        let busy = server.get(&path).1;
+        if busy.contains("epochs so far") {
+            break busy;
+        }
+        assert!(began.elapsed() < PATIENCE, "{busy}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let owner = json(folder, &["show", "1", "--format", "json"])[0]["workers"][0]["owner"].as_str().unwrap().to_owned();
+    assert!(busy.contains(&owner) && busy.contains("Loss of autoencoder.classical, task "), "{owner}: {busy}");
+    assert!(busy.contains("1 running") && busy.contains("id=\"running\""), "{busy}");
+    assert!(Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap().success());
+    worker.wait().unwrap();
+    assert!(server.get(&path).1.contains("None is registered"));
 }

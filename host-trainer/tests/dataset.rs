@@ -104,7 +104,7 @@ fn models_are_learnt_from_a_list_of_graphs_and_total_times() {
     let mut list = String::from("file,model,family,input_shape,runtime\n");
     for size in (128..=304).step_by(16) {
         let time = 0.5 + 3e-5 * f64::from(size * size);
-        list += &format!("{},r{size},f{},image=1x3x{size}x{size},{time}\n", graph.display(), size / 32);
+        list += &format!("{},r{size},f{},input=1x3x{size}x{size},{time}\n", graph.display(), size / 32);
     }
     fs::write(root.path().join("measured.csv"), list).unwrap();
     let run = |arguments: &[&str]| {
@@ -126,7 +126,7 @@ fn models_are_learnt_from_a_list_of_graphs_and_total_times() {
         "--onnx",
         &graph,
         "--input-shape",
-        "image=1x3x248x248",
+        "input=1x3x248x248",
         "--format",
         "json",
     ]);

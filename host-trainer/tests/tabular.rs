@@ -5,7 +5,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Calls of two functions in two databases: `time = 3 + size · calls / 100`, `memory = 20 + size`; ten rows of zeros and
 /// three without numbers.
@@ -261,4 +261,49 @@ async fn a_tag_with_a_colon_gives_a_folder_without_one() {
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && talk.contains("its models go to hyperfaas-echo-latest"), "{talk}");
     assert!(folder.path().join("models/hyperfaas-echo-latest/y.onnx").is_file());
+}
+
+/// The most memory that a fit of some rows takes at once, in bytes, as the system counts it.
+#[cfg(target_os = "linux")]
+async fn peak_of_a_fit(rows: usize) -> u64 {
+    let folder = tempfile::tempdir().expect("folder");
+    let insert = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+         INSERT INTO training_data SELECT 'echo', i % 997, i % 17, i % 97, i % 211, i % 7, 1 + i % 17, 2 + i % 7, 3.5 FROM n"
+    );
+    let columns = "a REAL, b REAL, c REAL, d REAL, e REAL, x REAL, y REAL, z REAL";
+    let table = format!("CREATE TABLE training_data (image_tag TEXT, {columns})");
+    database(folder.path(), &[&table, &insert]).await;
+    let plan = "kind = \"mlp\"\n[mlp]\nepochs = 1\nmembers = 2\nhidden = [4]\n[evaluation]\nfolds = 2\n";
+    fs::write(folder.path().join("base.toml"), plan).expect("plan");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command.current_dir(folder.path()).args(["fit", "--dbs-dir", "dbs", "--config", "base.toml", "--out", "models"]);
+    command.args(["--input-cols", "a,b,c,d,e", "--output-cols", "x,y,z"]).env("RAYON_NUM_THREADS", "2");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut peak = 0;
+    let done = loop {
+        // The system's own peak: looking now and then misses none. What has ended says nothing any more.
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) << 10);
+        if let Some(done) = child.try_wait().expect("a child") {
+            break done;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    assert!(done.success() && peak > 0);
+    peak
+}
+
+/// What a large table takes beyond a small one, which is the program's own share.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_large_table_takes_less_than_two_and_a_half_times_its_numbers() {
+    let (few, many) = (1_000, 200_000);
+    let (small, large) = (peak_of_a_fit(few).await, peak_of_a_fit(many).await);
+    let numbers = (many * 8 * size_of::<f64>()) as u64;
+    let grown = large.saturating_sub(small);
+    assert!(2 * grown <= 5 * numbers, "{grown} bytes more for {numbers} bytes of numbers");
+    assert!(grown >= numbers, "the rows are in memory: {grown} bytes");
 }

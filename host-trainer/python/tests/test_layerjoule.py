@@ -81,9 +81,9 @@ def test_a_prediction_has_what_the_program_prints(engine: pathlib.Path, device: 
 
 
 def test_options_reach_the_program(tmp_path: pathlib.Path) -> None:
-    options = ("--batch", 4, "--precision", "int8", "--input-shape", "image=1x3x160x160")
+    options = ("--batch", 4, "--precision", "int8", "--input-shape", "input=1x3x160x160")
     expected = printed("predict", "--onnx", GRAPH, "--device", "orin-nx", *options)
-    given = lj.predict(GRAPH, device="orin-nx", batch=4, precision="int8", input_shapes={"image": (1, 3, 160, 160)})
+    given = lj.predict(GRAPH, device="orin-nx", batch=4, precision="int8", input_shapes={"input": (1, 3, 160, 160)})
     assert given.document == expected
     assert given.totals != lj.predict(GRAPH, device="orin-nx").totals
     with pytest.raises(lj.LayerjouleError, match="nowhere"):
@@ -281,7 +281,7 @@ def test_models_are_fitted_to_tables_and_evaluated(tmp_path: pathlib.Path) -> No
 def test_a_server_answers_as_the_program_does(tmp_path: pathlib.Path) -> None:
     with lj.Server() as server:
         assert server.url.startswith("http://127.0.0.1:")
-        graph: dict[str, typing.Any] = {"batch": 2, "precision": "int8", "input_shapes": {"image": (1, 3, 160, 160)}}
+        graph: dict[str, typing.Any] = {"batch": 2, "precision": "int8", "input_shapes": {"input": (1, 3, 160, 160)}}
         several: list[tuple[pathlib.Path, dict[str, typing.Any]]] = [(RESNET, {}), (GRAPH, graph)]
         for engine, options in several:
             served, printed_one = server.predict(engine, device=POWER, **options), lj.predict(engine, device=POWER, **options)

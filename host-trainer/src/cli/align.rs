@@ -1,6 +1,7 @@
 //! `host-trainer align`: raw run folders in, per-layer power and run time out.
 
 use super::progress;
+use super::values::choice;
 use crate::output::{self, Csv, Format, number};
 use align::files;
 use align::folder::{self, Analysed};
@@ -28,8 +29,8 @@ pub(super) struct Align {
     #[arg(long, value_name = "DIR", default_value = "preprocessed_data")]
     result_dir: PathBuf,
     /// Method that estimates the power of each layer.
-    #[arg(long, value_enum, default_value_t)]
-    method: MethodName,
+    #[arg(long, value_parser = choice::<Method>(), default_value = Method::default().name())]
+    method: Method,
     /// Event that the layers' time stamps mark.
     #[arg(long, value_enum, default_value_t)]
     stamps: StampsName,
@@ -51,21 +52,6 @@ pub(super) struct Align {
     /// Format of the quality report on stdout.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum MethodName {
-    /// The best method that the data allow.
-    #[default]
-    Auto,
-    /// EdgeProfiler's rule, for comparison.
-    Window,
-    /// Least squares through the sensor's response function.
-    Deconvolve,
-    /// Measured energy distributed over layers by run time.
-    Share,
-    /// One power for each kind of layer, from the totals of several networks.
-    Totals,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -114,13 +100,7 @@ impl Align {
     fn options(&self) -> Options {
         let micros = |ms: Option<f64>| ms.map(|ms| Micros::from(Millis(ms)));
         Options {
-            method: match self.method {
-                MethodName::Auto => Method::Auto,
-                MethodName::Window => Method::Window,
-                MethodName::Deconvolve => Method::Deconvolve,
-                MethodName::Share => Method::Share,
-                MethodName::Totals => Method::Totals,
-            },
+            method: self.method,
             stamps: match self.stamps {
                 StampsName::Auto => None,
                 StampsName::Callback => Some(Stamps::Callback),

@@ -4,7 +4,7 @@ use super::graph_args::ShapeArgs;
 use super::model_source::ModelSource;
 use super::outlooks::{Explored, explore_files, human, mode_name, warn};
 use super::setting_args::SettingArgs;
-use crate::output::{Format, write};
+use crate::output::{Format, percent, write};
 use boards::choice::{Cost, Goal, Limit, choose, pareto_front};
 use charts::{Axis, Plot, Point, page};
 use clap::Args;
@@ -150,8 +150,7 @@ impl Choose {
         let marks = (0..explored.len()).map(|place| mark(place).to_owned()).collect();
         let mut extra = Vec::new();
         if self.max_latency.is_some() {
-            let cell =
-                |one: &Explored| probability(one).map_or_else(|| "–".to_owned(), |p| format!("{:.0} %", 100.0 * p));
+            let cell = |one: &Explored| percent(probability(one).map(|p| 100.0 * p), 0);
             extra.push(("within", explored.iter().map(cell).collect()));
         }
         extra.push(("", marks));
@@ -198,8 +197,7 @@ impl Choose {
             let Explored { engine, outlook } = &explored[place];
             let y = if energy { outlook.cost()?.energy_per_image()?.0 } else { outlook.throughput? };
             let batch = outlook.batch.map_or_else(String::new, |batch| format!(", batch {batch}"));
-            let precision =
-                outlook.precision.map_or_else(String::new, |p| format!(", {}", format!("{p:?}").to_lowercase()));
+            let precision = outlook.precision.map_or_else(String::new, |precision| format!(", {}", precision.name()));
             let name = format!("{engine}, {}{batch}{precision}", mode_name(outlook));
             Some(Point::named(name, outlook.cost()?.latency.0, y))
         };

@@ -2,11 +2,10 @@
 
 use super::graph_args::GraphArgs;
 use super::model_source::ModelSource;
-use crate::output::{Csv, figure, json, number, render, shorten};
+use crate::output::{Csv, UNKNOWN, change, figure, json, number, render, shorten};
 use clap::{Args, ValueEnum};
 use compare::{Comparison, GroupChange, Part, SideSummary, markdown, read_one};
 use learn::predict::Models;
-use shared::engine::Precision;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::cell::OnceCell;
@@ -101,9 +100,7 @@ impl Diff {
 
 /// Number formats as engine infos' readers write them.
 fn precisions(part: Option<&Part>) -> String {
-    let word = |p: &Precision| serde_json::to_value(p).ok().and_then(|v| v.as_str().map(str::to_owned));
-    let words: Vec<String> = part.iter().flat_map(|part| &part.precision).filter_map(word).collect();
-    words.join("+")
+    part.iter().flat_map(|part| &part.precision).map(|precision| precision.name()).collect::<Vec<_>>().join("+")
 }
 
 fn csv(comparison: &Comparison) -> Result<String, Failure> {
@@ -173,7 +170,7 @@ fn human(comparison: &Comparison, top: usize) -> String {
         let (a, b) = (group.a.as_ref(), group.b.as_ref());
         let layers = |part: Option<&Part>| part.map_or(0, |part| part.layers.len());
         let formats = |part: Option<&Part>| match precisions(part) {
-            none if none.is_empty() => "–".to_owned(),
+            none if none.is_empty() => UNKNOWN.to_owned(),
             formats => formats,
         };
         vec![
@@ -197,10 +194,6 @@ fn human(comparison: &Comparison, top: usize) -> String {
         ));
     }
     text
-}
-
-fn change(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:+.decimals$}"))
 }
 
 fn totals(comparison: &Comparison) -> String {

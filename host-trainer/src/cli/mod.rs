@@ -11,6 +11,7 @@ mod data;
 mod dataset;
 mod demo;
 mod diff;
+mod engine_args;
 mod engine_info;
 mod evaluate;
 mod fit;
@@ -87,7 +88,7 @@ enum Command {
     Serve(serve::Serve),
     Studies(studies::StudiesCommand),
     Trace(trace::Trace),
-    Tune(tune::Tune),
+    Tune(Box<tune::Tune>),
     #[command(flatten)]
     Front(FrontCommand),
 }

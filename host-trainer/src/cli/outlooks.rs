@@ -1,10 +1,11 @@
 //! Outlooks of engines in several settings: read, printed as a table, JSON and CSV.
 
-use crate::output::{Csv, Format, figure, number, render, shorten, write};
+use crate::output::{Csv, Format, figure, known, number, render, shorten, write};
 use graph::{Options, read_engine};
 use learn::predict::EngineInput;
 use learn::what_if::{Anchors, Origin, Outlook, Setting, explore};
 use serde::Serialize;
+use shared::engine::Precision;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::collections::BTreeSet;
@@ -86,7 +87,7 @@ pub(super) fn human(all: &[Explored], extra: &[(&str, Vec<String>)]) -> String {
     header.extend(extra.iter().map(|(heading, _)| *heading));
     let row = |(place, one): (usize, &Explored)| {
         let Explored { engine, outlook } = one;
-        let precision = outlook.precision.map_or_else(|| "engine's".to_owned(), |p| format!("{p:?}").to_lowercase());
+        let precision = outlook.precision.map_or("engine's", Precision::name).to_owned();
         let at_least = if outlook.missing_layers > 0 { "≥ " } else { "" };
         let mut cells = Vec::new();
         cells.extend(several.then(|| shorten(engine, 40)));
@@ -95,7 +96,7 @@ pub(super) fn human(all: &[Explored], extra: &[(&str, Vec<String>)]) -> String {
         cells.extend([
             figure(Some(outlook.gpu_mhz), 0),
             figure(Some(outlook.emc_mhz), 0),
-            outlook.batch.map_or_else(|| "–".to_owned(), |batch| batch.to_string()),
+            known(outlook.batch, |batch| batch.to_string()),
             format!("{at_least}{}", figure(outlook.runtime_ms.map(|t| t.0), 3)),
             figure(outlook.runtime_bounds.map(|b| b.lower), 3),
             figure(outlook.runtime_bounds.map(|b| b.upper), 3),
@@ -139,7 +140,7 @@ pub(super) fn csv(all: &[Explored]) -> Result<String, Failure> {
             outlook.gpu_mhz.to_string(),
             outlook.emc_mhz.to_string(),
             outlook.batch.map_or_else(String::new, |batch| batch.to_string()),
-            outlook.precision.map_or_else(String::new, |precision| format!("{precision:?}").to_lowercase()),
+            outlook.precision.map_or("", Precision::name).to_owned(),
             number(outlook.runtime_ms.map(|t| t.0)),
             number(outlook.runtime_bounds.map(|b| b.lower)),
             number(outlook.runtime_bounds.map(|b| b.upper)),

@@ -1,9 +1,12 @@
 //! `host-trainer report`: models and data in, one page about them out.
 
+use super::batch::place::Place as Batches;
 use super::model_source::shipped;
 use super::progress;
 use super::tune::place::{self, Place};
 use crate::cli::values::choice;
+use batch::folder::{Batch, find};
+use batch::status::{Status, status};
 use clap::Args;
 use learn::evaluate::{
     Baselines, CurvePlan, Pairs, Refit, Shuffles, evaluation_rows, fits, importance_of_models, learning_curve, pairs,
@@ -13,23 +16,24 @@ use learn::fit::options::PlanOptions;
 use learn::model::default_device;
 use learn::predict::Models;
 use learn::training::{self, TrainingData};
-use report::{EngineView, Report, StudyView, TrialView, work_of};
+use report::{EngineView, Report, Trainings, work_of};
 use shared::engine;
 use shared::failure::Failure;
 use shared::fs::write_atomic;
 use shared::printer::Printer;
-use std::path::PathBuf;
-use tune::studies::{StudyError, TrialState};
+use std::path::{Path, PathBuf};
+use tune::studies::{Study, StudyError, Trial};
 
-/// Write an HTML report about models: accuracy, errors, feature importance, and what the data cannot show.
+/// Write an HTML report: models with their accuracy, errors and what the data cannot show; tuning studies; batches.
 #[derive(Debug, Args)]
 pub(super) struct ReportCommand {
     /// Folder of models.
     #[arg(long, value_name = "DIR", default_value = "trained_models", env = "HOST_TRAINER_MODELS")]
     models: PathBuf,
-    /// Folder of evaluation data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    /// Folder of evaluation data: `<network>/<kind>.csv`, or `<kind>.csv` with a `model` column. Without it, the report shows
+    /// studies and batches alone.
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["study", "batch"])]
+    data: Option<PathBuf>,
     /// HTML file to write; it is self-contained.
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
@@ -37,16 +41,16 @@ pub(super) struct ReportCommand {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Engine-info JSON to show layer by layer. May be repeated.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "data")]
     engine: Vec<PathBuf>,
     /// Optimisation profile, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
     /// Include the permutation importance of each feature.
-    #[arg(long)]
+    #[arg(long, requires = "data")]
     importance: bool,
     /// Include a learning curve; this refits models several times.
-    #[arg(long)]
+    #[arg(long, requires = "data")]
     learning_curve: bool,
     /// Model kind of the learning curve [default: the configuration's, else that of the models].
     #[arg(long, value_parser = choice::<Kind>(), requires = "learning_curve")]
@@ -60,16 +64,33 @@ pub(super) struct ReportCommand {
     /// Seed for shuffling and for the choice of held-out networks.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Tuning study to include.
+    /// Tuning study to include. May be repeated.
     #[arg(long, value_name = "NAME")]
-    study: Option<String>,
+    study: Vec<String>,
     #[command(flatten)]
     studies: Place,
+    /// Batch to include: its folder, its name, or its number among all batches. May be repeated.
+    #[arg(long, value_name = "BATCH")]
+    batch: Vec<String>,
+    #[command(flatten)]
+    batches: Batches,
 }
 
 impl ReportCommand {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
-        let data = training::read(&self.data)?;
+        let trainings = Trainings { studies: self.studies(printer)?, batches: self.batches(printer)? };
+        let Some(folder) = &self.data else {
+            write_atomic(&self.out, trainings.render().as_bytes())?;
+            let (studies, batches) = (trainings.studies.len(), trainings.batches.len());
+            printer.say(format!("report on {studies} studies and {batches} batches in {}", self.out.display()));
+            return Ok(());
+        };
+        self.of_models(folder, trainings, printer)
+    }
+
+    /// The report on models, judged on the data of a folder.
+    fn of_models(&self, data_folder: &Path, trainings: Trainings, printer: &Printer) -> Result<(), Failure> {
+        let data = training::read(data_folder)?;
         for note in &data.notes {
             printer.warn(note);
         }
@@ -84,10 +105,10 @@ impl ReportCommand {
         }
         let models = Models::open(&folder, &device)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
-        let of_data = |failure: Failure| failure.default_path(&self.data);
+        let of_data = |failure: Failure| failure.default_path(data_folder);
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data, &Baselines::default()).map_err(of_data)?;
         // The page may be passed on: where the data lay is nobody's business.
-        let folder = format!("{}/", self.data.display().to_string().trim_end_matches('/'));
+        let folder = format!("{}/", data_folder.display().to_string().trim_end_matches('/'));
         notes.extend(data.notes.iter().map(|note| note.replace(&folder, "")));
         if in_data != device {
             notes.push(format!("The data were measured on {in_data}, the models are for {device}."));
@@ -108,7 +129,7 @@ impl ReportCommand {
             engines: self.engines(&models)?,
             curve: self.curve(&models, &data, &in_data, printer).transpose().map_err(of_data)?,
             importance: importance.transpose().map_err(of_data)?,
-            study: self.study.as_deref().map(|name| self.study(name, printer)).transpose()?,
+            trainings,
             data: &data,
         };
         write_atomic(&self.out, report.render().as_bytes())?;
@@ -154,28 +175,33 @@ impl ReportCommand {
         })
     }
 
-    fn study(&self, name: &str, printer: &Printer) -> Result<StudyView, Failure> {
+    /// The studies asked for, with their trials.
+    fn studies(&self, printer: &Printer) -> Result<Vec<(Study, Vec<Trial>)>, Failure> {
+        if self.study.is_empty() {
+            return Ok(Vec::new());
+        }
         let runtime = super::runtime::build()?;
         let (studies, location) = self.studies.read(&runtime, printer)?;
         let read = runtime.block_on(async {
-            let read = (studies.study(name).await?, studies.trials(name).await?);
+            let mut read = Vec::new();
+            for name in &self.study {
+                read.push((studies.study(name).await?, studies.trials(name).await?));
+            }
             studies.close().await;
             Ok::<_, StudyError>(read)
         });
-        let (study, trials) = read.map_err(|e| place::failure(&location, e))?;
-        let trials = trials
-            .into_iter()
-            .map(|trial| TrialView {
-                number: trial.number,
-                state: trial.state.name(),
-                value: trial.value,
-                complete: trial.state == TrialState::Complete,
-                parameters: serde_json::to_string(&trial.parameters).unwrap_or_default(),
-            })
-            .collect();
-        let word = |key: &str| study.specification.objective.get(key).and_then(|m| m.as_str());
-        let metric = word("metric").unwrap_or("score").to_owned();
-        let objective = word("target").map_or(metric.clone(), |target| format!("{metric} of {target}"));
-        Ok(StudyView { name: study.name, objective, trials })
+        read.map_err(|e| place::failure(&location, e))
+    }
+
+    /// The batches asked for, and how each stands.
+    fn batches(&self, printer: &Printer) -> Result<Vec<(Batch, Status)>, Failure> {
+        let one = |name: &String| {
+            let batch = Batch::open(&find(&self.batches.batches, name)?)?;
+            // What the engine says of its jobs is not what a report is kept for.
+            let status = super::runtime::block_on(status(&batch, false))??;
+            status.notes.iter().for_each(|note| printer.warn(note));
+            Ok((batch, status))
+        };
+        self.batch.iter().map(one).collect()
     }
 }

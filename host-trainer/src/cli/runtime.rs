@@ -2,6 +2,8 @@
 
 use shared::failure::{Failure, Kind};
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Runtime;
 
 /// Threads for what is asynchronous.
@@ -29,4 +31,20 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Becomes true at the first SIGINT or SIGTERM, for what does not wait by futures. The second ends the program at once.
+pub(super) fn interruption(runtime: &Runtime) -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let _entered = runtime.enter();
+    let (set, first) = (Arc::clone(&flag), interrupted()?);
+    runtime.spawn(async move {
+        first.await;
+        set.store(true, Ordering::Relaxed);
+        if let Ok(second) = interrupted() {
+            second.await;
+            std::process::exit(Kind::Interrupted as i32);
+        }
+    });
+    Ok(flag)
 }

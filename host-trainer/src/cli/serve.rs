@@ -1,5 +1,6 @@
 //! `host-trainer serve`: predictions and models over HTTP.
 
+use super::batch::place::Place as Batches;
 use super::model_source::shipped;
 use super::runtime;
 use clap::{Args, ValueEnum};
@@ -39,6 +40,8 @@ pub(super) struct Serve {
     /// [default: a file in the state folder].
     #[arg(long = "shared-db", value_name = "FILE|URL", env = "HOST_TRAINER_STUDIES", hide_env_values = true)]
     studies: Option<String>,
+    #[command(flatten)]
+    batches: Batches,
     /// Address to listen on; port 0 picks a free port. Addresses beyond loopback require tokens.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -176,6 +179,7 @@ impl Serve {
             })?,
             studies: self.studies.as_deref().map(Location::parse).transpose().map_err(Failure::usage)?,
             data: self.data,
+            batches: self.batches.batches,
             poll: Duration::from_secs_f64(self.poll),
             tokens,
             tls,

@@ -50,24 +50,18 @@ enum ZerosArg {
 }
 
 impl TableArgs {
-    /// The rows of each tag asked for, or of all.
-    pub(super) fn read(&self, inputs: &[String], plan: &Plan, printer: &Printer) -> Result<Vec<Tagged>, Failure> {
-        // Before rows are read, of which there may be millions.
-        check_kind(plan).map_err(|e| Failure::from_error(Kind::Usage, e))?;
-        if self.sample_data {
-            let mut sample = sample();
-            let (inputs, outputs) = (sample.data.inputs.join(" and "), sample.data.outputs.join(" and "));
-            printer.say(format!("sample: {} generated rows of {inputs}, for {outputs}", sample.rows));
-            if let Some(samples) = plan.samples {
-                sample.data = sample.data.sample(samples);
-            }
-            return Ok(vec![sample]);
-        }
+    /// Whether rows are generated.
+    pub(super) fn is_sample(&self) -> bool {
+        self.sample_data
+    }
+
+    /// Where rows come from.
+    pub(super) fn source(&self, inputs: &[String]) -> Result<Source, Failure> {
         let folder = self.dbs_dir.clone().ok_or_else(|| Failure::usage("no --dbs-dir was given"))?;
         let columns = |names: &[String]| -> Vec<String> {
             names.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect()
         };
-        let source = Source {
+        Ok(Source {
             folder,
             table: self.table_name.clone(),
             inputs: columns(inputs),
@@ -78,7 +72,23 @@ impl TableArgs {
                 ZerosArg::Drop => Zeros::Drop,
             },
             zero_is_a_value: columns(&self.zero_is_a_value),
-        };
+        })
+    }
+
+    /// The rows of each tag asked for, or of all.
+    pub(super) fn read(&self, inputs: &[String], plan: &Plan, printer: &Printer) -> Result<Vec<Tagged>, Failure> {
+        // Before rows are read, of which there may be millions.
+        check_kind(plan).map_err(|e| Failure::from_error(Kind::Usage, e))?;
+        if self.sample_data {
+            let mut sample = sample();
+            let (inputs, outputs) = (sample.data.inputs.join(" and "), sample.data.outputs.join(" and "));
+            printer.say(format!("sample: {} generated rows of {inputs}, for {outputs}", sample.rows));
+            if let Some(samples) = plan.samples {
+                sample.data.sample(samples);
+            }
+            return Ok(vec![sample]);
+        }
+        let source = self.source(inputs)?;
         let read = read_tagged(&source, &self.func_tag, &self.short_name, plan.samples);
         let (tagged, notes) = super::runtime::block_on(read)??;
         notes.iter().for_each(|note| printer.warn(note));

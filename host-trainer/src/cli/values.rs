@@ -1,5 +1,6 @@
 //! Choices of the library as values of options.
 
+use align::method::Method;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
@@ -33,6 +34,18 @@ pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
 }
 
 impl Choice for Kind {
+    const VALUES: &'static [Self] = Self::ALL;
+
+    fn label(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        self.description()
+    }
+}
+
+impl Choice for Method {
     const VALUES: &'static [Self] = Self::ALL;
 
     fn label(self) -> &'static str {

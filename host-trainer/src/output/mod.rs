@@ -1,10 +1,12 @@
 //! What commands write: tables for people, CSV and JSON. Nothing else in this program puts rows or documents into text.
 
 mod csv;
+pub(crate) mod metrics;
 mod table;
 
 pub(crate) use csv::{Csv, number};
-pub(crate) use table::{figure, render, score, shorten};
+pub(crate) use shared::figures::{UNKNOWN, change, figure, known, percent};
+pub(crate) use table::{render, score, shorten};
 
 use clap::ValueEnum;
 use serde::Serialize;

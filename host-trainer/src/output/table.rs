@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use shared::failure::printable;
+use shared::figures::figure;
 
 /// Renders rows under a header; columns are right-aligned from `numbers_from` on.
 pub(crate) fn render(header: &[&str], rows: Vec<Vec<String>>, numbers_from: usize) -> String {
@@ -32,11 +33,6 @@ pub(crate) fn shorten(name: &str, width: usize) -> String {
     let start: String = name.chars().take(head).collect();
     let end: String = name.chars().skip(count - tail).collect();
     format!("{start}…{end}")
-}
-
-/// A figure with some decimals, or a dash.
-pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
 }
 
 /// A score with four decimals, or as a power of ten where they would show nothing but zeros.

@@ -84,6 +84,8 @@ fn tune_and_studies() {
         session.check(&format!("studies-list-{format}"), &format!("studies list --format {format}"));
         session.check(&format!("studies-show-{format}"), &format!("studies show one --format {format}"));
     }
+    session.check("report-study-alone", "report --study one --out report.html");
+    session.check("report-study-unknown", "report --study two --out report.html");
     session.check("studies-unknown", "studies show two");
     session.check("studies-delete", "studies delete one");
     session.check("tune-jobs", &format!("{tune} --jobs 0"));

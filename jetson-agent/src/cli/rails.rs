@@ -1,7 +1,8 @@
 //! `rails`.
 
 use super::context::Context;
-use crate::power::{PowerSource, SamplerOptions, Unread, absence, discover, sample_briefly, total_lacks};
+use super::source_args::SourceSpec;
+use crate::power::{PowerSource, SamplerOptions, Unread, sample_briefly, total_lacks};
 use clap::Args;
 use shared::failure::{Failure, Kind};
 use shared::run_folder::{Sensor, Total};
@@ -14,6 +15,10 @@ pub(super) struct RailsArgs {
     /// How long to read each source.
     #[arg(long, default_value = "500ms", value_parser = super::values::duration)]
     duration: Duration,
+    /// Which source: auto (all that are found), hwmon, iio, ina238, nvml[:LIBRARY], powercap, simulated,
+    /// serial:PORT[,csv|powersensor3[,BAUD]] or replay:FOLDER.
+    #[arg(long, default_value = "auto")]
+    source: SourceSpec,
 }
 
 #[derive(serde::Serialize)]
@@ -97,7 +102,9 @@ impl SensorAnswer {
 
 impl RailsArgs {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
-        let sources: Vec<SourceAnswer> = discover(&context.root)
+        let sources: Vec<SourceAnswer> = self
+            .source
+            .candidates(context)?
             .into_iter()
             .map(|candidate| {
                 let mut answer = SourceAnswer {
@@ -131,7 +138,7 @@ impl RailsArgs {
             None if usable => return Ok(()),
             _ => {}
         }
-        let why = if any { "no power sensor can be read".into() } else { absence(&context.root) };
+        let why = if any { "no power sensor can be read".into() } else { self.source.absence(context) };
         Err(Failure::new(Kind::Device, why)
             .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"))
     }

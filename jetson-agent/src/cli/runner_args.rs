@@ -100,6 +100,9 @@ pub(super) struct RunnerArgs {
     /// Simulated: the runner fails in this cycle of the power pass.
     #[arg(long, hide = true)]
     pub(super) simulate_failure_at: Option<u32>,
+    /// Simulated: this cycle of the power pass never ends.
+    #[arg(long, hide = true)]
+    pub(super) simulate_hang_at: Option<u32>,
     /// Simulated: the sensor vanishes after so many readings.
     #[arg(long, hide = true)]
     pub(super) simulate_sensor_loss_after: Option<u64>,
@@ -214,6 +217,9 @@ impl RunnerArgs {
         );
         if let Some(cycle) = self.simulate_failure_at {
             runner.fail_at(cycle);
+        }
+        if let Some(cycle) = self.simulate_hang_at {
+            runner.hang_at(cycle);
         }
         (runner, source)
     }

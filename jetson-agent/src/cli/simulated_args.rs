@@ -37,6 +37,12 @@ impl SimulatedArgs {
     /// What the simulated board draws when nothing runs.
     pub(super) const IDLE_WATTS: f64 = 4.2;
 
+    /// A source that reads an idle board's sensor.
+    pub(super) fn idle() -> SimulatedSource {
+        let board = SimulatedBoard::new(SensorModel::ina3221_fast(), Self::IDLE_WATTS, 1);
+        SimulatedSource::new(board, PollModel::reference_loop())
+    }
+
     /// An idle board and a source that reads its sensor.
     pub(super) fn open(&self, rate_hz: Option<f64>) -> Result<(SimulatedSource, SimulatedBoard), Failure> {
         let board = SimulatedBoard::new(self.simulate_sensor, Self::IDLE_WATTS, self.seed);

@@ -157,7 +157,7 @@ impl SourceArgs {
     pub(super) fn open_or_none(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
         match &self.source {
             SourceSpec::Nothing => Ok(Box::<NoSource>::default()),
-            SourceSpec::Auto => match first_usable(discover(&context.root), None) {
+            SourceSpec::Auto => match first_usable(discover(&context.root)) {
                 Ok(Some(source)) => Ok(source),
                 Ok(None) => {
                     let why = absence(&context.root);
@@ -175,20 +175,53 @@ impl SourceArgs {
 
     /// Opens the source. The simulated one comes from the runner that draws on its board.
     pub(super) fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
-        match &self.source {
-            SourceSpec::Auto => choose(discover(&context.root), None, || absence(&context.root)),
-            SourceSpec::Kind(kind) => choose(discover(&context.root), Some(kind), || absence(&context.root)),
-            SourceSpec::NvmlLibrary(path) => {
-                choose(find_nvml(Some(path)).into_iter().collect(), Some("nvml"), || "NVML was not found".into())
+        self.source.open(context)
+    }
+}
+
+impl SourceSpec {
+    /// Every source that it names, also those that cannot be read: what is found for `auto`, else one.
+    pub(super) fn candidates(&self, context: &Context) -> Result<Vec<Candidate>, Failure> {
+        let one = |kind, place: String| Ok(vec![Candidate { kind, place, source: Ok(self.open(context)?) }]);
+        match self {
+            Self::Auto => Ok(discover(&context.root)),
+            Self::Kind(kind) => Ok(discover(&context.root).into_iter().filter(|c| c.kind == kind).collect()),
+            Self::NvmlLibrary(path) => Ok(find_nvml(Some(path)).into_iter().collect()),
+            Self::Serial { port, .. } => one("serial", port.clone()),
+            Self::Replay(folder) => one("replay", folder.display().to_string()),
+            Self::Simulated => {
+                let source: Box<dyn PowerSource> = Box::new(SimulatedArgs::idle());
+                Ok(vec![Candidate { kind: "simulated", place: "an idle board".into(), source: Ok(source) }])
             }
-            SourceSpec::Serial { port, protocol, baud } => {
+            Self::Nothing => one("none", String::new()),
+        }
+    }
+
+    /// What was looked for and not found.
+    pub(super) fn absence(&self, context: &Context) -> String {
+        match self {
+            Self::Kind(kind) => format!("no `{kind}` source was found: {}", absence(&context.root)),
+            Self::NvmlLibrary(_) => "no `nvml` source was found: NVML was not found".into(),
+            _ => absence(&context.root),
+        }
+    }
+
+    fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
+        match self {
+            Self::Auto | Self::Kind(_) | Self::NvmlLibrary(_) => {
+                first_usable(self.candidates(context)?)?.ok_or_else(|| {
+                    Failure::device(self.absence(context))
+                        .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated")
+                })
+            }
+            Self::Serial { port, protocol, baud } => {
                 serial::open(port, *protocol, *baud).map_err(|e| Failure::from_error(Kind::Device, e))
             }
-            SourceSpec::Replay(folder) => Ok(Box::new(ReplaySource::open(&log_of(folder))?)),
-            SourceSpec::Simulated => {
+            Self::Replay(folder) => Ok(Box::new(ReplaySource::open(&log_of(folder))?)),
+            Self::Simulated => {
                 Err(Failure::usage("the simulated source needs the simulated runner").help("add --runner simulated"))
             }
-            SourceSpec::Nothing => Err(Failure::usage("without a power source there is nothing to read")
+            Self::Nothing => Err(Failure::usage("without a power source there is nothing to read")
                 .help("--source none is for `profile` and `experiment`, which measure run times too")),
         }
     }
@@ -202,24 +235,13 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     }
 }
 
-fn choose(
-    candidates: Vec<Candidate>,
-    kind: Option<&str>,
-    absence: impl Fn() -> String,
-) -> Result<Box<dyn PowerSource>, Failure> {
-    first_usable(candidates, kind)?.ok_or_else(|| {
-        Failure::device(kind.map_or_else(&absence, |kind| format!("no `{kind}` source was found: {}", absence())))
-            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated")
-    })
-}
-
-/// The first source of a kind that returns readings; none where there is no candidate.
+/// The first source that returns readings; none where there is no candidate.
 ///
 /// # Errors
 /// Why the first candidate cannot be used, where none can.
-fn first_usable(candidates: Vec<Candidate>, kind: Option<&str>) -> Result<Option<Box<dyn PowerSource>>, Failure> {
+fn first_usable(candidates: Vec<Candidate>) -> Result<Option<Box<dyn PowerSource>>, Failure> {
     let mut unusable = None;
-    for candidate in candidates.into_iter().filter(|c| kind.is_none_or(|kind| kind == c.kind)) {
+    for candidate in candidates {
         match candidate.source {
             // The proof is in the reading: a source that opens may still refuse it.
             Ok(mut source) => match source.read(&mut Vec::new()) {

@@ -1,7 +1,7 @@
 //! Some operators of a model as a model of their own.
 
 use super::graph::{Graph, Model, Node, OnnxError, TensorType, read};
-use super::wire::{put_bytes, put_number};
+use shared::protobuf::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// `TensorProto.DataType.FLOAT`.
@@ -75,14 +75,13 @@ pub fn cut(
         .filter(|name| !name.is_empty() && (read_outside.contains(name) || !consumed.contains(name)))
         .collect();
 
-    let mut out = Vec::new();
-    nodes.iter().for_each(|node| out.extend_from_slice(node.raw));
-    put_bytes(&mut out, 2, graph.name.as_bytes());
-    weights.iter().for_each(|name| out.extend_from_slice(graph.weights[name].0));
-    inputs.iter().for_each(|(name, (tensor, _))| put_bytes(&mut out, 11, &value(name, tensor)));
-    outputs.iter().for_each(|name| put_bytes(&mut out, 12, &value(name, &type_of(graph, name, shape))));
+    let part = nodes.iter().fold(Message::default(), |part, node| part.encoded(node.raw));
+    let part = part.bytes(2, graph.name.as_bytes());
+    let part = weights.iter().fold(part, |part, name| part.encoded(graph.weights[name].0));
+    let part = inputs.iter().fold(part, |part, (name, (tensor, _))| part.message(11, &value(name, tensor)));
+    let part = outputs.iter().fold(part, |part, name| part.message(12, &value(name, &type_of(graph, name, shape))));
     Ok(Cut {
-        bytes: whole(&model, &out),
+        bytes: whole(&model, &part),
         inner_inputs: inputs.keys().filter(|name| !graph.inputs.contains(&name.as_str())).cloned().collect(),
         inputs: inputs.into_iter().map(|(name, (_, dims))| (name, dims)).collect(),
         outputs: outputs.into_iter().map(str::to_owned).collect(),
@@ -118,30 +117,19 @@ fn type_of(graph: &Graph<'_>, name: &str, shape: &dyn Fn(&str) -> Option<Vec<u64
 }
 
 /// A `ValueInfoProto`.
-fn value(name: &str, tensor: &TensorType) -> Vec<u8> {
-    let mut kind = Vec::new();
-    put_number(&mut kind, 1, tensor.element);
+fn value(name: &str, tensor: &TensorType) -> Message {
+    let mut kind = Message::default().number(1, tensor.element as i64);
     if let Some(dims) = &tensor.dims {
-        let mut shape = Vec::new();
-        for extent in dims {
-            let mut dim = Vec::new();
-            put_number(&mut dim, 1, *extent);
-            put_bytes(&mut shape, 1, &dim);
-        }
-        put_bytes(&mut kind, 2, &shape);
+        let extent = |dim: &u64| Message::default().number(1, *dim as i64);
+        kind = kind.message(2, &dims.iter().fold(Message::default(), |shape, dim| shape.message(1, &extent(dim))));
     }
-    let (mut of_tensor, mut out) = (Vec::new(), Vec::new());
-    put_bytes(&mut of_tensor, 1, &kind);
-    put_bytes(&mut out, 1, name.as_bytes());
-    put_bytes(&mut out, 2, &of_tensor);
-    out
+    Message::default().bytes(1, name.as_bytes()).message(2, &Message::default().message(1, &kind))
 }
 
 /// A `ModelProto` with another graph.
-fn whole(model: &Model<'_>, graph: &[u8]) -> Vec<u8> {
-    let mut out = model.head.concat();
-    put_bytes(&mut out, 7, graph);
-    out
+fn whole(model: &Model<'_>, graph: &Message) -> Vec<u8> {
+    let head = model.head.iter().fold(Message::default(), |head, field| head.encoded(field));
+    head.message(7, graph).into_bytes()
 }
 
 #[cfg(test)]
@@ -149,26 +137,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn message(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
-        let mut out = Vec::new();
-        fields.iter().for_each(|(number, bytes)| put_bytes(&mut out, *number, bytes));
-        out
+    fn message(fields: &[(u32, Vec<u8>)]) -> Message {
+        fields.iter().fold(Message::default(), |message, (number, bytes)| message.bytes(*number, bytes))
     }
 
-    fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> (u64, Vec<u8>) {
-        let mut fields: Vec<(u64, Vec<u8>)> = inputs.iter().map(|input| (1, input.as_bytes().to_vec())).collect();
+    fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> (u32, Vec<u8>) {
+        let mut fields: Vec<(u32, Vec<u8>)> = inputs.iter().map(|input| (1, input.as_bytes().to_vec())).collect();
         fields.extend([(2, output.into()), (3, name.into()), (4, operator.into())]);
-        (1, message(&fields))
+        (1, message(&fields).into_bytes())
     }
 
-    fn weights(name: &str, external: bool) -> (u64, Vec<u8>) {
-        let mut out = message(&[(8, name.into()), (9, vec![1, 2, 3, 4])]);
-        put_number(&mut out, 14, u64::from(external));
-        (5, out)
+    fn weights(name: &str, external: bool) -> (u32, Vec<u8>) {
+        let tensor = message(&[(8, name.into()), (9, vec![1, 2, 3, 4])]);
+        (5, tensor.number(14, i64::from(external)).into_bytes())
     }
 
-    fn tensor(field: u64, name: &str, dims: Option<&[u64]>) -> (u64, Vec<u8>) {
-        (field, value(name, &TensorType { element: FLOAT, dims: dims.map(<[u64]>::to_vec) }))
+    fn tensor(field: u32, name: &str, dims: Option<&[u64]>) -> (u32, Vec<u8>) {
+        (field, value(name, &TensorType { element: FLOAT, dims: dims.map(<[u64]>::to_vec) }).into_bytes())
     }
 
     /// x → conv → c → relu → r → add(r, c) → y, with a constant scale between.
@@ -187,11 +172,7 @@ mod tests {
             tensor(13, "c", None),
             tensor(12, "y", None),
         ];
-        let mut out = Vec::new();
-        put_number(&mut out, 1, 8);
-        put_bytes(&mut out, 8, &[0x10, 17]);
-        put_bytes(&mut out, 7, &message(&graph));
-        out
+        Message::default().number(1, 8).bytes(8, &[0x10, 17]).message(7, &message(&graph)).into_bytes()
     }
 
     fn names(list: &[&str]) -> BTreeSet<String> {

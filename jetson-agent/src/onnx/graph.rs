@@ -1,6 +1,6 @@
 //! How the operators of a model are connected.
 
-use super::wire::{Field, fields};
+use shared::protobuf::{MessageField, fields};
 use std::collections::HashMap;
 
 /// Why a model cannot be taken apart.
@@ -67,15 +67,15 @@ pub(super) struct TensorType {
 }
 
 /// All fields of a message.
-fn all<'a>(message: &'a [u8], what: &'static str) -> Result<Vec<Field<'a>>, OnnxError> {
-    fields(message).collect::<Option<Vec<_>>>().ok_or(OnnxError::NotOnnx(what))
+fn all<'a>(message: &'a [u8], what: &'static str) -> Result<Vec<MessageField<'a>>, OnnxError> {
+    fields(message).collect::<Result<Vec<_>, _>>().map_err(|_| OnnxError::NotOnnx(what))
 }
 
-fn message<'a>(field: &Field<'a>, what: &'static str) -> Result<&'a [u8], OnnxError> {
+fn message<'a>(field: &MessageField<'a>, what: &'static str) -> Result<&'a [u8], OnnxError> {
     field.bytes().ok_or(OnnxError::NotOnnx(what))
 }
 
-fn text<'a>(field: &Field<'a>, what: &'static str) -> Result<&'a str, OnnxError> {
+fn text<'a>(field: &MessageField<'a>, what: &'static str) -> Result<&'a str, OnnxError> {
     field.text().ok_or(OnnxError::NotOnnx(what))
 }
 
@@ -159,8 +159,8 @@ fn node<'a>(bytes: &'a [u8], raw: &'a [u8]) -> Result<Node<'a>, OnnxError> {
                 let attribute = all(message(&field, "an attribute is not a message")?, "an attribute is damaged")?;
                 node.has_graph |= attribute.iter().any(|field| matches!(field.number, 6 | 11));
                 if attribute.iter().any(|field| field.number == 1 && field.text() == Some("kernel_shape")) {
-                    let extents = attribute.iter().filter(|field| field.number == 8).filter_map(Field::numbers);
-                    node.kernel = extents.flatten().collect();
+                    let extents = attribute.iter().filter(|field| field.number == 8).filter_map(MessageField::numbers);
+                    node.kernel = extents.flatten().map(|extent| extent as u64).collect();
                 }
             }
             _ => {}
@@ -211,7 +211,7 @@ fn tensor_type(bytes: &[u8]) -> Result<TensorType, OnnxError> {
                 for dim in all(message(&field, "a shape is not a message")?, "a shape is damaged")? {
                     let extent = all(message(&dim, "an extent is not a message")?, "an extent is damaged")?;
                     // An extent with a name instead of a number is open.
-                    let number = extent.iter().find(|field| field.number == 1).and_then(Field::as_number);
+                    let number = extent.iter().find(|field| field.number == 1).and_then(MessageField::as_number);
                     dims = dims.zip(number).map(|(mut dims, number)| {
                         dims.push(number);
                         dims

@@ -6,7 +6,6 @@
 mod components;
 mod cut;
 mod graph;
-mod wire;
 
 pub use components::components;
 pub use cut::{Cut, cut};

@@ -3,10 +3,10 @@
 use super::{Pacing, PowerSource, RefreshDetector, SourceError};
 use crate::sys;
 use shared::run_folder::{Event, PowerSetup, Record, Sample, SamplingReport, Total};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
 
 /// How to sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +30,7 @@ pub struct Live {
     watts: AtomicU64,
     readings: AtomicU64,
     lost: AtomicBool,
+    waiting: OnceLock<Thread>,
 }
 
 impl Live {
@@ -49,6 +50,12 @@ impl Live {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Has the first thread that asks woken out of [`std::thread::park`] when the source is lost.
+    pub fn wake_when_lost(&self, thread: Thread) {
+        // A second one looks for itself.
+        let _ = self.waiting.set(thread);
     }
 }
 
@@ -212,8 +219,12 @@ impl Task {
             let now = sys::monotonic_ns();
             if now - handed_on >= HAND_ON_NS || batch.len() >= 8192 || lost.is_some() {
                 handed_on = now;
-                if !batch.is_empty() && self.records.send(Record::Samples(std::mem::take(&mut batch))).is_err() {
-                    break;
+                if !batch.is_empty() {
+                    // The next batch is as large as this one, or nearly so.
+                    let next = Vec::with_capacity(batch.len() + batch.len() / 8);
+                    if self.records.send(Record::Samples(std::mem::replace(&mut batch, next))).is_err() {
+                        break;
+                    }
                 }
             }
             if let Some(error) = &lost {
@@ -273,6 +284,9 @@ impl Task {
 
     fn tell(&self, t_ns: u64, error: &SourceError) {
         self.live.lost.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.live.waiting.get() {
+            thread.unpark();
+        }
         let kind = if *error == SourceError::Ended { "source_ended" } else { "sensor_lost" };
         let _ = self.records.send(Record::Event(Event { t_ns, kind: kind.into(), message: error.to_string() }));
     }

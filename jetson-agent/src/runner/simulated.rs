@@ -30,6 +30,8 @@ pub struct SimulatedRunner {
     next_ns: u64,
     /// The cycle of the power pass at which to fail; a fault for tests.
     fail_at: Option<u32>,
+    /// The cycle of the power pass that never ends; a fault for tests.
+    hang_at: Option<u32>,
 }
 
 impl SimulatedRunner {
@@ -46,12 +48,27 @@ impl SimulatedRunner {
         let mut random = Random::new(seed);
         let truth = Truth::of(&load, Some(sensor), seed);
         let planner = CyclePlanner::new(load, random.fork(1));
-        Self { board, planner, stamps: random.fork(4), timing, truth, engine_info, next_ns: 0, fail_at: None }
+        Self {
+            board,
+            planner,
+            stamps: random.fork(4),
+            timing,
+            truth,
+            engine_info,
+            next_ns: 0,
+            fail_at: None,
+            hang_at: None,
+        }
     }
 
     /// Makes the runner die in a cycle of the power pass.
     pub fn fail_at(&mut self, cycle: u32) {
         self.fail_at = Some(cycle);
+    }
+
+    /// Makes a cycle of the power pass never end, whatever it is asked.
+    pub fn hang_at(&mut self, cycle: u32) {
+        self.hang_at = Some(cycle);
     }
 }
 
@@ -101,6 +118,9 @@ impl EngineRunner for SimulatedRunner {
                     message: format!("the simulated engine failed in cycle {number}"),
                     help: "this failure was asked for".into(),
                 });
+            }
+            while pass == Pass::Power && self.hang_at == Some(number) {
+                std::thread::park();
             }
             let cycle = self.planner.next_cycle(sys::monotonic_ns().max(self.next_ns));
             self.board.run(&cycle);

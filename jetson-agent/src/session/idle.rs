@@ -1,7 +1,7 @@
 //! Measuring what the board draws when nothing runs.
 
 use super::log::{LogThread, RunLog};
-use super::monitor::{Monitor, Stop, Tick};
+use super::monitor::{Monitor, Progress, Stop};
 use super::profile::{event_now, note_sampling, note_settings};
 use super::program;
 use crate::board;
@@ -47,7 +47,7 @@ pub fn measure_idle(
     sampling: SamplerOptions,
     root: &Root,
     stop: &Stop,
-    progress: Arc<dyn Fn(Tick) + Send + Sync>,
+    progress: Progress,
 ) -> Result<IdleOutcome, Failure> {
     let (log_path, manifest_path) = idle_files(result_dir);
     set_aside(&log_path)?;
@@ -60,7 +60,7 @@ pub fn measure_idle(
     manifest.board = board::probe(root);
     let log = RunLog::create(&log_path, &manifest)?;
     manifest.write(&manifest_path)?;
-    let (writer, records) = LogThread::start(log, Arc::clone(&stop.stop));
+    let (writer, records) = LogThread::start(log, stop.clone());
     let sampler = Sampler::start(source, sampling, records.clone());
     let monitor = Monitor::start(
         root.clone(),

@@ -1,5 +1,6 @@
 //! Writing a run's sample log.
 
+use super::monitor::Stop;
 use crate::sys;
 use shared::failure::{Failure, Kind};
 use shared::run_folder::frames::FrameWriter;
@@ -7,9 +8,7 @@ use shared::run_folder::{Counts, InferenceSpan, Manifest, Pass, Record, Sample};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -120,6 +119,10 @@ impl Pending {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.inferences.is_empty() && self.others.is_empty()
+    }
+
     fn write(&mut self, log: &mut RunLog) -> Result<(), Failure> {
         if !self.samples.is_empty() {
             log.append(&Record::Samples(std::mem::take(&mut self.samples)))?;
@@ -143,13 +146,13 @@ pub struct LogThread {
 impl LogThread {
     /// Starts it. When the disk fails it sets `stop`, so that the session ends, and takes no more.
     #[must_use]
-    pub fn start(log: RunLog, stop: Arc<AtomicBool>) -> (Self, Sender<Record>) {
+    pub fn start(log: RunLog, stop: Stop) -> (Self, Sender<Record>) {
         let (sender, receiver) = channel();
         let thread = std::thread::spawn(move || {
             let mut log = log;
             let result = write_all(&mut log, &receiver);
             if result.is_err() {
-                stop.store(true, Ordering::Relaxed);
+                stop.set();
             }
             (log, result)
         });
@@ -161,34 +164,37 @@ impl LogThread {
     /// # Errors
     /// When the thread panicked: a fault of the program.
     pub fn finish(self) -> Result<(RunLog, Result<(), Failure>), Failure> {
+        self.thread.thread().unpark();
         self.thread.join().map_err(|_| Failure::new(Kind::Io, "the log's writer failed; run `jetson-agent recover`"))
     }
 }
 
+/// Takes what has been sent ten times a second, instead of being woken for each record: a wake costs more than most records do.
 fn write_all(log: &mut RunLog, receiver: &Receiver<Record>) -> Result<(), Failure> {
     let mut pending = Pending::default();
-    let (mut written, mut synced) = (sys::monotonic_ns(), sys::monotonic_ns());
+    let (mut synced, mut unsynced) = (sys::monotonic_ns(), false);
     loop {
-        let ended = match receiver.recv_timeout(Duration::from_nanos(WRITE_NS)) {
-            Ok(record) => {
-                pending.add(record);
-                false
+        let ended = loop {
+            match receiver.try_recv() {
+                Ok(record) => pending.add(record),
+                Err(TryRecvError::Empty) => break false,
+                Err(TryRecvError::Disconnected) => break true,
             }
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => true,
         };
         let now = sys::monotonic_ns();
-        if ended || now - written >= WRITE_NS {
-            written = now;
+        if !pending.is_empty() {
             pending.write(log)?;
+            unsynced = true;
         }
-        if ended || now - synced >= SYNC_NS {
-            synced = now;
+        if unsynced && (ended || now - synced >= SYNC_NS) {
+            (synced, unsynced) = (now, false);
             log.sync()?;
         }
         if ended {
             return Ok(());
         }
+        let left = (now + WRITE_NS).saturating_sub(sys::monotonic_ns());
+        std::thread::park_timeout(Duration::from_nanos(left));
     }
 }
 
@@ -203,8 +209,8 @@ mod tests {
         let path = folder.path().join("run/samples.eplog");
         let log = RunLog::create(&path, &Manifest::new("m", "test")).expect("creates");
         assert!(RunLog::create(&path, &Manifest::new("m", "test")).is_err());
-        let stop = Arc::new(AtomicBool::new(false));
-        let (thread, sender) = LogThread::start(log, Arc::clone(&stop));
+        let stop = Stop::default();
+        let (thread, sender) = LogThread::start(log, stop.clone());
         std::thread::scope(|scope| {
             for rail in 0..4 {
                 let sender = sender.clone();
@@ -222,7 +228,31 @@ mod tests {
         let content = read_sample_log(&path).expect("reads");
         assert_eq!(content.counts.samples, 4_000);
         assert_eq!(content.seal, Some(content.counts));
-        assert!(content.damage.is_clean() && !stop.load(Ordering::Relaxed));
+        assert!(content.damage.is_clean() && !stop.is_set());
+    }
+
+    #[test]
+    fn what_is_sent_is_in_the_file_soon_though_nothing_follows_it() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("samples.eplog");
+        let log = RunLog::create(&path, &Manifest::new("m", "test")).expect("creates");
+        let (thread, sender) = LogThread::start(log, Stop::default());
+        let sample = |t_ns| Record::Samples(vec![Sample { t_ns, rail: 0, mv: 1.0, ma: 1.0 }]);
+        let span = InferenceSpan { cycle: 0, start_ns: 1, end_ns: 2 };
+        let held = || read_sample_log(&path).expect("reads").counts;
+        for (number, record) in
+            [sample(1), sample(2), Record::Inferences(Pass::Power, vec![span])].into_iter().enumerate()
+        {
+            sender.send(record).expect("sends");
+            let deadline = sys::monotonic_ns() + 60_000_000_000;
+            while held().samples + held().power_inferences <= number as u64 {
+                assert!(sys::monotonic_ns() < deadline, "record {number} is not in the file");
+                sys::sleep_until(sys::monotonic_ns() + 5_000_000);
+            }
+        }
+        drop(sender);
+        thread.finish().expect("joins").1.expect("writes");
+        assert_eq!((held().samples, held().power_inferences), (2, 1));
     }
 
     #[test]

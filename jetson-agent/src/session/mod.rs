@@ -28,7 +28,7 @@ pub use idle::{IdleOutcome, idle_files, measure_idle};
 pub use info::{RunInfo, describe};
 pub use log::{LogThread, RunLog};
 pub use loops::{Compared, LoopLayer, compare, in_engine, layer_times, loop_layers, plan_loops};
-pub use monitor::{Stop, Tick};
+pub use monitor::{Progress, Stop, Tick};
 pub use prefixes::plan_prefixes;
 pub use profile::{ProfileOutcome, ProfilePlan, profile};
 pub use program::program;

@@ -4,25 +4,26 @@ use crate::board::StateReader;
 use crate::power::{Live, Root};
 use crate::sys;
 use shared::run_folder::{Event, Record};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// Between two looks at whether to end. Each wakes the processor: at 20 µs apiece, fifty per second were a tenth of a percent of a core.
-const PATIENCE_NS: u64 = 100_000_000;
-/// Between two ticks of a progress display.
-const TICK_NS: u64 = 200_000_000;
+/// The board's state is read this often. Every wake of a thread costs the processor some 20 µs on a virtual machine, so that nothing
+/// here looks more often than it has to: who waits is woken.
+const STATE_NS: u64 = 1_000_000_000;
 /// The board's files are looked for again this often: a processor that was switched off and on has new ones.
 const REOPEN_NS: u64 = 60_000_000_000;
 
 /// How a session is asked to end.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    /// Ends the cycle under way and then the session.
-    pub stop: Arc<AtomicBool>,
-    /// Whether it was the user who asked.
-    pub interrupted: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    interrupted: Arc<AtomicBool>,
+    /// Whether the session took longer than it may.
+    overdue: Arc<AtomicBool>,
+    waiting: Arc<(Mutex<()>, Condvar)>,
 }
 
 impl Stop {
@@ -38,20 +39,58 @@ impl Stop {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// As Ctrl-C does.
-    pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
-        self.stop.store(true, Ordering::Relaxed);
+    /// What is true once the session is to end, for those who only look.
+    #[must_use]
+    pub fn flag(&self) -> &Arc<AtomicBool> {
+        &self.stop
     }
 
-    /// Sleeps until an instant, or until asked to end.
+    /// Ends the cycle under way and then the session.
+    pub fn set(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Under the lock: a sleeper has either seen the flag or waits already.
+        let _guard = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.1.notify_all();
+    }
+
+    /// Whether it was asked because it took too long.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed)
+    }
+
+    /// Ends a session that takes too long.
+    pub fn expire(&self) {
+        self.overdue.store(true, Ordering::Relaxed);
+        self.set();
+    }
+
+    /// Lets the next session begin, whatever ended the one before; not after the user asked for an end.
+    pub fn renew(&self) {
+        self.overdue.store(false, Ordering::SeqCst);
+        self.stop.store(false, Ordering::SeqCst);
+        // Looked at last, since Ctrl-C may come in between; it sets this first.
+        if self.interrupted.load(Ordering::SeqCst) {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// As Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.set();
+    }
+
+    /// Sleeps until a monotonic instant in ns, or until asked to end.
     pub fn sleep_until(&self, deadline_ns: u64) {
+        let mut guard = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.is_set() {
-            let now = sys::monotonic_ns();
-            if now >= deadline_ns {
+            let left = deadline_ns.saturating_sub(sys::monotonic_ns());
+            if left == 0 {
                 return;
             }
-            sys::sleep_until(deadline_ns.min(now + PATIENCE_NS));
+            let waited = self.waiting.1.wait_timeout(guard, Duration::from_nanos(left));
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -67,6 +106,15 @@ pub struct Tick {
     pub watts: f64,
     /// The hottest thermal zone in °C.
     pub celsius: Option<f64>,
+}
+
+/// Who is shown how a session goes on.
+#[derive(Clone)]
+pub struct Progress {
+    /// Between two ticks, ns.
+    pub every_ns: u64,
+    /// Shows one.
+    pub show: Arc<dyn Fn(Tick) + Send + Sync>,
 }
 
 /// The watching thread.
@@ -85,21 +133,23 @@ impl Monitor {
         done: Arc<AtomicU64>,
         stop: Stop,
         records: Sender<Record>,
-        progress: Arc<dyn Fn(Tick) + Send + Sync>,
+        progress: Progress,
     ) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&end);
         let thread = std::thread::spawn(move || {
+            live.wake_when_lost(std::thread::current());
             let (mut offset, _) = sys::clock_offset();
             let (mut state_due, mut celsius) = (0, None);
             let (mut reader, mut opened) = (StateReader::open(&root), sys::monotonic_ns());
             while !ended.load(Ordering::Relaxed) {
                 let now = sys::monotonic_ns();
-                if live.is_lost() {
-                    stop.stop.store(true, Ordering::Relaxed);
+                let lost = live.is_lost();
+                if lost {
+                    stop.set();
                 }
                 if now >= state_due {
-                    state_due = now + 1_000_000_000;
+                    state_due = now + STATE_NS;
                     if now - opened >= REOPEN_NS {
                         (reader, opened) = (StateReader::open(&root), now);
                     }
@@ -113,13 +163,20 @@ impl Monitor {
                     }
                     offset = new;
                 }
-                progress(Tick {
+                (progress.show)(Tick {
                     done: done.load(Ordering::Relaxed),
                     readings: live.readings(),
                     watts: live.watts(),
                     celsius,
                 });
-                sys::sleep_until(now + TICK_NS);
+                let wake_ns = state_due.min(now + progress.every_ns);
+                while !ended.load(Ordering::Relaxed) && (lost || !live.is_lost()) {
+                    let left = wake_ns.saturating_sub(sys::monotonic_ns());
+                    if left == 0 {
+                        break;
+                    }
+                    std::thread::park_timeout(Duration::from_nanos(left));
+                }
             }
         });
         Self { end, thread }
@@ -127,7 +184,75 @@ impl Monitor {
 
     pub(super) fn finish(self) {
         self.end.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
         // A panic there has lost a display and some temperatures, nothing that should fail the run.
         let _ = self.thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::power::{PowerSource, Sampler, SamplerOptions, SourceError};
+    use shared::run_folder::{PowerSetup, Sample};
+    use std::time::Instant;
+
+    #[test]
+    fn a_sleeper_is_woken_by_who_asks_to_end() {
+        let stop = Stop::default();
+        let before = Instant::now();
+        stop.sleep_until(sys::monotonic_ns() + 20_000_000);
+        assert!(before.elapsed() >= Duration::from_millis(20) && !stop.is_set());
+        let other = stop.clone();
+        let asker = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            other.interrupt();
+        });
+        stop.sleep_until(sys::monotonic_ns() + 600_000_000_000);
+        assert!(stop.is_set() && stop.is_interrupted() && stop.flag().load(Ordering::Relaxed));
+        assert!(before.elapsed() < Duration::from_secs(60), "woken, not slept out");
+        asker.join().expect("ends");
+    }
+
+    /// A sensor that gives three readings and is gone.
+    struct Vanishing(PowerSetup, u64);
+
+    impl PowerSource for Vanishing {
+        fn setup(&self) -> &PowerSetup {
+            &self.0
+        }
+
+        fn read(&mut self, out: &mut Vec<Sample>) -> Result<(), SourceError> {
+            self.1 += 1;
+            if self.1 > 3 {
+                return Err(SourceError::Lost("gone".into()));
+            }
+            out.push(Sample { t_ns: sys::monotonic_ns(), rail: 0, mv: 1.0, ma: 1.0 });
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_lost_sensor_ends_the_session_at_once_and_the_end_does_not_wait_for_a_tick() {
+        let (records, _receiver) = std::sync::mpsc::channel();
+        let (stop, nowhere) = (Stop::default(), tempfile::tempdir().expect("temporary folder"));
+        let source = Vanishing(PowerSetup::default(), 0);
+        let options = SamplerOptions { rate_hz: Some(100.0), realtime: false };
+        let sampler = Sampler::start(Box::new(source), options, records.clone());
+        let ticks = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&ticks);
+        let show = move |_| {
+            seen.fetch_add(1, Ordering::Relaxed);
+        };
+        // Nobody looks for ten minutes.
+        let progress = Progress { every_ns: 600_000_000_000, show: Arc::new(show) };
+        let root = Root::new(Some(nowhere.path()));
+        let monitor = Monitor::start(root, sampler.live(), Arc::default(), stop.clone(), records, progress);
+        let before = Instant::now();
+        stop.sleep_until(sys::monotonic_ns() + 600_000_000_000);
+        monitor.finish();
+        assert!(before.elapsed() < Duration::from_secs(60), "{:?}", before.elapsed());
+        assert!(ticks.load(Ordering::Relaxed) > 0);
+        assert_eq!(sampler.finish().expect("joins").lost, Some(SourceError::Lost("gone".into())));
     }
 }

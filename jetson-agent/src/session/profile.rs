@@ -1,7 +1,7 @@
 //! Measuring one model.
 
 use super::log::{LogThread, RunLog};
-use super::monitor::{Monitor, Stop, Tick};
+use super::monitor::{Monitor, Progress, Stop};
 use super::{program, write_reference_files};
 use crate::board;
 use crate::power::{Outcome, PowerSource, Root, Sampler, SamplerOptions, SourceError, settings_at};
@@ -60,10 +60,10 @@ pub fn profile(
     source: Box<dyn PowerSource>,
     runner: &mut dyn EngineRunner,
     stop: &Stop,
-    progress: Arc<dyn Fn(Tick) + Send + Sync>,
+    progress: Progress,
 ) -> Result<ProfileOutcome, Failure> {
     refuse_existing(&plan.run)?;
-    let prepared = runner.prepare(&plan.job, &stop.stop);
+    let prepared = runner.prepare(&plan.job, stop.flag());
     if stop.is_interrupted() {
         return Err(Failure::new(Kind::Interrupted, "interrupted before anything was measured"));
     }
@@ -86,12 +86,12 @@ pub fn profile(
         write_atomic(&plan.run.engine_info(), engine_info)?;
     }
 
-    let (writer, records) = LogThread::start(log, Arc::clone(&stop.stop));
+    let (writer, records) = LogThread::start(log, stop.clone());
     let sampler = Sampler::start(source, plan.sampling, records.clone());
     let done = Arc::new(AtomicU64::new(0));
     let monitor =
         Monitor::start(plan.root.clone(), sampler.live(), Arc::clone(&done), stop.clone(), records.clone(), progress);
-    let observer = Observer::new(records, Arc::clone(&stop.stop), done);
+    let observer = Observer::new(records, Arc::clone(stop.flag()), done);
 
     let (passes, ran, runs) = run_passes(plan, runner, stop, &observer);
     // In this order: nobody sends any more when the log's writer is waited for.
@@ -228,6 +228,9 @@ fn judge(
     }
     if stop.is_interrupted() {
         return Some(Failure::new(Kind::Interrupted, "interrupted").help(kept));
+    }
+    if stop.is_overdue() && !all_done && ran.is_ok() {
+        return Some(Failure::device("ended early: it took longer than it may").help(kept));
     }
     ran.err().map(|error| {
         let mut failure = Failure::from(error);

@@ -507,6 +507,43 @@ fn meters_of_carrier_boards_are_read_under_hwmon_and_iio() {
 }
 
 #[test]
+fn rails_of_one_source_are_listed_alone() {
+    let root = board();
+    orin_nano(root.path());
+    let counter = "sys/class/powercap/intel-rapl:0";
+    for (file, text) in [("name", "package-0"), ("energy_uj", "1"), ("max_energy_range_uj", "262143328850")] {
+        tree(root.path(), &[(&format!("{counter}/{file}"), text)]);
+    }
+    let of = |source: &str| {
+        let folder = root.path().to_str().expect("UTF-8");
+        let output = run(agent(root.path()).args(["--root", folder, "--format", "json", "rails", "--source", source]));
+        let answer = if output.stdout.is_empty() { Value::Null } else { json(&output) };
+        let sources = answer["sources"].as_array().cloned().unwrap_or_default();
+        let kinds: Vec<String> = sources.iter().map(|s| s["kind"].as_str().expect("kind").to_owned()).collect();
+        (kinds, sources, code(&output), stderr(&output))
+    };
+    let (kinds, _, code, _) = of("auto");
+    assert_eq!((kinds, code), (vec!["hwmon".to_owned(), "powercap".into()], 0));
+    let (kinds, sources, code, _) = of("hwmon");
+    assert_eq!((kinds, code), (vec!["hwmon".to_owned()], 0));
+    assert_eq!(labels(&sources[0]), ["VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"]);
+    let (kinds, sources, code, said) = of("simulated");
+    assert_eq!((kinds, code), (vec!["simulated".to_owned()], 0), "{said}");
+    // The simulated board draws 4.2 W when nothing runs.
+    let watts = sources[0]["total_watts"].as_f64().expect("watts");
+    assert!((3.5..5.0).contains(&watts), "{watts}");
+    let (kinds, _, code, said) = of("iio");
+    assert_eq!((kinds.len(), code), (0, 4));
+    assert!(said.contains("no `iio` source was found"), "{said}");
+    let (_, _, code, said) = of("replay:nowhere");
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("nowhere"), "{said}");
+    let (_, _, code, said) = of("none");
+    assert_eq!(code, 2);
+    assert!(said.contains("nothing to read"), "{said}");
+}
+
+#[test]
 fn what_was_found_instead_of_a_sensor_is_named() {
     let root = board();
     tree(root.path(), &[("sys/class/hwmon/hwmon5/name", "ltc2945"), ("sys/class/hwmon/hwmon5/curr1_input", "1200")]);

@@ -57,7 +57,7 @@ fn write_plan(home: &Path, ids: &[&str], modes: &[&str]) -> CampaignPlan {
 
 fn campaign(home: &Path, extra: &[&str]) -> Command {
     let mut command = agent(home);
-    command.args(["campaign", "plan", "--runner", "simulated", "--idle", "50ms", "--rest", "20ms"]).args(extra);
+    command.args(["campaign", "plan", "--runner", "simulated", "--idle", "300ms", "--rest", "20ms"]).args(extra);
     command
 }
 
@@ -276,6 +276,97 @@ fn a_board_that_becomes_steady_says_when() {
     assert!(steady["stretches"].as_u64() >= Some(2) && steady["first_ms"].as_f64() > Some(0.0), "{answer}");
     assert!(steady["throttle_events"].is_null(), "there is no counter");
     assert!(home.path().join("plan/steady/a-0/manifest.json").exists());
+}
+
+/// Whether a process is there and not a zombie.
+fn is_alive(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    !(stat.is_empty() || stat.contains(") Z ") || stat.contains(") X "))
+}
+
+#[test]
+fn an_engine_that_hangs_is_ended_with_its_processes_and_the_next_item_follows() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let mut plan = write_plan(home.path(), &["a", "hangs-building", "hangs-running", "b"], &[]);
+    (plan.power, plan.time_s) = (false, 90.0);
+    // By what those that hang take, the last one would no longer fit into the time.
+    for (item, expected_s) in plan.items.iter_mut().zip([2.0, 0.1, 0.1, 6.0]) {
+        item.expected_s = expected_s;
+    }
+    plan.write(&home.path().join("plan")).expect("writes");
+    let stand_in = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in/trtexec");
+    // Long enough for a busy machine to run what does not hang.
+    let extra = ["campaign", "plan", "--trtexec", stand_in, "--item-limit", "12s", "--format", "json"];
+    let output = run(agent(home.path()).args(extra));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let answer = json(&output);
+    assert_eq!((answer["done"].as_u64(), answer["left"].as_u64()), (Some(2), Some(0)), "{answer}");
+    let log = progress(home.path());
+    for (item, call) in [("hangs-building", "build"), ("hangs-running", "power")] {
+        let record = log.latest()[&(None, item)].clone();
+        let reason = record.reason.clone().expect("a reason");
+        assert_eq!(record.outcome, Outcome::Failed);
+        assert!(reason.contains("within 12 s, its limit") && reason.contains(call), "{reason}");
+        assert!((12.0..60.0).contains(&record.seconds), "{record:?}");
+        let said = home.path().join("plan/runs").join(item).join(format!("trtexec/trtexec_{call}.log"));
+        let said = std::fs::read_to_string(said).expect("reads");
+        let process = said.lines().find_map(|line| line.strip_prefix("hangs with ")).expect("a process below it");
+        // The kernel gets to it.
+        let began = std::time::Instant::now();
+        while is_alive(process) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{item}: process {process} is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    assert_eq!(status(home.path(), "hangs-running"), Status::Failed);
+    assert_eq!((status(home.path(), "a"), status(home.path(), "b")), (Status::Complete, Status::Complete));
+}
+
+#[test]
+fn what_cannot_be_ended_ends_the_agent_and_is_not_tried_again() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    write_plan(home.path(), &["a", "b"], &[]);
+    let hang = ["--no-realtime", "--simulate-hang-at", "3", "--item-limit", "2s", "--item-grace", "100ms"];
+    let output = run(&mut campaign(home.path(), &hang));
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("the agent ends with it"), "{}", stderr(&output));
+    assert_eq!(progress(home.path()).latest()[&(None, "a")].outcome, Outcome::Failed);
+    let output = run(&mut campaign(home.path(), &["--no-realtime"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let log = progress(home.path());
+    assert_eq!(
+        (log.latest()[&(None, "a")].outcome, log.latest()[&(None, "b")].outcome),
+        (Outcome::Failed, Outcome::Done)
+    );
+}
+
+#[test]
+fn an_item_that_takes_too_long_without_hanging_is_ended_after_its_cycle() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    let mut plan = write_plan(home.path(), &["long", "b"], &[]);
+    (plan.items[0].pass_s, plan.items[0].inferences) = (600.0, 1_000_000);
+    plan.write(&home.path().join("plan")).expect("writes");
+    let output = run(&mut campaign(home.path(), &["--no-realtime", "--item-limit", "8s"]));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let log = progress(home.path());
+    assert_eq!(
+        (log.latest()[&(None, "long")].outcome, log.latest()[&(None, "b")].outcome),
+        (Outcome::Failed, Outcome::Done)
+    );
+    assert_eq!(status(home.path(), "long"), Status::Failed, "what was measured is no complete run");
+}
+
+/// What ends one item must not be there when the next one begins: a run without a cycle would count as complete.
+#[test]
+fn a_sensor_that_is_lost_with_every_item_leaves_no_empty_run() {
+    let home = tempfile::tempdir().expect("temporary folder");
+    write_plan(home.path(), &["a", "b"], &[]);
+    let output = run(&mut campaign(home.path(), &["--no-realtime", "--simulate-sensor-loss-after", "40"]));
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    let log = progress(home.path());
+    for item in ["a", "b"] {
+        assert_eq!((log.latest()[&(None, item)].outcome, status(home.path(), item)), (Outcome::Failed, Status::Failed));
+    }
 }
 
 fn side_by_side(second: &str) -> Vec<u8> {

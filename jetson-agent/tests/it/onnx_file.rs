@@ -1,22 +1,14 @@
 //! ONNX files written by hand.
 
+use shared::protobuf::Message;
+
 /// A protobuf field: a number, or bytes with their length.
-pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
-    [varint(field << 3), varint(value)].concat()
+pub(crate) fn number(field: u32, value: u64) -> Vec<u8> {
+    Message::default().number(field, value as i64).into_bytes()
 }
 
-pub(crate) fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
-    [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
-}
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
+pub(crate) fn bytes(field: u32, content: &[u8]) -> Vec<u8> {
+    Message::default().bytes(field, content).into_bytes()
 }
 
 /// An ONNX `ValueInfoProto` of floats.

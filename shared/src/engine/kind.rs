@@ -120,32 +120,145 @@ impl Table {
     }
 }
 
+/// Kinds whose layers do the same sort of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerFamily {
+    /// Convolutions in which every output channel reads every input channel.
+    Convolution,
+    /// Matrix products, with weights or of activations, and attention.
+    Product,
+    /// Depthwise and grouped convolutions.
+    SplitConvolution,
+    /// Poolings.
+    Pooling,
+    /// Arithmetic element by element.
+    Pointwise,
+    /// Copies.
+    Movement,
+    /// Sums over rows: reductions, softmax, normalisations.
+    Rows,
+    /// Nothing at run time.
+    Free,
+    /// What the engine info does not describe.
+    Opaque,
+}
+
+/// What is known of a kind.
+struct Traits {
+    kind: LayerKind,
+    words: &'static str,
+    family: LayerFamily,
+    table: Option<Table>,
+}
+
+const fn kind(kind: LayerKind, words: &'static str, family: LayerFamily, table: Option<Table>) -> Traits {
+    Traits { kind, words, family, table }
+}
+
+/// Every kind, in the order of [`LayerKind`].
+const KINDS: [Traits; 19] = [
+    kind(LayerKind::Convolution, "convolution", LayerFamily::Convolution, Some(Table::Convolutional)),
+    kind(
+        LayerKind::GroupedConvolution,
+        "grouped convolution",
+        LayerFamily::SplitConvolution,
+        Some(Table::Convolutional),
+    ),
+    kind(
+        LayerKind::DepthwiseConvolution,
+        "depthwise convolution",
+        LayerFamily::SplitConvolution,
+        Some(Table::Convolutional),
+    ),
+    kind(LayerKind::Deconvolution, "deconvolution", LayerFamily::Convolution, Some(Table::Convolutional)),
+    kind(LayerKind::Dense, "dense", LayerFamily::Product, Some(Table::Dense)),
+    kind(LayerKind::MatrixProduct, "matrix product", LayerFamily::Product, Some(Table::MatrixProduct)),
+    kind(LayerKind::Attention, "attention", LayerFamily::Product, Some(Table::Attention)),
+    kind(LayerKind::Pooling, "pooling", LayerFamily::Pooling, Some(Table::Pooling)),
+    kind(LayerKind::Pointwise, "pointwise", LayerFamily::Pointwise, Some(Table::Pointwise)),
+    kind(LayerKind::Gelu, "GELU", LayerFamily::Pointwise, Some(Table::Gelu)),
+    kind(LayerKind::Reduce, "reduction", LayerFamily::Rows, Some(Table::Reduce)),
+    kind(LayerKind::Softmax, "softmax", LayerFamily::Rows, Some(Table::Softmax)),
+    kind(LayerKind::Normalization, "normalisation", LayerFamily::Rows, Some(Table::Normalization)),
+    kind(LayerKind::Reformat, "data movement", LayerFamily::Movement, Some(Table::Reformat)),
+    kind(LayerKind::Constant, "constant", LayerFamily::Free, None),
+    kind(LayerKind::NoOp, "no operation", LayerFamily::Free, None),
+    kind(LayerKind::Foreign, "foreign subgraph", LayerFamily::Opaque, Some(Table::Foreign)),
+    kind(LayerKind::Plugin, "plugin", LayerFamily::Opaque, None),
+    kind(LayerKind::Unknown, "unknown", LayerFamily::Opaque, None),
+];
+
+/// A kind's number is its place in the list.
+const _: () = {
+    let mut place = 0;
+    while place < KINDS.len() {
+        assert!(KINDS[place].kind as usize == place);
+        place += 1;
+    }
+    assert!(LayerKind::Unknown as usize + 1 == place);
+};
+
 impl LayerKind {
+    fn traits(self) -> &'static Traits {
+        &KINDS[self as usize]
+    }
+
+    /// The kind in words.
+    ///
+    /// ```
+    /// assert_eq!(shared::engine::LayerKind::DepthwiseConvolution.words(), "depthwise convolution");
+    /// ```
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        self.traits().words
+    }
+
+    /// The family of the kind.
+    #[must_use]
+    pub fn family(self) -> LayerFamily {
+        self.traits().family
+    }
+
     /// The training table of layers of this kind; none for those that cost nothing or that no table describes.
     #[must_use]
     pub fn table(self) -> Option<Table> {
-        match self {
-            Self::Convolution | Self::GroupedConvolution | Self::DepthwiseConvolution | Self::Deconvolution => {
-                Some(Table::Convolutional)
-            }
-            Self::Dense => Some(Table::Dense),
-            Self::MatrixProduct => Some(Table::MatrixProduct),
-            Self::Attention => Some(Table::Attention),
-            Self::Pooling => Some(Table::Pooling),
-            Self::Pointwise => Some(Table::Pointwise),
-            Self::Gelu => Some(Table::Gelu),
-            Self::Reformat => Some(Table::Reformat),
-            Self::Reduce => Some(Table::Reduce),
-            Self::Softmax => Some(Table::Softmax),
-            Self::Normalization => Some(Table::Normalization),
-            Self::Foreign => Some(Table::Foreign),
-            Self::Constant | Self::NoOp | Self::Plugin | Self::Unknown => None,
-        }
+        self.traits().table
     }
 
     /// Whether such a layer launches nothing at run time.
     #[must_use]
     pub fn is_free(self) -> bool {
-        matches!(self, Self::NoOp | Self::Constant)
+        self.family() == LayerFamily::Free
+    }
+
+    /// Whether the engine info does not say what such a layer computes.
+    #[must_use]
+    pub fn is_opaque(self) -> bool {
+        self.family() == LayerFamily::Opaque
+    }
+
+    /// Whether such a layer multiplies: convolutions and matrix products, with weights or with activations.
+    #[must_use]
+    pub fn multiplies(self) -> bool {
+        self.is_convolution() || self.family() == LayerFamily::Product
+    }
+
+    /// Whether such a layer is a convolution of any sort.
+    #[must_use]
+    pub fn is_convolution(self) -> bool {
+        matches!(self.family(), LayerFamily::Convolution | LayerFamily::SplitConvolution)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_a_kind_and_the_name_that_files_carry() {
+        for table in Table::ALL {
+            assert!(KINDS.iter().any(|traits| traits.table == Some(table)), "{table:?}");
+            assert_eq!(serde_json::to_value(table).expect("JSON"), table.name());
+        }
     }
 }

@@ -145,16 +145,8 @@ impl Layer {
                 let AttentionSizes { heads, queries, keys, head_size } = self.attention_sizes()?;
                 Some(product([2, heads, queries, keys, head_size]))
             }
-            LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown => None,
-            LayerKind::Pooling
-            | LayerKind::Pointwise
-            | LayerKind::Gelu
-            | LayerKind::Reduce
-            | LayerKind::Softmax
-            | LayerKind::Normalization
-            | LayerKind::Reformat
-            | LayerKind::Constant
-            | LayerKind::NoOp => Some(0),
+            kind if kind.is_opaque() => None,
+            _ => Some(0),
         }
     }
 

@@ -9,7 +9,7 @@ mod parse;
 mod tensor;
 mod work;
 
-pub use kind::{LayerKind, Table};
+pub use kind::{LayerFamily, LayerKind, Table};
 pub use layer::{Bias, Engine, Layer, Spatial, Weights};
 pub use parse::{Batch, BatchEngine, BatchError, Budgets, Diagnostic, EngineInfoError, batch, named, parse, read};
 pub use tensor::{Precision, Tensor};

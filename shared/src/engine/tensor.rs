@@ -44,6 +44,28 @@ pub struct Tensor {
 }
 
 impl Precision {
+    /// The name that files, options and tables have.
+    ///
+    /// ```
+    /// assert_eq!(shared::engine::Precision::Bf16.name(), "bf16");
+    /// ```
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Fp8 => "fp8",
+            Self::Fp4 => "fp4",
+            Self::Int64 => "int64",
+            Self::Int32 => "int32",
+            Self::Int8 => "int8",
+            Self::Uint8 => "uint8",
+            Self::Int4 => "int4",
+            Self::Bool => "bool",
+        }
+    }
+
     /// The number format in any of TensorRT's wordings: "Half", "Row major linear FP16 format", "Channel major FP16 format
     /// where channel % 8 == 0", "Thirty-two wide channel vectorized row major Int8 format", "BFloat16", …
     #[must_use]

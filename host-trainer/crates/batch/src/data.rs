@@ -155,8 +155,11 @@ fn source(content: &TableContent, folder: &Path) -> Source {
 }
 
 async fn read_table(content: &TableContent, folder: &Path) -> Result<TableData, Failure> {
-    let data = tabular::read(&source(content, folder), &content.tag).await?;
-    Ok(content.samples.map_or_else(|| data.clone(), |samples| data.sample(samples)))
+    let mut data = tabular::read(&source(content, folder), &content.tag).await?;
+    if let Some(samples) = content.samples {
+        data.sample(samples);
+    }
+    Ok(data)
 }
 
 async fn only_tag(content: &TableContent, folder: &Path) -> Result<String, Failure> {

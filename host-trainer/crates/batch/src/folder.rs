@@ -13,9 +13,10 @@
 //! ```
 
 use crate::configuration::{Dataset, Model, Training};
-use crate::documents::{create_once, document};
 use crate::queue::{Entry, ObjectQueue, Queue, SqlQueue};
 use crate::tasks::{Group, Task, tasks_of};
+use engines::documents::{create_once, document};
+use engines::{Engine, ProgramStamp};
 use serde::{Deserialize, Serialize};
 use shared::failure::{Failure, Kind};
 use shared::fs::read_capped;
@@ -88,6 +89,31 @@ impl Keeper {
         }
     }
 
+    /// Where tasks are kept, unless somebody says otherwise: SQLite for one machine, and for several a folder on the disk that
+    /// they share, which takes no server and no locks.
+    #[must_use]
+    pub(crate) fn suits(engine: &Engine) -> Self {
+        match engine {
+            Engine::Local => Self::Sqlite,
+            Engine::Slurm | Engine::Ssh(_) | Engine::Kubernetes => Self::Folder,
+        }
+    }
+
+    /// Refuses a place for tasks that an engine's workers cannot share.
+    ///
+    /// # Errors
+    /// Why, and what to take.
+    pub(crate) fn check(&self, engine: &Engine, artefacts: Option<&str>) -> Result<(), Failure> {
+        if *self == Self::Sqlite && *engine != Engine::Local {
+            return Err(Failure::usage("SQLite is for workers on one machine: on a shared disk it gets damaged")
+                .help("take --queue folder, a postgres:// URL, or the URL of an object store"));
+        }
+        if artefacts.is_some_and(|url| !url.contains("://")) {
+            return Err(Failure::usage("--artefacts is the URL of a store; without it they lie in the batch folder"));
+        }
+        Ok(())
+    }
+
     /// The word for it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -97,26 +123,6 @@ impl Keeper {
             Self::Postgres(_) => "postgres",
             Self::Store(_) => "store",
         }
-    }
-}
-
-/// The program that generated a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProgramStamp {
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its file, in hexadecimal.
-    pub sha256: String,
-}
-
-impl ProgramStamp {
-    /// The program that runs now.
-    ///
-    /// # Errors
-    /// A program whose file cannot be read.
-    pub fn this() -> Result<Self, Failure> {
-        let path = std::env::current_exe().map_err(|e| Failure::new(Kind::Io, format!("the program's file: {e}")))?;
-        Ok(Self { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: shared::digest::sha256_file(&path)? })
     }
 }
 
@@ -455,5 +461,17 @@ pub fn find(batches: &Path, name: &str) -> Result<PathBuf, Failure> {
             let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
             Err(Failure::usage(format!("several batches have the number {name}: {}", names.join(", "))).at(batches))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_is_for_one_machine() {
+        assert!(Keeper::Sqlite.check(&Engine::Slurm, None).is_err());
+        assert!(Keeper::Sqlite.check(&Engine::Local, None).is_ok());
+        assert!(Keeper::Folder.check(&Engine::Slurm, Some("bucket")).is_err());
     }
 }

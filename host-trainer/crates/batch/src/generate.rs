@@ -4,15 +4,14 @@ use crate::configuration::{
     ConfigurationFile, Dataset, DatasetFile, Model, ModelChoice, Selection, Training, chosen, digest, matches,
 };
 use crate::data::{self, Data};
-use crate::documents::document;
-use crate::engine::{Engine, Resources};
 use crate::estimate::{self, Limits};
 use crate::folder::{
-    BATCH_FILE, Batch, DATA, Estimate, FORMAT, Header, Keeper, MOST_TASKS, Part, ProgramStamp, Use, model_key,
-    part_path,
+    BATCH_FILE, Batch, DATA, Estimate, FORMAT, Header, Keeper, MOST_TASKS, Part, Use, model_key, part_path,
 };
 use crate::tasks::{Group, tasks_of};
 use crate::training::{Job, check_pair};
+use engines::documents::document;
+use engines::{Engine, ProgramStamp, Resources, copies};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic;
 use shared::run_folder::stamp;
@@ -88,8 +87,8 @@ impl Generate {
         let tasks = read.part.groups.iter().map(|group| group.count).sum::<u64>();
         let estimate = if self.trial { Some(self.estimate(&read)?) } else { None };
         let workers = self.workers.unwrap_or(self.array).clamp(1, tasks.max(1));
-        let queue = self.queue.clone().unwrap_or_else(|| self.engine.default_queue());
-        self.engine.check_queue(&queue, self.artefacts.as_deref())?;
+        let queue = self.queue.clone().unwrap_or_else(|| Keeper::suits(&self.engine));
+        queue.check(&self.engine, self.artefacts.as_deref())?;
         fs::create_dir_all(&self.batches).map_err(|e| Failure::io(&self.batches, "create", &e))?;
         if let Some(estimate) = &estimate {
             let limits = Limits::of(&self.batches, self.artefacts.is_some());
@@ -138,14 +137,7 @@ impl Generate {
         };
         write_atomic(&root.join(BATCH_FILE), document(&header)?.as_bytes())?;
         let staged = Batch::open(root)?;
-        for (name, content, executable) in self.engine.files(&staged, &self.resources)? {
-            let path = root.join(&name);
-            write_atomic(&path, content.as_bytes())?;
-            if executable {
-                fs::set_permissions(&path, Permissions::from_mode(0o755))
-                    .map_err(|e| Failure::io(&path, "write", &e))?;
-            }
-        }
+        staged.job()?.write_files(&self.resources)?;
         // A database that cannot be reached is known before there is a folder.
         if !matches!(staged.header.queue, Keeper::Sqlite | Keeper::Folder) {
             staged.queue(Use::Change).await?.close().await;
@@ -172,10 +164,7 @@ impl Generate {
         write_atomic(&root.join(format!("configuration.{extension}")), &written)?;
         fs::create_dir_all(root.join("logs")).map_err(|e| Failure::io(root, "create", &e))?;
         if self.copy_program || self.engine.needs_program() {
-            let program = std::env::current_exe().map_err(|e| Failure::new(Kind::Io, format!("the program: {e}")))?;
-            let to = root.join("bin/host-trainer");
-            fs::create_dir_all(root.join("bin")).map_err(|e| Failure::io(root, "create", &e))?;
-            fs::copy(&program, &to).map_err(|e| Failure::io(&to, "write", &e))?;
+            copies::copy_program(root)?;
         }
         Ok(())
     }
@@ -337,18 +326,7 @@ impl Generate {
             // Data sets that read the same files share one copy.
             let name = &dataset.content.data_sha256()[..16];
             let location = below.join(DATA).join(name);
-            let to = root.join(&location);
-            if !to.exists() {
-                fs::create_dir_all(root.join(DATA)).map_err(|e| Failure::io(root, "create", &e))?;
-                let staging = tempfile::Builder::new().prefix(".copying-").tempdir_in(root.join(DATA));
-                let staging = staging.map_err(|e| Failure::io(root, "write", &e))?;
-                let copy = staging.path().join("copy");
-                copy_data(&read.folders[digest], &copy)?;
-                match fs::rename(&copy, &to) {
-                    Err(_) if to.exists() => {}
-                    renamed => renamed.map_err(|e| Failure::io(&to, "write", &e))?,
-                }
-            }
+            copies::place_data(&read.folders[digest], root, &location)?;
             dataset.location = location.display().to_string();
         }
         Ok(())
@@ -405,24 +383,6 @@ fn folder_name(number: u64, created_ms: i64, description: &str) -> String {
     let date = &stamp::format_rfc3339(created_ms.saturating_mul(1_000_000))[.."YYYY-MM-DD".len()];
     let dash = if slug.is_empty() { "" } else { "-" };
     format!("{number:04}-{date}{dash}{slug}")
-}
-
-/// Copies the tables of a folder: SQLite files, CSV and Parquet, with what SQLite has next to its files.
-fn copy_data(from: &Path, to: &Path) -> Result<(), Failure> {
-    for entry in walkdir::WalkDir::new(from).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|e| Failure::new(Kind::Io, e.to_string()).at(from))?;
-        let Ok(inside) = entry.path().strip_prefix(from) else { continue };
-        let hidden = inside.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
-        let name = entry.file_name().to_string_lossy();
-        let is_data = [".csv", ".parquet", ".db", ".sqlite", "-wal", "-journal"].iter().any(|end| name.ends_with(end));
-        if hidden || !entry.file_type().is_file() || !is_data {
-            continue;
-        }
-        let target = to.join(inside);
-        fs::create_dir_all(target.parent().unwrap_or(to)).map_err(|e| Failure::io(to, "create", &e))?;
-        fs::copy(entry.path(), &target).map_err(|e| Failure::io(&target, "write", &e))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

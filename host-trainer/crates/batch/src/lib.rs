@@ -5,15 +5,14 @@
 //! - [`generate`], [`folder`]: a self-contained folder of a batch, its parts, where its tasks are kept;
 //! - [`queue`]: who works on which task, in SQLite, PostgreSQL, or any object store alone;
 //! - [`worker`]: claims tasks, trains them, keeps checkpoints and results;
-//! - [`engine`]: processes, ssh, Slurm and Kubernetes, which only start workers;
+//! - [`submit`]: workers by processes, ssh, Slurm and Kubernetes;
 //! - [`status`], [`results`], [`promote`], [`gc`]: what came of it.
 //!
 //! A result depends on its task alone: on data, model, training and repeat, never on who worked on it, how often and where.
 
+mod checkpoint;
 pub mod configuration;
 mod data;
-mod documents;
-pub mod engine;
 mod estimate;
 pub mod folder;
 pub mod gc;
@@ -23,6 +22,9 @@ mod publish;
 pub mod queue;
 pub mod results;
 pub mod status;
+pub mod submit;
 pub mod tasks;
 pub mod training;
 pub mod worker;
+
+pub use checkpoint::{LossSoFar, Unfinished, unfinished};

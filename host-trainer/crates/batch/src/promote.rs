@@ -46,7 +46,7 @@ pub async fn export(batch: &Batch, result: &TaskResult, out: &Path) -> Result<()
         let name = Key::new(name)?;
         write_atomic(&out.join(name.to_string()), &content)?;
     }
-    let text = crate::documents::document(result)?;
+    let text = engines::documents::document(result)?;
     write_atomic(&out.join("result.json"), text.as_bytes())
 }
 

@@ -1,8 +1,9 @@
 //! Results: what each task came to, as documents and as rows.
 
-use crate::folder::{Batch, ProgramStamp};
+use crate::folder::Batch;
 use crate::queue::Queue;
 use crate::training::Curve;
+use engines::ProgramStamp;
 use estimators::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use shared::failure::Failure;

@@ -1,9 +1,9 @@
 //! How a batch stands: the queue's account of its tasks, joined with what the engine says of its workers.
 
-use crate::engine::{Jobs, Started, Submission, slurm_states, submissions};
 use crate::folder::{Batch, Use};
 use crate::queue::{Row, State, WorkerRow};
 use crate::results::{self, TaskResult};
+use engines::{Jobs, Started, Submission, slurm_states, submissions};
 use serde::Serialize;
 use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -129,7 +129,7 @@ pub async fn status(batch: &Batch, ask_engine: bool) -> Result<Status, Failure> 
     let (rows, workers) = (queue.rows().await?, queue.workers().await?);
     let results = results::read(batch, &*queue).await?;
     queue.close().await;
-    let submissions = submissions(batch)?;
+    let submissions = submissions(&batch.root)?;
     let mut notes = Vec::new();
     let mut jobs = None;
     if ask_engine {

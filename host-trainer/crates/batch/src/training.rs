@@ -98,6 +98,11 @@ impl Step<'_> {
         self.progress.to_bytes()
     }
 
+    /// How training went so far, one history a network.
+    pub fn histories(&self) -> impl Iterator<Item = &History> {
+        self.progress.histories()
+    }
+
     /// The weights of all networks as they are, in 32-bit little-endian numbers, one network after the other.
     #[must_use]
     pub fn weights(&self) -> Vec<u8> {

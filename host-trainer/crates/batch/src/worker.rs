@@ -1,12 +1,13 @@
 //! A worker: claims tasks of a batch, trains them, keeps their results, and stops when asked to.
 
+use crate::checkpoint::{Kept, LossSoFar};
 use crate::data::{self, Data};
-use crate::folder::{Batch, ProgramStamp};
+use crate::folder::Batch;
 use crate::queue::{Asking, Claim, Next, Outcome, Queue, QueueError};
 use crate::results::{SCHEMA, TaskResult};
 use crate::training::{Job, Step, Trained};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use engines::{ProgramStamp, owner};
 use shared::failure::{Failure, Kind};
 use shared::random::SplitMix64;
 use std::collections::{BTreeMap, HashMap};
@@ -56,20 +57,6 @@ impl Default for Settings {
             checkpoint_after: Duration::from_secs(5),
             grace: Duration::from_secs(20),
         }
-    }
-}
-
-/// The name of this process among workers: host and process, and before them the engine's own name for it, where there is one.
-#[must_use]
-pub fn owner() -> String {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let process = tune::leases::owner();
-    let array = variable("SLURM_ARRAY_JOB_ID").zip(variable("SLURM_ARRAY_TASK_ID"));
-    match (array, variable("SLURM_JOB_ID"), variable("LAYERJOULE_POD")) {
-        (Some((job, task)), ..) => format!("slurm/{job}_{task}/{process}"),
-        (None, Some(job), _) => format!("slurm/{job}/{process}"),
-        (None, None, Some(pod)) => format!("kubernetes/{pod}/{process}"),
-        (None, None, None) => process,
     }
 }
 
@@ -131,21 +118,6 @@ impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// A checkpoint as the queue keeps it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    /// The progress, by hash.
-    sha256: String,
-    epochs: usize,
-    /// Seconds that workers have spent on the task.
-    seconds: f64,
-    /// Copies of weights, by epoch.
-    #[serde(default)]
-    weights: BTreeMap<usize, String>,
-    #[serde(default)]
-    log: Vec<String>,
 }
 
 /// How the work on a task ended.
@@ -553,8 +525,7 @@ impl Computation {
             Err(failure) => return End::Broken(failure),
         };
         let job = Job { task, dataset, data: &self.data, model, training };
-        let none = Kept { sha256: String::new(), epochs: 0, seconds: 0.0, weights: BTreeMap::new(), log: Vec::new() };
-        let (mut kept, bytes) = from.map_or((none, None), |(kept, bytes)| (kept, Some(bytes)));
+        let (mut kept, bytes) = from.map_or((Kept::default(), None), |(kept, bytes)| (kept, Some(bytes)));
         let (began, before) = (Instant::now(), kept.seconds);
         let mut last = Instant::now();
         let mut broken = None;
@@ -616,6 +587,7 @@ impl Computation {
         let before = std::mem::replace(&mut kept.sha256, digest.to_string());
         let told = Kept {
             log: [kept.log.clone(), vec![format!("kept after epoch {}", step.epochs)]].concat(),
+            losses: LossSoFar::of(step.histories()),
             ..kept.clone()
         };
         let text = serde_json::to_string(&told).map_err(|e| Failure::from_error(Kind::Data, e))?;

@@ -4,12 +4,12 @@
 mod fixture;
 
 use batch::configuration::ModelChoice;
-use batch::engine::{Engine, Resources, Secret};
 use batch::folder::{Batch, Keeper, Use, batches, find};
 use batch::queue::State;
 use batch::status::{Shown, cancel_tasks, retry, status};
 use batch::worker::{Event, Settings, Worker};
 use batch::{gc, promote};
+use engines::{Engine, Resources, Secret};
 use fixture::{essences, generate, in_folder, results, settings, work_off, write};
 use shared::failure::Kind;
 use std::collections::BTreeSet;

@@ -4,6 +4,8 @@
 
 use batch::queue::conformance::{Suite, entries};
 use batch::queue::{Asking, Next, ObjectQueue, Outcome, Queue, SqlQueue};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Executor};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Key, Store};
@@ -25,6 +27,30 @@ async fn sqlite_conforms() {
         async move { Arc::new(SqlQueue::make(&location, &name).await.unwrap()) as Arc<dyn Queue> }
     };
     Suite { open, lease: SHORT, workers: 8, tasks: 60 }.run().await;
+}
+
+/// What was made before workers' registrations were kept is read, and used on once a worker comes.
+#[tokio::test]
+async fn a_database_without_registrations_is_read_and_used_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tasks.sqlite");
+    let location = Location::File(path.clone());
+    let queue = SqlQueue::make(&location, "b").await.unwrap();
+    queue.seen("old", None).await.unwrap();
+    queue.close().await;
+    let options = SqliteConnectOptions::new().filename(&path);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    connection.execute("DROP TABLE batch_registrations").await.unwrap();
+    connection.close().await.unwrap();
+    let looking = SqlQueue::read(&location, "b").await.unwrap();
+    let workers = looking.workers().await.unwrap();
+    assert_eq!((workers[0].owner.as_str(), workers[0].since_ms), ("old", None));
+    looking.close().await;
+    let queue = SqlQueue::make(&location, "b").await.unwrap();
+    queue.seen("new", None).await.unwrap();
+    let workers = queue.workers().await.unwrap();
+    assert_eq!(workers.iter().map(|w| w.since_ms.is_some()).collect::<Vec<_>>(), [true, false], "{workers:?}");
+    queue.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

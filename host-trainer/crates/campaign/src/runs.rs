@@ -59,7 +59,7 @@ pub(crate) fn prepare(
     if complete.is_empty() {
         return Err(Failure::data("holds no complete run of the plan")
             .at(&root)
-            .help("measure with `jetson-agent campaign` on the board, and copy the folder back"));
+            .help("measure it with `host-trainer campaign run --on BOARD`, or with `jetson-agent campaign` there"));
     }
     let mut runs = Runs { training, items: BTreeMap::new(), aligned: (0, 0), failures: Vec::new() };
     let (mut rows, mut all_rows) = (Vec::new(), Vec::new());

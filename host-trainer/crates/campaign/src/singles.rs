@@ -18,13 +18,7 @@ pub(crate) fn single(layer: &LayerSpec) -> Option<SingleLayer> {
         LayerShape::Pool(shape) => pooling(shape)?,
         LayerShape::Pointwise(shape) => elements(shape)?,
         LayerShape::Softmax(shape) => softmax(shape)?,
-        LayerShape::MatrixProduct(_)
-        | LayerShape::Attention(_)
-        | LayerShape::Gelu(_)
-        | LayerShape::Reformat(_)
-        | LayerShape::Reduce(_)
-        | LayerShape::Normalization(_)
-        | LayerShape::Foreign(_) => return None,
+        _ => return None,
     };
     Some(found).filter(|single| is_small(&spec(single, None)))
 }

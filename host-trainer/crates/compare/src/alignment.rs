@@ -2,7 +2,7 @@
 //! lies in the same gap.
 
 use crate::side::SideLayer;
-use shared::engine::LayerKind;
+use shared::engine::LayerFamily;
 
 /// Most cells of the table in which the longest common order is found; longer lists are matched by equal shapes alone.
 const CELLS: usize = 16_000_000;
@@ -32,10 +32,10 @@ fn extents(dims: &[i64]) -> &[i64] {
 
 impl<'a> Shape<'a> {
     fn of(layer: &'a SideLayer) -> Self {
-        let work = match layer.kind {
+        let work = match layer.kind.family() {
             _ if layer.is_weighted() => Work::Weighted,
-            LayerKind::Pooling => Work::Pooling,
-            LayerKind::Pointwise | LayerKind::Gelu => Work::Pointwise,
+            LayerFamily::Pooling => Work::Pooling,
+            LayerFamily::Pointwise => Work::Pointwise,
             _ => Work::Other,
         };
         Self { work, output: extents(&layer.output), weights: layer.weights }
@@ -140,6 +140,7 @@ fn common_order(a: &[Shape<'_>], b: &[Shape<'_>]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::engine::LayerKind;
 
     fn layer(kind: LayerKind, output: &[i64], weights: Option<u64>) -> SideLayer {
         SideLayer { kind, output: output.to_vec(), weights, ..SideLayer::named(0, "x") }

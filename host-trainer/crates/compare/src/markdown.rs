@@ -4,6 +4,7 @@ use crate::change::{GroupChange, Part};
 use crate::comparison::Comparison;
 use crate::words::precision;
 use shared::failure::printable;
+use shared::figures::{UNKNOWN, change, figure, known};
 use std::fmt::Write as _;
 
 /// Text from outside as part of a Markdown table: one line, with nothing that Markdown or HTML reads as markup.
@@ -35,7 +36,6 @@ pub fn markdown(comparison: &Comparison, top: usize) -> String {
         let _ = writeln!(text, "- {}", escaped(cause));
     }
     text.push_str("\n| | A | B |\n|---|--:|--:|\n");
-    let figure = |value: Option<f64>, decimals: usize| value.map_or("–".to_owned(), |v| format!("{v:.decimals$}"));
     let at_least = |value: Option<f64>, is: bool| match value {
         Some(value) if is => format!("≥ {value:.3}"),
         value => figure(value, 3),
@@ -66,9 +66,9 @@ pub fn markdown(comparison: &Comparison, top: usize) -> String {
     for group in &groups {
         let sides = [&group.a, &group.b];
         let layers = sides.map(|part| part.as_ref().map_or(0, |part| part.layers.len()).to_string());
-        let formats = sides.map(|part| part.as_ref().map_or("–".to_owned(), formats));
+        let formats = sides.map(|part| known(part.as_ref(), formats));
         let ms = sides.map(|part| figure(part.as_ref().and_then(|part| part.runtime_ms), 4));
-        let change = group.runtime_change_ms.map_or("–".to_owned(), |change| format!("{change:+.4}"));
+        let change = change(group.runtime_change_ms, 4);
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {change} |",
@@ -90,7 +90,7 @@ pub fn markdown(comparison: &Comparison, top: usize) -> String {
 
 fn formats(part: &Part) -> String {
     match part.precision.is_empty() {
-        true => "–".to_owned(),
+        true => UNKNOWN.to_owned(),
         false => part.precision.iter().map(|p| precision(*p)).collect::<Vec<_>>().join("+"),
     }
 }

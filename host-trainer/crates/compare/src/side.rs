@@ -86,16 +86,7 @@ impl SideLayer {
     /// Whether it multiplies: convolutions and matrix products, with weights or with activations.
     #[must_use]
     pub fn is_weighted(&self) -> bool {
-        matches!(
-            self.kind,
-            LayerKind::Convolution
-                | LayerKind::GroupedConvolution
-                | LayerKind::DepthwiseConvolution
-                | LayerKind::Deconvolution
-                | LayerKind::Dense
-                | LayerKind::MatrixProduct
-                | LayerKind::Attention
-        )
+        self.kind.multiplies()
     }
 }
 

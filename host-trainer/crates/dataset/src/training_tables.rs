@@ -6,7 +6,7 @@ use super::text::filled;
 use align::statistics::{LayerStatistics, Summary};
 use learn::features::columns::csv_header;
 use learn::features::{Extraction, LayerSpec, extract};
-use shared::engine::{Engine, Table};
+use shared::engine::{Engine, Precision, Table};
 use shared::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,6 @@ use tables::{ColumnData, write_table};
 pub(crate) struct TrainingRow {
     spec: LayerSpec,
     layer: String,
-    precision: Option<String>,
     power: Option<f64>,
     runtime: Option<f64>,
 }
@@ -67,8 +66,7 @@ pub(crate) fn rows(
 impl TrainingRow {
     /// A layer of which nothing was measured.
     fn new(spec: LayerSpec, layer: &str) -> Self {
-        let precision = spec.precision.map(|precision| format!("{precision:?}").to_lowercase());
-        Self { spec, layer: layer.to_owned(), precision, power: None, runtime: None }
+        Self { spec, layer: layer.to_owned(), power: None, runtime: None }
     }
 }
 
@@ -95,7 +93,7 @@ pub(crate) fn write(path: &Path, table: Table, rows: &[TrainingRow], device: &st
             "power" => ColumnData::Numbers(rows.iter().map(|row| row.power).collect()),
             "runtime" => ColumnData::Numbers(rows.iter().map(|row| row.runtime).collect()),
             "layer_name" => ColumnData::Texts(rows.iter().map(|row| filled(&row.layer)).collect()),
-            "precision" => ColumnData::Texts(rows.iter().map(|row| row.precision.as_deref()).collect()),
+            "precision" => ColumnData::Texts(rows.iter().map(|row| row.spec.precision.map(Precision::name)).collect()),
             "device" => ColumnData::Texts(vec![filled(device); rows.len()]),
             size => sizes(size, rows),
         };

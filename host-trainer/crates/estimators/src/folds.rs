@@ -1,7 +1,5 @@
 //! Partitions of rows into folds for cross-validation.
 
-use std::collections::BTreeMap;
-
 /// Folds that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{folds} folds cannot be made of {of} {what}")]
@@ -51,24 +49,23 @@ impl Folds {
     /// # Errors
     /// [`FoldError`] with fewer than two folds or more folds than groups.
     pub fn grouped<G: Ord>(groups: &[G], folds: usize) -> Result<Self, FoldError> {
-        let mut sizes: BTreeMap<&G, usize> = BTreeMap::new();
-        for group in groups {
-            *sizes.entry(group).or_default() += 1;
+        // Rows sorted by group: a group is a range of them. Every row may be a group of its own, and there may be millions.
+        let mut sorted: Vec<usize> = (0..groups.len()).collect();
+        sorted.sort_unstable_by(|a, b| groups[*a].cmp(&groups[*b]));
+        let mut ranges: Vec<&[usize]> = sorted.chunk_by(|a, b| groups[*a] == groups[*b]).collect();
+        if folds < 2 || folds > ranges.len() {
+            return Err(FoldError { folds, of: ranges.len(), what: "groups" });
         }
-        if folds < 2 || folds > sizes.len() {
-            return Err(FoldError { folds, of: sizes.len(), what: "groups" });
-        }
-        let mut by_size: Vec<(&G, usize)> = sizes.into_iter().collect();
         // Stable by size and then reversed, so of two equal groups the later label goes first.
-        by_size.sort_by_key(|&(_, size)| size);
+        ranges.sort_by_key(|rows| rows.len());
         let mut rows_in_fold = vec![0; folds];
-        let mut fold_of_group = BTreeMap::new();
-        for (group, size) in by_size.into_iter().rev() {
+        let mut fold_of_row = vec![0; groups.len()];
+        for rows in ranges.into_iter().rev() {
             let lightest = (0..folds).min_by_key(|&fold| rows_in_fold[fold]).unwrap_or(0);
-            rows_in_fold[lightest] += size;
-            fold_of_group.insert(group, lightest);
+            rows_in_fold[lightest] += rows.len();
+            rows.iter().for_each(|&row| fold_of_row[row] = lightest);
         }
-        Ok(Self { fold_of_row: groups.iter().map(|group| fold_of_group[group]).collect(), count: folds })
+        Ok(Self { fold_of_row, count: folds })
     }
 
     /// Folds given by the caller: for every row the index of the fold that holds it out.

@@ -15,6 +15,7 @@ pub mod formula;
 pub mod lasso;
 mod linalg;
 pub mod linear;
+pub mod metric_columns;
 pub mod metrics;
 pub mod mlp;
 pub mod nnls;
@@ -23,5 +24,5 @@ pub mod scaler;
 pub mod terms;
 
 pub use error::FitError;
-pub use fold_hash::fold_hashes;
+pub use fold_hash::{fold_hash, fold_hashes};
 pub use folds::{FoldError, Folds};

@@ -40,27 +40,71 @@ impl Metrics {
     /// Compares predictions with measurements, pair by pair.
     #[must_use]
     pub fn of(measured: &[f64], predicted: &[f64]) -> Self {
-        let pairs = || measured.iter().copied().zip(predicted.iter().copied());
-        let n = pairs().count();
-        let relative: Vec<f64> =
-            pairs().filter(|(y, _)| y.abs() > NEARLY_ZERO).map(|(y, p)| ((p - y) / y).abs()).collect();
-        let mean = |values: &mut dyn Iterator<Item = f64>, count: usize| {
-            (count > 0).then(|| values.sum::<f64>() / count as f64)
-        };
-        let squares = mean(&mut pairs().map(|(y, p)| (p - y) * (p - y)), n);
-        let centre = mean(&mut measured.iter().copied(), n).unwrap_or(0.0);
-        let spread = measured.iter().map(|y| (y - centre) * (y - centre)).sum::<f64>();
-        Self {
-            n,
-            mape_percent: mean(&mut relative.iter().copied(), relative.len()).map(|m| 100.0 * m),
-            rmspe_percent: mean(&mut relative.iter().map(|e| e * e), relative.len()).map(|m| 100.0 * m.sqrt()),
-            within_10_percent: mean(&mut relative.iter().map(|e| f64::from(u8::from(*e <= 0.1))), relative.len())
-                .map(|m| 100.0 * m),
-            excluded: n - relative.len(),
-            r2: squares.filter(|_| n > 1 && spread > 0.0).map(|s| 1.0 - s * n as f64 / spread),
-            mae: mean(&mut pairs().map(|(y, p)| (p - y).abs()), n),
+        let mut errors = Errors::default();
+        measured.iter().zip(predicted).for_each(|(y, p)| errors.add(*y, *p));
+        errors.metrics(measured[..errors.n].iter().copied())
+    }
+}
+
+/// Sums over the errors of predictions, which come one after the other and need not be kept.
+///
+/// ```
+/// use estimators::metrics::{Errors, Metrics};
+///
+/// let (measured, predicted) = ([1.0, 2.0], [1.1, 1.8]);
+/// let mut errors = Errors::default();
+/// measured.iter().zip(predicted).for_each(|(y, p)| errors.add(*y, p));
+/// assert_eq!(errors.metrics(measured.iter().copied()), Metrics::of(&measured, &predicted));
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Errors {
+    n: usize,
+    /// Pairs with a relative error, and sums over them: of the error, of its square, and of those within 10 %.
+    relative: usize,
+    relative_sum: f64,
+    relative_squares: f64,
+    within: f64,
+    /// Sums over all pairs: of the error, and of its square.
+    sum: f64,
+    squares: f64,
+    non_positive: usize,
+}
+
+impl Errors {
+    /// Adds a pair.
+    pub fn add(&mut self, measured: f64, predicted: f64) {
+        self.n += 1;
+        if measured.abs() > NEARLY_ZERO {
+            let error = ((predicted - measured) / measured).abs();
+            self.relative += 1;
+            self.relative_sum += error;
+            self.relative_squares += error * error;
+            self.within += f64::from(u8::from(error <= 0.1));
+        }
+        let error = predicted - measured;
+        self.sum += error.abs();
+        self.squares += error * error;
+        self.non_positive += usize::from(!predicted.is_finite() || predicted <= 0.0);
+    }
+
+    /// The figures of the pairs so far. `measured` are their measurements once more, in their order: their spread takes their
+    /// mean first.
+    #[must_use]
+    pub fn metrics(&self, measured: impl Iterator<Item = f64> + Clone) -> Metrics {
+        let mean = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
+        let squares = mean(self.squares, self.n);
+        let centre = mean(measured.clone().sum(), self.n).unwrap_or(0.0);
+        let spread = measured.map(|y| (y - centre) * (y - centre)).sum::<f64>();
+        Metrics {
+            n: self.n,
+            mape_percent: mean(self.relative_sum, self.relative).map(|m| 100.0 * m),
+            rmspe_percent: mean(self.relative_squares, self.relative).map(|m| 100.0 * m.sqrt()),
+            within_10_percent: mean(self.within, self.relative).map(|m| 100.0 * m),
+            excluded: self.n - self.relative,
+            r2: squares.filter(|_| self.n > 1 && spread > 0.0).map(|s| 1.0 - s * self.n as f64 / spread),
+            mae: mean(self.sum, self.n),
             rmse: squares.map(f64::sqrt),
-            non_positive: predicted.iter().filter(|p| !p.is_finite() || **p <= 0.0).count(),
+            non_positive: self.non_positive,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Notes written into an ONNX file, where viewers show them: as metadata of its nodes and of the model.
 
 use crate::engine::broken;
-use crate::read::{Value, Wire, WireError};
 use shared::failure::{Failure, Kind};
 use shared::fs::write_atomic_with;
 use shared::limits::GRAPH_BYTES;
+use shared::protobuf::{Message, Value, Wire, WireError, header};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -131,7 +131,7 @@ impl Scan<'_> {
                 (_, value) => self.wire.pass(value)?,
             }
         }
-        self.edits[head_at].inserted = head(GRAPH, (end - content).saturating_add_signed(grown));
+        self.edits[head_at].inserted = header(GRAPH, (end - content).saturating_add_signed(grown));
         Ok(())
     }
 
@@ -161,7 +161,7 @@ impl Scan<'_> {
             return Ok(0);
         }
         let less: u64 = old.iter().map(|edit| edit.removed).sum();
-        let head = head(NODE, end - content - less + new.len() as u64);
+        let head = header(NODE, end - content - less + new.len() as u64);
         let grown = (head.len() + new.len()) as i64 - (content - start + less) as i64;
         self.edits.push(Edit { at: start, removed: content - start, inserted: head });
         self.edits.append(&mut old);
@@ -197,33 +197,13 @@ fn copy(source: &mut BufReader<File>, edits: &[Edit], out: &mut (dyn Write + Sen
     Ok(())
 }
 
-/// Tag and length of a field that holds so many bytes.
-fn head(field: u32, length: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for mut number in [u64::from((field << 3) | 2), length] {
-        while number > 0x7f {
-            bytes.push((number as u8) | 0x80);
-            number >>= 7;
-        }
-        bytes.push(number as u8);
-    }
-    bytes
-}
-
 /// Pairs of key and value (`StringStringEntryProto`), each a field of its own.
 fn properties(field: u32, notes: &[(String, String)]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (key, value) in notes {
+    let pairs = notes.iter().fold(Message::default(), |pairs, (key, value)| {
         let key = format!("{OURS}{key}");
-        let mut pair = Vec::new();
-        for (number, text) in [(1, key.as_str()), (2, value.as_str())] {
-            pair.extend(head(number, text.len() as u64));
-            pair.extend(text.as_bytes());
-        }
-        bytes.extend(head(field, pair.len() as u64));
-        bytes.extend(pair);
-    }
-    bytes
+        pairs.message(field, &Message::default().bytes(1, key.as_bytes()).bytes(2, value.as_bytes()))
+    });
+    pairs.into_bytes()
 }
 
 #[cfg(test)]
@@ -236,7 +216,7 @@ mod tests {
 
     /// A model with a name of its own, two nodes and a weight of 300 bytes.
     fn model() -> Vec<u8> {
-        let field = |number: u32, content: &[u8]| [head(number, content.len() as u64), content.to_vec()].concat();
+        let field = |number: u32, content: &[u8]| Message::default().bytes(number, content).into_bytes();
         let conv = [field(1, b"x"), field(OUTPUT, b"y"), field(NAME, b"conv"), field(4, b"Conv")].concat();
         let relu = [field(1, b"y"), field(OUTPUT, b"z"), field(4, b"Relu")].concat();
         let weight = field(5, &[field(8, b"w"), field(9, &[7; 300])].concat());

@@ -44,13 +44,8 @@ fn bytes(layer: &Layer) -> Option<u64> {
     match layer.kind {
         LayerKind::Constant if layer.outputs.is_empty() => None,
         LayerKind::Constant => Some(layer.bytes_out()),
-        LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown if layer.weights.is_none() => None,
-        LayerKind::Convolution
-        | LayerKind::GroupedConvolution
-        | LayerKind::DepthwiseConvolution
-        | LayerKind::Deconvolution
-            if layer.weights.is_none() =>
-        {
+        kind if kind.is_opaque() && layer.weights.is_none() => None,
+        kind if kind.is_convolution() && layer.weights.is_none() => {
             let weights = layer.precision().unwrap_or(Precision::Fp32).bytes(convolution_weights(layer)?);
             Some(weights.saturating_add(layer.bytes_weights()))
         }

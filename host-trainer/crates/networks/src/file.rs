@@ -1,7 +1,7 @@
 //! An ONNX file: its graph as written so far, and its bytes.
 
-use crate::message::{Message, header};
 use crate::weights::{Constant, Element, Values};
+use shared::protobuf::{Message, header};
 use std::io::{self, Write};
 
 /// The operator set written: old enough for TensorRT 8, new enough for quantisation by channel.
@@ -9,11 +9,11 @@ const OPSET: i64 = 13;
 /// The file format that goes with it.
 const IR_VERSION: i64 = 7;
 /// `GraphProto.initializer`.
-const INITIALISER: u64 = 5;
+const INITIALISER: u32 = 5;
 /// `TensorProto.raw_data`.
-const RAW_DATA: u64 = 9;
+const RAW_DATA: u32 = 9;
 /// `ModelProto.graph`.
-const GRAPH: u64 = 7;
+const GRAPH: u32 = 7;
 
 /// An attribute of an operator.
 #[derive(Debug, Clone)]

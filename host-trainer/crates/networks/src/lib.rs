@@ -16,7 +16,6 @@ mod architecture;
 mod builder;
 mod families;
 mod file;
-mod message;
 mod single;
 mod sizes;
 mod weights;

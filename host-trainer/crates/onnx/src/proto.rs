@@ -1,5 +1,8 @@
 //! The messages of an ONNX file that our models use, by the field numbers of `onnx.proto` (IR version 7; Apache-2.0,
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>). Fields that are not listed are skipped when a file is read.
+//!
+//! `prost` reads and writes these messages whole: models are small. Networks, which may be larger than memory, go through
+//! `shared::protobuf`.
 
 /// A whole file.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -2,10 +2,12 @@
 
 use super::input::Report;
 use super::names::{slug, target_name, unit};
-use super::table::{figure, table};
+use super::table::table;
 use charts::{Axis, Plot, Point, histogram};
+use estimators::metric_columns::{MAPE, R2, RMSPE, WITHIN_10};
 use learn::evaluate::{Measurand, Pair};
 use maud::{Markup, html};
+use shared::figures::figure;
 
 /// Relative errors beyond this stand in a histogram's outermost columns, in percent.
 const WILD_PERCENT: f64 = 50.0;
@@ -35,10 +37,10 @@ pub(super) fn section(report: &Report<'_>) -> Option<Markup> {
                 target_name(line.target).to_owned(),
                 metrics.n.to_string(),
                 pairs().filter(|p| p.seen).count().to_string(),
-                figure(metrics.mape_percent, 1),
-                figure(metrics.rmspe_percent, 1),
-                figure(metrics.within_10_percent, 1),
-                figure(metrics.r2, 3),
+                MAPE.figure(Some(metrics)),
+                RMSPE.figure(Some(metrics)),
+                WITHIN_10.figure(Some(metrics)),
+                R2.figure(Some(metrics)),
                 metrics.non_positive.to_string(),
                 figure(line.interval_90_coverage_percent, 1),
                 line.without_model.to_string(),

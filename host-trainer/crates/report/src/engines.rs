@@ -3,10 +3,11 @@
 use super::energy::{place, roofline_plot};
 use super::input::{EngineView, Report};
 use super::names::slug;
-use super::table::{figure, table};
+use super::table::table;
 use charts::{Axis, Breakdown, Column, Columns, LOOKS, Point, Share};
 use learn::predict::LayerPrediction;
 use maud::{Markup, html};
+use shared::figures::figure;
 use std::collections::BTreeMap;
 
 /// Layers listed in a table at most.

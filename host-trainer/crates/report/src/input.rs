@@ -1,5 +1,6 @@
 //! The values that a report shows. Reading them from files is the caller's task.
 
+use super::trainings::Trainings;
 use learn::evaluate::{Curve, Effects, EvaluationRow, Pair};
 use learn::features::{Extraction, extract};
 use learn::model::{Card, Device};
@@ -29,8 +30,8 @@ pub struct Report<'a> {
     pub curve: Option<(String, Curve)>,
     /// Permutation importance of the features.
     pub importance: Option<Effects>,
-    /// A tuning study.
-    pub study: Option<StudyView>,
+    /// Tuning studies and batches.
+    pub trainings: Trainings,
 }
 
 /// An engine to show.
@@ -60,30 +61,4 @@ pub fn work_of(engine: &Engine) -> BTreeMap<usize, Work<f64>> {
         Some((layer.index, spec.work()))
     };
     engine.layers.iter().filter_map(work).collect()
-}
-
-/// A trial of a study.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrialView {
-    /// Its number, from 0.
-    pub number: u64,
-    /// Its state in one word.
-    pub state: &'static str,
-    /// Its score, where it has one; smaller is better.
-    pub value: Option<f64>,
-    /// Whether it ran to its end. Other trials do not count for the best score.
-    pub complete: bool,
-    /// Its parameters, in words.
-    pub parameters: String,
-}
-
-/// A tuning study.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StudyView {
-    /// Its name.
-    pub name: String,
-    /// The name of its score.
-    pub objective: String,
-    /// Its trials, by number.
-    pub trials: Vec<TrialView>,
 }

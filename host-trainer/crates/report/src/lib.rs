@@ -1,8 +1,10 @@
-//! Reports as pages that stand alone: models with their accuracy, and aligned runs.
+//! Reports as pages that stand alone: models with their accuracy, studies and batches, and aligned runs.
 //!
-//! A report takes values and gives text. Reading models, data, engines and studies is the caller's task.
+//! A report takes values and gives text. Reading models, data, engines, studies and batches is the caller's task.
 //!
-//! - [`Report`]: the models of a device, the data they are evaluated on, engines and studies.
+//! - [`Report`]: the models of a device, the data they are evaluated on, engines.
+//! - [`Trainings`]: studies and batches, among the models' sections or as a page of their own; [`history`], [`options`],
+//!   [`loss_curves`], [`losses_so_far`] and [`result_charts`] are their charts, for other pages too.
 //! - [`runs`]: the quality of an aligned run.
 //!
 //! ```
@@ -15,22 +17,30 @@
 //! let data = TrainingData::default();
 //! let report = Report {
 //!     device: &device, cards: Vec::new(), data: &data, pairs: Vec::new(), lines: Vec::new(), notes: Vec::new(),
-//!     engines: Vec::new(), curve: None, importance: None, study: None,
+//!     engines: Vec::new(), curve: None, importance: None, trainings: Default::default(),
 //! };
 //! assert!(report.render().contains("Models for jetson-orin-nano"));
 //! # Ok::<(), shared::failure::Failure>(())
 //! ```
 
 mod accuracy;
+mod batches;
 mod energy;
 mod engines;
 mod input;
 mod intervals;
+mod losses;
 mod models;
 mod names;
+mod page;
 mod render;
 pub mod runs;
+mod studies;
 mod table;
 mod training;
+mod trainings;
 
-pub use input::{EngineView, Report, StudyView, TrialView, work_of};
+pub use batches::{loss_curves, losses_so_far, result_charts};
+pub use input::{EngineView, Report, work_of};
+pub use studies::{history, options};
+pub use trainings::Trainings;

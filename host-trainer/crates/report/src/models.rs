@@ -1,7 +1,8 @@
 //! What the models are, and what their cards say of held-out data.
 
 use super::input::Report;
-use super::table::{figure, table};
+use super::table::table;
+use estimators::metric_columns::{COUNT, MAPE};
 use maud::{Markup, html};
 
 pub(super) fn section(report: &Report<'_>) -> Markup {
@@ -17,10 +18,10 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 scores.folds.clone().unwrap_or_else(|| "none".to_owned()),
                 card.training_rows.to_string(),
                 card.training_networks.len().to_string(),
-                figure(scores.training.mape_percent, 1),
-                figure(scores.cross_validation.and_then(|m| m.mape_percent), 1),
-                figure(scores.test.and_then(|m| m.mape_percent), 1),
-                scores.test.map_or_else(|| "–".to_owned(), |m| m.n.to_string()),
+                MAPE.figure(Some(&scores.training)),
+                MAPE.figure(scores.cross_validation.as_ref()),
+                MAPE.figure(scores.test.as_ref()),
+                COUNT.figure(scores.test.as_ref()),
             ]
         })
         .collect();

@@ -1,27 +1,16 @@
 //! The page of a report: its sections, its summary and its caveats.
 
 use super::input::Report;
-use super::{accuracy, energy, engines, intervals, models, training};
-use charts::page;
+use super::{accuracy, energy, engines, intervals, models, page, training};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
-
-const STYLE: &str = "\
-    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(23rem,100%),1fr));gap:1.6rem 2rem;margin:1rem 0}\
-    td,thead th{white-space:nowrap}tbody th{min-width:9rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
-    .lead{font-size:1.05rem}\
-    .told{border-left:.3rem solid var(--chart-1);padding:.1rem 0 .1rem .9rem;margin:.8rem 0;max-width:48rem}\
-    .told p{margin:.35rem 0}\
-    nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padding:0;margin:.8rem 0;max-width:none}\
-    details{margin:.6rem 0}\
-    @media print{nav{display:none}.grid{grid-template-columns:1fr 1fr}}";
 
 impl Report<'_> {
     /// The page.
     #[must_use]
     pub fn render(&self) -> String {
         let title = format!("Models for {}", self.device.name);
-        let sections: Vec<(&str, &str, Option<Markup>)> = vec![
+        let before: Vec<(&str, &str, Option<Markup>)> = vec![
             ("models", "The models", Some(models::section(self))),
             ("accuracy", "Accuracy on these data", accuracy::section(self)),
             ("residuals", "Where they err", accuracy::residuals(self)),
@@ -32,21 +21,12 @@ impl Report<'_> {
             ("importance", "What features are worth", training::importance(self)),
             ("curve", "Learning curve", training::learning_curve(self)),
             ("loss", "Loss", training::loss(self)),
-            ("tuning", "Tuning", training::tuning(self)),
-            ("limits", "What these data cannot show", Some(self.limits())),
         ];
-        let sections: Vec<_> = sections.into_iter().filter_map(|(id, name, body)| Some((id, name, body?))).collect();
-        let content = html! {
-            header {
-                h1 { (shared::failure::printable(&title)) }
-                p class="lead" { (self.lead()) }
-                nav aria-label="Sections" { ul { @for (id, name, _) in &sections { li { a href=(format!("#{id}")) { (name) } } } } }
-            }
-            @for (id, name, body) in &sections {
-                section aria-labelledby=(id) { h2 id=(id) { (name) } (body) }
-            }
-        };
-        page::render(&title, STYLE, &content)
+        let named = |(id, name, body): (&str, &str, Option<Markup>)| Some((id.to_owned(), name.to_owned(), body?));
+        let mut sections: Vec<(String, String, Markup)> = before.into_iter().filter_map(named).collect();
+        sections.extend(self.trainings.sections());
+        sections.extend(named(("limits", "What these data cannot show", Some(self.limits()))));
+        page::render(&title, &self.lead(), &sections)
     }
 
     fn lead(&self) -> String {

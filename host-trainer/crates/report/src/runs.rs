@@ -4,6 +4,7 @@ use align::quality::{LayerReport, Quality};
 use charts::page;
 use charts::{Axis, Column, Columns, Plot, Point, Span};
 use maud::{Markup, html};
+use shared::figures::figure;
 use shared::units::Watts;
 
 const STYLE: &str = "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
@@ -114,7 +115,6 @@ fn readings(layers: &[LayerReport]) -> Markup {
 }
 
 fn layers(layers: &[LayerReport]) -> Markup {
-    let number = |v: Option<f64>, d: usize| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.d$}"));
     let rows = layers.iter().map(|layer| {
         let class = layer.verdict.name().split(' ').next().unwrap_or_default();
         let name = shared::failure::printable(&layer.name);
@@ -123,10 +123,10 @@ fn layers(layers: &[LayerReport]) -> Markup {
                 td class="n" { (layer.index) }
                 td class="name" title=(name) { (name) }
                 td { (shared::failure::printable(&layer.layer_type)) }
-                td class="n" { (number(layer.runtime.map(|t| t.0), 4)) }
-                td class="n" { (number(layer.power.map(|p| p.0), 3)) }
-                td class="n" { (number(layer.power_low.map(|p| p.0), 2)) " – " (number(layer.power_high.map(|p| p.0), 2)) }
-                td class="n" { (number(layer.energy.map(|e| e.0), 4)) }
+                td class="n" { (figure(layer.runtime.map(|t| t.0), 4)) }
+                td class="n" { (figure(layer.power.map(|p| p.0), 3)) }
+                td class="n" { (figure(layer.power_low.map(|p| p.0), 2)) " – " (figure(layer.power_high.map(|p| p.0), 2)) }
+                td class="n" { (figure(layer.energy.map(|e| e.0), 4)) }
                 td class="n" { (format!("{:.0}", layer.independent_samples)) }
                 td class=(class) { (layer.verdict.name()) }
             }

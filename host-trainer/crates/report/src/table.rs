@@ -2,11 +2,6 @@
 
 use maud::{Markup, html};
 
-/// A figure with some decimals, or a dash.
-pub(super) fn figure(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
-}
-
 /// A table; columns hold numbers from `numbers_from` on. Narrow pages scroll it.
 pub(super) fn table(caption: &str, header: &[&str], numbers_from: usize, rows: &[Vec<String>]) -> Markup {
     let class = |column: usize| (column >= numbers_from).then_some("n");

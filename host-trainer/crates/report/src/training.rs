@@ -1,13 +1,11 @@
-//! How the models came about: what they heed, what more data would bring, how training and tuning went.
+//! How the models came about: what they heed, what more data would bring, how training went.
 
 use super::input::Report;
+use super::losses::{self, Losses};
 use super::names::{slug, target_name};
 use charts::{Axis, Bar, Bars, Plot, Point};
 use learn::model::Card;
 use maud::{Markup, html};
-
-/// Networks of an ensemble whose losses are drawn.
-const SHOWN_MEMBERS: usize = 2;
 
 /// Networks or rows by how many: the learning curve, by target.
 pub(super) fn learning_curve(report: &Report<'_>) -> Option<Markup> {
@@ -101,80 +99,23 @@ pub(super) fn loss(report: &Report<'_>) -> Option<Markup> {
 fn loss_of(card: &Card) -> Option<Markup> {
     let members = card.fit.get("members")?.as_array()?;
     let name = format!("{} {}", card.layer_kind.name(), card.target.name());
-    let mut plot = Plot::new(
-        &format!("loss-{}", slug(&name)),
-        &name,
-        "Loss by epoch on training rows and on validation rows",
-        Axis::linear("epoch"),
-        Axis::log("loss"),
-    );
-    let mut drawn = false;
-    for (number, member) in members.iter().enumerate().take(SHOWN_MEMBERS) {
-        let numbers = |key: &str| -> Vec<Option<f64>> {
-            let values = member.get("curve").and_then(|curve| curve.get(key)).and_then(|v| v.as_array());
-            values.map(|values| values.iter().map(serde_json::Value::as_f64).collect()).unwrap_or_default()
-        };
-        let epochs = numbers("epoch");
-        let which = if members.len() > 1 { format!(", network {}", number + 1) } else { String::new() };
-        for (key, series) in [("training_loss", "training"), ("validation_loss", "validation")] {
-            let points: Vec<Point> =
-                epochs.iter().zip(numbers(key)).filter_map(|(x, y)| Some(Point::new((*x)?, y?))).collect();
-            if !points.is_empty() {
-                plot = plot.line(&format!("{series}{which}"), points, false);
-                drawn = true;
+    let networks: Vec<Losses> = members
+        .iter()
+        .map(|member| {
+            let numbers = |key: &str| -> Vec<Option<f64>> {
+                let values = member.get("curve").and_then(|curve| curve.get(key)).and_then(|v| v.as_array());
+                values.map(|values| values.iter().map(serde_json::Value::as_f64).collect()).unwrap_or_default()
+            };
+            let epochs = numbers("epoch");
+            let points = |key: &str| -> Vec<Point> {
+                epochs.iter().zip(numbers(key)).filter_map(|(x, y)| Some(Point::new((*x)?, y?))).collect()
+            };
+            Losses {
+                training: points("training_loss"),
+                validation: points("validation_loss"),
+                best_epoch: member.get("best_epoch").and_then(serde_json::Value::as_u64),
             }
-        }
-    }
-    if let Some(best) = members.first().and_then(|m| m.get("best_epoch")).and_then(serde_json::Value::as_u64) {
-        let first = if members.len() > 1 { " of the first network" } else { "" };
-        plot = plot.note(format!("Epoch {best}{first} was the best; its weights were kept."));
-    }
-    if members.len() > SHOWN_MEMBERS {
-        plot = plot.note(format!("Shown are {SHOWN_MEMBERS} of the {} networks that are averaged.", members.len()));
-    }
-    drawn.then(|| plot.render())
-}
-
-pub(super) fn tuning(report: &Report<'_>) -> Option<Markup> {
-    let study = report.study.as_ref()?;
-    let points = |complete: bool| -> Vec<Point> {
-        let of = study.trials.iter().filter(|trial| trial.complete == complete);
-        of.filter_map(|t| Some(Point::named(format!("{} {}", t.state, t.parameters), t.number as f64, t.value?)))
-            .collect()
-    };
-    let mut best: Option<f64> = None;
-    let mut steps: Vec<Point> = Vec::new();
-    for trial in study.trials.iter().filter(|t| t.complete) {
-        let Some(value) = trial.value.filter(|v| v.is_finite()) else { continue };
-        let x = trial.number as f64;
-        if let Some(before) = best {
-            steps.push(Point::new(x, before));
-        }
-        best = Some(best.map_or(value, |b| b.min(value)));
-        steps.push(Point::new(x, best.unwrap_or(value)));
-    }
-    let mut states: Vec<(&'static str, usize)> = Vec::new();
-    for trial in &study.trials {
-        match states.iter_mut().find(|(state, _)| *state == trial.state) {
-            Some((_, count)) => *count += 1,
-            None => states.push((trial.state, 1)),
-        }
-    }
-    let told: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let plot = Plot::new(
-        "tuning-history",
-        &format!("Study {}", study.name),
-        "Score of each trial by its number, and the best so far",
-        Axis::linear("trial"),
-        Axis::log(study.objective.clone()),
-    )
-    .wide()
-    .points("complete", points(true));
-    let early = points(false);
-    let plot = if early.is_empty() { plot } else { plot.points("stopped early", early) };
-    let plot = plot.line("best so far", steps, false);
-    Some(html! {
-        p { (study.trials.len()) " trials: " (told.join(", ")) ". Scores are of validation folds: the best of many is a little lucky, and test data must say how much." }
-        (plot.render())
-    })
+        })
+        .collect();
+    losses::plot(&format!("loss-{}", slug(&name)), &name, &networks).map(|plot| plot.render())
 }

@@ -1,6 +1,7 @@
 //! The state that every handler shares.
 
 use super::access::AccessControl;
+use super::batches::Batches;
 use super::blocking::BlockingPool;
 use super::events::Events;
 use super::metrics::Metrics;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) uploads: Uploads,
     /// The studies of this server.
     pub(crate) studies: Arc<StudyRunner>,
+    /// The batches that it looks on.
+    pub(crate) batches: Batches,
     /// Work that must not run on the threads that serve connections.
     pub(crate) blocking: BlockingPool,
     closing: watch::Sender<bool>,
@@ -58,6 +61,7 @@ impl App {
             events,
             uploads: Uploads::open(&settings.state.join("engines"))?,
             studies: Arc::new(studies),
+            batches: Batches::new(settings.batches.clone(), blocking.clone()),
             blocking,
             closing: watch::Sender::new(false),
         }))

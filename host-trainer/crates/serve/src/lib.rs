@@ -9,13 +9,14 @@
 //! - `router`, `gate`, `routes`: which path leads where, and what every request passes before its handler.
 //! - `api`, `page`: the handlers, for programs and for people.
 //! - `app`: the state that handlers share.
-//! - `predict`, `models`, `studies`, `uploads`: what they do. None of these knows of the API or the page.
+//! - `predict`, `models`, `studies`, `batches`, `uploads`: what they do. None of these knows of the API or the page.
 //! - `access`: tokens, scopes, origins, rate limits.
 
 mod accept;
 mod access;
 mod api;
 mod app;
+mod batches;
 mod blocking;
 pub mod defaults;
 mod error;

@@ -41,7 +41,7 @@ pub struct Server {
 /// # let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../trained_models");
 /// # let settings = Settings {
 /// #     listen: "127.0.0.1:0".parse().expect("an address"), hosts: Vec::new(),
-/// #     models: ModelSource::Folder(models.into()), state: folder.path().into(), studies: None, data: None,
+/// #     models: ModelSource::Folder(models.into()), state: folder.path().into(), studies: None, data: None, batches: folder.path().join("batches"),
 /// #     poll: Duration::from_secs(1), tokens: None, tls: None, workers: 1, limits: Limits::default(),
 /// # };
 /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {

@@ -78,6 +78,7 @@ mod tests {
             state: state.to_owned(),
             studies: None,
             data: None,
+            batches: state.join("batches"),
             poll: Duration::from_secs(3600),
             tokens: Some(Tokens::parse(&tokens).expect("tokens")),
             tls: None,

@@ -82,6 +82,7 @@ impl Default for Limits {
 ///     state: "/var/lib/host-trainer".into(),
 ///     studies: None,
 ///     data: None,
+///     batches: "batches".into(),
 ///     poll: Duration::from_secs(1),
 ///     tokens: None,
 ///     tls: None,
@@ -105,6 +106,8 @@ pub struct Settings {
     pub studies: Option<Location>,
     /// Folder of training data for studies. Without one, studies cannot be started.
     pub data: Option<PathBuf>,
+    /// The folder of all batches, which need not be there.
+    pub batches: PathBuf,
     /// Interval between checks for new models.
     pub poll: Duration,
     /// Tokens of the clients. `None` admits anybody.

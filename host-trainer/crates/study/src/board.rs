@@ -1,9 +1,12 @@
 //! A board, its sensor chip and its reader by brute force: time goes on in steps of some microseconds, and the chip does
 //! what its data sheet says, conversion by conversion. Nothing here is shared with the estimator or with the simulator.
 
+use crate::bound::Fisher;
+use crate::steps::{Step, later};
 use shared::random::Random;
 use shared::run_folder::stamp::format_stamp;
 use shared::sensor::SensorFamily;
+use shared::units::Micros;
 use simulate::{Load, LoadLayer};
 use std::io::Write;
 
@@ -92,13 +95,17 @@ pub struct BoardRun {
     /// Least standard deviation of each layer's power that any unbiased estimator can have that knows the response, W:
     /// Cramér and Rao's bound. Infinite where the readings do not determine it.
     pub bound: Vec<f64>,
+    /// The same of an estimator that knows the chip's family only: it finds delay, smoothing, conversion and, behind callback stamps,
+    /// the time between layers from the same readings, and meets the scatter of stamps and of layers' powers, W.
+    pub bound_fitted: Vec<f64>,
 }
 
-/// One step of constant power: start, end, component, watts.
-struct Steps {
-    end_us: f64,
-    component: usize,
-    watts: f64,
+/// What a chip made of a load.
+struct Measured {
+    /// The power log.
+    log: Vec<u8>,
+    /// What each renewal of the register took in, without noise, W.
+    means: Vec<f64>,
 }
 
 impl Board {
@@ -110,7 +117,7 @@ impl Board {
         let d = self.disturbances;
         let layers = load.layers.len();
         let (idle, lead_us) = (load.idle.0, 1.5e6);
-        let mut steps = vec![Steps { end_us: lead_us, component: layers + 1, watts: idle }];
+        let mut steps = vec![Step { end_us: lead_us, component: layers + 1, watts: idle }];
         let mut lists: Vec<Vec<u8>> = vec![Vec::new(); layers];
         let (mut energy, mut time) = (vec![0.0; layers], vec![0.0; layers]);
         let mut now = lead_us;
@@ -120,9 +127,9 @@ impl Board {
             let risen = |at: f64| d.idle_rise_w * ((at - lead_us) / expected).clamp(0.0, 1.0);
             let host = |at: f64| idle + risen(at) + d.host_w;
             let outside = if cycle < warmup { layers + 1 } else { layers };
-            let mut go = |steps: &mut Vec<Steps>, us: f64, component: usize, watts: f64| {
+            let mut go = |steps: &mut Vec<Step>, us: f64, component: usize, watts: f64| {
                 now += us;
-                steps.push(Steps { end_us: now, component, watts });
+                steps.push(Step { end_us: now, component, watts });
                 now
             };
             let start = steps[steps.len() - 1].end_us;
@@ -162,16 +169,33 @@ impl Board {
             }
         }
         let end = now + 1.5e6;
-        steps.push(Steps { end_us: end, component: layers + 1, watts: idle + d.idle_rise_w });
-        let (power, bound) = self.measure(&steps, layers, &mut random, with_bound);
+        steps.push(Step { end_us: end, component: layers + 1, watts: idle + d.idle_rise_w });
+        let measured = self.measure(&steps, layers, &random, None);
+        let nothing = || vec![f64::NAN; layers];
+        let (bound, bound_fitted) = if with_bound {
+            let net: Vec<f64> = load.layers.iter().map(|layer| layer.power.0 - idle).collect();
+            self.bounds(&steps, &net, &random, &measured.means)
+        } else {
+            (nothing(), nothing())
+        };
         let latency = latency_file(&load.layers, &lists);
         let watts = energy.iter().zip(&time).map(|(e, t)| if *t > 0.0 { e / t } else { idle }).collect();
         let durations = time.iter().map(|t| t / f64::from(runs) * 1e-3).collect();
-        BoardRun { power, latency, watts, durations, idle_w: idle, mean_idle_w: idle + d.idle_rise_w / 2.0, bound }
+        BoardRun {
+            power: measured.log,
+            latency,
+            watts,
+            durations,
+            idle_w: idle,
+            mean_idle_w: idle + d.idle_rise_w / 2.0,
+            bound,
+            bound_fitted,
+        }
     }
 
     /// The chip: conversion windows, one after the other, and the register that follows from them.
-    fn measure(&self, steps: &[Steps], layers: usize, random: &mut Random, with_bound: bool) -> (Vec<u8>, Vec<f64>) {
+    fn measure(&self, steps: &[Step], layers: usize, random: &Random, mut fisher: Option<&mut Fisher>) -> Measured {
+        let mut random = random.clone();
         let (mut noise, mut reading) = (random.fork(2), random.fork(3));
         // Conversion, spacing of conversions, conversions of a block, what the register keeps.
         let (conversion, spacing, block, keep) = match self.family {
@@ -201,8 +225,7 @@ impl Board {
         let mut shown = register;
         let mut next_end = spacing * (1.0 + reading.uniform());
         let mut next_read = 0.0;
-        let (mut fisher, mut read_since) = (Fisher::new(size, keep, self.noise_w, self.quantum_w), true);
-        let mut spent = vec![0.0; size];
+        let (mut means, mut clean_sum, mut read_since) = (Vec::new(), 0.0, true);
         let mut now = 0.0;
         let mut emit = |at: f64, watts: f64| {
             let _ = writeln!(out, "{},5000.0,{:?}", wall(at), watts / 5.0 * 1e3);
@@ -229,9 +252,8 @@ impl Board {
                 let filtered_before = filtered;
                 filtered = smoothed(lag, filtered, input);
                 let value = if lag > 0.0 { 0.5 * (filtered_before + filtered) } else { input };
-                spent[step.component] += dt;
                 let converts = now >= opening - 1e-9;
-                if with_bound {
+                if fisher.is_some() {
                     let tau = self.disturbances.smoothing_us + lag;
                     let fade = if tau > 0.0 { (-dt / tau).exp() } else { 0.0 };
                     if tau > 0.0 && dt > 0.0 {
@@ -250,10 +272,11 @@ impl Board {
                 }
                 now = until;
                 if now >= next_end - 1e-9 {
-                    let converted = sum / f64::max(sum_time, 1e-12) + self.noise_w * noise.normal();
-                    block_sum += converted;
+                    let clean = sum / f64::max(sum_time, 1e-12);
+                    block_sum += clean + self.noise_w * noise.normal();
+                    clean_sum += clean;
                     count += 1;
-                    if with_bound {
+                    if fisher.is_some() {
                         block_row
                             .iter_mut()
                             .zip(&mut row)
@@ -269,11 +292,13 @@ impl Board {
                         } else {
                             register
                         };
-                        if with_bound {
-                            fisher.take(&block_row, read_since, f64::from(block), now);
+                        if let Some(fisher) = &mut fisher {
+                            fisher.take(&block_row, read_since, means.len(), now);
                             block_row.fill(0.0);
                             read_since = self.reader == Reader::OwnStamps;
                         }
+                        means.push(clean_sum / f64::from(block));
+                        clean_sum = 0.0;
                         if self.reader == Reader::OwnStamps {
                             emit(now, shown);
                         }
@@ -291,9 +316,56 @@ impl Board {
                 }
             }
         }
-        let bound = if with_bound { fisher.bound(layers, &spent) } else { vec![f64::NAN; layers] };
-        (out, bound)
+        Measured { log: out, means }
     }
+
+    /// Cramér and Rao's bounds: with the response known, and with it to be found. `net` are the layers' powers above idle, W, `means`
+    /// what the chip took in.
+    fn bounds(&self, steps: &[Step], net: &[f64], random: &Random, means: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let layers = net.len();
+        let mut known = Fisher::new(self.family, (self.noise_w, self.quantum_w), steps, layers);
+        self.measure(steps, layers, random, Some(&mut known));
+        // How readings move with each parameter of the response, by a small step of each.
+        let moved = |board: &Self, steps: &[Step], by: f64| -> Vec<f64> {
+            let other = board.measure(steps, layers, random, None).means;
+            other.iter().zip(means).map(|(a, b)| (a - b) / by).collect()
+        };
+        let d = self.disturbances;
+        let smoother = Self { disturbances: Disturbances { smoothing_us: d.smoothing_us + 5.0, ..d }, ..*self };
+        let mut slopes = vec![moved(self, &later(steps, layers, |_| 1.0), 1.0), moved(&smoother, steps, 5.0)];
+        if let Some((family, by)) = longer(self.family) {
+            slopes.push(moved(&Self { family, ..*self }, steps, by));
+        }
+        let mut scatter = vec![0.0; layers];
+        if self.callback {
+            let middle = (layers as f64 - 1.0) / 2.0;
+            slopes.push(moved(self, &later(steps, layers, |layer| layer as f64 - middle), 1.0));
+        }
+        scatter.iter_mut().zip(net).for_each(|(s, net)| *s = d.power_deviation * net);
+        // The first stamp comes up to 2 µs late beside the callback's own delay.
+        let late_us = if self.callback { d.callback_us.1.hypot(2.0 / 12_f64.sqrt()) } else { 0.0 };
+        let mut fitted = Fisher::new(self.family, (self.noise_w, self.quantum_w), steps, layers)
+            .with_slopes(slopes)
+            .with_scatter(scatter, late_us);
+        self.measure(steps, layers, random, Some(&mut fitted));
+        (known.bound(), fitted.bound())
+    }
+}
+
+/// A family with conversions that take a little longer, and by how many µs; none where nothing can be longer.
+fn longer(family: SensorFamily) -> Option<(SensorFamily, f64)> {
+    let by = |us: Micros| Micros(us.0 * 1.01);
+    let (longer, us) = match family {
+        SensorFamily::Window { refresh, window } => (SensorFamily::Window { refresh, window: by(window) }, window),
+        SensorFamily::Block { samples, conversion, spacing } => {
+            (SensorFamily::Block { samples, conversion: by(conversion), spacing }, conversion)
+        }
+        SensorFamily::Recursive { samples, conversion, cycle } => {
+            (SensorFamily::Recursive { samples, conversion: by(conversion), cycle }, conversion)
+        }
+        SensorFamily::Meter { .. } | SensorFamily::Counter { .. } | SensorFamily::Filtered { .. } => return None,
+    };
+    Some((longer, 0.01 * us.0))
 }
 
 /// The file of layer latencies: each layer's name with its list of entries.
@@ -311,110 +383,4 @@ pub(crate) fn latency_file(layers: &[LoadLayer], lists: &[Vec<u8>]) -> Vec<u8> {
 
 fn wall(at_us: f64) -> String {
     format_stamp(WALL_NS + (at_us * 1e3) as i64)
-}
-
-/// Fisher's information about the components' powers in the readings, each block of 1 s with a level of its own.
-struct Fisher {
-    size: usize,
-    keep: f64,
-    /// Moving-average coefficient and variance of the innovations of what the register shows.
-    coefficient: f64,
-    variance: f64,
-    noise_w: f64,
-    quantum_w: f64,
-    row: Vec<f64>,
-    gram: Vec<f64>,
-    block: Vec<f64>,
-    count: f64,
-    block_end: f64,
-}
-
-impl Fisher {
-    fn new(size: usize, keep: f64, noise_w: f64, quantum_w: f64) -> Self {
-        let (converted, rounded) = (((1.0 - keep) * noise_w).powi(2), quantum_w * quantum_w / 12.0);
-        let (g0, g1) = (converted + rounded * (1.0 + keep * keep), keep * rounded);
-        // γ₀ = σ²(1 + θ²), γ₁ = −θσ².
-        let coefficient = if g1 > 0.0 { (g0 - (g0 * g0 - 4.0 * g1 * g1).max(0.0).sqrt()) / (2.0 * g1) } else { 0.0 };
-        let variance = g0 / (1.0 + coefficient * coefficient);
-        Self {
-            size,
-            keep,
-            coefficient,
-            variance,
-            noise_w,
-            quantum_w,
-            row: vec![0.0; size],
-            gram: vec![0.0; size * size],
-            block: vec![0.0; size],
-            count: 0.0,
-            block_end: 0.0,
-        }
-    }
-
-    fn take(&mut self, converted: &[f64], read: bool, conversions: f64, now: f64) {
-        for (row, c) in self.row.iter_mut().zip(converted) {
-            *row = self.coefficient * *row + (1.0 - self.keep) * c;
-        }
-        if !read || self.row[self.size - 1] > 1e-3 * self.row.iter().sum::<f64>() {
-            return;
-        }
-        if now > self.block_end {
-            self.close();
-            self.block_end = now + 1e6;
-        }
-        let variance = if self.keep > 0.0 {
-            self.variance
-        } else {
-            self.noise_w.powi(2) / conversions + self.quantum_w.powi(2) / 12.0
-        };
-        let weight = 1.0 / variance.max(1e-12).sqrt();
-        for i in 0..self.size {
-            let a = self.row[i] * weight;
-            if a != 0.0 {
-                for j in 0..self.size {
-                    self.gram[i * self.size + j] += a * self.row[j] * weight;
-                }
-                self.block[i] += a;
-            }
-        }
-        self.count += 1.0;
-    }
-
-    fn close(&mut self) {
-        if self.count > 0.0 {
-            for i in 0..self.size {
-                for j in 0..self.size {
-                    self.gram[i * self.size + j] -= self.block[i] * self.block[j] / self.count;
-                }
-            }
-        }
-        self.block.fill(0.0);
-        self.count = 0.0;
-    }
-
-    /// The bound once the energies have to add up: the mean of all readings is known.
-    fn bound(mut self, layers: usize, seen: &[f64]) -> Vec<f64> {
-        self.close();
-        let total: f64 = seen[..=layers].iter().sum();
-        let share: Vec<f64> = seen[..=layers].iter().map(|s| s / total).collect();
-        // Powers against that of the time outside, which the mean of the readings gives: the last column is left out.
-        let mut information = align::linalg::Symmetric::zeros(layers + 1);
-        for i in 0..=layers {
-            for j in 0..=layers {
-                information.elements[i * (layers + 1) + j] = self.gram[i * self.size + j];
-            }
-        }
-        // Centring leaves one direction open, the level of all; a weak prior on it closes it.
-        let ridge = vec![1e-3; layers + 1];
-        match information.cholesky(1.0, &ridge) {
-            Some(cholesky) => {
-                let covariance = cholesky.inverse();
-                let n = layers + 1;
-                let column = |i: usize| (0..n).map(|j| covariance.at(i, j) * share[j]).sum::<f64>();
-                let all = (0..n).map(|i| share[i] * column(i)).sum::<f64>();
-                (0..layers).map(|i| (covariance.at(i, i) - 2.0 * column(i) + all).max(0.0).sqrt()).collect()
-            }
-            None => vec![f64::INFINITY; layers],
-        }
-    }
 }

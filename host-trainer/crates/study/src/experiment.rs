@@ -90,6 +90,7 @@ impl ExperimentPlan {
             idle_w: truth.idle_w,
             mean_idle_w: truth.idle_w,
             bound: vec![f64::NAN; truth.layers.len()],
+            bound_fitted: vec![f64::NAN; truth.layers.len()],
         })
     }
 

@@ -4,8 +4,10 @@ use crate::BoardRun;
 use align::files;
 use align::quality::Verdict;
 use align::run::{Options, Run, analyse};
+use align::solve::NINETY;
 use shared::failure::Failure;
 use shared::run_folder::Manifest;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::fs;
 use std::path::Path;
 
@@ -18,6 +20,10 @@ pub struct Judged {
     pub constant: f64,
     /// The same of what the best unbiased estimator would miss by, if it knew the response.
     pub bound: f64,
+    /// The same if it had to find the response from the readings.
+    pub bound_fitted: f64,
+    /// Mean square of each interval's error over its standard deviation, of layers called measured: 1 where intervals are right.
+    pub spread: f64,
     /// Layers that take time.
     pub layers: usize,
     /// Layers whose 90 % interval holds the truth.
@@ -91,16 +97,22 @@ fn compare(run: &BoardRun, aligned: &Run) -> Judged {
         let power = layer.power.map_or(0.0, |p| p.0);
         judged.error += weigh(l, power - idle - net[l]);
         judged.constant += weigh(l, constant - net[l]);
-        judged.bound += weigh(l, 0.797_884_560_802_865 * run.bound[l]);
+        // The mean absolute value of a normal variable of standard deviation 1 is √(2/π).
+        judged.bound += weigh(l, FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * run.bound[l]);
+        judged.bound_fitted += weigh(l, FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * run.bound_fitted[l]);
         let (low, high) = (layer.power_low.map_or(0.0, |p| p.0), layer.power_high.map_or(f64::INFINITY, |p| p.0));
         let holds = low <= run.watts[l] && run.watts[l] <= high;
         judged.held += usize::from(holds);
+        if layer.verdict == Verdict::Measured {
+            judged.spread += ((power - run.watts[l]) / ((high - power) / NINETY)).powi(2);
+        }
         judged.measured += usize::from(layer.verdict == Verdict::Measured);
         judged.measured_held += usize::from(layer.verdict == Verdict::Measured && holds);
         judged.attributed += usize::from(layer.verdict == Verdict::Attributed);
         judged.half_width += weigh(l, (high - low) / 2.0);
         (got, all) = (got + (power - idle) * run.durations[l], all + net[l] * run.durations[l]);
     }
+    judged.spread /= judged.measured as f64;
     judged.level = got / all - 1.0;
     let mut grouped: Vec<bool> = vec![false; run.watts.len()];
     for group in &quality.groups {

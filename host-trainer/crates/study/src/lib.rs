@@ -23,8 +23,10 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 
 mod board;
+mod bound;
 mod experiment;
 mod judge;
+mod steps;
 
 use board::{WALL_NS, latency_file};
 

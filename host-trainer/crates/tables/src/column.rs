@@ -46,6 +46,15 @@ impl ColumnData<'_> {
         }
     }
 
+    /// The number of values.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Integers(values) => values.len(),
+            Self::Numbers(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+
     fn into_polars(self, name: &str) -> Column {
         let series = match self {
             Self::Integers(values) => Series::new(name.into(), values),

@@ -189,11 +189,3 @@ impl Leases {
 pub fn kept_reason(reason: &str) -> String {
     reason.chars().filter(|c| *c != '\0').take(REASON).collect()
 }
-
-/// A name for this process among workers: host and process number.
-#[must_use]
-pub fn owner() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    let host = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    format!("{}:{}", host.as_deref().unwrap_or("localhost"), std::process::id())
-}

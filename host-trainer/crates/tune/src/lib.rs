@@ -8,8 +8,10 @@
 pub mod database;
 pub mod defaults;
 pub mod export;
+pub mod folder;
 pub mod leases;
 pub mod objective;
+pub mod origin;
 pub mod pruner;
 pub mod sampler;
 pub mod search;

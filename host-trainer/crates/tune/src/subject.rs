@@ -31,7 +31,7 @@ pub struct Subject {
 #[derive(Debug)]
 enum Rows {
     Layers { data: TrainingData, folder: PathBuf, device: String },
-    Table(Tagged),
+    Table(Arc<Tagged>),
 }
 
 /// The error of layers that counts.
@@ -101,7 +101,8 @@ impl Subject {
         let (Some(one), true) = (tagged.pop(), tagged.is_empty()) else {
             return Err(Failure::usage("a study is about one tag").help("name it by --func-tag"));
         };
-        let objective = TableObjective { data: one.data.clone(), plan: plan.clone(), metric };
+        let one = Arc::new(one);
+        let objective = TableObjective { table: Arc::clone(&one), plan: plan.clone(), metric };
         let described = [
             ("of", "table".to_owned()),
             ("tag", one.data.tag.clone()),
@@ -128,7 +129,9 @@ impl Subject {
         progress: &(dyn Fn(engine::Table, Target) + Sync),
     ) -> Result<Fitted, Failure> {
         match &self.rows {
-            Rows::Table(tagged) => fit_tagged(std::slice::from_ref(tagged), plan, out, &mut |_| {}).map(Fitted::Table),
+            Rows::Table(tagged) => {
+                fit_tagged(std::slice::from_ref(tagged.as_ref()), plan, out, &mut |_| {}).map(Fitted::Table)
+            }
             Rows::Layers { data, folder, device } => {
                 let devices = [DeviceChoice::same(device)];
                 let tests = plan.known_test_networks(data);

@@ -1,9 +1,10 @@
 //! A worker: claims trials, evaluates them, renews its leases, and stops when asked to.
 
-pub use super::leases::{LEASE, owner};
+pub use super::leases::LEASE;
 use super::pruner::{Curve, Pruner};
 use super::space::Parameters;
 use super::studies::{Claim, Next, Outcome, Studies, Study, StudyError};
+pub use engines::owner;
 use shared::random::SplitMix64;
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! What commands on batches say.
 
-use batch::engine::{Started, Submission};
 use batch::folder::Batch;
 use shared::printer::Printer;
 
@@ -36,14 +35,4 @@ pub(super) fn say_generated(batch: &Batch, printer: &Printer) {
             mib(estimate.artefact_bytes * batch.tasks.len() as u64)
         ));
     }
-}
-
-pub(super) fn say_submitted(submission: &Submission, printer: &Printer) {
-    let what = match &submission.started {
-        Started::Processes(processes) => format!("{} processes on this machine", processes.len()),
-        Started::Slurm(job) => format!("Slurm job {job}, {} workers", submission.workers),
-        Started::Kubernetes(job) => format!("Kubernetes job {job}, {} workers", submission.workers),
-        Started::Ssh(processes) => format!("{} processes by ssh", processes.len()),
-    };
-    printer.say(format!("started: {what}"));
 }

@@ -1,10 +1,10 @@
 //! `host-trainer batch submit`, `retry` and `cancel`.
 
-use super::answer::say_submitted;
 use super::place::One;
+use crate::cli::engine_args::say_submitted;
 use crate::cli::runtime;
-use batch::engine::{self, Submit};
 use batch::status::{cancel_tasks, retry};
+use batch::submit::Submit;
 use clap::Args;
 use shared::failure::Failure;
 use shared::printer::Printer;
@@ -72,7 +72,7 @@ impl Cancel {
         let taken = runtime::block_on(cancel_tasks(&batch, &self.only))??;
         printer.say(format!("{} tasks are cancelled; `batch retry` brings them back", taken.len()));
         if self.only.is_empty() {
-            engine::cancel(&batch)?.iter().for_each(|note| printer.warn(note));
+            engines::cancel(&batch.job()?)?.iter().for_each(|note| printer.warn(note));
         }
         Ok(())
     }

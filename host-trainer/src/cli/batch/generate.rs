@@ -2,11 +2,13 @@
 
 use super::answer::say_generated;
 use super::place::Place;
+use crate::cli::engine_args::{ResourceArgs, say_submitted};
 use crate::cli::runtime;
 use batch::configuration::ModelChoice;
-use batch::engine::{Engine, Resources, Secret, Submit};
 use batch::folder::Keeper;
+use batch::submit::Submit;
 use clap::Args;
+use engines::{Engine, Resources};
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -69,72 +71,6 @@ impl What {
     }
 }
 
-/// What a worker may take.
-#[derive(Debug, Args)]
-pub(super) struct ResourceArgs {
-    /// Processors per worker.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    cpus: u32,
-    /// Memory per worker, MiB [default: the engine's].
-    #[arg(long, value_name = "MIB")]
-    memory: Option<u64>,
-    /// GPUs to ask the engine for, per worker; this build computes on the processor.
-    #[arg(long, value_name = "N", default_value_t = 0, default_missing_value = "1", num_args = 0..=1, visible_alias = "gpu")]
-    gpus: u32,
-    /// Workers that run at once [default: all].
-    #[arg(long, value_name = "N")]
-    throttle: Option<u64>,
-    /// Seconds before its end that a worker is told to stop.
-    #[arg(long, value_name = "S", default_value_t = 60)]
-    grace: u32,
-    /// Slurm: time limit, as `sbatch --time` takes it.
-    #[arg(long, value_name = "TIME")]
-    time: Option<String>,
-    /// Slurm: partition.
-    #[arg(long, value_name = "NAME")]
-    partition: Option<String>,
-    /// Slurm: account.
-    #[arg(long, value_name = "NAME")]
-    account: Option<String>,
-    /// Kubernetes: image that has this program.
-    #[arg(long, value_name = "IMAGE")]
-    image: Option<String>,
-    /// Kubernetes: namespace.
-    #[arg(long, value_name = "NAME")]
-    namespace: Option<String>,
-    /// Kubernetes: claim of the volume that holds the folder of batches.
-    #[arg(long, value_name = "NAME")]
-    volume_claim: Option<String>,
-    /// Kubernetes: keys of a secret that workers get as environment variables. May be repeated.
-    #[arg(long, value_name = "NAME:KEY,KEY")]
-    secret: Vec<String>,
-    /// Kubernetes: label that nodes must have, with one value of several. May be repeated.
-    #[arg(long, value_name = "KEY=VALUE|VALUE")]
-    node: Vec<String>,
-}
-
-impl ResourceArgs {
-    fn resources(&self) -> Result<Resources, Failure> {
-        let secrets: Vec<Vec<Secret>> =
-            self.secret.iter().map(|text| Secret::parse(text)).collect::<Result<_, _>>().map_err(Failure::usage)?;
-        Ok(Resources {
-            cpus: self.cpus,
-            memory_mib: self.memory,
-            gpus: self.gpus,
-            throttle: self.throttle,
-            grace_s: self.grace,
-            time: self.time.clone(),
-            partition: self.partition.clone(),
-            account: self.account.clone(),
-            image: self.image.clone(),
-            namespace: self.namespace.clone(),
-            volume_claim: self.volume_claim.clone(),
-            secrets: secrets.concat(),
-            nodes: self.node.clone(),
-        })
-    }
-}
-
 /// Write the folder of a new batch. Data, tasks and scripts are in it; moved or copied, it still runs.
 #[derive(Debug, Args)]
 pub(super) struct Generate {
@@ -179,7 +115,7 @@ impl Generate {
         let settings = batch::generate::Generate {
             description: self.desc.clone(),
             engine: self.on.clone(),
-            resources: self.resources.resources()?,
+            resources: self.resources.resources(printer)?,
             workers: self.workers,
             queue: self.queue.as_deref().map(Keeper::parse).transpose().map_err(Failure::usage)?,
             artefacts: self.artefacts.clone(),
@@ -188,14 +124,11 @@ impl Generate {
             force: self.force,
             ..self.what.settings(self.place.batches.clone())?
         };
-        if self.resources.gpus > 0 {
-            printer.warn("GPUs are asked of the engine, and this build computes on the processor");
-        }
         let batch = runtime::block_on(settings.run())??;
         say_generated(&batch, printer);
         if self.run {
-            let submit = Submit { throttle: self.resources.throttle, ..Submit::default() };
-            super::answer::say_submitted(&submit.run(&batch)?, printer);
+            let submit = Submit { throttle: self.resources.throttle(), ..Submit::default() };
+            say_submitted(&submit.run(&batch)?, printer);
         }
         printer.data(&format!("{}\n", batch.root.display()))
     }

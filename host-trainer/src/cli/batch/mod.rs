@@ -5,7 +5,7 @@ mod answer;
 mod control;
 mod generate;
 mod outcome;
-mod place;
+pub(super) mod place;
 mod show;
 mod work;
 

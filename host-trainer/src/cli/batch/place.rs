@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 /// The folder of all batches.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     /// Folder of all batches.
     #[arg(long, value_name = "DIR", env = "HOST_TRAINER_BATCHES", default_value = "batches")]
-    pub(super) batches: PathBuf,
+    pub(in crate::cli) batches: PathBuf,
 }
 
 /// A batch, and the folder of all.

@@ -1,6 +1,6 @@
 //! `host-trainer boards list`.
 
-use crate::output::{Csv, Format, figure, number, render, write};
+use crate::output::{Csv, Format, UNKNOWN, figure, number, render, write};
 use boards::modes::{BOARDS, Board};
 use clap::Args;
 use serde::Serialize;
@@ -60,7 +60,7 @@ fn human(rows: &[Row]) -> String {
         vec![
             row.name.to_owned(),
             row.title.to_owned(),
-            if row.modes.is_empty() { "–".to_owned() } else { row.modes.join(", ") },
+            if row.modes.is_empty() { UNKNOWN.to_owned() } else { row.modes.join(", ") },
             figure(Some(row.gpu_mhz), 0),
             figure(Some(row.emc_mhz), 0),
             tera(row.fp32_macs_per_second),

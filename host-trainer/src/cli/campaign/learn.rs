@@ -2,9 +2,12 @@
 
 use crate::cli::models::{Registration, register_fitted};
 use crate::cli::values::choice;
-use crate::output::{Csv, Format, figure, render, write};
+use crate::output::metrics::{figures, names, numbers, titles};
+use crate::output::{Csv, Format, figure, number, render, write};
 use campaign::{LearnOptions, LearnedDevice, Report, learn};
 use clap::Args;
+use estimators::metric_columns::{COUNT, MAPE, MetricColumn, WITHIN_10};
+use estimators::metrics::Metrics;
 use learn::fit::kinds::Kind;
 use shared::campaign::CampaignPlan;
 use shared::failure::Failure;
@@ -91,53 +94,70 @@ impl Learn {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["device", "kind", "target", "n", "mape_percent", "within_10_percent", "interval_90_coverage_percent", "spearman"];
+const METRICS: [MetricColumn; 3] = [COUNT, MAPE, WITHIN_10];
+
+/// How good models are at one thing.
+struct Line<'a> {
+    device: &'a str,
+    kind: &'a str,
+    target: &'static str,
+    metrics: Metrics,
+    interval_coverage_percent: Option<f64>,
+    spearman: Option<f64>,
+}
 
 /// A line for each kind of layer and target, and one for whole networks from their graphs.
-fn rows(device: &LearnedDevice, decimals: usize) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
-    for row in &device.judgement.rows {
-        // Sums over measured layers are not what a user gets from a graph.
-        let kind = if row.kind == "network" { "sum of layers" } else { row.kind };
-        rows.push(vec![
-            device.device.clone(),
-            kind.to_owned(),
-            row.target.name().to_owned(),
-            row.metrics.n.to_string(),
-            figure(row.metrics.mape_percent, decimals),
-            figure(row.metrics.within_10_percent, decimals),
-            figure(row.interval_90_coverage_percent, decimals),
-            figure(None, decimals),
-        ]);
+fn lines(device: &LearnedDevice) -> Vec<Line<'_>> {
+    let judgement = &device.judgement;
+    let mut lines: Vec<Line<'_>> = judgement
+        .rows
+        .iter()
+        .map(|row| Line {
+            device: &device.device,
+            // Sums over measured layers are not what a user gets from a graph.
+            kind: if row.kind == "network" { "sum of layers" } else { row.kind },
+            target: row.target.name(),
+            metrics: row.metrics,
+            interval_coverage_percent: row.interval_90_coverage_percent,
+            spearman: None,
+        })
+        .collect();
+    lines.extend(judgement.network_metrics.map(|metrics| {
+        let (inside, bounded) = judgement.within_bounds;
+        Line {
+            device: &device.device,
+            kind: "network",
+            target: "runtime",
+            metrics,
+            interval_coverage_percent: (bounded > 0).then(|| 100.0 * inside as f64 / bounded as f64),
+            spearman: judgement.spearman,
+        }
+    }));
+    lines
+}
+
+impl Line<'_> {
+    /// The columns that say of what the metrics are.
+    const OF: [&'static str; 3] = ["device", "kind", "target"];
+
+    fn row(&self, metrics: impl Iterator<Item = String>, others: [String; 2]) -> Vec<String> {
+        [self.device, self.kind, self.target].map(str::to_owned).into_iter().chain(metrics).chain(others).collect()
     }
-    if let Some(metrics) = device.judgement.network_metrics {
-        let (inside, bounded) = device.judgement.within_bounds;
-        let coverage = (bounded > 0).then(|| 100.0 * inside as f64 / bounded as f64);
-        rows.push(vec![
-            device.device.clone(),
-            "network".to_owned(),
-            "runtime".to_owned(),
-            metrics.n.to_string(),
-            figure(metrics.mape_percent, decimals),
-            figure(metrics.within_10_percent, decimals),
-            figure(coverage, decimals),
-            figure(device.judgement.spearman, decimals.max(2)),
-        ]);
-    }
-    rows
 }
 
 fn show(report: &Report, format: Format, printer: &Printer) -> Result<(), Failure> {
-    let all = |decimals: usize| report.devices.iter().flat_map(|device| rows(device, decimals)).collect::<Vec<_>>();
-    write(
-        printer,
-        format,
-        report,
-        || Csv::text(HEADER, all(6)),
-        || {
-            let titles = ["device", "kind", "target", "n", "MAPE %", "±10 % %", "in interval %", "rank"];
-            render(&titles, all(1), 3)
-        },
-    )
+    let lines = || report.devices.iter().flat_map(lines);
+    let csv = || {
+        let header = Line::OF.into_iter().chain(names(&METRICS)).chain(["interval_90_coverage_percent", "spearman"]);
+        let others = |line: &Line<'_>| [line.interval_coverage_percent, line.spearman].map(number);
+        Csv::text(header, lines().map(|line| line.row(numbers(&METRICS, &line.metrics), others(&line))))
+    };
+    let human = || {
+        let header: Vec<&str> =
+            Line::OF.into_iter().chain(titles(&METRICS)).chain(["in 90 % interval", "rank"]).collect();
+        let others = |line: &Line<'_>| [figure(line.interval_coverage_percent, 1), figure(line.spearman, 2)];
+        let rows = lines().map(|line| line.row(figures(&METRICS, &line.metrics), others(&line)));
+        render(&header, rows.collect(), Line::OF.len())
+    };
+    write(printer, format, report, csv, human)
 }

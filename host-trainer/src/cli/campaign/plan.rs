@@ -143,10 +143,12 @@ impl PlanCommand {
             100.0 * expectation.covered_after,
             100.0 * expectation.covered_before,
         ));
-        printer.say(format!(
-            "next: copy {0} to the board, run `jetson-agent campaign {0}`, copy it back, `host-trainer campaign learn {0}`",
-            self.out.display()
-        ));
+        let folder = self.out.display();
+        let measure = match plan.board.as_str() {
+            "cpu" => format!("`jetson-agent campaign {folder}` on the machine"),
+            _ => format!("`host-trainer campaign run --on USER@BOARD {folder}`"),
+        };
+        printer.say(format!("next: {measure}, then `host-trainer campaign learn {folder}`"));
     }
 }
 

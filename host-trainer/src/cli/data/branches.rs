@@ -1,7 +1,7 @@
 //! `data branch`, `data tag`.
 
 use super::session::{At, short};
-use crate::output::{self, Csv, Format};
+use crate::output::{self, Csv, Format, UNKNOWN};
 use clap::Args;
 use shared::failure::Failure;
 
@@ -29,7 +29,7 @@ impl Branch {
         let full = self.format != Format::Human;
         let name = |digest: Option<store::Digest>| {
             digest.map_or_else(
-                || if full { String::new() } else { "–".into() },
+                || if full { String::new() } else { UNKNOWN.to_owned() },
                 |d| if full { d.to_string() } else { short(d) },
             )
         };

@@ -1,6 +1,6 @@
 //! `host-trainer evaluate --importance`, `--leave-one-column-out`, `--learning-curve`: what makes predictions good or bad.
 
-use crate::output::{self, Csv, Format, figure, number, render};
+use crate::output::{self, Csv, Format, change, figure, number, render};
 use learn::evaluate::{Curve, CurvePoint, Effect, Effects};
 use serde::Serialize;
 use shared::failure::Failure;
@@ -89,7 +89,7 @@ fn effects_table(lines: &[Of<'_, Effect>], several: bool) -> String {
             figure(Some(e.mape_without_percent), 2),
             figure(low, 2),
             figure(high, 2),
-            format!("{:+.2}", e.rise_points),
+            change(Some(e.rise_points), 2),
         ]);
         row
     };

@@ -1,11 +1,15 @@
 //! An evaluation in the three formats.
 
+use crate::output::metrics::{figures, names, numbers, titles};
 use crate::output::{self, Csv, Format, figure, number, render};
+use estimators::metric_columns::{COUNT, MAPE, MetricColumn, NON_POSITIVE, R2, RMSPE, WITHIN_10};
 use learn::evaluate::{Evaluation, EvaluationRow};
 use learn::fit::kinds::Kind;
 use serde::Serialize;
 use shared::failure::Failure;
 use shared::printer::Printer;
+
+const METRICS: [MetricColumn; 6] = [COUNT, MAPE, RMSPE, WITHIN_10, R2, NON_POSITIVE];
 
 /// A line with the folder it judges, or the device left out of, where there are several.
 #[derive(Debug, Serialize)]
@@ -35,38 +39,20 @@ fn baseline_error(row: &EvaluationRow, kind: Kind) -> Option<f64> {
 }
 
 fn csv(rows: &[Row<'_>]) -> Result<String, Failure> {
-    let mut header = vec![
-        "models",
-        "kind",
-        "target",
-        "network",
-        "n",
-        "mape_percent",
-        "rmspe_percent",
-        "within_10_percent",
-        "r2",
-        "non_positive",
-        "interval_90_coverage_percent",
-        "without_model",
-    ];
+    let mut header = vec!["models", "kind", "target", "network"];
+    header.extend(names(&METRICS));
+    header.extend(["interval_90_coverage_percent", "without_model"]);
     let baselines: Vec<String> = Kind::baselines().map(|kind| format!("{}_mape_percent", kind.name())).collect();
     header.extend(baselines.iter().map(String::as_str));
     let row = |Row { models, line }: &Row<'_>| {
-        let m = &line.metrics;
         let mut record = vec![
             models.clone().unwrap_or_default(),
             line.kind.to_owned(),
             line.target.name().to_owned(),
             line.network.clone().unwrap_or_default(),
-            m.n.to_string(),
-            number(m.mape_percent),
-            number(m.rmspe_percent),
-            number(m.within_10_percent),
-            number(m.r2),
-            m.non_positive.to_string(),
-            number(line.interval_90_coverage_percent),
-            line.without_model.to_string(),
         ];
+        record.extend(numbers(&METRICS, &line.metrics));
+        record.extend([number(line.interval_90_coverage_percent), line.without_model.to_string()]);
         record.extend(Kind::baselines().map(|kind| number(baseline_error(line, kind))));
         record
     };
@@ -80,7 +66,8 @@ fn human(rows: &[Row<'_>]) -> String {
     header.extend(several.then_some("models"));
     header.extend(by_network.then_some("network"));
     let numbers_from = header.len();
-    header.extend(["n", "MAPE %", "RMSPE %", "within 10 %", "R²", "non-positive", "in 90 % interval", "no model"]);
+    header.extend(titles(&METRICS));
+    header.extend(["in 90 % interval", "no model"]);
     let baselines: Vec<String> = Kind::baselines().map(|kind| format!("{} MAPE %", kind.name())).collect();
     header.extend(baselines.iter().map(String::as_str));
     let mut sorted: Vec<&Row<'_>> = rows.iter().collect();
@@ -96,20 +83,12 @@ fn human(rows: &[Row<'_>]) -> String {
         sorted.sort_by_key(|row| first(row));
     }
     let cells = |row: &&Row<'_>| {
-        let (line, m) = (row.line, &row.line.metrics);
+        let line = row.line;
         let mut cells = vec![line.kind.to_owned(), line.target.name().to_owned()];
         cells.extend(several.then(|| row.models.clone().unwrap_or_default()));
         cells.extend(by_network.then(|| line.network.clone().unwrap_or_else(|| "all".to_owned())));
-        cells.extend([
-            m.n.to_string(),
-            figure(m.mape_percent, 2),
-            figure(m.rmspe_percent, 2),
-            figure(m.within_10_percent, 1),
-            figure(m.r2, 4),
-            m.non_positive.to_string(),
-            figure(line.interval_90_coverage_percent, 1),
-            line.without_model.to_string(),
-        ]);
+        cells.extend(figures(&METRICS, &line.metrics));
+        cells.extend([figure(line.interval_90_coverage_percent, 1), line.without_model.to_string()]);
         cells.extend(Kind::baselines().map(|kind| figure(baseline_error(line, kind), 1)));
         cells
     };

@@ -1,6 +1,8 @@
 //! How good fitted models are, in the three formats.
 
-use crate::output::{self, Csv, Format, figure, number, render};
+use crate::output::metrics::{figures, names, numbers, titles};
+use crate::output::{self, Csv, Format, figure, known, render};
+use estimators::metric_columns::{COUNT, EXCLUDED, MAE, MAPE, MetricColumn, NON_POSITIVE, R2, RMSE, RMSPE, WITHIN_10};
 use estimators::metrics::Metrics;
 use learn::fit::train::{NetworkPrediction, Outcome};
 use serde::Serialize;
@@ -18,6 +20,15 @@ struct Score {
     set: String,
     #[serde(flatten)]
     metrics: Metrics,
+}
+
+impl Score {
+    /// The columns that say of what the metrics are.
+    const OF: [&'static str; 4] = ["device", "kind", "target", "set"];
+
+    fn of(&self) -> [String; 4] {
+        [self.device.clone(), self.kind.to_owned(), self.target.to_owned(), self.set.clone()]
+    }
 }
 
 /// Says what was not fitted, and prints the metrics of what was; for people with whole networks and notes.
@@ -70,63 +81,16 @@ fn scores(outcome: &Outcome) -> Vec<Score> {
 }
 
 fn csv(scores: &[Score]) -> Result<String, Failure> {
-    let header = [
-        "device",
-        "kind",
-        "target",
-        "set",
-        "n",
-        "mape_percent",
-        "rmspe_percent",
-        "within_10_percent",
-        "excluded",
-        "r2",
-        "mae",
-        "rmse",
-        "non_positive",
-    ];
-    let row = |score: &Score| {
-        let m = &score.metrics;
-        vec![
-            score.device.clone(),
-            score.kind.to_owned(),
-            score.target.to_owned(),
-            score.set.clone(),
-            m.n.to_string(),
-            number(m.mape_percent),
-            number(m.rmspe_percent),
-            number(m.within_10_percent),
-            m.excluded.to_string(),
-            number(m.r2),
-            number(m.mae),
-            number(m.rmse),
-            m.non_positive.to_string(),
-        ]
-    };
-    Csv::text(header, scores.iter().map(row))
+    const METRICS: [MetricColumn; 9] = [COUNT, MAPE, RMSPE, WITHIN_10, EXCLUDED, R2, MAE, RMSE, NON_POSITIVE];
+    let row = |score: &Score| score.of().into_iter().chain(numbers(&METRICS, &score.metrics)).collect();
+    Csv::text(Score::OF.into_iter().chain(names(&METRICS)), scores.iter().map(row))
 }
 
 fn human(scores: &[Score]) -> String {
-    let header =
-        ["device", "kind", "target", "set", "n", "RMSPE %", "MAPE %", "±10 % %", "excluded", "R²", "MAE", "≤ 0"];
-    let row = |score: &Score| {
-        let m = &score.metrics;
-        vec![
-            score.device.clone(),
-            score.kind.to_owned(),
-            score.target.to_owned(),
-            score.set.clone(),
-            m.n.to_string(),
-            figure(m.rmspe_percent, 1),
-            figure(m.mape_percent, 1),
-            figure(m.within_10_percent, 1),
-            m.excluded.to_string(),
-            figure(m.r2, 3),
-            figure(m.mae, 4),
-            m.non_positive.to_string(),
-        ]
-    };
-    render(&header, scores.iter().map(row).collect(), 4)
+    const METRICS: [MetricColumn; 8] = [COUNT, RMSPE, MAPE, WITHIN_10, EXCLUDED, R2, MAE, NON_POSITIVE];
+    let header: Vec<&str> = Score::OF.into_iter().chain(titles(&METRICS)).collect();
+    let row = |score: &Score| score.of().into_iter().chain(figures(&METRICS, &score.metrics)).collect();
+    render(&header, scores.iter().map(row).collect(), Score::OF.len())
 }
 
 fn human_totals(outcome: &Outcome) -> String {
@@ -145,7 +109,7 @@ fn human_totals(outcome: &Outcome) -> String {
             ratio(total.predicted_ms, total.measured_ms),
             figure(energy.map(|e| e.0), 4),
             figure(energy.map(|e| e.1), 4),
-            energy.map_or_else(|| "–".to_owned(), |(m, p)| ratio(p, m)),
+            known(energy, |(m, p)| ratio(p, m)),
         ]
     };
     let header = [

@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::args::{Answer, Place};
-use crate::output::{Format, figure};
+use crate::output::{Format, figure, known};
 use clap::Args;
 use registry::{Listed, Metric, Promotion, Score, short};
 use serde::Serialize;
@@ -99,7 +99,7 @@ pub(super) fn write(entries: &[Entry<Promotion>], format: Format, printer: &Prin
             promotion.alias.to_string(),
             entry.number.to_string(),
             promotion.action.name().to_owned() + if promotion.forced { ", forced" } else { "" },
-            promotion.from.map_or_else(|| "–".to_owned(), short),
+            known(promotion.from, short),
             short(promotion.to),
             promotion.version.to_string(),
             promotion.stamp.who.clone(),

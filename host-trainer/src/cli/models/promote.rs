@@ -3,7 +3,7 @@
 use super::answer;
 use super::args::{Answer, Measure, Place};
 use super::mlflow::Tell;
-use crate::output::{Format, figure};
+use crate::output::{Format, figure, known};
 use clap::Args;
 use registry::{Comparison, Outcome, Request, Verdict, Version, short, who};
 use serde::Serialize;
@@ -87,7 +87,7 @@ impl Line {
             self.alias.clone(),
             self.version.to_string(),
             self.model.chars().take(12).collect(),
-            deployed.map_or_else(|| "–".to_owned(), |score| short(score.model)),
+            known(deployed, |score| short(score.model)),
             comparison.map_or_else(String::new, |c| format!("{} on {}", c.metric.name(), c.on)),
             figure(comparison.and_then(|comparison| comparison.candidate.value), 4),
             figure(deployed.and_then(|score| score.value), 4),

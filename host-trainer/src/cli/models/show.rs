@@ -1,8 +1,11 @@
 //! `host-trainer models show`: everything about one model.
 
 use super::args::{Answer, Place};
-use crate::output::{self, Csv, figure, render};
+use crate::output::metrics::{figures, names, numbers, titles};
+use crate::output::{self, Csv, render};
 use clap::Args;
+use estimators::metric_columns::{COUNT, MAE, MAPE, MetricColumn, R2, RMSPE, WITHIN_10};
+use estimators::metrics::Metrics;
 use learn::model::Card;
 use registry::{Listed, Promotion, short};
 use serde::Serialize;
@@ -47,32 +50,17 @@ impl Show {
         let listed = listed.ok_or_else(|| Failure::data(format!("{} is gone from the store", self.model)))?;
         let document = Document { listed, history, card: artefact.card };
         // A record is no table: its figures are.
-        output::write(printer, self.answer.format, &document, || figures_csv(&document), || human(&document))
+        output::write(printer, self.answer.format, &document, || csv(&document), || human(&document))
     }
 }
 
-fn figures(document: &Document) -> Vec<Vec<String>> {
-    let metrics = &document.listed.version.record.metrics;
-    let row = |(set, m): (&String, &estimators::metrics::Metrics)| {
-        vec![
-            set.clone(),
-            m.n.to_string(),
-            figure(m.mape_percent, 2),
-            figure(m.rmspe_percent, 2),
-            figure(m.within_10_percent, 1),
-            figure(m.r2, 4),
-            figure(m.mae, 4),
-        ]
-    };
-    metrics.iter().map(row).collect()
-}
+const METRICS: [MetricColumn; 6] = [COUNT, MAPE, RMSPE, WITHIN_10, R2, MAE];
 
-const FIGURES: [&str; 7] = ["set", "n", "MAPE %", "RMSPE %", "within 10 %", "R²", "MAE"];
-
-fn figures_csv(document: &Document) -> Result<String, Failure> {
-    let names = ["set", "n", "mape_percent", "rmspe_percent", "within_10_percent", "r2", "mae"];
-    let bare = |row: Vec<String>| row.iter().map(|cell| cell.replace('–', "")).collect();
-    Csv::text(names, figures(document).into_iter().map(bare))
+fn csv(document: &Document) -> Result<String, Failure> {
+    let sets = &document.listed.version.record.metrics;
+    let rows =
+        sets.iter().map(|(set, metrics)| std::iter::once(set.clone()).chain(numbers(&METRICS, metrics)).collect());
+    Csv::text(std::iter::once("set").chain(names(&METRICS)), rows)
 }
 
 fn human(document: &Document) -> String {
@@ -106,6 +94,9 @@ fn human(document: &Document) -> String {
         line("history", format!("{} {what} by {}{why}", promotion.stamp.when, promotion.stamp.who));
     }
     text.push('\n');
-    text.push_str(&render(&FIGURES, figures(document), 1));
+    let header: Vec<&str> = std::iter::once("set").chain(titles(&METRICS)).collect();
+    let row =
+        |(set, metrics): (&String, &Metrics)| std::iter::once(set.clone()).chain(figures(&METRICS, metrics)).collect();
+    text.push_str(&render(&header, record.metrics.iter().map(row).collect(), 1));
     text
 }

@@ -1,6 +1,6 @@
 //! A prediction for people: the heaviest layers, the totals, and how far to trust them.
 
-use crate::output::{figure, render, shorten};
+use crate::output::{figure, known, percent, render, shorten};
 use learn::predict::{Bounds, Footprint, LayerPrediction, Prediction, Source};
 use memory::{Bytes, Memory};
 use std::path::Path;
@@ -54,25 +54,16 @@ pub(super) fn human(file: &Path, prediction: &Prediction, top: usize, footprint:
 /// Device memory and the engine file, each as a lower bound and an estimate.
 fn memory(memory: &Memory) -> String {
     let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
-    let known = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), mib);
-    let range = |bytes: Option<Bytes>| match bytes {
-        Some(Bytes { at_least, estimate: Some(estimate) }) => {
-            format!("at least {} MiB, estimated {} MiB", mib(at_least), mib(estimate))
-        }
-        Some(Bytes { at_least, estimate: None }) => format!("at least {} MiB", mib(at_least)),
-        None => "–".to_owned(),
+    let range = |bytes: Bytes| match bytes.estimate {
+        Some(estimate) => format!("at least {} MiB, estimated {} MiB", mib(bytes.at_least), mib(estimate)),
+        None => format!("at least {} MiB", mib(bytes.at_least)),
     };
-    let device = match memory.device {
-        Some(_) => format!(
-            "{}  (weights {}, live activations {})",
-            range(memory.device),
-            known(memory.weights_bytes),
-            known(memory.activations_bytes)
-        ),
-        None => "–".to_owned(),
-    };
+    let device = known(memory.device, |device| {
+        let (weights, activations) = (known(memory.weights_bytes, mib), known(memory.activations_bytes, mib));
+        format!("{}  (weights {weights}, live activations {activations})", range(device))
+    });
     let why: String = memory.notes.iter().map(|note| format!("  ({note})")).collect();
-    format!("device memory  {device}{why}\nengine file    {}\n", range(memory.engine_file))
+    format!("device memory  {device}{why}\nengine file    {}\n", known(memory.engine_file, range))
 }
 
 fn totals(prediction: &Prediction) -> String {
@@ -87,7 +78,6 @@ fn totals(prediction: &Prediction) -> String {
         1 => "  (1 layer is not predicted)".to_owned(),
         n => format!("  ({n} layers are not predicted)"),
     };
-    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %"));
     let (runtime, energy) = (&totals.runtime, &totals.energy);
     let mut text = format!(
         "run time       {}{}{}\n",
@@ -101,7 +91,7 @@ fn totals(prediction: &Prediction) -> String {
         bounds(totals.energy_bounds, energy.is_whole(), "mJ"),
         lacks(energy.missing_layers())
     ));
-    let power = totals.average_power().map_or_else(|| "–".to_owned(), |power| format!("{:.3} W", power.0));
+    let power = known(totals.average_power(), |power| format!("{:.3} W", power.0));
     text.push_str(&format!("average power  {power}\n"));
     let sources: Vec<String> = [Source::Model, Source::Roofline, Source::Free, Source::Unmodelled]
         .iter()
@@ -109,8 +99,8 @@ fn totals(prediction: &Prediction) -> String {
         .collect();
     text.push_str(&format!(
         "coverage       models predict {} of the layers that cost anything and {} of the {}run time\n",
-        percent(totals.layers_modelled_percent),
-        percent(totals.runtime_modelled_percent),
+        percent(totals.layers_modelled_percent, 1),
+        percent(totals.runtime_modelled_percent, 1),
         if runtime.is_whole() { "" } else { "predicted " }
     ));
     text.push_str(&format!("layers         {}: {}\n", totals.layers, sources.join(", ")));

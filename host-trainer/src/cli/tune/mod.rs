@@ -1,9 +1,11 @@
 //! `host-trainer tune`: searches a plan's options by trials, in a study that others may join.
 
+pub(super) mod engine;
+pub(super) mod local;
 pub(super) mod place;
 mod report;
 mod subject;
-mod work;
+pub(super) mod work;
 
 pub(super) use report::print;
 
@@ -11,6 +13,7 @@ use super::{fit, progress, tabular};
 use crate::cli::values::choice;
 use crate::output::Format;
 use clap::Args;
+use engine::{Asked, EngineArgs};
 use learn::fit::kinds::Kind;
 use learn::fit::options::{PlanOptions, networks_or_none};
 use learn::fit::plan::Plan;
@@ -97,6 +100,8 @@ pub(super) struct Tune {
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl Tune {
@@ -111,17 +116,33 @@ impl Tune {
             Some(name) => name.clone(),
             None => default_name(&plan, &specification)?,
         };
+        let (jobs, lease) = (self.jobs()?, self.lease()?);
         let runtime = super::runtime::build()?;
-        let (studies, location) = self.place.make(&runtime, printer)?;
+        let location = self.place.location(printer)?;
+        let asked = Asked { name: &name, specification: &specification, trials, jobs, lease, location: &location };
+        let on = self.engine.on(&asked, printer)?;
+        if on.as_ref().is_some_and(|on| !on.waits()) && (self.export.is_some() || self.out.is_some()) {
+            return Err(Failure::usage("--export and --out take the result, and these workers are not waited for")
+                .help("start the workers without them; the same command without --on takes the result"));
+        }
+        let rows = self.subject.origin()?;
+        let header = on.as_ref().map(|on| on.layout(&asked, &rows).header()).transpose()?;
+        let studies = place::make(&location, &runtime)?;
         let done = runtime.block_on(async {
             let study = studies.create(&name, &specification, trials).await?;
-            let job = work::Job { objective: subject.objective.clone(), jobs: self.jobs()?, lease: self.lease()? };
-            work::work(&studies, &study, job, printer).await
+            let (Some(on), Some(header)) = (&on, header) else {
+                let job = work::Job { objective: subject.objective.clone(), jobs, lease };
+                return work::work(&studies, &study, job, printer).await.map(Some);
+            };
+            let folder = on.layout(&asked, &rows).write(header).await?;
+            on.work(&studies, &study, &folder, self.place.text(), printer).await
         });
         // Whatever still computes has been released; waiting for it would only delay the end.
         runtime.shutdown_background();
-        let (study, trials) = done.map_err(|e| e.into_failure(&location))?;
-        self.answer(&study, &trials, &plan, &subject, printer)
+        match done.map_err(|e| e.into_failure(&location))? {
+            Some((study, trials)) => self.answer(&study, &trials, &plan, &subject, printer),
+            None => Ok(()),
+        }
     }
 
     fn plan(&self) -> Result<Plan, Failure> {

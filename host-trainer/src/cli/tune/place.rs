@@ -5,22 +5,28 @@ use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+use tune::folder::StudyFolder;
 use tune::studies::{Location, Studies, StudyError};
 
 /// The database of studies.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Place {
-    /// Study database: a SQLite file or a `postgres://` URL. Give a URL with a password by the environment variable.
+    /// Study database: a SQLite file or a `postgres://` URL. Give a URL with a password by the environment variable [default:
+    /// studies.sqlite].
     #[arg(
         long = "shared-db",
         visible_alias = "save-state",
         value_name = "FILE|URL",
         env = "HOST_TRAINER_STUDIES",
-        hide_env_values = true,
-        default_value = "studies.sqlite"
+        hide_env_values = true
     )]
-    place: Secret,
+    place: Option<Secret>,
 }
+
+/// Where studies are kept unless somebody says otherwise.
+const DEFAULT: &str = "studies.sqlite";
+/// The environment variable that names the database.
+pub(in crate::cli) const VARIABLE: &str = "HOST_TRAINER_STUDIES";
 
 /// Text that shows in no message: a URL may hold a password.
 #[derive(Clone)]
@@ -41,19 +47,29 @@ impl std::str::FromStr for Secret {
 }
 
 impl Place {
-    fn location(&self, printer: &Printer) -> Result<Location, Failure> {
-        let location = Location::parse(&self.place.0).map_err(Failure::usage)?;
-        let in_arguments = std::env::args().any(|argument| argument.contains(&*self.place.0));
+    /// The place, where none is given, that a study's folder names.
+    pub(in crate::cli) fn or(self, folder: Option<&StudyFolder>) -> Self {
+        let named = folder.and_then(|folder| folder.header.database.as_deref());
+        Self { place: self.place.or_else(|| named.map(|url| Secret(url.into()))) }
+    }
+
+    /// What is given, which may hold a password.
+    pub(in crate::cli) fn text(&self) -> &str {
+        self.place.as_ref().map_or(DEFAULT, |place| &place.0)
+    }
+
+    /// The database, with a warning where others can read its password.
+    ///
+    /// # Errors
+    /// A URL that is none.
+    pub(in crate::cli) fn location(&self, printer: &Printer) -> Result<Location, Failure> {
+        let location = Location::parse(self.text()).map_err(Failure::usage)?;
+        let in_arguments = std::env::args().any(|argument| argument.contains(self.text()));
         if location.holds_password() && in_arguments {
             printer.warn("others on this machine can read a password among a command's arguments");
             printer.say("hint: give the URL by HOST_TRAINER_STUDIES, or the password by PGPASSWORD or ~/.pgpass");
         }
         Ok(location)
-    }
-
-    /// Opens the database to begin studies: it is made if it is not there.
-    pub(in crate::cli) fn make(&self, runtime: &Runtime, printer: &Printer) -> Result<(Studies, Location), Failure> {
-        self.opened(runtime, printer, Studies::make)
     }
 
     /// Opens a database that is there, to change its studies.
@@ -76,6 +92,11 @@ impl Place {
         let studies = runtime.block_on(open(&location)).map_err(|e| failure(&location, e))?;
         Ok((studies, location))
     }
+}
+
+/// Opens a database to begin studies: it is made if it is not there.
+pub(in crate::cli) fn make(location: &Location, runtime: &Runtime) -> Result<Studies, Failure> {
+    runtime.block_on(Studies::make(location)).map_err(|e| failure(location, e))
 }
 
 /// What a failure of studies is to a user.

@@ -10,6 +10,7 @@ use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
 use tune::objective::Metric;
+use tune::origin::Origin;
 use tune::subject::{LayerError, Subject};
 
 /// Data, and the error that counts.
@@ -51,6 +52,15 @@ impl SubjectArgs {
             kinds: self.layer_kinds.clone(),
         };
         Subject::layers(data, folder, plan, error)
+    }
+
+    /// Where the rows come from, for workers that read them again.
+    pub(super) fn origin(&self) -> Result<Origin, Failure> {
+        match &self.data {
+            Some(folder) => Ok(Origin::Layers { folder: folder.clone() }),
+            None if self.table.is_sample() => Ok(Origin::Sample),
+            None => Ok(Origin::from(&self.table.source(&self.input_cols)?)),
+        }
     }
 
     pub(super) fn is_table(&self) -> bool {

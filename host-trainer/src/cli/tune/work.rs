@@ -11,20 +11,20 @@ use tune::studies::{Location, Progress, Studies, Study, StudyError, Trial};
 use tune::worker::{Objective, Worker, owner};
 
 /// How often progress is looked at.
-const LOOK: Duration = Duration::from_millis(300);
+pub(super) const LOOK: Duration = Duration::from_millis(300);
 
 /// What this process does for a study.
-pub(super) struct Job {
+pub(in crate::cli) struct Job {
     /// What is minimised.
-    pub(super) objective: Arc<dyn Objective>,
+    pub(in crate::cli) objective: Arc<dyn Objective>,
     /// Trials worked on at once.
-    pub(super) jobs: usize,
+    pub(in crate::cli) jobs: usize,
     /// How long a trial stays with a worker that falls silent.
-    pub(super) lease: Duration,
+    pub(in crate::cli) lease: Duration,
 }
 
 /// Works until the study is done, and gives it with its trials.
-pub(super) async fn work(
+pub(in crate::cli) async fn work(
     studies: &Studies,
     study: &Study,
     job: Job,
@@ -62,7 +62,7 @@ pub(super) async fn work(
 }
 
 /// Why there is no answer.
-pub(super) enum Stopped {
+pub(in crate::cli) enum Stopped {
     Interrupted,
     Failure(Failure),
     Studies(StudyError),
@@ -81,7 +81,7 @@ impl From<Failure> for Stopped {
 }
 
 impl Stopped {
-    pub(super) fn into_failure(self, location: &Location) -> Failure {
+    pub(in crate::cli) fn into_failure(self, location: &Location) -> Failure {
         match self {
             Self::Interrupted => Failure::new(Kind::Interrupted, "interrupted; trials in hand were released")
                 .help("the same command goes on with the study"),
@@ -92,7 +92,7 @@ impl Stopped {
 }
 
 /// Shows how far a study is, for as long as it is polled.
-async fn show(studies: &Studies, study: &Study, printer: &Printer) {
+pub(super) async fn show(studies: &Studies, study: &Study, printer: &Printer) {
     let bar = progress::bar(printer, study.trials, "trials");
     let mut last: Option<Progress> = None;
     // What the database says wrong here, it says to the worker as well.

@@ -2,7 +2,7 @@
 
 use super::super::{Pacing, PowerSource, SourceError};
 use super::meter_clock::MeterClock;
-use super::watch::{Watch, sort_error};
+use super::watch::{Watch, receive};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
 use std::io::Read;
@@ -84,33 +84,26 @@ impl<P: Read + Send> PowerSource for CsvLines<P> {
 
     fn read(&mut self, out: &mut Vec<Sample>) -> Result<(), SourceError> {
         let mut buffer = [0_u8; 4096];
-        match self.port.read(&mut buffer) {
-            Ok(0) => return Err(SourceError::Lost(format!("{}: the port was closed", self.place))),
-            Ok(length) => {
-                let now_ns = sys::monotonic_ns();
-                let mut block = Vec::new();
-                for &byte in &buffer[..length] {
-                    if byte == b'\n' || byte == b'\r' {
-                        self.end_line(&mut block);
-                    } else if self.line.len() < LINE_BYTES {
-                        self.line.push(byte);
-                    } else {
-                        self.overlong = true;
-                    }
-                }
-                let stamps: Vec<i64> = block.iter().map(|(device_us, ..)| *device_us).collect();
-                for (time, (_, volts, amps)) in self.clock.block(&stamps, now_ns).into_iter().zip(block) {
-                    match time {
-                        Some(t_ns) => {
-                            out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
-                        }
-                        None => self.garbage += 1,
-                    }
+        let length = receive(&mut self.port, &mut buffer, &self.place)?;
+        if length > 0 {
+            let now_ns = sys::monotonic_ns();
+            let mut block = Vec::new();
+            for &byte in &buffer[..length] {
+                if byte == b'\n' || byte == b'\r' {
+                    self.end_line(&mut block);
+                } else if self.line.len() < LINE_BYTES {
+                    self.line.push(byte);
+                } else {
+                    self.overlong = true;
                 }
             }
-            Err(e) => {
-                if let Some(error) = sort_error(&e, &self.place) {
-                    return Err(error);
+            let stamps: Vec<i64> = block.iter().map(|(device_us, ..)| *device_us).collect();
+            for (time, (_, volts, amps)) in self.clock.block(&stamps, now_ns).into_iter().zip(block) {
+                match time {
+                    Some(t_ns) => {
+                        out.push(Sample { t_ns, rail: 0, mv: (volts * 1e3) as f32, ma: (amps * 1e3) as f32 });
+                    }
+                    None => self.garbage += 1,
                 }
             }
         }

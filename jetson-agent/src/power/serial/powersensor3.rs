@@ -9,7 +9,7 @@
 
 use super::super::{Pacing, PowerSource, SourceError};
 use super::turns::{Stamped, Turns};
-use super::watch::{Watch, sort_error};
+use super::watch::{Watch, receive, sort_error};
 use crate::sys;
 use shared::run_folder::{PowerSetup, Rail, Sample, Sensor, Total};
 use shared::sensor::SensorFamily;
@@ -215,34 +215,27 @@ impl<P: Read + Write + Send> PowerSource for PowerSensor3<P> {
 
     fn read(&mut self, out: &mut Vec<Sample>) -> Result<(), SourceError> {
         let mut buffer = [0_u8; 4096];
-        match self.port.read(&mut buffer) {
-            Ok(0) => return Err(SourceError::Lost(format!("{}: the port was closed", self.place))),
-            Ok(length) => {
-                let now_ns = sys::monotonic_ns();
-                let (mut block, mut stopped) = (Vec::new(), false);
-                for &byte in &buffer[..length] {
-                    match (self.first_byte.take(), byte) {
-                        (Some(0xFF), 0x3F) => {
-                            stopped = true;
-                            break;
-                        }
-                        (Some(first), second) if second & 0x80 == 0 => self.packet(first, second, &mut block),
-                        (first, second) => {
-                            // Either a packet begins here, or a byte was lost and this one may begin the next.
-                            self.garbage += u64::from(first.is_some() || second & 0x80 == 0);
-                            self.first_byte = (second & 0x80 != 0).then_some(second);
-                        }
+        let length = receive(&mut self.port, &mut buffer, &self.place)?;
+        if length > 0 {
+            let now_ns = sys::monotonic_ns();
+            let (mut block, mut stopped) = (Vec::new(), false);
+            for &byte in &buffer[..length] {
+                match (self.first_byte.take(), byte) {
+                    (Some(0xFF), 0x3F) => {
+                        stopped = true;
+                        break;
+                    }
+                    (Some(first), second) if second & 0x80 == 0 => self.packet(first, second, &mut block),
+                    (first, second) => {
+                        // Either a packet begins here, or a byte was lost and this one may begin the next.
+                        self.garbage += u64::from(first.is_some() || second & 0x80 == 0);
+                        self.first_byte = (second & 0x80 != 0).then_some(second);
                     }
                 }
-                self.stamp_block(block, now_ns, out);
-                if stopped {
-                    return Err(SourceError::Lost(format!("{}: the device stopped its stream", self.place)));
-                }
             }
-            Err(e) => {
-                if let Some(error) = sort_error(&e, &self.place) {
-                    return Err(error);
-                }
+            self.stamp_block(block, now_ns, out);
+            if stopped {
+                return Err(SourceError::Lost(format!("{}: the device stopped its stream", self.place)));
             }
         }
         self.watch.check(&self.place)

@@ -2,10 +2,19 @@
 
 use crate::power::SourceError;
 use crate::sys;
-use std::io;
+use std::io::{self, Read};
 
 /// Silence after which a meter counts as gone. A cable pulled out is often no error, just silence.
 const SILENCE_NS: u64 = 3_000_000_000;
+
+/// Reads what came in at a port, into the beginning of a buffer; how many bytes it is, 0 if nothing came in time.
+pub(super) fn receive(port: &mut impl Read, buffer: &mut [u8], place: &str) -> Result<usize, SourceError> {
+    match port.read(buffer) {
+        Ok(0) => Err(SourceError::Lost(format!("{place}: the port was closed"))),
+        Ok(length) => Ok(length),
+        Err(e) => sort_error(&e, place).map_or(Ok(0), Err),
+    }
+}
 
 /// Sorts an error of a port: a time-out is no data yet, everything else is the end of it.
 pub(super) fn sort_error(error: &io::Error, place: &str) -> Option<SourceError> {

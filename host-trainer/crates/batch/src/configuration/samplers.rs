@@ -131,7 +131,7 @@ impl Samplers {
     /// # Errors
     /// A sentence, where a part has fewer rows than its sampler names.
     pub(crate) fn rows(&self, split: &Split, data: &TableData) -> Result<RowSplit, String> {
-        let mut order: Vec<usize> = (0..data.len()).collect();
+        let mut order: Vec<u32> = (0..data.len() as u32).collect();
         SplitMix64::keyed(&[split.seed, FOR_SPLIT]).shuffle(&mut order);
         let count = |share: f64| (share * data.len() as f64).round() as usize;
         let (test, validation) = (count(split.test), count(split.validation));
@@ -152,7 +152,7 @@ impl Samplers {
             }
             Sampler::Weighted { column, samples } => {
                 let place = data.inputs.iter().position(|name| name == column).unwrap_or(0);
-                let weights = training.iter().map(|row| data.rows[row * data.inputs.len() + place]).collect();
+                let weights = training.iter().map(|row| data.rows[*row as usize * data.inputs.len() + place]).collect();
                 (training, Sampling::Draw { samples: *samples, replacement: true, weights })
             }
         };
@@ -161,7 +161,7 @@ impl Samplers {
 }
 
 /// Rows that are drawn once for all epochs.
-fn fixed(sampler: &Sampler, mut rows: Vec<usize>, random: &mut SplitMix64) -> Result<Vec<usize>, String> {
+fn fixed(sampler: &Sampler, mut rows: Vec<u32>, random: &mut SplitMix64) -> Result<Vec<u32>, String> {
     match sampler {
         Sampler::Sequential | Sampler::Weighted { .. } => Ok(rows),
         Sampler::Shuffle => {
@@ -180,7 +180,7 @@ fn fixed(sampler: &Sampler, mut rows: Vec<usize>, random: &mut SplitMix64) -> Re
     }
 }
 
-fn range(rows: Vec<usize>, first: usize, count: usize) -> Result<Vec<usize>, String> {
+fn range(rows: Vec<u32>, first: usize, count: usize) -> Result<Vec<u32>, String> {
     let end = first.saturating_add(count);
     if end > rows.len() {
         return Err(format!("a sampler takes rows {first} to {end} of {}", rows.len()));
@@ -211,7 +211,7 @@ mod tests {
         let samplers = Samplers::default();
         let rows = samplers.rows(&Split::default(), &data(100)).expect("rows");
         assert_eq!((rows.training.len(), rows.validation.len(), rows.test.len()), (65, 15, 20));
-        let all: BTreeSet<usize> = rows.training.iter().chain(&rows.validation).chain(&rows.test).copied().collect();
+        let all: BTreeSet<u32> = rows.training.iter().chain(&rows.validation).chain(&rows.test).copied().collect();
         assert_eq!((all.len(), rows.sampling.clone()), (100, Sampling::Shuffle));
         assert!(rows.test.is_sorted() && rows.validation.is_sorted());
         assert_eq!(rows, samplers.rows(&Split::default(), &data(100)).expect("rows"));

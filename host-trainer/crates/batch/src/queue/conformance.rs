@@ -103,7 +103,9 @@ where
         let mine = rows.iter().find(|row| row.id == held[0].id).expect("a row");
         assert_eq!((mine.owner.as_deref(), mine.silent), (Some("one"), false));
         // Handed back, it is there for the other at once, with what was kept.
+        assert_eq!(must(two.checkpoints().await), [], "nothing is kept yet");
         assert!(must(one.keep(&held[0], "epoch 3").await));
+        assert_eq!(must(two.checkpoints().await), [(held[0].id.clone(), "epoch 3".to_owned())]);
         assert!(must(one.release(&held[0]).await));
         let again = self.claim(&*two, &self.asking("two", &[])).await;
         assert_eq!((&again.id, again.checkpoint.as_deref()), (&held[0].id, Some("epoch 3")));
@@ -112,14 +114,17 @@ where
             assert!(must(two.finish(claim, &Outcome::Done(format!("result of {}", claim.id))).await));
         }
         assert_eq!(must(one.next(&self.asking("one", &[])).await), Next::Done);
+        assert_eq!(must(one.checkpoints().await), [], "what is finished is not looked on");
         let results = must(one.results().await);
         assert_eq!(results.len(), 6);
         assert!(results.iter().all(|(id, text)| *text == format!("result of {id}")), "{results:?}");
+        must(one.seen("one", None).await);
         must(one.seen("one", Some(&held[0].id)).await);
         must(two.seen("two", None).await);
         let workers = must(one.workers().await);
         assert_eq!(workers.iter().map(|w| w.owner.as_str()).collect::<Vec<_>>(), ["one", "two"]);
         assert!(workers[0].silent_s < 30 && workers[0].task.is_some() && workers[1].task.is_none());
+        assert!(workers.iter().all(|w| w.since_ms.is_some_and(|since| since <= w.seen_ms + 1000)), "{workers:?}");
         must(two.gone("two").await);
         assert_eq!(must(one.workers().await).len(), 1);
         // Tasks that are added later are found by all who know of them.
@@ -150,6 +155,8 @@ where
         assert!(!must(old.release(&lost).await));
         assert_eq!(must(new.rows().await)[0].lost, 1);
         assert!(must(new.finish(&taken, &Outcome::Done("new".into())).await));
+        let row = must(self.opened("silent", 1).await.rows().await).remove(0);
+        assert_eq!((row.state, row.lost, row.failures), (State::Done, 1, 0), "what was lost stays told");
         assert_eq!(must(old.results().await), [(lost.id.clone(), "new".to_owned())]);
         assert_eq!(must(old.next(&self.asking("old", &[])).await), Next::Done);
     }

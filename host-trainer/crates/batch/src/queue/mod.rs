@@ -8,7 +8,9 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod ended;
 mod error;
+mod event;
 mod objects;
 mod record;
 mod sql;

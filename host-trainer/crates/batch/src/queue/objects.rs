@@ -5,18 +5,20 @@
 //! taken over is refused: the number of the claim is its fencing token. A worker shows that it lives by writing an object named for
 //! its claim again and again; how old that is tells the store's own clock.
 
+use super::ended::Ended;
 use super::error::QueueError;
+use super::event::{Event, What};
 use super::record::{Asking, Claim, Entry, Next, Outcome, Queue, Row, State, WorkerRow};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::random::SplitMix64;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::{Append, Digest, Key, Ledger, Store};
-use tune::leases::{MOST_FAILURES, MOST_LOST, kept_reason};
+use tune::leases::{MOST_LOST, kept_reason};
 
 /// A small object is at most so long, bytes.
 const SMALL: u64 = 1 << 20;
@@ -26,57 +28,6 @@ const RESULT: u64 = 64 << 20;
 const AT_ONCE: usize = 16;
 /// How long what was learnt of the store's clock is believed.
 const CLOCK: Duration = Duration::from_secs(60);
-
-/// What happened to a task. Each entry has all that the next one needs, so that only the last is read.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Event {
-    what: What,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owner: Option<String>,
-    /// How long the claim stands without a sign of life.
-    #[serde(default)]
-    lease_ms: u64,
-    #[serde(default)]
-    failures: i64,
-    #[serde(default)]
-    lost: i64,
-    /// When it was claimed last, by the store's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    started_ms: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    result: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum What {
-    #[default]
-    Claimed,
-    Released,
-    Failed,
-    Reset,
-    Done,
-    Buried,
-    Cancelled,
-}
-
-impl What {
-    /// Where a task stands after it, with so many failures.
-    fn state(self, failures: i64) -> State {
-        match self {
-            Self::Claimed => State::Running,
-            Self::Failed if failures >= MOST_FAILURES => State::Failed,
-            Self::Released | Self::Failed | Self::Reset => State::Pending,
-            Self::Done => State::Done,
-            Self::Buried => State::Failed,
-            Self::Cancelled => State::Cancelled,
-        }
-    }
-}
 
 /// The tasks of a batch in an object store.
 #[derive(Debug)]
@@ -96,6 +47,8 @@ struct Memory {
     ended: HashMap<String, (u64, State)>,
     /// The store's clock, and when it was read.
     clock: Option<(SystemTime, Instant)>,
+    /// When workers of this process registered, by the store's clock.
+    since_ms: HashMap<String, i64>,
 }
 
 /// What a listing says of a task.
@@ -109,8 +62,8 @@ struct Seen {
     before: Option<SystemTime>,
     /// When its worker last gave a sign of life.
     beat: Option<SystemTime>,
-    /// Where it stands, where a hint says so.
-    hint: Option<State>,
+    /// That it is finished, where a note says so.
+    ended: Option<Ended>,
 }
 
 fn ms(time: SystemTime) -> i64 {
@@ -195,25 +148,22 @@ impl ObjectQueue {
             }
         }
         for key in self.store.list(&self.folder.join("ended")?, None).await? {
-            let Some((rest, state)) = key.name().rsplit_once('-') else { continue };
-            let Some((id, head)) = rest.rsplit_once('-') else { continue };
-            if let Some(task) = seen.get_mut(id).filter(|task| head.parse() == Ok(task.head)) {
-                task.hint = serde_json::from_value(serde_json::Value::String(state.to_owned())).ok();
+            let Some((id, ended)) = Ended::parse(key.name()) else { continue };
+            if let Some(task) = seen.get_mut(id).filter(|task| ended.head == task.head) {
+                // Of two, the one that says more.
+                task.ended = Some(ended).filter(|ended| ended.counts.is_some()).or(task.ended).or(Some(ended));
             }
         }
         Ok(seen)
     }
 
     /// Notes that a task is finished, for those who list.
-    async fn hint(&self, id: &str, head: u64, state: State) -> Result<(), QueueError> {
-        let name = match state {
-            State::Done => "done",
-            State::Failed => "failed",
-            State::Cancelled => "cancelled",
-            State::Pending | State::Running => return Ok(()),
-        };
+    async fn note(&self, id: &str, head: u64, event: &Event) -> Result<(), QueueError> {
+        let state = event.what.state(event.failures);
+        let ended = Ended { head, state, counts: Some((event.failures as u64, event.lost as u64)) };
+        let Some(name) = ended.name(id) else { return Ok(()) };
         self.memory().ended.insert(id.to_owned(), (head, state));
-        let key = self.folder.join(format!("ended/{id}-{head}-{name}"))?;
+        let key = self.folder.join(format!("ended/{name}"))?;
         Ok(self.store.put(&key, Bytes::from_static(b"")).await?)
     }
 
@@ -226,7 +176,7 @@ impl ObjectQueue {
         for entry in memory.entries.iter().filter(|entry| wanted(entry, asking)) {
             let task = seen.get(&entry.id).copied().unwrap_or_default();
             let known = memory.ended.get(&entry.id).is_some_and(|(head, _)| *head == task.head);
-            if known || task.hint.is_some() {
+            if known || task.ended.is_some() {
                 continue;
             }
             open = true;
@@ -269,13 +219,13 @@ impl ObjectQueue {
                         let reason = Some(format!("its worker vanished {} times", before.lost));
                         let buried = Event { what: What::Buried, reason, ..before };
                         if let Append::Done(head) = ledger.append(seen.head, &buried).await? {
-                            self.hint(&entry.id, head, State::Failed).await?;
+                            self.note(&entry.id, head, &buried).await?;
                         }
                         return Ok(None);
                     }
                 }
                 State::Done | State::Failed | State::Cancelled => {
-                    self.hint(&entry.id, seen.head, state).await?;
+                    self.note(&entry.id, seen.head, &before).await?;
                     return Ok(None);
                 }
             }
@@ -321,9 +271,7 @@ impl ObjectQueue {
         match self.ledger(&claim.id)?.append(claim.token as u64, &event).await? {
             Append::Lost => Ok(false),
             Append::Done(head) => {
-                if matches!(state, State::Done | State::Failed | State::Cancelled) {
-                    self.hint(&claim.id, head, state).await?;
-                }
+                self.note(&claim.id, head, &event).await?;
                 // What only the living need.
                 self.store.delete(&self.beat_key(&claim.id, claim.token)?).await?;
                 if state == State::Done {
@@ -354,12 +302,11 @@ impl ObjectQueue {
                     break;
                 }
                 let event = change(event);
-                let state = event.what.state(event.failures);
                 let ledger = self.ledger(id)?;
                 match ledger.append(head, &event).await? {
                     Append::Done(head) => {
                         self.memory().ended.remove(id);
-                        self.hint(id, head, state).await?;
+                        self.note(id, head, &event).await?;
                         changed.push(id.clone());
                         break;
                     }
@@ -493,8 +440,13 @@ impl Queue for ObjectQueue {
                     finished_ms: None,
                     reason: None,
                 };
-                if let Some(state @ (State::Done | State::Cancelled)) = task.hint {
-                    row.state = state;
+                if let Some(Ended {
+                    state: state @ (State::Done | State::Cancelled),
+                    counts: Some((failures, lost)),
+                    ..
+                }) = task.ended
+                {
+                    (row.state, row.failures, row.lost) = (state, failures, lost);
                     row.started_ms = task.before.map(ms);
                     row.finished_ms = task.written.map(ms);
                 } else if task.head > 0 {
@@ -529,7 +481,7 @@ impl Queue for ObjectQueue {
         let one = |entry: Entry| {
             let task = seen.get(&entry.id).copied().unwrap_or_default();
             async move {
-                if task.head == 0 || task.hint.is_some_and(|state| state != State::Done) {
+                if task.head == 0 || task.ended.is_some_and(|ended| ended.state != State::Done) {
                     return Ok(None);
                 }
                 let event = self.event(&entry.id, task.head).await?;
@@ -543,6 +495,27 @@ impl Queue for ObjectQueue {
         };
         let found: Vec<_> = stream::iter(ids.into_values().map(one)).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut found: Vec<_> = found.into_iter().flatten().collect();
+        found.sort_by_key(|(number, ..)| *number);
+        Ok(found.into_iter().map(|(_, id, text)| (id, text)).collect())
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<(String, String)>, QueueError> {
+        let (seen, ids) = (self.look().await?, self.ids());
+        let listed = self.store.list(&self.folder.join("checkpoints")?, None).await?;
+        let kept: BTreeSet<String> = listed.iter().map(|key| key.name().to_owned()).collect();
+        // Those of the last claim, where that still stands.
+        let open = |id: &String| {
+            let task = seen.get(id).filter(|task| task.head > 0 && task.ended.is_none())?;
+            kept.contains(&format!("{id}-{}", task.head)).then_some(task.head)
+        };
+        let mut found = Vec::new();
+        for entry in ids.into_values() {
+            let Some(head) = open(&entry.id) else { continue };
+            let kept = self.store.get(&self.checkpoint_key(&entry.id, head)?, SMALL).await?;
+            if let Some(text) = kept.and_then(|kept| String::from_utf8(kept.to_vec()).ok()) {
+                found.push((entry.number, entry.id, text));
+            }
+        }
         found.sort_by_key(|(number, ..)| *number);
         Ok(found.into_iter().map(|(_, id, text)| (id, text)).collect())
     }
@@ -581,7 +554,16 @@ impl Queue for ObjectQueue {
     }
 
     async fn seen(&self, owner: &str, task: Option<&str>) -> Result<(), QueueError> {
-        let document = serde_json::json!({ "owner": owner, "task": task }).to_string();
+        let known = self.memory().since_ms.get(owner).copied();
+        let since_ms = match known {
+            Some(since_ms) => since_ms,
+            None => {
+                let now = ms(self.now().await?);
+                self.memory().since_ms.insert(owner.to_owned(), now);
+                now
+            }
+        };
+        let document = serde_json::json!({ "owner": owner, "task": task, "since_ms": since_ms }).to_string();
         Ok(self.store.put(&self.worker_key(owner)?, Bytes::from(document)).await?)
     }
 
@@ -594,6 +576,8 @@ impl Queue for ObjectQueue {
         struct Document {
             owner: String,
             task: Option<String>,
+            #[serde(default)]
+            since_ms: Option<i64>,
         }
         let now = self.now().await?;
         let listed = self.store.list_all(&self.folder.join("workers")?, None).await?;
@@ -601,8 +585,8 @@ impl Queue for ObjectQueue {
             let Some(content) = self.store.get(&listed.key, SMALL).await? else { return Ok(None) };
             let Ok(document) = serde_json::from_slice::<Document>(&content) else { return Ok(None) };
             let silent_s = now.duration_since(listed.modified).unwrap_or_default().as_secs() as i64;
-            let seen_ms = ms(listed.modified);
-            Ok::<_, QueueError>(Some(WorkerRow { owner: document.owner, seen_ms, silent_s, task: document.task }))
+            let Document { owner, task, since_ms } = document;
+            Ok::<_, QueueError>(Some(WorkerRow { owner, since_ms, seen_ms: ms(listed.modified), silent_s, task }))
         };
         let workers: Vec<_> = stream::iter(listed.into_iter().map(one)).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut workers: Vec<WorkerRow> = workers.into_iter().flatten().collect();

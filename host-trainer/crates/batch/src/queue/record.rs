@@ -109,6 +109,8 @@ pub struct Row {
 pub struct WorkerRow {
     /// Its name.
     pub owner: String,
+    /// When it registered, in milliseconds since 1970; none where the queue was made before that was kept.
+    pub since_ms: Option<i64>,
     /// When it last gave a sign of life, in milliseconds since 1970.
     pub seen_ms: i64,
     /// Seconds since then, by the queue's clock.
@@ -149,6 +151,9 @@ pub trait Queue: Send + Sync + Debug {
 
     /// Results of tasks that are done: name and document.
     async fn results(&self) -> Result<Vec<(String, String)>, QueueError>;
+
+    /// What workers kept last of the tasks that run: name and checkpoint.
+    async fn checkpoints(&self) -> Result<Vec<(String, String)>, QueueError>;
 
     /// Makes failed and cancelled tasks wait for a worker again; the names of those it did so for.
     async fn reset(&self, ids: &[String]) -> Result<Vec<String>, QueueError>;

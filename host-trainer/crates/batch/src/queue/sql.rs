@@ -5,7 +5,7 @@ use super::record::{Asking, Claim, Entry, Next, Outcome, Queue, Row, State, Work
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tune::database::{Access, Dialect, Location, Schema, connect, retried};
 use tune::leases::{Held, Leases};
@@ -26,6 +26,9 @@ const SCHEMA: Schema = Schema {
         "CREATE INDEX IF NOT EXISTS batch_tasks_open ON batch_tasks (batch, number) WHERE state IN ('waiting', 'running')",
         "CREATE TABLE IF NOT EXISTS batch_workers (batch TEXT NOT NULL, owner TEXT NOT NULL, seen_ms BIGINT NOT NULL, \
          task TEXT, PRIMARY KEY (batch, owner))",
+        // A table of its own, so that what was made before it is used on.
+        "CREATE TABLE IF NOT EXISTS batch_registrations (batch TEXT NOT NULL, owner TEXT NOT NULL, since_ms BIGINT NOT NULL, \
+         PRIMARY KEY (batch, owner))",
     ],
 };
 
@@ -140,6 +143,22 @@ impl SqlQueue {
             changed.extend(rows.iter().filter_map(|row| row.try_get::<String, _>("id").ok()));
         }
         Ok(changed)
+    }
+
+    /// When workers registered, by owner; none where the database was made before that was kept, and is only looked at.
+    async fn registrations(&self) -> Result<BTreeMap<String, i64>, QueueError> {
+        let rows = retried(|| async {
+            let sql = "SELECT owner, since_ms FROM batch_registrations WHERE batch = $1";
+            sqlx::query(sql).bind(self.batch.clone()).fetch_all(&self.pool).await
+        });
+        match rows.await {
+            Ok(rows) => {
+                let read = |row: &AnyRow| Ok((row.try_get("owner")?, row.try_get("since_ms")?));
+                rows.iter().map(|row| read(row).map_err(|e: sqlx::Error| self.failed(e))).collect()
+            }
+            Err(sqlx::Error::Database(e)) if e.message().contains("batch_registrations") => Ok(BTreeMap::new()),
+            Err(e) => Err(self.failed(e)),
+        }
     }
 
     /// Tasks of some labels that are not finished.
@@ -271,6 +290,19 @@ impl Queue for SqlQueue {
         rows.iter().map(|row| read(row).map_err(|e| self.failed(e))).collect()
     }
 
+    async fn checkpoints(&self) -> Result<Vec<(String, String)>, QueueError> {
+        let rows = retried(|| async {
+            let sql = "SELECT id, checkpoint FROM batch_tasks WHERE batch = $1 AND state = 'running' AND checkpoint IS NOT NULL \
+                       ORDER BY number";
+            sqlx::query(sql).bind(self.batch.clone()).fetch_all(&self.pool).await
+        });
+        let rows = rows.await.map_err(|e| self.failed(e))?;
+        let read = |row: &AnyRow| -> Result<(String, String), sqlx::Error> {
+            Ok((row.try_get("id")?, row.try_get("checkpoint")?))
+        };
+        rows.iter().map(|row| read(row).map_err(|e| self.failed(e))).collect()
+    }
+
     async fn reset(&self, ids: &[String]) -> Result<Vec<String>, QueueError> {
         let change = "state = 'waiting', token = token + 1, failures = 0, lost = 0, owner = NULL, finished_ms = NULL";
         self.change(ids, change, "state IN ('failed', 'cancelled')").await
@@ -297,15 +329,32 @@ impl Queue for SqlQueue {
             let query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(self.batch.clone()).bind(owner.to_owned());
             query.bind(task.map(str::to_owned)).execute(&self.pool).await
         });
+        done.await.map_err(|e| self.failed(e))?;
+        // A worker registers when it is first seen without a task.
+        if task.is_some() {
+            return Ok(());
+        }
+        let sql = format!(
+            "INSERT INTO batch_registrations (batch, owner, since_ms) VALUES ($1, $2, {now}) ON CONFLICT (batch, owner) DO NOTHING"
+        );
+        let done = retried(|| async {
+            let query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(self.batch.clone()).bind(owner.to_owned());
+            query.execute(&self.pool).await
+        });
         done.await.map(drop).map_err(|e| self.failed(e))
     }
 
     async fn gone(&self, owner: &str) -> Result<(), QueueError> {
-        let done = retried(|| async {
-            let query = sqlx::query("DELETE FROM batch_workers WHERE batch = $1 AND owner = $2");
-            query.bind(self.batch.clone()).bind(owner.to_owned()).execute(&self.pool).await
-        });
-        done.await.map(drop).map_err(|e| self.failed(e))
+        for sql in [
+            "DELETE FROM batch_workers WHERE batch = $1 AND owner = $2",
+            "DELETE FROM batch_registrations WHERE batch = $1 AND owner = $2",
+        ] {
+            let done = retried(|| async {
+                sqlx::query(sql).bind(self.batch.clone()).bind(owner.to_owned()).execute(&self.pool).await
+            });
+            done.await.map_err(|e| self.failed(e))?;
+        }
+        Ok(())
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRow>, QueueError> {
@@ -318,9 +367,12 @@ impl Queue for SqlQueue {
             sqlx::query(AssertSqlSafe(sql.as_str())).bind(self.batch.clone()).fetch_all(&self.pool).await
         });
         let rows = rows.await.map_err(|e| self.failed(e))?;
+        let since = self.registrations().await?;
         let read = |row: &AnyRow| -> Result<WorkerRow, sqlx::Error> {
+            let owner: String = row.try_get("owner")?;
             Ok(WorkerRow {
-                owner: row.try_get("owner")?,
+                since_ms: since.get(&owner).copied(),
+                owner,
                 seen_ms: row.try_get("seen_ms")?,
                 silent_s: row.try_get("silent_s")?,
                 task: row.try_get("task")?,

@@ -2,7 +2,7 @@
 
 use super::kernels::{Work, add_scaled, dot, largest, largest_size, sum_of_sizes, wide};
 use super::moments::Moments;
-use super::working_set::{Penalty, WorkingSet};
+use super::working_set::{Penalty, Visit, WorkingSet};
 
 /// When a fit at one penalty ends, and what it may return.
 #[derive(Debug, Clone, Copy)]
@@ -153,8 +153,8 @@ impl<'a> Descent<'a> {
 
     /// Writes the working set's coefficients back.
     fn store(&mut self) {
-        for (&index, &coefficient) in self.set.visits.iter().zip(&self.set.coefficients) {
-            self.coefficients[index] = coefficient;
+        for visit in &self.set.visits {
+            self.coefficients[visit.index()] = visit.coefficient;
         }
         self.stale = true;
     }
@@ -191,7 +191,8 @@ impl<'a> Descent<'a> {
             let room = (penalty - self.force(gradient)) / norm;
             if self.occupied[class] || room <= reach {
                 self.position[class] = Some(self.set.classes.len());
-                self.set.push_class(class, gradient, self.diagonal[class], norm);
+                let correlation = self.moments.correlation[class];
+                self.set.push_class(class, gradient, correlation, (self.diagonal[class], norm));
             } else {
                 margin = margin.min(room);
                 if !self.excluded[class] {
@@ -201,8 +202,10 @@ impl<'a> Descent<'a> {
             }
         }
         for (index, &class) in self.class.iter().enumerate() {
-            if let Some(position) = self.position[class] {
-                self.set.push_visit(index, position, self.coefficients[index], !self.excluded[class]);
+            if let Some(position) = self.position[class]
+                && !self.excluded[class]
+            {
+                self.set.push_visit(index, position, self.coefficients[index]);
             }
         }
         self.set.ready(margin);
@@ -238,7 +241,7 @@ impl<'a> Descent<'a> {
         let distance = self.set.distance();
         let reach = LOOK_AHEAD * distance / self.since_cut as f64;
         let near = |(&gradient, &norm): (&f64, &f64)| l1 - self.force(gradient) <= reach * norm;
-        let needed = self.set.gradient.iter().zip(&self.set.norms).filter(|&pair| near(pair)).count();
+        let needed = self.set.gradient().iter().zip(&self.set.norms).filter(|&pair| near(pair)).count();
         if 4 * needed < 3 * self.set.classes.len() {
             self.renew(l1, distance);
         }
@@ -252,9 +255,9 @@ impl<'a> Descent<'a> {
             let swept = self.set.sweep(from, penalty, &self.moments.gram, self.sums.len());
             largest = f64::max(largest, swept.largest);
             step = f64::max(step, swept.step);
-            let Some(visit) = swept.stopped else { return (largest, step) };
+            let Some(index) = swept.stopped else { return (largest, step) };
             // Columns before this one were visited, and those left out so far would have stayed at zero.
-            from = self.set.visits[visit] + 1;
+            from = index + 1;
             self.settle(l1);
         }
     }
@@ -279,13 +282,8 @@ impl<'a> Descent<'a> {
 
     /// The gap from the working set alone: the gradient of no column left out exceeds the penalty.
     fn gap(&self, l1: f64) -> Gap {
-        let set = &self.set;
-        let (mut fitted, mut pulled) = (0.0, 0.0);
-        for (&position, &w) in set.position.iter().zip(&set.coefficients) {
-            fitted += w * self.moments.correlation[set.classes[position]];
-            pulled += w * set.gradient[position];
-        }
-        self.gap_of(l1, fitted, pulled, sum_of_sizes(&set.coefficients), &set.gradient)
+        let (fitted, pulled, norm) = self.set.sums();
+        self.gap_of(l1, fitted, pulled, norm, self.set.gradient())
     }
 
     /// Excludes what the gap proves to be zero at the optimum. Gradients must be fresh, and the set is cut out after it.
@@ -321,21 +319,23 @@ impl<'a> Descent<'a> {
         }
         let set = &mut self.set;
         let drops = |(&gradient, &norm): (&f64, &f64)| gap.bound - gradient.abs() > radius * norm;
-        if set.gradient.iter().zip(&set.norms).filter(|&pair| drops(pair)).count() == 0 {
+        if set.gradient().iter().zip(&set.norms).filter(|&pair| drops(pair)).count() == 0 {
             return;
         }
-        for (position, pair) in set.gradient.iter().zip(&set.norms).enumerate() {
+        for (position, pair) in set.gradient().iter().zip(&set.norms).enumerate() {
             if drops(pair) {
                 self.excluded[set.classes[position]] = true;
             }
         }
         // The gradients at the check decide, so they change only now.
         let excluded = &self.excluded;
-        let mut dropped = std::mem::take(&mut set.active);
-        set.active = dropped.extract_if(.., |visit| !excluded[set.classes[set.position[*visit]]]).collect();
+        let drops = |visit: &mut Visit| excluded[set.classes[visit.position()]];
+        let dropped: Vec<Visit> = set.visits.extract_if(.., drops).collect();
         for visit in dropped {
-            if set.coefficients[visit] != 0.0 {
-                set.change(visit, 0.0, &self.moments.gram, self.sums.len());
+            // Nothing writes it back any more, whatever it was when the set was cut out.
+            self.coefficients[visit.index()] = 0.0;
+            if visit.coefficient != 0.0 {
+                set.add(visit.position(), -visit.coefficient, &self.moments.gram, self.sums.len());
             }
         }
         self.settle(l1);

@@ -4,7 +4,7 @@
 use crate::linalg;
 
 /// Lanes of a sum.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Folds a slice lane by lane, then the lanes and the rest.
 #[inline(always)]
@@ -55,6 +55,34 @@ pub(super) fn add_scaled(target: &mut [f64], factor: f64, source: &[f64]) {
     }
 }
 
+/// As [`add_scaled`], for slices of whole vectors: what does not fill the last one is left out.
+#[inline(always)]
+pub(super) fn add_scaled_whole(target: &mut [f64], factor: f64, source: &[f64]) {
+    debug_assert!(target.len() == source.len() && target.len().is_multiple_of(LANES));
+    let (target, source) = (target.as_chunks_mut::<LANES>().0, source.as_chunks::<LANES>().0);
+    for (target, source) in target.iter_mut().zip(source) {
+        *target = std::array::from_fn(|lane| target[lane] + factor * source[lane]);
+    }
+}
+
+/// The sum of `added · (start - now)`, and that of its parts' absolute values, for slices of whole vectors.
+#[inline(always)]
+pub(super) fn moved_sums(added: &[f64], start: &[f64], now: &[f64]) -> (f64, f64) {
+    debug_assert!(added.len() == start.len() && added.len() == now.len() && added.len().is_multiple_of(LANES));
+    let (mut sums, mut sizes) = ([0.0; LANES], [0.0; LANES]);
+    let (added, start, now) = (added.as_chunks::<LANES>().0, start.as_chunks::<LANES>().0, now.as_chunks::<LANES>().0);
+    for ((added, start), now) in added.iter().zip(start).zip(now) {
+        let products: [f64; LANES] = std::array::from_fn(|lane| added[lane] * (start[lane] - now[lane]));
+        for lane in 0..LANES {
+            sums[lane] += products[lane];
+        }
+        for lane in 0..LANES {
+            sizes[lane] += products[lane].abs();
+        }
+    }
+    (sums.iter().sum(), sizes.iter().sum())
+}
+
 /// Work that gains from wide vectors. `run` must be `#[inline(always)]`, as must what it calls: only what is inlined is
 /// compiled for them.
 pub(super) trait Work {
@@ -100,6 +128,22 @@ mod tests {
             }
         }
         assert_eq!(wide(Both(a.clone(), b.clone())), Both(a, b).run());
+    }
+
+    #[test]
+    fn whole_vectors_give_what_numbers_one_by_one_give() {
+        for length in [0, LANES, 5 * LANES] {
+            let values = |factor: f64| (0..length).map(|i| (i as f64 * factor).sin()).collect::<Vec<f64>>();
+            let (added, start, now) = (values(0.37), values(1.91), values(2.71));
+            let (mut whole, mut single) = (start.clone(), start.clone());
+            add_scaled_whole(&mut whole, -0.3, &now);
+            add_scaled(&mut single, -0.3, &now);
+            assert_eq!(whole, single);
+            let products: Vec<f64> = (0..length).map(|i| added[i] * (start[i] - now[i])).collect();
+            let (sum, size) = moved_sums(&added, &start, &now);
+            assert!((sum - products.iter().sum::<f64>()).abs() <= 1e-14 * size, "{sum}");
+            assert!((size - sum_of_sizes(&products)).abs() <= 1e-14 * size, "{size}");
+        }
     }
 
     #[test]

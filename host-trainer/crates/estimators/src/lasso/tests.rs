@@ -80,6 +80,27 @@ proptest! {
     }
 }
 
+/// A column that screening drops after its coefficient has become zero must not come back at a later penalty with what it was before.
+#[test]
+fn a_dropped_column_stays_at_zero() {
+    let columns = [
+        [-1.2, 0.0, 0.0, 1.8, -2.5, 0.8, -1.7, -2.8, 0.9, -0.7, -1.5, 0.8],
+        [0.0, 0.0, 0.0, 3.0, -0.5, 2.0, -0.6, -2.5, 3.0, 0.0, 1.8, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 2.0, 0.4, -2.8, 0.0, 2.4, -0.4, -1.4, 1.6],
+        [0.0, 0.0, 0.0, -1.8, 0.0, 0.7, -1.9, 1.7, 0.0, -2.7, 0.0, 2.2],
+        [0.0, 0.0, 0.0, 0.6, 0.0, 0.0, 0.0, -1.9, 0.7, -2.0, 2.4, -1.3],
+    ];
+    let target = [-2.3, 0.0, 0.0, 1.0, -4.5, 1.7, -1.3, -3.2, -1.1, -2.4, -4.7, 1.0];
+    let design = Design::from_columns(&columns).expect("equal columns");
+    let copied = design.select_columns(&[0, 1, 0, 2, 3, 3, 4, 1]);
+    let params = params(false).check().expect("in range");
+    let folds = Folds::contiguous(12, 4).expect("four");
+    let errors = |design| params.fit(design, &target, &folds, None).expect("finite").mse_path;
+    for (a, b) in errors(&design).iter().flatten().zip(errors(&copied).iter().flatten()) {
+        assert!((a - b).abs() <= 1e-8 * a, "{a} {b}");
+    }
+}
+
 #[test]
 fn folds_too_large_to_keep_are_multiplied_out_anew() {
     let rows: Vec<[f64; 3]> = (0..40).map(|i| [f64::from(i % 7), f64::from(i % 5), f64::from(i * i % 11)]).collect();

@@ -102,24 +102,49 @@ impl Network {
     /// Predicts one raw row: one value an output.
     #[must_use]
     pub fn predict(&self, row: &[f64]) -> Vec<f64> {
-        let seen: Vec<f64> = self.inputs.apply(row).collect();
-        let mut sums = vec![0.0; self.outputs.len()];
-        for member in &self.members {
-            let mut values = seen.clone();
-            for (number, layer) in member.iter().enumerate() {
-                let mut next = layer.biases.clone();
-                for (x, weights) in values.iter().zip(layer.weights.chunks_exact(next.len())) {
-                    next.iter_mut().zip(weights).for_each(|(sum, w)| *sum += x * w);
-                }
-                if number + 1 < member.len() {
-                    next.iter_mut().for_each(|x| *x = x.max(0.0));
-                }
-                values = next;
-            }
-            sums.iter_mut().zip(values).for_each(|(sum, z)| *sum += z);
-        }
+        let mut predicted = Vec::new();
+        self.predict_each(std::iter::once(row), |values| predicted.extend_from_slice(values));
+        predicted
+    }
+
+    /// Predicts raw rows one after the other; `each` is given the values of each, one an output. No more is kept than one row.
+    ///
+    /// ```
+    /// use estimators::mlp::{Data, Settings, train};
+    ///
+    /// let rows: Vec<f64> = (1..=40).map(f64::from).collect();
+    /// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &rows, chosen: None, groups: &[] };
+    /// let network = train(&data, &Settings { hidden: vec![4], epochs: 2, members: 1, ..Settings::default() })?;
+    /// let mut predicted = Vec::new();
+    /// network.predict_each(rows.chunks(1), |values| predicted.push(values[0]));
+    /// assert_eq!(predicted[3], network.predict(&[4.0])[0]);
+    /// # Ok::<(), estimators::FitError>(())
+    /// ```
+    pub fn predict_each<'r>(&self, rows: impl Iterator<Item = &'r [f64]>, mut each: impl FnMut(&[f64])) {
+        let (mut seen, mut values, mut next, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let count = self.members.len() as f64;
-        sums.iter().zip(&self.outputs).map(|(sum, scale)| scale.value(sum / count)).collect()
+        for row in rows {
+            seen.clear();
+            seen.extend(self.inputs.apply(row));
+            sums.clear();
+            sums.resize(self.outputs.len(), 0.0);
+            for member in &self.members {
+                values.clone_from(&seen);
+                for (number, layer) in member.iter().enumerate() {
+                    next.clone_from(&layer.biases);
+                    for (x, weights) in values.iter().zip(layer.weights.chunks_exact(next.len())) {
+                        next.iter_mut().zip(weights).for_each(|(sum, w): (&mut f64, _)| *sum += x * w);
+                    }
+                    if number + 1 < member.len() {
+                        next.iter_mut().for_each(|x| *x = x.max(0.0));
+                    }
+                    std::mem::swap(&mut values, &mut next);
+                }
+                sums.iter_mut().zip(&values).for_each(|(sum, z): (&mut f64, _)| *sum += z);
+            }
+            sums.iter_mut().zip(&self.outputs).for_each(|(sum, scale)| *sum = scale.value(*sum / count));
+            each(&sums);
+        }
     }
 
     /// Writes one output: from raw rows (`rows × inputs`, double) to a column.

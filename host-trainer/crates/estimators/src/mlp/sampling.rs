@@ -27,9 +27,9 @@ pub enum Sampling {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Partition {
     /// Rows to train on.
-    pub training: Vec<usize>,
+    pub training: Vec<u32>,
     /// Rows to validate on after each epoch; none where empty.
-    pub validation: Vec<usize>,
+    pub validation: Vec<u32>,
     /// How an epoch draws the training rows.
     pub sampling: Sampling,
 }
@@ -41,7 +41,7 @@ impl Partition {
         if self.training.is_empty() {
             return Err(FitError::TooFewRows { found: 0, needed: 1 });
         }
-        if self.training.iter().chain(&self.validation).any(|row| *row >= rows || u32::try_from(*row).is_err()) {
+        if self.training.iter().chain(&self.validation).any(|row| *row as usize >= rows) {
             return wrong("a partition names a row that the table does not have");
         }
         match &self.sampling {

@@ -25,10 +25,14 @@ pub(super) struct InputScale {
 
 impl InputScale {
     /// The scale of some rows of `width` inputs.
-    pub(super) fn of(rows: &[f64], width: usize, log: bool) -> Result<Self, FitError> {
+    pub(super) fn of<'r>(
+        rows: impl Iterator<Item = &'r [f64]> + Clone,
+        width: usize,
+        log: bool,
+    ) -> Result<Self, FitError> {
         let mut scale = Self { log, centre: vec![], scale: vec![], low: vec![], high: vec![] };
         for input in 0..width {
-            let column: Vec<f64> = rows.iter().skip(input).step_by(width).map(|x| scale.first(*x)).collect();
+            let column: Vec<f64> = rows.clone().map(|row| scale.first(row[input])).collect();
             if column.iter().any(|x| !x.is_finite()) {
                 let cause = if log { "is not above -1, so that it has no logarithm" } else { "is no finite number" };
                 return Err(FitError::Data(format!("a value of input {} {cause}", input + 1)));
@@ -85,7 +89,7 @@ pub(super) struct OutputScale {
 impl OutputScale {
     /// The scale of some measured values; missing ones are NaN.
     pub(super) fn of(measured: impl Iterator<Item = f64>, kind: TargetScale) -> Result<Self, FitError> {
-        let known: Vec<f64> = measured.filter(|y| !y.is_nan()).collect();
+        let mut known: Vec<f64> = measured.filter(|y| !y.is_nan()).collect();
         let least = known.iter().copied().fold(f64::INFINITY, f64::min);
         let fits = match kind {
             TargetScale::Log | TargetScale::Relative => least > 0.0,
@@ -101,10 +105,13 @@ impl OutputScale {
         if known.is_empty() {
             return Err(FitError::TooFewRows { found: 0, needed: 1 });
         }
+        if matches!(kind, TargetScale::Log | TargetScale::Relative) {
+            known.iter_mut().for_each(|y| *y = y.ln());
+        }
         let (centre, scale) = match kind {
-            TargetScale::Log => mean_and_spread(&known.iter().map(|y| y.ln()).collect::<Vec<_>>()),
+            TargetScale::Log => mean_and_spread(&known),
             // The geometric mean, so that small and large values lie on both sides of one.
-            TargetScale::Relative => (0.0, mean_and_spread(&known.iter().map(|y| y.ln()).collect::<Vec<_>>()).0.exp()),
+            TargetScale::Relative => (0.0, mean_and_spread(&known).0.exp()),
             TargetScale::Absolute => (0.0, mean_and_spread(&known).1),
             TargetScale::Signed => mean_and_spread(&known),
         };
@@ -236,13 +243,13 @@ mod tests {
             assert!(OutputScale::of([1.0, value].into_iter(), kind).is_err());
         }
         assert!(OutputScale::of([f64::NAN].into_iter(), TargetScale::Log).is_err());
-        assert!(InputScale::of(&[0.0, -1.0], 1, true).is_err());
-        assert!(InputScale::of(&[0.0, -1.0], 1, false).is_ok());
+        assert!(InputScale::of([0.0, -1.0].chunks(1), 1, true).is_err());
+        assert!(InputScale::of([0.0, -1.0].chunks(1), 1, false).is_ok());
     }
 
     #[test]
     fn inputs_far_out_count_as_being_at_the_edge() {
-        let scale = InputScale::of(&[1.0, 2.0, 3.0], 1, false).expect("inputs");
+        let scale = InputScale::of([1.0, 2.0, 3.0].chunks(1), 1, false).expect("inputs");
         let at = |x: f64| scale.apply(&[x]).collect::<Vec<_>>()[0];
         assert_eq!(at(1e9), at(1e6));
         assert!(at(3.1) > at(3.0));

@@ -7,18 +7,19 @@ use std::collections::BTreeSet;
 const FEWEST_ROWS: usize = 20;
 
 /// Rows to train on and rows to validate on, both in ascending order; whole groups where there are several, else rows.
-pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut SplitMix64) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut SplitMix64) -> (Vec<u32>, Vec<u32>) {
+    let all = 0..rows as u32;
     let wanted = (share * rows as f64).round() as usize;
     if wanted == 0 || rows < FEWEST_ROWS {
-        return ((0..rows).collect(), Vec::new());
+        return (all.collect(), Vec::new());
     }
     let mut names: Vec<usize> = groups.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let group_of = |row: usize| groups.get(row).copied().unwrap_or(0);
     let mut kept = vec![false; rows];
     if names.len() < 3 {
-        let mut order: Vec<usize> = (0..rows).collect();
+        let mut order: Vec<u32> = all.clone().collect();
         random.shuffle(&mut order);
-        order[..wanted].iter().for_each(|&row| kept[row] = true);
+        order[..wanted].iter().for_each(|&row| kept[row as usize] = true);
     } else {
         random.shuffle(&mut names);
         let mut sizes = std::collections::BTreeMap::<usize, usize>::new();
@@ -33,7 +34,7 @@ pub(super) fn split(rows: usize, groups: &[usize], share: f64, random: &mut Spli
         }
         (0..rows).for_each(|row| kept[row] = chosen.contains(&group_of(row)));
     }
-    (0..rows).partition(|&row| !kept[row])
+    all.partition(|&row| !kept[row as usize])
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
         let (train, validation) = split(300, &groups, 0.2, &mut stream(5, 0));
         assert_eq!(train.len() + validation.len(), 300);
         assert!((40..=90).contains(&validation.len()), "{}", validation.len());
-        let sides = |rows: &[usize]| rows.iter().map(|&row| groups[row]).collect::<BTreeSet<_>>();
+        let sides = |rows: &[u32]| rows.iter().map(|&row| groups[row as usize]).collect::<BTreeSet<_>>();
         assert!(sides(&train).is_disjoint(&sides(&validation)));
     }
 

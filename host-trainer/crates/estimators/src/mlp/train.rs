@@ -11,6 +11,7 @@ use crate::FitError;
 use crate::random::stream;
 use rayon::prelude::*;
 use shared::random::SplitMix64;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 /// By how much, relatively, a loss must fall to count as better.
@@ -22,7 +23,7 @@ const FOR_WEIGHTS: u64 = 1;
 const FOR_VALIDATION: u64 = 2;
 const FOR_BATCHES: u64 = 3;
 
-/// A table: what a network is trained on.
+/// A table, or some rows of it: what a network is trained on.
 #[derive(Debug, Clone, Copy)]
 pub struct Data<'a> {
     /// Values a row.
@@ -33,24 +34,48 @@ pub struct Data<'a> {
     pub rows: &'a [f64],
     /// `rows × outputs`, row after row, in their own units; NaN where a value is missing.
     pub targets: &'a [f64],
+    /// The rows that count, as numbers in the table, in their order; none counts all. Whatever else numbers rows, a partition or
+    /// groups, numbers those that count.
+    pub chosen: Option<&'a [u32]>,
     /// The group of each row; rows of a group are never on both sides of the validation split. Empty: each row for itself.
     pub groups: &'a [usize],
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
     fn count(&self) -> usize {
-        self.targets.len() / self.outputs.max(1)
+        self.chosen.map_or(self.targets.len() / self.outputs.max(1), <[u32]>::len)
+    }
+
+    /// The rows that count, as numbers in the table.
+    fn numbers(self) -> impl Iterator<Item = usize> + Clone + 'a {
+        (0..self.count()).map(move |row| self.chosen.map_or(row, |chosen| chosen[row] as usize))
+    }
+
+    /// The inputs of each row that counts.
+    fn inputs(self) -> impl Iterator<Item = &'a [f64]> + Clone {
+        self.numbers().map(move |row| &self.rows[row * self.inputs..(row + 1) * self.inputs])
+    }
+
+    /// The targets of each row that counts.
+    fn targets(self) -> impl Iterator<Item = &'a [f64]> + Clone {
+        self.numbers().map(move |row| &self.targets[row * self.outputs..(row + 1) * self.outputs])
     }
 
     fn check(&self) -> Result<(), FitError> {
-        let count = self.count();
+        let (count, all) = (self.count(), self.targets.len() / self.outputs.max(1));
         let fits = self.inputs > 0
             && self.outputs > 0
-            && self.rows.len() == count * self.inputs
-            && self.targets.len() == count * self.outputs
+            && self.rows.len() == all * self.inputs
+            && self.targets.len() == all * self.outputs
             && (self.groups.is_empty() || self.groups.len() == count);
         if !fits {
             return Err(FitError::Data("rows, targets and groups of a table differ in number".to_owned()));
+        }
+        if u32::try_from(all).is_err() {
+            return Err(FitError::Data(format!("a network learns from fewer than 2^32 rows, not from {all}")));
+        }
+        if self.chosen.is_some_and(|chosen| chosen.iter().any(|row| *row as usize >= all)) {
+            return Err(FitError::Data("a row is chosen that the table does not have".to_owned()));
         }
         if count < 2 {
             return Err(FitError::TooFewRows { found: count, needed: 2 });
@@ -66,7 +91,7 @@ impl Data<'_> {
 ///
 /// let rows: Vec<f64> = (1..=40).map(f64::from).collect();
 /// let targets: Vec<f64> = rows.iter().map(|x| 0.1 * x).collect();
-/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &targets, groups: &[] };
+/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &targets, chosen: None, groups: &[] };
 /// let settings = Settings { hidden: vec![8], epochs: 50, members: 1, ..Settings::default() };
 /// let network = train(&data, &settings)?;
 /// assert!(network.predict(&[20.0])[0] > 0.0);
@@ -101,7 +126,7 @@ pub struct Stepwise {
 /// use std::ops::ControlFlow;
 ///
 /// let rows: Vec<f64> = (1..=40).map(f64::from).collect();
-/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &rows, groups: &[] };
+/// let data = Data { inputs: 1, outputs: 1, rows: &rows, targets: &rows, chosen: None, groups: &[] };
 /// let settings = Settings { hidden: vec![4], epochs: 6, members: 1, ..Settings::default() };
 /// let mut kept = None;
 /// let first = Stepwise { every: 2, ..Stepwise::default() };
@@ -130,18 +155,20 @@ pub fn train_stepwise(
     if let Some(partition) = &how.partition {
         partition.check(data.count())?;
     }
-    let inputs = InputScale::of(data.rows, data.inputs, settings.log_inputs)?;
-    let output =
-        |o: usize| OutputScale::of(data.targets.iter().skip(o).step_by(data.outputs).copied(), settings.target_scale);
+    let inputs = InputScale::of(data.inputs(), data.inputs, settings.log_inputs)?;
+    let output = |o: usize| OutputScale::of(data.targets().map(|targets| targets[o]), settings.target_scale);
     let outputs: Vec<OutputScale> = (0..data.outputs).map(output).collect::<Result<_, _>>()?;
     let prepared = Prepared::new(data, &inputs, &outputs);
     let layout = Layout::new(data.inputs, &settings.hidden, data.outputs);
-    let jobs: Vec<Job<'_>> =
-        (0..settings.members).map(|member| prepared.job(member, settings, &layout, how.partition.as_ref())).collect();
-    let mut progress = match how.from {
-        Some(progress) => progress,
-        None => Progress { members: jobs.iter().map(Job::start).collect() },
-    };
+    let jobs = (0..settings.members).map(|member| prepared.job(member, settings, &layout, how.partition.as_ref()));
+    // A training that goes on has its rows in the order that it left them in.
+    let (jobs, begin): (Vec<Job<'_>>, Vec<Option<Member>>) = jobs
+        .map(|(job, training)| {
+            let member = how.from.is_none().then(|| job.start(training));
+            (job, member)
+        })
+        .unzip();
+    let mut progress = how.from.unwrap_or(Progress { members: begin.into_iter().flatten().collect() });
     let fits = progress.members.len() == jobs.len()
         && progress.members.iter().zip(&jobs).all(|(member, job)| job.takes(member));
     if !fits {
@@ -168,69 +195,69 @@ pub fn train_stepwise(
 struct Prepared<'a> {
     outputs: &'a [OutputScale],
     groups: &'a [usize],
-    /// `rows × padded inputs`.
+    /// `rows × inputs`; batches have them padded.
     inputs: Vec<f32>,
+    /// Values a row of them.
+    width: usize,
     /// `rows × outputs`.
     targets: Vec<f32>,
 }
 
 impl<'a> Prepared<'a> {
     fn new(data: &Data<'a>, scale: &InputScale, outputs: &'a [OutputScale]) -> Self {
-        let width = super::kernels::padded(data.inputs);
-        let mut inputs = vec![0.0; data.count() * width];
-        for (row, seen) in data.rows.chunks_exact(data.inputs).zip(inputs.chunks_exact_mut(width)) {
-            seen.iter_mut().zip(scale.apply(row)).for_each(|(seen, x)| *seen = x as f32);
-        }
-        let targets = data.targets.iter().enumerate().map(|(i, y)| outputs[i % data.outputs].target(*y) as f32);
-        Self { outputs, groups: data.groups, inputs, targets: targets.collect() }
+        let mut inputs = Vec::with_capacity(data.count() * data.inputs);
+        data.inputs().for_each(|row| inputs.extend(scale.apply(row).map(|x| x as f32)));
+        let mut targets = Vec::with_capacity(data.count() * data.outputs);
+        data.targets()
+            .for_each(|row| targets.extend(row.iter().zip(outputs).map(|(y, scale)| scale.target(*y) as f32)));
+        Self { outputs, groups: data.groups, inputs, width: data.inputs, targets }
     }
 
     fn rows(&self) -> usize {
         self.targets.len() / self.outputs.len()
     }
 
-    fn fill(&self, batch: &mut Batch, rows: impl Iterator<Item = usize>, width: usize) {
-        let outputs = self.outputs.len();
-        batch.rows = 0;
+    fn fill(&self, batch: &mut Batch, rows: &[u32], padded: usize) {
+        let (inputs, outputs) = (self.width, self.outputs.len());
+        batch.rows = rows.len();
         batch.inputs.clear();
         batch.targets.clear();
-        for row in rows {
-            batch.rows += 1;
-            batch.inputs.extend_from_slice(&self.inputs[row * width..(row + 1) * width]);
+        for row in rows.iter().map(|row| *row as usize) {
+            batch.inputs.extend_from_slice(&self.inputs[row * inputs..(row + 1) * inputs]);
+            batch.inputs.resize(batch.inputs.len() + padded - inputs, 0.0);
             batch.targets.extend_from_slice(&self.targets[row * outputs..(row + 1) * outputs]);
         }
     }
 
-    /// What one network of an ensemble learns from and how.
+    /// What one network of an ensemble learns from and how, and its training rows in the order in which it starts.
     fn job<'p>(
         &'p self,
         member: usize,
         settings: &Settings,
         layout: &'p Layout,
-        partition: Option<&Partition>,
-    ) -> Job<'p> {
+        partition: Option<&'p Partition>,
+    ) -> (Job<'p>, Vec<u32>) {
         let settings = Settings { seed: settings.seed.wrapping_add(0x5851_f42d * member as u64), ..settings.clone() };
         let (training, validation, sampling) = match partition {
-            Some(partition) => (partition.training.clone(), partition.validation.clone(), partition.sampling.clone()),
+            Some(Partition { training, validation, sampling }) => {
+                (training.clone(), Cow::Borrowed(validation.as_slice()), sampling)
+            }
             None => {
                 let mut random = stream(settings.seed, FOR_VALIDATION);
                 let (training, validation) = split(self.rows(), self.groups, settings.validation_share, &mut random);
-                (training, validation, Sampling::Shuffle)
+                (training, Cow::Owned(validation), &Sampling::Shuffle)
             }
         };
-        Job { prepared: self, layout, member, settings, training, validation, sampling }
+        let job = Job { prepared: self, layout, member, settings, training_rows: training.len(), validation, sampling };
+        (job, training)
     }
 
     fn mean_target(&self, output: usize) -> f64 {
-        let known: Vec<f64> = self
-            .targets
-            .iter()
-            .skip(output)
-            .step_by(self.outputs.len())
-            .filter(|t| !t.is_nan())
-            .map(|t| f64::from(*t))
-            .collect();
-        known.iter().sum::<f64>() / known.len().max(1) as f64
+        let known = || {
+            let targets = self.targets.iter().skip(output).step_by(self.outputs.len());
+            targets.filter(|t| !t.is_nan()).map(|t| f64::from(*t))
+        };
+        known().sum::<f64>() / known().count().max(1) as f64
     }
 }
 
@@ -240,14 +267,14 @@ struct Job<'a> {
     layout: &'a Layout,
     member: usize,
     settings: Settings,
-    training: Vec<usize>,
-    validation: Vec<usize>,
-    sampling: Sampling,
+    training_rows: usize,
+    validation: Cow<'a, [u32]>,
+    sampling: &'a Sampling,
 }
 
 impl Job<'_> {
-    /// Where training begins.
-    fn start(&self) -> Member {
+    /// Where training begins, with all training rows.
+    fn start(&self, training: Vec<u32>) -> Member {
         let Self { prepared, settings, .. } = self;
         let starts: Vec<f64> =
             prepared.outputs.iter().enumerate().map(|(o, s)| s.start(prepared.mean_target(o))).collect();
@@ -255,13 +282,13 @@ impl Job<'_> {
         Member {
             best: block.clone(),
             weights: Weights::start(block),
-            order: self.training.iter().map(|row| *row as u32).collect(),
+            order: training,
             random: stream(settings.seed, FOR_BATCHES).state(),
             history: History {
                 epochs: Vec::new(),
                 best_epoch: 0,
                 best_loss: f64::INFINITY,
-                training_rows: self.training.len(),
+                training_rows: self.training_rows,
                 validation_rows: self.validation.len(),
             },
             rate: settings.learning_rate,
@@ -273,7 +300,7 @@ impl Job<'_> {
     /// Whether training can go on from there.
     fn takes(&self, member: &Member) -> bool {
         member.weights.block.len() == self.layout.size()
-            && member.order.len() == self.training.len()
+            && member.order.len() == self.training_rows
             && member.order.iter().all(|row| (*row as usize) < self.prepared.rows())
             && member.history.validation_rows == self.validation.len()
             && member.history.epochs.iter().all(|epoch| epoch.member == self.member)
@@ -297,12 +324,12 @@ impl Job<'_> {
             let drawn = self.sampling.epoch(&mut state.order, &mut batches);
             let mut training = (0.0, 0);
             for rows in drawn.chunks(settings.batch_size) {
-                prepared.fill(&mut batch, rows.iter().map(|row| *row as usize), width);
+                prepared.fill(&mut batch, rows, width);
                 training = add(training, trainer.step(&batch, state.rate));
             }
             let mut validated = (0.0, 0);
             for rows in self.validation.chunks(VALIDATION_BATCH) {
-                prepared.fill(&mut batch, rows.iter().copied(), width);
+                prepared.fill(&mut batch, rows, width);
                 validated = add(validated, trainer.loss(&batch));
             }
             let found = Epoch {
@@ -373,7 +400,7 @@ mod tests {
     #[test]
     fn two_targets_are_learnt_by_one_network_on_every_scale() {
         let (rows, targets, groups) = table(600);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         for scale in [TargetScale::Log, TargetScale::Relative, TargetScale::Absolute, TargetScale::Signed] {
             let network = train(&data, &Settings { target_scale: scale, ..settings() }).expect("a network");
             let mut errors = [0.0; 2];
@@ -393,7 +420,7 @@ mod tests {
     #[test]
     fn the_graph_says_what_the_network_says() {
         let (rows, targets, groups) = table(120);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         for target_scale in [TargetScale::Log, TargetScale::Absolute, TargetScale::Signed] {
             for log_inputs in [false, true] {
                 let chosen = Settings { target_scale, log_inputs, epochs: 10, ..settings() };
@@ -417,7 +444,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_network_and_another_seed_another() {
         let (rows, targets, groups) = table(100);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         let few = Settings { epochs: 5, dropouts: vec![0.2, 0.1], ..settings() };
         let network = train(&data, &few).expect("a network");
         assert_eq!(network, train(&data, &few).expect("a network"));
@@ -431,7 +458,7 @@ mod tests {
         for (row, targets) in targets.chunks_mut(2).enumerate() {
             targets[row % 2] = f64::NAN;
         }
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         let network = train(&data, &settings()).expect("a network");
         let error = |o: usize| {
             let pairs = rows.chunks(3).zip(targets.chunks(2)).filter(|(_, t)| !t[o].is_nan());
@@ -446,7 +473,7 @@ mod tests {
     #[test]
     fn training_stops_early_and_keeps_the_best_weights() {
         let (rows, targets, groups) = table(200);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         let hasty =
             Settings { patience: 3, plateau_patience: 2, learning_rate: 0.3, members: 1, epochs: 500, ..settings() };
         let network = train(&data, &hasty).expect("a network");
@@ -465,7 +492,7 @@ mod tests {
     #[test]
     fn a_training_that_is_broken_off_anywhere_goes_on_to_the_same_network() {
         let (rows, targets, groups) = table(120);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &groups };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &groups };
         let few = Settings { epochs: 12, dropouts: vec![0.2, 0.1], patience: 4, learning_rate: 0.1, ..settings() };
         let whole = train(&data, &few).expect("a network");
         let (mut kept, mut parts) = (None::<Vec<u8>>, 0);
@@ -493,7 +520,7 @@ mod tests {
     #[test]
     fn rows_are_met_as_the_partition_says() {
         let (rows, targets, _) = table(100);
-        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, groups: &[] };
+        let data = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &[] };
         let few = Settings { epochs: 3, ..settings() };
         let with = |sampling| {
             let partition = Partition { training: (0..60).collect(), validation: (60..80).collect(), sampling };
@@ -518,12 +545,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_by_number_give_the_network_of_their_copies() {
+        let (rows, targets, _) = table(100);
+        let all = Data { inputs: 3, outputs: 2, rows: &rows, targets: &targets, chosen: None, groups: &[] };
+        let numbers: Vec<u32> = (0..100).rev().filter(|row| row % 3 > 0).collect();
+        let copied: Vec<f64> = numbers.iter().flat_map(|row| rows[3 * *row as usize..][..3].to_vec()).collect();
+        let of_copied: Vec<f64> = numbers.iter().flat_map(|row| targets[2 * *row as usize..][..2].to_vec()).collect();
+        let few = Settings { epochs: 4, dropouts: vec![0.1, 0.0], ..settings() };
+        let copies = train(&Data { rows: &copied, targets: &of_copied, ..all }, &few).expect("a network");
+        assert_eq!(train(&Data { chosen: Some(&numbers), ..all }, &few).expect("a network"), copies);
+        let wrong = [5, 100];
+        assert!(train(&Data { chosen: Some(&wrong), ..all }, &few).is_err_and(|e| e.to_string().contains("chosen")));
+    }
+
+    #[test]
     fn what_cannot_be_trained_is_refused() {
-        let none = Data { inputs: 1, outputs: 1, rows: &[1.0], targets: &[1.0], groups: &[] };
+        let none = Data { inputs: 1, outputs: 1, rows: &[1.0], targets: &[1.0], chosen: None, groups: &[] };
         assert!(matches!(train(&none, &settings()), Err(FitError::TooFewRows { .. })));
-        let uneven = Data { inputs: 2, outputs: 1, rows: &[1.0; 3], targets: &[1.0; 2], groups: &[] };
+        let uneven = Data { inputs: 2, outputs: 1, rows: &[1.0; 3], targets: &[1.0; 2], chosen: None, groups: &[] };
         assert!(train(&uneven, &settings()).is_err());
-        let zero = Data { inputs: 1, outputs: 1, rows: &[1.0, 2.0], targets: &[0.0, 1.0], groups: &[] };
+        let zero = Data { inputs: 1, outputs: 1, rows: &[1.0, 2.0], targets: &[0.0, 1.0], chosen: None, groups: &[] };
         assert!(train(&zero, &settings()).is_err());
         assert!(train(&zero, &Settings { target_scale: TargetScale::Absolute, epochs: 2, ..settings() }).is_ok());
         let bad = Settings { dropouts: vec![0.5], ..settings() };

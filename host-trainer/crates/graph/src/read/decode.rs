@@ -1,8 +1,8 @@
 //! Decodes an ONNX file. Numbers of fields are those of `onnx.proto` (ONNX 1.19, IR version 12).
 
 use super::model::{ABSENT, Attribute, Declared, Element, Extent, Literal, Model, Node, Numbers, TensorId};
-use super::wire::{Field, Source, Value, Wire, WireError};
 use shared::limits;
+use shared::protobuf::{Field, Source, Value, Wire, WireError};
 use std::collections::HashMap;
 
 /// Most floating-point values of a constant that are kept: limits of Clip, scales of Resize, scales of quantisation.

@@ -74,9 +74,45 @@ macro_rules! stored {
     };
 }
 
-/// The derived columns of a shape: `name: |shape, layer| value`.
+/// What a layer's work gives, whatever its shape, by the name of the column.
+macro_rules! of_work {
+    ("weights") => {
+        |_, layer| layer.work().weights
+    };
+    ("element_bytes") => {
+        |_, layer| layer.element_bytes()
+    };
+    ("input_elements") => {
+        |_, layer| layer.work().elements_in
+    };
+    ("output_elements") => {
+        |_, layer| layer.work().elements_out
+    };
+    // 0 for an opaque layer, whose arithmetic is unknown.
+    ("macs") => {
+        |_, layer| layer.work().macs.unwrap_or(0.0)
+    };
+    ("window_reads") => {
+        |_, layer| layer.work().window_reads.unwrap_or(f64::NAN)
+    };
+    ("input_bytes") => {
+        |_, layer| layer.work().bytes_in
+    };
+    ("output_bytes") => {
+        |_, layer| layer.work().bytes_out
+    };
+    ("weight_bytes") => {
+        |_, layer| layer.work().bytes_weights
+    };
+}
+
+/// The derived columns of a shape: `name: |shape| value`, or the name alone for what its work gives.
 macro_rules! derived {
-    ($($name:literal: $read:expr;)+) => { &[$(Derived { name: $name, read: $read }),+] };
+    (@read $name:tt) => { of_work!($name) };
+    (@read $name:tt $shape:ident $value:expr) => { |$shape, _| $value };
+    ($($name:tt $(: |$shape:ident| $value:expr)?;)+) => {
+        &[$(Derived { name: $name, read: derived!(@read $name $($shape $value)?) }),+]
+    };
 }
 
 impl Columns for ConvShape {
@@ -100,17 +136,17 @@ impl Columns for ConvShape {
         "weights": weights = f64::NAN;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "weights": |_, layer| layer.work().weights;
-        "group_channels": |shape, _| shape.group_channels();
-        "depthwise": |shape, _| f64::from(u8::from(shape.is_depthwise()));
-        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
-        "weight_bytes": |_, layer| layer.work().bytes_weights;
+        "weights";
+        "group_channels": |shape| shape.group_channels();
+        "depthwise": |shape| f64::from(u8::from(shape.is_depthwise()));
+        "kernel_area": |shape| shape.kernel.height * shape.kernel.width;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
+        "weight_bytes";
     };
 }
 
@@ -131,13 +167,13 @@ impl Columns for PoolShape {
         "padding_1": padding.width = 0.0;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "kernel_area": |shape, _| shape.kernel.height * shape.kernel.width;
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "window_reads": |_, layer| layer.work().window_reads.unwrap_or(f64::NAN);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
+        "kernel_area": |shape| shape.kernel.height * shape.kernel.width;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "window_reads";
+        "input_bytes";
+        "output_bytes";
     };
 }
 
@@ -151,16 +187,16 @@ impl Columns for DenseShape {
         "weights": weights = f64::NAN;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "weights": |shape, _| shape.weights();
-        "input_features": |shape, _| shape.input_features();
-        "output_features": |shape, _| shape.output_features();
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
-        "weight_bytes": |_, layer| layer.work().bytes_weights;
+        "weights": |shape| shape.weights();
+        "input_features": |shape| shape.input_features();
+        "output_features": |shape| shape.output_features();
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
+        "weight_bytes";
     };
 }
 
@@ -174,12 +210,12 @@ impl Columns for ProductShape {
         "columns": sizes.columns;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
     };
 }
 
@@ -193,13 +229,13 @@ impl Columns for AttentionShape {
         "head_size": sizes.head_size;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "scores": |shape, _| shape.sizes.heads * shape.sizes.queries * shape.sizes.keys;
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
+        "scores": |shape| shape.sizes.heads * shape.sizes.queries * shape.sizes.keys;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
     };
 }
 
@@ -213,18 +249,18 @@ impl Columns for RowsShape {
         "row_length": row_length = f64::NAN;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "weights": |_, layer| layer.work().weights;
-        "row_length": |shape, _| shape.row_length();
-        "rows": |shape, _| shape.output / shape.row_length();
-        "input_features": |shape, _| shape.input / shape.batch;
-        "output_features": |shape, _| shape.output / shape.batch;
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
-        "weight_bytes": |_, layer| layer.work().bytes_weights;
+        "weights";
+        "row_length": |shape| shape.row_length();
+        "rows": |shape| shape.output / shape.row_length();
+        "input_features": |shape| shape.input / shape.batch;
+        "output_features": |shape| shape.output / shape.batch;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
+        "weight_bytes";
     };
 }
 
@@ -237,20 +273,15 @@ impl Columns for ElementsShape {
         "weights": weights = f64::NAN;
     };
     const DERIVED: &'static [Derived<Self>] = derived! {
-        "weights": |_, layer| layer.work().weights;
-        "input_features": |shape, _| shape.input / shape.batch;
-        "output_features": |shape, _| shape.output / shape.batch;
-        "element_bytes": |_, layer| layer.element_bytes();
-        "input_elements": |_, layer| layer.work().elements_in;
-        "output_elements": |_, layer| layer.work().elements_out;
-        "macs": |_, layer| macs(layer);
-        "input_bytes": |_, layer| layer.work().bytes_in;
-        "output_bytes": |_, layer| layer.work().bytes_out;
-        "weight_bytes": |_, layer| layer.work().bytes_weights;
+        "weights";
+        "input_features": |shape| shape.input / shape.batch;
+        "output_features": |shape| shape.output / shape.batch;
+        "element_bytes";
+        "input_elements";
+        "output_elements";
+        "macs";
+        "input_bytes";
+        "output_bytes";
+        "weight_bytes";
     };
-}
-
-/// Multiply-accumulates; 0 for an opaque layer, whose arithmetic is unknown.
-fn macs(layer: &LayerSpec) -> f64 {
-    layer.work().macs.unwrap_or(0.0)
 }

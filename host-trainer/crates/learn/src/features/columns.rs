@@ -8,63 +8,9 @@ pub use super::column_lists::StoredColumn;
 use super::column_lists::Columns;
 use super::shape::{
     AttentionShape, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape, ProductShape, RowsShape,
+    shape_of_table, with_shape, with_tables, with_type,
 };
 use shared::engine::{Precision, Table};
-
-/// Evaluates an expression with `$shape` bound to the shape inside a [`LayerShape`].
-macro_rules! with_shape {
-    ($layer_shape:expr, $shape:ident => $value:expr) => {
-        match $layer_shape {
-            LayerShape::Conv($shape) => $value,
-            LayerShape::Dense($shape) => $value,
-            LayerShape::MatrixProduct($shape) => $value,
-            LayerShape::Attention($shape) => $value,
-            LayerShape::Pool($shape) => $value,
-            LayerShape::Softmax($shape) | LayerShape::Normalization($shape) => $value,
-            LayerShape::Pointwise($shape)
-            | LayerShape::Gelu($shape)
-            | LayerShape::Reformat($shape)
-            | LayerShape::Reduce($shape)
-            | LayerShape::Foreign($shape) => $value,
-        }
-    };
-}
-
-/// Evaluates an expression with the type alias `$shape` standing for the shape of a table's layers.
-macro_rules! with_type {
-    ($table:expr, $shape:ident => $value:expr) => {
-        match $table {
-            Table::Convolutional => {
-                type $shape = ConvShape;
-                $value
-            }
-            Table::Dense => {
-                type $shape = DenseShape;
-                $value
-            }
-            Table::Pooling => {
-                type $shape = PoolShape;
-                $value
-            }
-            Table::MatrixProduct => {
-                type $shape = ProductShape;
-                $value
-            }
-            Table::Attention => {
-                type $shape = AttentionShape;
-                $value
-            }
-            Table::Softmax | Table::Normalization => {
-                type $shape = RowsShape;
-                $value
-            }
-            Table::Pointwise | Table::Gelu | Table::Reformat | Table::Reduce | Table::Foreign => {
-                type $shape = ElementsShape;
-                $value
-            }
-        }
-    };
-}
 
 /// The stored columns of a table, in the order of the training CSV: the reference's, then ours.
 #[must_use]
@@ -214,20 +160,7 @@ impl LayerSpec {
         precision: Option<Precision>,
         column: impl FnMut(&StoredColumn) -> Result<f64, E>,
     ) -> Result<Self, E> {
-        let shape = match table {
-            Table::Convolutional => LayerShape::Conv(read(column)?),
-            Table::Dense => LayerShape::Dense(read(column)?),
-            Table::MatrixProduct => LayerShape::MatrixProduct(read(column)?),
-            Table::Attention => LayerShape::Attention(read(column)?),
-            Table::Pooling => LayerShape::Pool(read(column)?),
-            Table::Pointwise => LayerShape::Pointwise(read(column)?),
-            Table::Gelu => LayerShape::Gelu(read(column)?),
-            Table::Reformat => LayerShape::Reformat(read(column)?),
-            Table::Reduce => LayerShape::Reduce(read(column)?),
-            Table::Softmax => LayerShape::Softmax(read(column)?),
-            Table::Normalization => LayerShape::Normalization(read(column)?),
-            Table::Foreign => LayerShape::Foreign(read(column)?),
-        };
+        let shape = shape_of_table!(table, Shape => read::<Shape, E>(column)?);
         Ok(Self { shape, precision })
     }
 

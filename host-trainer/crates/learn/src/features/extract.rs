@@ -2,6 +2,7 @@
 
 use super::shape::{
     AttentionShape, ConvShape, DenseShape, ElementsShape, LayerShape, LayerSpec, PoolShape, ProductShape, RowsShape,
+    shape_of_table, with_tables,
 };
 use serde::{Deserialize, Serialize};
 use shared::engine::{AttentionSizes, Image, Layer, ProductSizes, Table, Tensor, Window};
@@ -50,20 +51,7 @@ pub enum NoRow {
 /// When no table describes the layer or the engine info tells too little.
 pub fn extract(layer: &Layer, how: Extraction) -> Result<LayerSpec, NoRow> {
     let table = table_of(layer, how).ok_or_else(|| NoRow::NoTable(layer.layer_type.clone()))?;
-    let shape = match table {
-        Table::Convolutional => LayerShape::Conv(convolution(layer)?),
-        Table::Pooling => LayerShape::Pool(pooling(layer, how)?),
-        Table::Dense => LayerShape::Dense(dense(layer)?),
-        Table::MatrixProduct => LayerShape::MatrixProduct(matrix_product(layer)?),
-        Table::Attention => LayerShape::Attention(attention(layer)?),
-        Table::Pointwise => LayerShape::Pointwise(elements(layer)?),
-        Table::Gelu => LayerShape::Gelu(elements(layer)?),
-        Table::Reformat => LayerShape::Reformat(elements(layer)?),
-        Table::Reduce => LayerShape::Reduce(elements(layer)?),
-        Table::Softmax => LayerShape::Softmax(rows(layer)?),
-        Table::Normalization => LayerShape::Normalization(rows(layer)?),
-        Table::Foreign => LayerShape::Foreign(elements(layer)?),
-    };
+    let shape = shape_of_table!(table, Shape => Shape::from_layer(layer, how)?);
     Ok(LayerSpec { shape, precision: layer.precision() })
 }
 
@@ -77,6 +65,11 @@ fn table_of(layer: &Layer, how: Extraction) -> Option<Table> {
         };
     }
     layer.kind.table()
+}
+
+/// A shape that is read from a layer.
+trait FromLayer: Sized {
+    fn from_layer(layer: &Layer, how: Extraction) -> Result<Self, NoRow>;
 }
 
 /// Batch and extents of an image tensor. Three dimensions are a batch of sequences where the layer's kernel has one axis
@@ -109,36 +102,40 @@ fn window(values: Option<&Vec<u32>>, default: f64) -> Result<Window, NoRow> {
     Ok(Window { height, width })
 }
 
-fn convolution(layer: &Layer) -> Result<ConvShape, NoRow> {
-    let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
-    let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
-    if layer.kernel.is_none() {
-        return Err(NoRow::Missing("kernel"));
+impl FromLayer for ConvShape {
+    fn from_layer(layer: &Layer, _: Extraction) -> Result<Self, NoRow> {
+        let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
+        let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
+        if layer.kernel.is_none() {
+            return Err(NoRow::Missing("kernel"));
+        }
+        Ok(ConvShape {
+            batch,
+            input,
+            output,
+            kernel: window(layer.kernel.as_ref(), 1.0)?,
+            stride: window(layer.stride.as_ref(), 1.0)?,
+            padding: padding(layer)?,
+            dilation: window(layer.dilation.as_ref(), 1.0)?,
+            groups: f64::from(layer.groups.unwrap_or(1).max(1)),
+            weights: layer.weights.map(|w| w.count as f64),
+        })
     }
-    Ok(ConvShape {
-        batch,
-        input,
-        output,
-        kernel: window(layer.kernel.as_ref(), 1.0)?,
-        stride: window(layer.stride.as_ref(), 1.0)?,
-        padding: padding(layer)?,
-        dilation: window(layer.dilation.as_ref(), 1.0)?,
-        groups: f64::from(layer.groups.unwrap_or(1).max(1)),
-        weights: layer.weights.map(|w| w.count as f64),
-    })
 }
 
-fn pooling(layer: &Layer, how: Extraction) -> Result<PoolShape, NoRow> {
-    let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
-    let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
-    let whole_input = how.reference_compatible || layer.kernel.is_none();
-    let kernel = if whole_input {
-        Window { height: input.height, width: input.width }
-    } else {
-        window(layer.kernel.as_ref(), 1.0)?
-    };
-    let stride = window(layer.stride.as_ref(), 1.0)?;
-    Ok(PoolShape { batch, input, output, kernel, stride, padding: padding(layer)? })
+impl FromLayer for PoolShape {
+    fn from_layer(layer: &Layer, how: Extraction) -> Result<Self, NoRow> {
+        let (batch, input) = image(layer, layer.inputs.first(), "input dimensions")?;
+        let (_, output) = image(layer, layer.outputs.first(), "output dimensions")?;
+        let whole_input = how.reference_compatible || layer.kernel.is_none();
+        let kernel = if whole_input {
+            Window { height: input.height, width: input.width }
+        } else {
+            window(layer.kernel.as_ref(), 1.0)?
+        };
+        let stride = window(layer.stride.as_ref(), 1.0)?;
+        Ok(PoolShape { batch, input, output, kernel, stride, padding: padding(layer)? })
+    }
 }
 
 /// Padding of both spatial axes, before and after together.
@@ -148,27 +145,38 @@ fn padding(layer: &Layer) -> Result<Window, NoRow> {
     Ok(Window { height: before.height + after.height, width: before.width + after.width })
 }
 
-fn dense(layer: &Layer) -> Result<DenseShape, NoRow> {
-    let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
-    let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
-    let weights = Some(layer.weight_count()).filter(|count| *count > 0).map(|count| count as f64);
-    Ok(DenseShape { batch: batch(input), input: input.elements() as f64, output: output.elements() as f64, weights })
+impl FromLayer for DenseShape {
+    fn from_layer(layer: &Layer, _: Extraction) -> Result<Self, NoRow> {
+        let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
+        let output = layer.outputs.first().ok_or(NoRow::Missing("output dimensions"))?;
+        let weights = Some(layer.weight_count()).filter(|count| *count > 0).map(|count| count as f64);
+        Ok(DenseShape {
+            batch: batch(input),
+            input: input.elements() as f64,
+            output: output.elements() as f64,
+            weights,
+        })
+    }
 }
 
-fn matrix_product(layer: &Layer) -> Result<ProductShape, NoRow> {
-    let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
-    let sizes = layer.product_sizes().ok_or(NoRow::Missing("operands"))?;
-    let ProductSizes { products, rows, length, columns } = sizes;
-    let [products, rows, length, columns] = [products, rows, length, columns].map(|size| size as f64);
-    Ok(ProductShape { batch: images(input, products), sizes: ProductSizes { products, rows, length, columns } })
+impl FromLayer for ProductShape {
+    fn from_layer(layer: &Layer, _: Extraction) -> Result<Self, NoRow> {
+        let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
+        let sizes = layer.product_sizes().ok_or(NoRow::Missing("operands"))?;
+        let ProductSizes { products, rows, length, columns } = sizes;
+        let [products, rows, length, columns] = [products, rows, length, columns].map(|size| size as f64);
+        Ok(ProductShape { batch: images(input, products), sizes: ProductSizes { products, rows, length, columns } })
+    }
 }
 
-fn attention(layer: &Layer) -> Result<AttentionShape, NoRow> {
-    let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
-    let sizes = layer.attention_sizes().ok_or(NoRow::Missing("queries, keys and values"))?;
-    let AttentionSizes { heads, queries, keys, head_size } = sizes;
-    let [heads, queries, keys, head_size] = [heads, queries, keys, head_size].map(|size| size as f64);
-    Ok(AttentionShape { batch: images(input, heads), sizes: AttentionSizes { heads, queries, keys, head_size } })
+impl FromLayer for AttentionShape {
+    fn from_layer(layer: &Layer, _: Extraction) -> Result<Self, NoRow> {
+        let input = layer.inputs.first().ok_or(NoRow::Missing("input dimensions"))?;
+        let sizes = layer.attention_sizes().ok_or(NoRow::Missing("queries, keys and values"))?;
+        let AttentionSizes { heads, queries, keys, head_size } = sizes;
+        let [heads, queries, keys, head_size] = [heads, queries, keys, head_size].map(|size| size as f64);
+        Ok(AttentionShape { batch: images(input, heads), sizes: AttentionSizes { heads, queries, keys, head_size } })
+    }
 }
 
 /// The batch of a layer that computes a matrix for each image and head. With three dimensions, Myelin has joined both axes.
@@ -177,22 +185,26 @@ fn images(input: &Tensor, matrices: f64) -> f64 {
 }
 
 /// A row is the last axis, as in attention and in layers of transformers.
-fn rows(layer: &Layer) -> Result<RowsShape, NoRow> {
-    let ElementsShape { batch, input, output, weights } = elements(layer)?;
-    let widest = layer.inputs.iter().chain(&layer.outputs).max_by_key(|tensor| tensor.elements());
-    let row_length = widest.and_then(|tensor| tensor.dims.last()).map(|&last| extent(last));
-    Ok(RowsShape { batch, input, output, weights, row_length })
+impl FromLayer for RowsShape {
+    fn from_layer(layer: &Layer, how: Extraction) -> Result<Self, NoRow> {
+        let ElementsShape { batch, input, output, weights } = ElementsShape::from_layer(layer, how)?;
+        let widest = layer.inputs.iter().chain(&layer.outputs).max_by_key(|tensor| tensor.elements());
+        let row_length = widest.and_then(|tensor| tensor.dims.last()).map(|&last| extent(last));
+        Ok(RowsShape { batch, input, output, weights, row_length })
+    }
 }
 
-fn elements(layer: &Layer) -> Result<ElementsShape, NoRow> {
-    let main = layer.inputs.first().or(layer.outputs.first()).ok_or(NoRow::Missing("input dimensions"))?;
-    let total = |tensors: &[Tensor]| tensors.iter().map(|t| t.elements() as f64).sum::<f64>();
-    Ok(ElementsShape {
-        batch: batch(main),
-        input: total(&layer.inputs),
-        output: total(&layer.outputs),
-        weights: Some(layer.weights.map_or(0.0, |w| w.count as f64)),
-    })
+impl FromLayer for ElementsShape {
+    fn from_layer(layer: &Layer, _: Extraction) -> Result<Self, NoRow> {
+        let main = layer.inputs.first().or(layer.outputs.first()).ok_or(NoRow::Missing("input dimensions"))?;
+        let total = |tensors: &[Tensor]| tensors.iter().map(|t| t.elements() as f64).sum::<f64>();
+        Ok(ElementsShape {
+            batch: batch(main),
+            input: total(&layer.inputs),
+            output: total(&layer.outputs),
+            weights: Some(layer.weights.map_or(0.0, |w| w.count as f64)),
+        })
+    }
 }
 
 /// The outermost dimension of a tensor of at least two; TensorRT engines have explicit batches.

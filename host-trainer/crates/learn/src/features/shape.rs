@@ -150,34 +150,90 @@ pub struct ElementsShape {
     pub weights: Option<f64>,
 }
 
-/// The shape of a layer, by the training table it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LayerShape {
-    /// Row of `convolutional`.
-    Conv(ConvShape),
-    /// Row of `dense`.
-    Dense(DenseShape),
-    /// Row of `matrix_product`.
-    MatrixProduct(ProductShape),
-    /// Row of `attention`.
-    Attention(AttentionShape),
-    /// Row of `pooling`.
-    Pool(PoolShape),
-    /// Row of `pointwise`.
-    Pointwise(ElementsShape),
-    /// Row of `gelu`.
-    Gelu(ElementsShape),
-    /// Row of `reformat`.
-    Reformat(ElementsShape),
-    /// Row of `reduce`.
-    Reduce(ElementsShape),
-    /// Row of `softmax`.
-    Softmax(RowsShape),
-    /// Row of `normalization`.
-    Normalization(RowsShape),
-    /// Row of `foreign`: an opaque subgraph.
-    Foreign(ElementsShape),
+/// Calls a macro with `[…]` and the list of all tables: `table: variant of LayerShape(type of the shape)`. A new table stands here and
+/// in `shared::engine::Table`.
+macro_rules! with_tables {
+    ($call:ident![$($arguments:tt)*]) => {
+        $call! {
+            [$($arguments)*]
+            Convolutional: Conv(ConvShape),
+            Dense: Dense(DenseShape),
+            MatrixProduct: MatrixProduct(ProductShape),
+            Attention: Attention(AttentionShape),
+            Pooling: Pool(PoolShape),
+            Pointwise: Pointwise(ElementsShape),
+            Gelu: Gelu(ElementsShape),
+            Reformat: Reformat(ElementsShape),
+            Reduce: Reduce(ElementsShape),
+            Softmax: Softmax(RowsShape),
+            Normalization: Normalization(RowsShape),
+            Foreign: Foreign(ElementsShape),
+        }
+    };
 }
+
+macro_rules! define_layer_shape {
+    ([] $($table:ident: $variant:ident($shape:ty),)+) => {
+        /// The shape of a layer, by the training table it belongs to.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub enum LayerShape {
+            $(
+                #[doc = concat!("Row of [`", stringify!($table), "`](Table::", stringify!($table), ").")]
+                $variant($shape),
+            )+
+        }
+
+        impl LayerShape {
+            /// The training table of the shape.
+            #[must_use]
+            pub fn table(&self) -> Table {
+                match self {
+                    $(Self::$variant(_) => Table::$table,)+
+                }
+            }
+        }
+    };
+}
+
+with_tables!(define_layer_shape![]);
+
+/// Evaluates an expression with `$shape` bound to the shape inside a [`LayerShape`].
+macro_rules! with_shape {
+    ([$layer_shape:expr, $shape:ident => $value:expr] $($table:ident: $variant:ident($type:ty),)+) => {
+        match $layer_shape {
+            $(LayerShape::$variant($shape) => $value,)+
+        }
+    };
+    ($($arguments:tt)+) => { with_tables!(with_shape![$($arguments)+]) };
+}
+
+/// Makes the [`LayerShape`] of a table out of an expression, for which the type alias `$shape` stands for the type of the shape.
+macro_rules! shape_of_table {
+    ([$of:expr, $shape:ident => $value:expr] $($table:ident: $variant:ident($type:ty),)+) => {
+        match $of {
+            $(Table::$table => {
+                type $shape = $type;
+                LayerShape::$variant($value)
+            })+
+        }
+    };
+    ($($arguments:tt)+) => { with_tables!(shape_of_table![$($arguments)+]) };
+}
+
+/// Evaluates an expression with the type alias `$shape` standing for the type of the shape of a table's layers.
+macro_rules! with_type {
+    ([$of:expr, $shape:ident => $value:expr] $($table:ident: $variant:ident($type:ty),)+) => {
+        match $of {
+            $(Table::$table => {
+                type $shape = $type;
+                $value
+            })+
+        }
+    };
+    ($($arguments:tt)+) => { with_tables!(with_type![$($arguments)+]) };
+}
+
+pub(super) use {shape_of_table, with_shape, with_tables, with_type};
 
 /// A layer as its training table describes it.
 ///
@@ -215,38 +271,13 @@ impl LayerSpec {
     /// The training table that the layer belongs to.
     #[must_use]
     pub fn table(&self) -> Table {
-        match self.shape {
-            LayerShape::Conv(_) => Table::Convolutional,
-            LayerShape::Dense(_) => Table::Dense,
-            LayerShape::MatrixProduct(_) => Table::MatrixProduct,
-            LayerShape::Attention(_) => Table::Attention,
-            LayerShape::Pool(_) => Table::Pooling,
-            LayerShape::Pointwise(_) => Table::Pointwise,
-            LayerShape::Gelu(_) => Table::Gelu,
-            LayerShape::Reformat(_) => Table::Reformat,
-            LayerShape::Reduce(_) => Table::Reduce,
-            LayerShape::Softmax(_) => Table::Softmax,
-            LayerShape::Normalization(_) => Table::Normalization,
-            LayerShape::Foreign(_) => Table::Foreign,
-        }
+        self.shape.table()
     }
 
     /// Images per inference.
     #[must_use]
     pub fn batch(&self) -> f64 {
-        match &self.shape {
-            LayerShape::Conv(shape) => shape.batch,
-            LayerShape::Dense(shape) => shape.batch,
-            LayerShape::MatrixProduct(shape) => shape.batch,
-            LayerShape::Attention(shape) => shape.batch,
-            LayerShape::Pool(shape) => shape.batch,
-            LayerShape::Softmax(shape) | LayerShape::Normalization(shape) => shape.batch,
-            LayerShape::Pointwise(shape)
-            | LayerShape::Gelu(shape)
-            | LayerShape::Reformat(shape)
-            | LayerShape::Reduce(shape)
-            | LayerShape::Foreign(shape) => shape.batch,
-        }
+        with_shape!(&self.shape, shape => shape.batch)
     }
 
     /// Bits of one element, those of [`ASSUMED_PRECISION`] where the precision is unknown.
@@ -264,41 +295,59 @@ impl LayerSpec {
     /// What the layer has to do.
     #[must_use]
     pub fn work(&self) -> Work<f64> {
-        let element_bytes = self.element_bytes();
-        match &self.shape {
-            LayerShape::Conv(shape) => Work::convolution(ConvolutionSizes {
-                batch: shape.batch,
-                input: shape.input,
-                output: shape.output,
-                group_channels: shape.group_channels(),
-                kernel: shape.kernel,
-                weights: shape.weights,
-                element_bytes,
-            }),
-            LayerShape::Pool(shape) => Work::pooling(PoolingSizes {
-                batch: shape.batch,
-                input: shape.input,
-                output: shape.output,
-                kernel: shape.kernel,
-                element_bytes,
-            }),
-            LayerShape::Dense(shape) => Work::matrix_product(shape.input, shape.output, shape.weights(), element_bytes),
-            LayerShape::MatrixProduct(shape) => Work::product(shape.sizes, element_bytes),
-            LayerShape::Attention(shape) => Work::attention(shape.sizes, element_bytes),
-            LayerShape::Softmax(shape) | LayerShape::Normalization(shape) => {
-                Work::moving(Some(0.0), [shape.input, shape.output, shape.weights.unwrap_or(0.0)], element_bytes)
-            }
-            LayerShape::Pointwise(shape)
-            | LayerShape::Gelu(shape)
-            | LayerShape::Reformat(shape)
-            | LayerShape::Reduce(shape) => shape.work(Some(0.0), element_bytes),
-            LayerShape::Foreign(shape) => shape.work(None, element_bytes),
-        }
+        let work = with_shape!(&self.shape, shape => shape.work(self.element_bytes()));
+        // Nothing is known of the arithmetic inside an opaque layer.
+        if self.table() == Table::Foreign { Work { macs: None, ..work } } else { work }
+    }
+}
+
+impl ConvShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::convolution(ConvolutionSizes {
+            batch: self.batch,
+            input: self.input,
+            output: self.output,
+            group_channels: self.group_channels(),
+            kernel: self.kernel,
+            weights: self.weights,
+            element_bytes,
+        })
+    }
+}
+
+impl PoolShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        let Self { batch, input, output, kernel, .. } = *self;
+        Work::pooling(PoolingSizes { batch, input, output, kernel, element_bytes })
+    }
+}
+
+impl DenseShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::matrix_product(self.input, self.output, self.weights(), element_bytes)
+    }
+}
+
+impl ProductShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::product(self.sizes, element_bytes)
+    }
+}
+
+impl AttentionShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::attention(self.sizes, element_bytes)
+    }
+}
+
+impl RowsShape {
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::moving(Some(0.0), [self.input, self.output, self.weights.unwrap_or(0.0)], element_bytes)
     }
 }
 
 impl ElementsShape {
-    fn work(&self, macs: Option<f64>, element_bytes: f64) -> Work<f64> {
-        Work::moving(macs, [self.input, self.output, self.weights.unwrap_or(0.0)], element_bytes)
+    fn work(&self, element_bytes: f64) -> Work<f64> {
+        Work::moving(Some(0.0), [self.input, self.output, self.weights.unwrap_or(0.0)], element_bytes)
     }
 }

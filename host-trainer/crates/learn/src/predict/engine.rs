@@ -310,7 +310,7 @@ impl Models {
         let model =
             table.and_then(|table| extracted.by(self.rule(table, target)?)).filter(|row| Some(row.table()) == table);
         // What an opaque subgraph does inside is unknown: the bytes at its edge would be a guess far too low.
-        let opaque = matches!(layer.kind, LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown);
+        let opaque = layer.kind.is_opaque();
         Rows { model, roofline: extracted.default.as_ref().filter(|_| !opaque) }
     }
 

@@ -1,5 +1,6 @@
 //! A sum over layers of which some may have no figure.
 
+use shared::figures::UNKNOWN;
 use std::collections::BTreeMap;
 use std::iter::Sum;
 
@@ -93,7 +94,7 @@ impl<U: Copy> Total<U> {
         match (self.known, self.is_whole()) {
             (Some(sum), true) => text(sum),
             (Some(sum), false) => format!("at least {}", text(sum)),
-            (None, _) => "–".to_owned(),
+            (None, _) => UNKNOWN.to_owned(),
         }
     }
 }

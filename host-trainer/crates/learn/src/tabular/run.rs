@@ -43,12 +43,11 @@ pub async fn read_tagged(
     let folders = folder_names(tags, names, &mut notes)?;
     let mut tagged = Vec::new();
     for (tag, name) in tags.iter().zip(folders) {
-        let data = read(source, tag).await?;
+        let mut data = read(source, tag).await?;
         let rows = data.len();
-        let data = match samples {
-            Some(samples) => data.sample(samples),
-            None => data,
-        };
+        if let Some(samples) = samples {
+            data.sample(samples);
+        }
         tagged.push(Tagged { name, rows, data });
     }
     Ok((tagged, notes))

@@ -1,6 +1,7 @@
 //! Rows of SQLite databases.
 
 use super::data::TableData;
+use futures_util::TryStreamExt;
 use shared::failure::{Failure, Kind};
 use shared::near::near;
 use shared::text::{self, SignEvidence};
@@ -200,6 +201,8 @@ async fn readable(source: &Source, notes: &mut Vec<String>) -> Result<Vec<Databa
 struct Cells {
     /// What its texts say of their decimal sign.
     signs: SignEvidence,
+    /// The place of its texts in a row that is read; none where the database holds no text in it.
+    text: Option<usize>,
     /// Cells that are no number, and the first of them that is a text.
     odd: usize,
     odd_text: Option<String>,
@@ -209,10 +212,10 @@ impl Cells {
     /// The number of a cell. Text is one if it reads as one, as an import of a CSV file stores it; what is no number is none, not
     /// zero.
     fn number(&mut self, row: &SqliteRow, place: usize) -> Option<f64> {
-        if let Ok(Some(number)) = row.try_get::<Option<f64>, _>(2 * place) {
+        if let Ok(Some(number)) = row.try_get::<Option<f64>, _>(place) {
             return Some(number).filter(|x| x.is_finite());
         }
-        let text = row.try_get::<Option<String>, _>(2 * place + 1).ok().flatten();
+        let text = self.text.and_then(|text| row.try_get::<Option<String>, _>(text).ok().flatten());
         let number = text.as_deref().and_then(|text| text::number(text, self.signs.sign()));
         if number.is_none() {
             self.odd += 1;
@@ -222,22 +225,15 @@ impl Cells {
     }
 }
 
-/// The rows of one tag. Columns of text are read where the texts are numbers.
+/// The rows of one tag. Columns of text are read where the texts are numbers. Rows are taken one by one as the database gives them:
+/// besides the numbers, memory does not grow with them.
 ///
 /// # Errors
 /// As [`tags`], and when no row is left: the columns that hold no numbers are named.
 pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     let columns: Vec<&String> = source.inputs.iter().chain(&source.outputs).collect();
     let is_of_tag = format!("CAST({} AS TEXT) = $1", quoted(&source.tag_column));
-    let pair = |name: &&String| {
-        let name = quoted(name);
-        format!(
-            "CASE WHEN typeof({name}) IN ('integer', 'real') THEN CAST({name} AS REAL) END, \
-             CASE WHEN typeof({name}) = 'text' THEN {name} END"
-        )
-    };
-    let select = columns.iter().map(pair).collect::<Vec<_>>().join(", ");
-    let select = format!("SELECT {select} FROM {} WHERE {is_of_tag}", quoted(&source.table));
+    let from = format!("FROM {} WHERE {is_of_tag}", quoted(&source.table));
     let counts: Vec<bool> = columns.iter().map(|name| !source.zero_is_a_value.contains(name)).collect();
     let mut dataset = TableData {
         tag: tag.to_owned(),
@@ -251,31 +247,20 @@ pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     };
     let mut cells = vec![Cells::default(); columns.len()];
     let mut found = 0;
+    let mut values = Vec::with_capacity(columns.len());
     for mut database in readable(source, &mut Vec::new()).await? {
         let failed = database.failed();
-        // The decimal sign first: a text such as 1,234 is read by what the others of its column say.
-        for (cells, name) in cells.iter_mut().zip(&columns) {
-            let sql = format!(
-                "SELECT DISTINCT {0} FROM {1} WHERE {is_of_tag} AND typeof({0}) = 'text' LIMIT {MOST_ROWS}",
-                quoted(name),
-                quoted(&source.table)
-            );
-            let texts = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_all(&mut database.connection).await;
-            for row in texts.map_err(&failed)? {
-                cells.signs.observe(&row.try_get::<String, _>(0).unwrap_or_default());
-            }
-        }
-        let sql = format!("{select} {} LIMIT {MOST_ROWS}", database.order);
-        let rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_all(&mut database.connection).await;
-        for row in rows.map_err(&failed)? {
+        let sql = select(&mut database, tag, &columns, &mut cells, &from).await.map_err(&failed)?;
+        let mut rows = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch(&mut database.connection);
+        while let Some(row) = rows.try_next().await.map_err(&failed)? {
             found += 1;
             // All columns are looked at, so that each that has no number is counted.
-            let values: Vec<Option<f64>> =
-                cells.iter_mut().enumerate().map(|(place, cells)| cells.number(&row, place)).collect();
-            let Some(values) = values.into_iter().collect::<Option<Vec<f64>>>() else {
+            values.clear();
+            values.extend(cells.iter_mut().enumerate().filter_map(|(place, cells)| cells.number(&row, place)));
+            if values.len() < columns.len() {
                 dataset.no_numbers += 1;
                 continue;
-            };
+            }
             if values.iter().zip(&counts).any(|(x, counts)| *counts && *x == 0.0) {
                 dataset.with_zeros += 1;
                 if source.zeros == Zeros::Drop {
@@ -289,8 +274,47 @@ pub async fn read(source: &Source, tag: &str) -> Result<TableData, Failure> {
     if dataset.is_empty() {
         return Err(none_left(source, &dataset, &columns, &cells, found));
     }
+    dataset.rows.shrink_to_fit();
+    dataset.targets.shrink_to_fit();
     dataset.hash = dataset.digest();
     Ok(dataset)
+}
+
+/// The query for a tag's rows: the number of each column, then the text of each that holds texts. What these say of their decimal
+/// sign is looked at first: a text such as 1,234 is read by what the others of its column say.
+async fn select(
+    database: &mut Database,
+    tag: &str,
+    columns: &[&String],
+    cells: &mut [Cells],
+    from: &str,
+) -> Result<String, sqlx::Error> {
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    let is_text = |name: &String| format!("typeof({name}) = 'text'");
+    let listed = |of: &dyn Fn(&String) -> String| names.iter().map(of).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {} {from}", listed(&|name| format!("max({})", is_text(name))));
+    let holds_text = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch_one(&mut database.connection).await?;
+    let mut select =
+        listed(&|name| format!("CASE WHEN typeof({name}) IN ('integer', 'real') THEN CAST({name} AS REAL) END"));
+    let mut places = columns.len()..;
+    for (place, (cells, name)) in cells.iter_mut().zip(&names).enumerate() {
+        // Of no rows, the maximum is none.
+        cells.text = match holds_text.try_get::<Option<i64>, _>(place)? {
+            Some(1) => places.next(),
+            _ => None,
+        };
+        if cells.text.is_none() {
+            continue;
+        }
+        let is_text = is_text(name);
+        select.push_str(&format!(", CASE WHEN {is_text} THEN {name} END"));
+        let sql = format!("SELECT DISTINCT {name} {from} AND {is_text} LIMIT {MOST_ROWS}");
+        let mut texts = sqlx::query(AssertSqlSafe(sql.as_str())).bind(tag).fetch(&mut database.connection);
+        while let Some(row) = texts.try_next().await? {
+            cells.signs.observe(&row.try_get::<String, _>(0).unwrap_or_default());
+        }
+    }
+    Ok(format!("SELECT {select} {from} {} LIMIT {MOST_ROWS}", database.order))
 }
 
 /// Why no row of a tag is left.

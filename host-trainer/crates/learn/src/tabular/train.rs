@@ -1,21 +1,21 @@
 //! From a table to a graph with a card, judged on folds and on rows kept back.
 
-use super::data::TableData;
-use crate::fit::cross_validation::{Fold, folds_by_row};
+use super::data::{Part, TableData};
+use crate::fit::cross_validation::folds_by_row;
 use crate::fit::kinds::Kind;
 use crate::fit::plan::Plan;
 use crate::fit::train::ONNX_TOLERANCE;
 use crate::model::{FeatureRange, Program};
-use estimators::metrics::Metrics;
+use estimators::metrics::{Errors, Metrics};
 use estimators::mlp::{self, History, Network, Partition, Progress, Sampling, Stepwise};
-use estimators::{FitError, fold_hashes};
+use estimators::{FitError, fold_hash};
 use onnx::{GraphBuilder, Model};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// One row in so many is kept back for testing; no fold and no trial sees it.
-const TEST_ONE_IN: usize = 5;
+const TEST_ONE_IN: u64 = 5;
 /// Rows it takes.
 const FEWEST_ROWS: usize = 20;
 /// Rows whose predictions a card keeps as a self-test.
@@ -76,12 +76,9 @@ pub struct Fitted {
     pub graphs: BTreeMap<String, Vec<u8>>,
 }
 
-/// Rows to train on and rows kept back.
-fn split(data: &TableData) -> (TableData, TableData) {
-    let order = fold_hashes(&(0..data.len()).collect::<Vec<_>>());
-    let (test, training): (Vec<usize>, Vec<usize>) =
-        (0..data.len()).partition(|i| order[*i].is_multiple_of(TEST_ONE_IN as u64));
-    (data.subset(&training), data.subset(&test))
+/// Rows to train on and rows kept back. Rows are listed by number from here on: copies would be most of the memory of a fit.
+fn split(data: &TableData) -> (Vec<u32>, Vec<u32>) {
+    (0..data.len() as u32).partition(|row| !fold_hash(*row as usize).is_multiple_of(TEST_ONE_IN))
 }
 
 /// Refuses a model kind that no table can have.
@@ -95,29 +92,42 @@ pub fn check_kind(plan: &Plan) -> Result<(), FitError> {
     Err(FitError::Options(format!("{} knows layers; a table of any other kind takes mlp", plan.kind.name())))
 }
 
-fn table(data: &TableData) -> mlp::Data<'_> {
+fn table<'a>(Part { data, numbers }: Part<'a>) -> mlp::Data<'a> {
     mlp::Data {
         inputs: data.inputs.len(),
         outputs: data.outputs.len(),
         rows: &data.rows,
         targets: &data.targets,
+        chosen: Some(numbers),
         groups: &[],
     }
 }
 
-fn network(data: &TableData, plan: &Plan) -> Result<Network, FitError> {
+fn network(rows: Part<'_>, plan: &Plan) -> Result<Network, FitError> {
     check_kind(plan)?;
-    mlp::train(&table(data), &plan.options())
+    mlp::train(&table(rows), &plan.options())
 }
 
-fn predictions(network: &Network, data: &TableData) -> Vec<f64> {
-    data.rows.chunks_exact(data.inputs.len()).flat_map(|row| network.predict(row)).collect()
+/// Adds a network's errors on some rows to those of each output.
+fn add_errors(errors: &mut [Errors], network: &Network, rows: Part<'_>) {
+    let mut targets = rows.targets();
+    network.predict_each(rows.inputs(), |predicted| {
+        let pairs = targets.next().into_iter().flatten().zip(predicted);
+        errors.iter_mut().zip(pairs).for_each(|(errors, (y, p))| errors.add(*y, *p));
+    });
 }
 
-fn metrics(data: &TableData, predicted: &[f64]) -> Vec<Metrics> {
-    let width = data.outputs.len();
-    let column = |values: &[f64], o: usize| values.iter().skip(o).step_by(width).copied().collect::<Vec<f64>>();
-    (0..width).map(|o| Metrics::of(&column(&data.targets, o), &column(predicted, o))).collect()
+/// The metrics of each output, of errors on these rows.
+fn metrics(errors: &[Errors], rows: Part<'_>) -> Vec<Metrics> {
+    let of = |(output, errors): (usize, &Errors)| errors.metrics(rows.targets().map(move |targets| targets[output]));
+    errors.iter().enumerate().map(of).collect()
+}
+
+/// The metrics of each output of a network on some rows.
+fn judge(network: &Network, rows: Part<'_>) -> Vec<Metrics> {
+    let mut errors = vec![Errors::default(); rows.data.outputs.len()];
+    add_errors(&mut errors, network, rows);
+    metrics(&errors, rows)
 }
 
 /// Folds that judge.
@@ -143,15 +153,23 @@ pub fn validate(
     let Some(folds) = folds_by_row(training.len(), folds(plan) as usize) else {
         return Err(FitError::TooFewRows { found: training.len(), needed: 2 });
     };
-    let (mut held_out, mut predicted) = (Vec::new(), Vec::new());
+    let mut held_out = Vec::with_capacity(training.len());
+    let mut errors = vec![Errors::default(); data.outputs.len()];
     let mut figures = Vec::new();
     for number in 0..folds.count() {
-        let fold = Fold::of(&training, &folds, number);
-        let fitted = network(&fold.training, plan)?;
-        let rows = fold.held_out;
-        predicted.extend(predictions(&fitted, &training.subset(&rows)));
-        held_out.extend(rows);
-        figures = metrics(&training.subset(&held_out), &predicted);
+        let is_held_out = |place: usize| folds.fold_of_row()[place] == number;
+        let side = |held_out: bool| {
+            let rows = training.iter().enumerate().filter(move |(place, _)| is_held_out(*place) == held_out);
+            rows.map(|(_, row)| *row)
+        };
+        let fitted = {
+            let seen: Vec<u32> = side(false).collect();
+            network(data.part(&seen), plan)?
+        };
+        let before = held_out.len();
+        held_out.extend(side(true));
+        add_errors(&mut errors, &fitted, data.part(&held_out[before..]));
+        figures = metrics(&errors, data.part(&held_out));
         if after_fold(number as u32 + 1, &figures).is_break() {
             return Ok(None);
         }
@@ -166,19 +184,20 @@ pub fn validate(
 pub fn fit(data: &TableData, plan: &Plan) -> Result<Fitted, FitError> {
     let judged = validate(data, plan, &mut |_, _| ControlFlow::Continue(()))?.unwrap_or_default();
     let (training, test) = split(data);
-    let fitted = network(&training, plan)?;
-    with_card(&fitted, plan, &training, &test, judged)
+    let fitted = network(data.part(&training), plan)?;
+    let tested = judge(&fitted, data.part(&test));
+    with_card(&fitted, plan, data.part(&training), test.len(), &tested, judged)
 }
 
 /// Rows of a table by what they are for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowSplit {
     /// Rows to train on.
-    pub training: Vec<usize>,
+    pub training: Vec<u32>,
     /// Rows to validate on after each epoch, which decide when training stops.
-    pub validation: Vec<usize>,
+    pub validation: Vec<u32>,
     /// Rows that judge the model; training does not see them.
-    pub test: Vec<usize>,
+    pub test: Vec<u32>,
     /// How an epoch draws the training rows.
     pub sampling: Sampling,
 }
@@ -210,42 +229,44 @@ pub fn fit_split(
 ) -> Result<Option<SplitFit>, FitError> {
     check_kind(plan)?;
     let all = split.training.iter().chain(&split.validation).chain(&split.test);
-    if all.into_iter().any(|row| *row >= data.len()) {
+    if all.into_iter().any(|row| *row as usize >= data.len()) {
         return Err(FitError::Data("a split names a row that the table does not have".to_owned()));
     }
     if split.training.len() < FEWEST_ROWS {
         return Err(FitError::TooFewRows { found: split.training.len(), needed: FEWEST_ROWS });
     }
     // Scales come from these rows: the test rows take no part in anything.
-    let seen: Vec<usize> = split.training.iter().chain(&split.validation).copied().collect();
-    let seen = data.subset(&seen);
+    let seen = [split.training.as_slice(), &split.validation].concat();
+    let (training, all) = (split.training.len() as u32, seen.len() as u32);
     let partition = Partition {
-        training: (0..split.training.len()).collect(),
-        validation: (split.training.len()..seen.len()).collect(),
+        training: (0..training).collect(),
+        validation: (training..all).collect(),
         sampling: split.sampling.clone(),
     };
     let how = Stepwise { partition: Some(partition), from, every };
-    let Some(network) = mlp::train_stepwise(&table(&seen), &plan.options(), how, after)? else { return Ok(None) };
-    let (training, test) = (data.subset(&split.training), data.subset(&split.test));
-    let judged = metrics(&test, &predictions(&network, &test));
-    let fitted = with_card(&network, plan, &training, &test, Vec::new())?;
-    Ok(Some(SplitFit { fitted, test: judged, histories: network.histories().to_vec() }))
+    let trained = mlp::train_stepwise(&table(data.part(&seen)), &plan.options(), how, after)?;
+    let Some(network) = trained else { return Ok(None) };
+    let tested = judge(&network, data.part(&split.test));
+    let fitted = with_card(&network, plan, data.part(&split.training), split.test.len(), &tested, Vec::new())?;
+    Ok(Some(SplitFit { fitted, test: tested, histories: network.histories().to_vec() }))
 }
 
-/// The graphs and the card of a trained network. Each graph is run and compared with the network in memory.
+/// The graphs and the card of a trained network, which was tested on rows and judged on folds. Each graph is run and compared with
+/// the network in memory.
 fn with_card(
     fitted: &Network,
     plan: &Plan,
-    training: &TableData,
-    test: &TableData,
+    training: Part<'_>,
+    test_rows: usize,
+    tested: &[Metrics],
     judged: Vec<Metrics>,
 ) -> Result<Fitted, FitError> {
-    let data = training;
+    let data = training.data;
     let named = |figures: Vec<Metrics>| data.outputs.iter().cloned().zip(figures).collect::<BTreeMap<_, _>>();
     let width = data.inputs.len();
     let step = training.len().div_ceil(SELF_TEST_ROWS).max(1);
     let inputs: Vec<Vec<f32>> =
-        training.rows.chunks_exact(width).step_by(step).map(|row| row.iter().map(|x| *x as f32).collect()).collect();
+        training.inputs().step_by(step).map(|row| row.iter().map(|x| *x as f32).collect()).collect();
     let flat: Vec<f32> = inputs.iter().flatten().copied().collect();
     let (mut graphs, mut outputs, mut hashes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (o, name) in data.outputs.iter().enumerate() {
@@ -272,8 +293,8 @@ fn with_card(
         graphs.insert(name.clone(), bytes);
     }
     let range = |(i, name): (usize, &String)| {
-        let values = training.rows.iter().skip(i).step_by(width);
-        let (min, max) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(*x), max.max(*x)));
+        let values = training.inputs().map(|row| row[i]);
+        let (min, max) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)));
         FeatureRange { name: name.clone(), unit: String::new(), min, max }
     };
     let card = TableCard {
@@ -284,14 +305,14 @@ fn with_card(
         inputs: data.inputs.iter().enumerate().map(range).collect(),
         onnx_sha256: hashes,
         training_rows: training.len(),
-        test_rows: test.len(),
+        test_rows,
         rows_with_zeros: data.with_zeros,
         rows_without_numbers: data.no_numbers,
         data_sha256: data.hash.clone(),
         configuration: serde_json::json!({ "mlp": plan.options::<mlp::Settings>() }),
         fit: fitted.describe(),
         cross_validation: named(judged),
-        test: named(metrics(test, &predictions(fitted, test))),
+        test: named(tested.to_vec()),
         self_test: SelfTest { inputs, outputs },
     };
     Ok(Fitted { card, graphs })

@@ -1,6 +1,6 @@
 //! An engine with another batch size or in another number format, as far as its layers' sizes follow.
 
-use shared::engine::{Engine, LayerKind, Precision, Tensor};
+use shared::engine::{Engine, Precision, Tensor};
 use shared::failure::Failure;
 
 /// The engine with another batch size: the outermost dimension of every tensor that has the old one. Also returns how many
@@ -29,8 +29,7 @@ pub fn rebatched(engine: &Engine, batch: u32) -> Result<(Engine, usize), Failure
         .ok_or_else(|| Failure::data("no layer tells the engine's batch size").help("leave --batch out"))?;
     let mut changed = engine.clone();
     let mut unchanged = 0;
-    for layer in changed.layers.iter_mut().filter(|layer| !matches!(layer.kind, LayerKind::Constant | LayerKind::NoOp))
-    {
+    for layer in changed.layers.iter_mut().filter(|layer| !layer.kind.is_free()) {
         let mut other = false;
         for tensor in layer.inputs.iter_mut().chain(&mut layer.outputs) {
             match tensor.dims.first_mut() {

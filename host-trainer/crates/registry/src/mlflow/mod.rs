@@ -9,6 +9,7 @@ mod client;
 use self::client::Client;
 use super::{Error, Listed, Registry, Status};
 use crate::Alias;
+use estimators::metric_columns::{MAE, MAPE, R2, RMSE, RMSPE, WITHIN_10};
 use estimators::metrics::Metrics;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -185,15 +186,8 @@ fn parameters(listed: &Listed) -> Vec<Value> {
 }
 
 fn metrics(set: &str, metrics: &Metrics, now: i64) -> Vec<Value> {
-    let figures = [
-        ("mape_percent", metrics.mape_percent),
-        ("rmspe_percent", metrics.rmspe_percent),
-        ("within_10_percent", metrics.within_10_percent),
-        ("r2", metrics.r2),
-        ("mae", metrics.mae),
-        ("rmse", metrics.rmse),
-        ("rows", Some(metrics.n as f64)),
-    ];
+    let columns = [MAPE, RMSPE, WITHIN_10, R2, MAE, RMSE].map(|column| (column.name, column.value(metrics)));
+    let figures = columns.into_iter().chain([("rows", Some(metrics.n as f64))]);
     let figure = |(name, value): (&str, Option<f64>)| {
         let value = value.filter(|value| value.is_finite())?;
         let key = format!("{}/{name}", permitted(set));

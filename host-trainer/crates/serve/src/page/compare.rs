@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shared::engine::{Engine, Layer};
 use shared::failure::printable;
+use shared::figures::{UNKNOWN, known};
 
 /// The query of a comparison.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -153,7 +154,7 @@ fn link(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>, sort: Option<CompareOrde
 
 /// A difference with its sign. Less is better for every quantity here.
 fn difference(a: Option<f64>, b: Option<f64>, decimals: usize) -> Markup {
-    let Some(change) = a.zip(b).map(|(a, b)| b - a) else { return html! { span.muted { "–" } } };
+    let Some(change) = a.zip(b).map(|(a, b)| b - a) else { return html! { span.muted { (UNKNOWN) } } };
     let text = format!("{:.decimals$}", change.abs());
     if text.bytes().all(|c| c == b'0' || c == b'.') {
         return html! { span.muted { (text) } };
@@ -163,7 +164,7 @@ fn difference(a: Option<f64>, b: Option<f64>, decimals: usize) -> Markup {
 
 fn percent(a: Option<f64>, b: Option<f64>) -> Markup {
     let share = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| 100.0 * (b - a) / a);
-    html! { @match share { Some(share) => (difference(Some(0.0), Some(share), 1)), None => span.muted { "–" } } }
+    html! { @match share { Some(share) => (difference(Some(0.0), Some(share), 1)), None => span.muted { (UNKNOWN) } } }
 }
 
 fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
@@ -171,13 +172,13 @@ fn totals(a: &ComparedEngine<'_>, b: &ComparedEngine<'_>) -> Markup {
     // Each with its text, which says where it is a lower bound, and with the figure that can be compared.
     let energy = |t: &Totals| (t.energy.shown(|e| figure(e.0)), t.energy.whole().map(|e| e.0));
     let runtime = |t: &Totals| (t.runtime.shown(|t| figure(t.0)), t.runtime.whole().map(|t| t.0));
-    let known = |value: Option<f64>| (value.map_or_else(|| "–".to_owned(), figure), value);
-    let power = |t: &Totals| known(t.average_power().map(|p| p.0));
+    let shown = |value: Option<f64>| (known(value, figure), value);
+    let power = |t: &Totals| shown(t.average_power().map(|p| p.0));
     let rows = [
         ("Energy mJ", energy(x), energy(y)),
         ("Run time ms", runtime(x), runtime(y)),
         ("Average power W", power(x), power(y)),
-        ("Run time from models %", known(x.runtime_modelled_percent), known(y.runtime_modelled_percent)),
+        ("Run time from models %", shown(x.runtime_modelled_percent), shown(y.runtime_modelled_percent)),
     ];
     let scaled = |total: &Total<f64>, unit: f64| {
         (total.shown(|sum| figure_or_whole(sum / unit)), total.whole().map(|sum| sum / unit))
@@ -344,12 +345,12 @@ fn row(at: usize, group: &GroupChange, cost: Cost) -> Markup {
         Cost::Runtime => (of(sides[0], runtime_a), of(sides[1], runtime_b)),
     };
     let both = |text: fn(&Part) -> String| {
-        let [first, second] = sides.map(|part| part.map_or_else(|| "–".to_owned(), text));
+        let [first, second] = sides.map(|part| known(part, text));
         if first == second { first } else { format!("{first} → {second}") }
     };
     let formats = |part: &Part| match part.precision.is_empty() {
-        true => "–".to_owned(),
-        false => part.precision.iter().map(|p| format!("{p:?}").to_lowercase()).collect::<Vec<_>>().join("+"),
+        true => UNKNOWN.to_owned(),
+        false => part.precision.iter().map(|p| p.name()).collect::<Vec<_>>().join("+"),
     };
     let [names_a, names_b] = sides.map(|part| part.map(names));
     html! {

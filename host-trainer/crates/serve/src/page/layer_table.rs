@@ -2,7 +2,7 @@
 
 use super::engine_charts::{Cost, looks};
 use super::engine_view::EngineView;
-use super::layer_rows::{GROUPS, Order, PAGE_ROWS, Sort, arrange, group, kind_name, shape};
+use super::layer_rows::{GROUPS, Order, PAGE_ROWS, Sort, arrange, group, shape};
 use super::layout::{number, query, share_bar};
 use learn::predict::{Bounds, LayerPrediction, Source};
 use maud::{Markup, html};
@@ -111,7 +111,7 @@ fn row(
                 @if !shape.is_empty() { div.muted.small { (shape) } }
             }
             td.wide {
-                span.kind { svg.dot viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("f{look}")) width="10" height="10" rx="2" {} } (kind_name(layer.kind)) }
+                span.kind { svg.dot viewBox="0 0 10 10" aria-hidden="true" { rect class=(format!("f{look}")) width="10" height="10" rx="2" {} } (layer.kind.words()) }
                 div.muted.small.wide { (printable(&layer.layer_type)) }
             }
             td.n data-v=(value(runtime)) { (number(runtime, decimals)) }

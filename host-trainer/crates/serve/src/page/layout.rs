@@ -15,6 +15,8 @@ pub(super) enum Tab {
     Models,
     /// Trials.
     Studies,
+    /// Tasks and their workers.
+    Batches,
     /// Signing in.
     None,
 }
@@ -39,11 +41,12 @@ pub(super) enum Visitor {
     Known(String),
 }
 
-const TABS: [(Tab, &str, &str); 4] = [
+const TABS: [(Tab, &str, &str); 5] = [
     (Tab::Predict, "/", "Predict"),
     (Tab::Compare, "/compare", "Compare"),
     (Tab::Models, "/models", "Models"),
     (Tab::Studies, "/studies", "Studies"),
+    (Tab::Batches, "/batches", "Batches"),
 ];
 
 /// Events after which a page reloads its live sections.
@@ -131,10 +134,8 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
-/// A number with a fixed count of decimals, or a dash.
-pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
-    value.filter(|v| v.is_finite()).map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
-}
+/// A number with a fixed count of decimals.
+pub(super) use shared::figures::figure as number;
 
 /// A number with about four digits.
 pub(super) fn figure(value: f64) -> String {

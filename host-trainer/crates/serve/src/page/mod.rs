@@ -8,6 +8,9 @@
 
 mod alias_view;
 mod assets;
+mod batch_handlers;
+mod batch_view;
+mod batches_view;
 mod compare;
 mod engine;
 mod engine_charts;

@@ -6,6 +6,7 @@ use learn::model::Card;
 use maud::{Markup, html};
 use registry::{Alias, Listed, Status};
 use shared::failure::printable;
+use shared::figures;
 use std::collections::BTreeMap;
 
 /// A device on the overview.
@@ -122,7 +123,7 @@ fn overview_of(device: &DeviceView<'_>, registered: &RegisteredByAlias) -> Marku
                                     td.n.wide { (mape(Some(&card.scores.training))) }
                                     td.n.wide { (card.training_rows) }
                                     @if registered.is_some() {
-                                        td.n { (deployed.map_or_else(|| "–".to_owned(), |d| d.version.version.to_string())) }
+                                        td.n { (figures::known(deployed, |d| d.version.version.to_string())) }
                                         td.n { @if open > 0 { span.badge.on { (open) } } @else { "0" } }
                                     }
                                     td.wide.mono.small title=(card.onnx_sha256) { (short(&card.onnx_sha256)) }

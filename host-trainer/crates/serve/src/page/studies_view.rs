@@ -7,6 +7,7 @@ use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use maud::{Markup, html};
 use shared::failure::printable;
+use shared::figures::known;
 use tune::pruner::Pruner;
 use tune::sampler::Sampler;
 use tune::studies::{Progress, Study};
@@ -39,7 +40,7 @@ pub(super) fn list(studies: &[(Study, Progress)], status: &QueueStatus, has_data
                                     td { (study.specification.sampler.name()) }
                                     td.n { (progress.counts.finished()) " of " (progress.trials) }
                                     td { (bar(progress)) }
-                                    td.n { (progress.best.as_ref().and_then(|best| best.value).map_or_else(|| "–".to_owned(), figure)) }
+                                    td.n { (known(progress.best.as_ref().and_then(|best| best.value), figure)) }
                                 }
                             } }
                         }

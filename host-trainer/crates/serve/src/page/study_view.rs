@@ -1,16 +1,14 @@
 //! The view of one study: its progress, its best trial, its trials, and the error by option.
 
-use super::layout::{figure, sentence};
+use super::layout::{figure, number, sentence};
 use crate::studies::QueueStatus;
-use charts::{Axis, Plot, Point};
 use maud::{Markup, html};
 use shared::failure::printable;
+use shared::figures::known;
 use tune::studies::{Progress, Study, Trial, TrialState};
 
 /// Trials listed. The API returns all.
 const LISTED: usize = 200;
-/// Options plotted.
-const PLOTTED: usize = 8;
 
 /// The link to a study.
 pub(super) fn link(name: &str) -> String {
@@ -54,10 +52,8 @@ pub(super) fn render(study: &Study, progress: &Progress, trials: &[Trial], statu
             }
             (tiles(progress))
             @if let Some(best) = &progress.best { (best_card(best)) }
-            div.cols.two {
-                div.card { (history(trials)) }
-                @for name in options(trials).iter().take(PLOTTED) { div.card { (option(name, trials)) } }
-            }
+            div.card { (report::history("history", "error", trials)) }
+            div.cols.two { @for chart in report::options("option", "error", trials) { div.card { (chart) } } }
             (table(trials))
         }
     }
@@ -68,7 +64,7 @@ fn tiles(progress: &Progress) -> Markup {
     html! {
         dl.tiles {
             div { dt { "Trials" } dd.value { (counts.finished()) span.unit { "of " (progress.trials) } } dd { (bar(progress)) } }
-            div { dt { "Best so far" } dd.value { (progress.best.as_ref().and_then(|b| b.value).map_or_else(|| "–".to_owned(), figure)) } dd.note { @if let Some(best) = &progress.best { "trial " (best.number) } @else { "no trial is complete yet" } } }
+            div { dt { "Best so far" } dd.value { (known(progress.best.as_ref().and_then(|b| b.value), figure)) } dd.note { @if let Some(best) = &progress.best { "trial " (best.number) } @else { "no trial is complete yet" } } }
             div { dt { "Complete" } dd.value { (counts.complete) } dd.note { (counts.running) " running, " (counts.waiting) " waiting" } }
             div { dt { "Given up" } dd.value { (counts.pruned) } dd.note { (counts.failed) " failed" } }
         }
@@ -82,68 +78,6 @@ fn best_card(best: &Trial) -> Markup {
             dl.facts { @for (name, value) in &best.parameters { dt.mono.small { (printable(name)) } dd.mono { (printable(&value.to_string())) } } }
         }
     }
-}
-
-fn complete(trials: &[Trial]) -> impl Iterator<Item = (&Trial, f64)> {
-    trials.iter().filter(|t| t.state == TrialState::Complete).filter_map(|t| Some((t, t.value?)))
-}
-
-fn history(trials: &[Trial]) -> Markup {
-    let points: Vec<Point> = complete(trials)
-        .map(|(t, value)| Point::named(format!("trial {}", t.number), t.number as f64, value))
-        .collect();
-    let mut best = f64::INFINITY;
-    let so_far: Vec<Point> = complete(trials)
-        .map(|(t, value)| {
-            best = best.min(value);
-            Point::new(t.number as f64, best)
-        })
-        .collect();
-    Plot::new(
-        "history",
-        "Error by trial",
-        "each point is a trial; the line is the best so far",
-        Axis::linear("trial"),
-        Axis::linear("error").including(0.0),
-    )
-    .points("trial", points)
-    .line("best so far", so_far, false)
-    .render()
-}
-
-/// Options that are numbers and differ between trials.
-fn options(trials: &[Trial]) -> Vec<String> {
-    let mut names: Vec<String> = trials.iter().flat_map(|t| t.parameters.keys().cloned()).collect();
-    names.sort();
-    names.dedup();
-    let differs = |name: &String| {
-        let values: Vec<f64> = trials.iter().filter_map(|t| value_of(t, name)).collect();
-        values.windows(2).any(|pair| pair[0].to_bits() != pair[1].to_bits())
-    };
-    names.into_iter().filter(differs).collect()
-}
-
-/// An option as a number: itself, or the sum of a list of widths.
-fn value_of(trial: &Trial, name: &str) -> Option<f64> {
-    match trial.parameters.get(name)? {
-        toml::Value::Integer(value) => Some(*value as f64),
-        toml::Value::Float(value) => Some(*value),
-        toml::Value::Array(list) => {
-            Some(list.iter().filter_map(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).sum())
-        }
-        _ => None,
-    }
-}
-
-fn option(name: &str, trials: &[Trial]) -> Markup {
-    let values = || complete(trials).filter_map(|(t, error)| Some((t, value_of(t, name)?, error)));
-    let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), (_, x, _)| (low.min(x), high.max(x)));
-    let axis = if low > 0.0 && high / low > 50.0 { Axis::log(name) } else { Axis::linear(name) };
-    let points = values().map(|(t, x, error)| Point::named(format!("trial {}", t.number), x, error)).collect();
-    let title = format!("Error by {}", printable(name));
-    Plot::new(&format!("option-{name}"), &title, "each point is a complete trial", axis, Axis::linear("error"))
-        .points("trial", points)
-        .render()
 }
 
 fn table(trials: &[Trial]) -> Markup {
@@ -160,8 +94,8 @@ fn table(trials: &[Trial]) -> Markup {
                             tr {
                                 td.n { (trial.number) }
                                 td { (trial_badge(trial.state)) }
-                                td.n { (trial.value.map_or_else(|| "–".to_owned(), figure)) }
-                                td.n.wide { (trial.started_ms.zip(trial.finished_ms).map_or_else(|| "–".to_owned(), |(from, to)| format!("{:.1}", (to - from) as f64 / 1000.0))) }
+                                td.n { (known(trial.value, figure)) }
+                                td.n.wide { (number(trial.started_ms.zip(trial.finished_ms).map(|(from, to)| (to - from) as f64 / 1000.0), 1)) }
                                 td.mono.small.wrap { (printable(&options_of(trial))) @if let Some(reason) = &trial.reason { div.bad { (printable(reason)) } } }
                             }
                         } }

@@ -1,7 +1,7 @@
 //! The work of an engine's layers, in totals that say which layers they lack.
 
 use learn::predict::{Part, Total};
-use shared::engine::{Layer, LayerKind};
+use shared::engine::Layer;
 
 /// Multiply-accumulates.
 pub(super) fn macs<'a>(layers: impl Iterator<Item = &'a Layer>) -> Total<f64> {
@@ -20,7 +20,7 @@ pub(super) fn bytes<'a>(layers: impl Iterator<Item = &'a Layer>) -> Total<f64> {
 
 /// Whether nothing is known of what a layer does inside.
 fn is_opaque(layer: &Layer) -> bool {
-    matches!(layer.kind, LayerKind::Foreign | LayerKind::Plugin | LayerKind::Unknown)
+    layer.kind.is_opaque()
 }
 
 fn total<'a>(layers: impl Iterator<Item = &'a Layer>, figure: impl Fn(&Layer) -> Option<f64>) -> Total<f64> {

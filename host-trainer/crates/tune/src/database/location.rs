@@ -38,6 +38,20 @@ impl Location {
         matches!(self, Self::Postgres(url) if url.password().is_some())
     }
 
+    /// As [`Location::parse`] takes it, without the password.
+    #[must_use]
+    pub fn without_password(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Postgres(url) => {
+                let mut url = url.clone();
+                // Only a URL without a host has nowhere for a password, and so none.
+                let _ = url.set_password(None);
+                url.to_string()
+            }
+        }
+    }
+
     /// The URL for the database's driver; `how` are the parameters by which SQLite opens a file.
     pub(crate) fn url(&self, how: &str) -> Result<String, DatabaseError> {
         match self {

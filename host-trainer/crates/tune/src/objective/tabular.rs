@@ -5,14 +5,15 @@ use crate::space::Parameters;
 use crate::worker::Objective;
 use estimators::metrics::Metrics;
 use learn::fit::plan::Plan;
-use learn::tabular::{TableData, folds, validate};
+use learn::tabular::{Tagged, folds, validate};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// The mean of a figure over the outputs of a table, on folds.
 #[derive(Debug)]
 pub struct TableObjective {
     /// The rows.
-    pub data: TableData,
+    pub table: Arc<Tagged>,
     /// The plan that trials differ from.
     pub plan: Plan,
     /// The figure.
@@ -34,7 +35,7 @@ impl Objective for TableObjective {
             Some(value) => after_step(fold, value),
             None => ControlFlow::Continue(()),
         };
-        let metrics = validate(&self.data, &plan, &mut after_fold).map_err(|e| e.to_string())?;
+        let metrics = validate(&self.table.data, &plan, &mut after_fold).map_err(|e| e.to_string())?;
         self.metric.mean(&metrics.ok_or("it was given up")?).ok_or_else(|| "there is nothing to judge by".to_owned())
     }
 }

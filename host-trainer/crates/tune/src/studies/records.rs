@@ -41,12 +41,16 @@ pub struct Specification {
 }
 
 impl Specification {
-    pub(super) fn to_text(&self) -> Result<String, StudyError> {
+    /// The specification in TOML, which [`toml::from_str`] reads.
+    ///
+    /// # Errors
+    /// [`StudyError::Garbled`] for what TOML cannot hold.
+    pub fn to_text(&self) -> Result<String, StudyError> {
         toml::to_string(self).map_err(|e| StudyError::Garbled(format!("what cannot be written: {e}")))
     }
 
     /// The first thing that differs, by name.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         let named = [
             ("seed", self.seed == other.seed),
             ("generation", self.generation == other.generation),

@@ -93,6 +93,7 @@ impl MlpEstimator {
             outputs: if other.is_some() { 2 } else { 1 },
             rows: &rows,
             targets: &targets,
+            chosen: None,
             groups: &data.networks,
         };
         Ok(MlpPredictor { network: train(&samples, &self.settings)?, inputs, output })

@@ -191,3 +191,7 @@ if (stream && "EventSource" in window) {
   source.addEventListener("error", () => { lost = true; });
   window.addEventListener("pagehide", () => source.close());
 }
+
+// What other processes work on tells the server nothing: such a section is looked at again, while somebody looks.
+const again = Math.min(...$$("[data-look-again]").map((section) => Number(section.dataset.lookAgain)));
+if (Number.isFinite(again) && again > 0) setInterval(() => { if (!document.hidden) soon(0); }, again * 1000);

@@ -1,0 +1,160 @@
+//! The view of one batch: its tasks by state, its workers, how training goes, and its results.
+
+use super::batches_view::{LOOK_AGAIN_S, bar, duration, states};
+use super::layout::{figure, short};
+use batch::Unfinished;
+use batch::folder::Batch;
+use batch::status::{Shown, Status, TaskStatus};
+use maud::{Markup, html};
+use shared::failure::printable;
+use std::collections::HashMap;
+
+/// Running tasks whose losses are drawn.
+const DRAWN: usize = 8;
+/// Workers listed.
+const WORKERS: usize = 200;
+/// Tasks listed that failed or were lost.
+const IN_TROUBLE: usize = 50;
+
+/// The page of one batch.
+pub(super) fn render(batch: &Batch, status: &Status, unfinished: &[Unfinished]) -> Markup {
+    let tasks: HashMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.row.id.as_str(), task)).collect();
+    let kept: HashMap<&str, &Unfinished> = unfinished.iter().map(|one| (one.task.as_str(), one)).collect();
+    html! {
+        section #batch data-live data-look-again=(LOOK_AGAIN_S) aria-label="Progress" {
+            div.head { div {
+                p.small { a href="/batches" { "Batches" } }
+                h1 { (printable(&status.name)) }
+                p.muted { @if !status.description.is_empty() { (printable(&status.description)) "; " } "for " (printable(&status.engine)) }
+            } }
+            (tiles(status))
+            (workers(status, &tasks, &kept))
+            (models(status))
+            (running(unfinished, &tasks))
+            (trouble(status))
+            @if !status.results.is_empty() {
+                h2 { "Results" }
+                div.cols.two { @for chart in report::result_charts("results", batch, &status.results) { div.card { (chart) } } }
+            }
+        }
+    }
+}
+
+fn tiles(status: &Status) -> Markup {
+    let counts = &status.counts;
+    let best = status.best.iter().min_by(|a, b| a.1.total_cmp(b.1));
+    html! {
+        dl.tiles {
+            div { dt { "Tasks" } dd.value { (counts.done) span.unit { "of " (counts.all()) } } dd { (bar(counts)) } }
+            div { dt { "Best so far" } dd.value { (best.map_or_else(|| "–".to_owned(), |(_, score)| figure(*score))) } dd.note { @if let Some((label, _)) = best { (printable(label)) } @else { "no task is done yet" } } }
+            div { dt { "States" } dd.note { (states(counts)) } }
+            div { dt { "Left" } dd.value { (duration(status.seconds_left)) } dd.note { (status.workers.len()) @if status.workers.len() == 1 { " worker" } @else { " workers" } } }
+        }
+    }
+}
+
+/// A time since something, by the clock that stamped both.
+fn ago(seen_ms: i64, silent_s: i64, at_ms: i64) -> String {
+    duration(Some(silent_s.max(0) as f64 + (seen_ms - at_ms).max(0) as f64 / 1e3))
+}
+
+fn workers(status: &Status, tasks: &HashMap<&str, &TaskStatus>, kept: &HashMap<&str, &Unfinished>) -> Markup {
+    html! {
+        section.card {
+            h2 { "Workers" }
+            @if status.workers.is_empty() { p.muted { "None is registered. " code { "host-trainer batch submit" } " starts some, " code { "batch work" } " is one." } } @else {
+                div.sheet tabindex="0" role="region" aria-label="Workers (scrolls)" {
+                    table #workers {
+                        thead { tr { th scope="col" { "Worker" } th.n scope="col" { "Registered" } th.n scope="col" { "Last seen" } th scope="col" { "Works on" } th.n scope="col" { "Epoch" } } }
+                        tbody { @for worker in status.workers.iter().take(WORKERS) {
+                            tr {
+                                th scope="row" { (printable(&worker.owner)) }
+                                td.n { (worker.since_ms.map_or_else(|| "–".to_owned(), |since| format!("{} ago", ago(worker.seen_ms, worker.silent_s, since)))) }
+                                td.n { (duration(Some(worker.silent_s.max(0) as f64))) " ago" }
+                                @match &worker.task {
+                                    None => { td.muted { "waits" } td.n { "–" } }
+                                    Some(task) => {
+                                        td { @if let Some(found) = tasks.get(task.as_str()) { (printable(&found.label)) " " } code { (printable(short(task))) } }
+                                        td.n { (kept.get(task.as_str()).map_or_else(|| "–".to_owned(), |kept| kept.epochs.to_string())) }
+                                    }
+                                }
+                            }
+                        } }
+                    }
+                }
+                @if status.workers.len() > WORKERS { p.muted { "The first " (WORKERS) " of " (status.workers.len()) "." } }
+                p.muted { "Epochs as workers kept them last. A worker that was ended by force stays listed; its task counts as lost." }
+            }
+        }
+    }
+}
+
+fn models(status: &Status) -> Markup {
+    html! {
+        section.card {
+            h2 { "Models" }
+            div.sheet tabindex="0" role="region" aria-label="Models (scrolls)" {
+                table {
+                    thead { tr { th scope="col" { "Class and architecture" } th scope="col" { "Tasks" } th scope="col" { "Progress" } th.n scope="col" { "Best" } } }
+                    tbody { @for (label, counts) in &status.models {
+                        tr {
+                            th scope="row" { (printable(label)) }
+                            td { (states(counts)) }
+                            td { (bar(counts)) }
+                            td.n { (status.best.get(label).map_or_else(|| "–".to_owned(), |best| figure(*best))) }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// The losses of tasks that run.
+fn running(unfinished: &[Unfinished], tasks: &HashMap<&str, &TaskStatus>) -> Markup {
+    let shown = unfinished.iter().filter(|one| {
+        !one.losses.is_empty() && tasks.get(one.task.as_str()).is_some_and(|task| task.shown == Shown::Running)
+    });
+    let charts: Vec<Markup> = shown
+        .take(DRAWN)
+        .enumerate()
+        .filter_map(|(number, one)| {
+            let label = tasks.get(one.task.as_str()).map_or("", |task| &task.label);
+            let title = format!("Loss of {label}, task {}, {} epochs so far", short(&one.task), one.epochs);
+            report::losses_so_far(&format!("running-{number}"), &title, &one.losses)
+        })
+        .collect();
+    html! {
+        @if !charts.is_empty() {
+            h2 { "Running" }
+            div #running.cols.two { @for chart in &charts { div.card { (chart) } } }
+        }
+    }
+}
+
+/// Tasks that nothing will come of without somebody's help, and why.
+fn trouble(status: &Status) -> Markup {
+    let such = |task: &&TaskStatus| matches!(task.shown, Shown::Failed | Shown::Lost);
+    let count = status.tasks.iter().filter(such).count();
+    html! {
+        @if count > 0 {
+            section.card {
+                h2 { "Failed and lost" }
+                div.sheet tabindex="0" role="region" aria-label="Failed and lost tasks (scrolls)" {
+                    table {
+                        thead { tr { th scope="col" { "Task" } th scope="col" { "State" } th scope="col" { "Worker" } th scope="col" { "Reason" } } }
+                        tbody { @for task in status.tasks.iter().filter(such).take(IN_TROUBLE) {
+                            tr {
+                                th scope="row" { (printable(&task.label)) " " code { (printable(short(&task.row.id))) } }
+                                td { @if task.shown == Shown::Failed { "failed" } @else { "lost" } }
+                                td { (printable(task.row.owner.as_deref().unwrap_or("–"))) }
+                                td.wrap { (printable(task.row.reason.as_deref().unwrap_or("–"))) }
+                            }
+                        } }
+                    }
+                }
+                @if count > IN_TROUBLE { p.muted { "The first " (IN_TROUBLE) " of " (count) "." } }
+            }
+        }
+    }
+}
