@@ -42,6 +42,23 @@ pub fn percent(value: Option<f64>, decimals: usize) -> String {
     known(value.filter(|value| value.is_finite()), |value| format!("{value:.decimals$} %"))
 }
 
+/// A time in seconds, in the unit that fits it.
+///
+/// ```
+/// use shared::figures::duration;
+///
+/// assert_eq!((duration(Some(90.0)), duration(Some(720.0)), duration(Some(12_240.0))), ("90 s".into(), "12 min".into(), "3.4 h".into()));
+/// assert_eq!(duration(None), "–");
+/// ```
+#[must_use]
+pub fn duration(seconds: Option<f64>) -> String {
+    known(seconds, |seconds| match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3_600.0),
+    })
+}
+
 /// A value as `text` writes it, if it is known.
 ///
 /// ```

@@ -1,17 +1,8 @@
 //! What commands on batches say.
 
 use batch::folder::Batch;
+use shared::figures::duration;
 use shared::printer::Printer;
-
-/// A time for people: `90 s`, `12 min`, `3.4 h`.
-pub(super) fn duration(seconds: Option<f64>) -> String {
-    match seconds {
-        None => "–".to_owned(),
-        Some(seconds) if seconds < 120.0 => format!("{seconds:.0} s"),
-        Some(seconds) if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
-        Some(seconds) => format!("{:.1} h", seconds / 3_600.0),
-    }
-}
 
 pub(super) fn say_generated(batch: &Batch, printer: &Printer) {
     let header = &batch.header;

@@ -1,6 +1,5 @@
 //! `host-trainer batch show` and `status`.
 
-use super::answer::duration;
 use super::place::{One, Place};
 use crate::cli::runtime;
 use crate::output::{Csv, Format, number, render, score, write};
@@ -8,6 +7,7 @@ use batch::folder::{batches, find};
 use batch::status::{Counts, Shown, Status, TaskStatus, status};
 use clap::Args;
 use shared::failure::{Failure, Kind};
+use shared::figures::duration;
 use shared::printer::Printer;
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! The view of one batch: its tasks by state, its workers, how training goes, and its results.
 
-use super::batches_view::{LOOK_AGAIN_S, bar, duration, states};
+use super::batches_view::{LOOK_AGAIN_S, bar, states};
 use super::layout::{figure, short};
 use batch::Unfinished;
 use batch::folder::Batch;
 use batch::status::{Shown, Status, TaskStatus};
 use maud::{Markup, html};
 use shared::failure::printable;
+use shared::figures::duration;
 use std::collections::HashMap;
 
 /// Running tasks whose losses are drawn.

@@ -5,6 +5,7 @@ use crate::batches::{List, Standing};
 use batch::status::Counts;
 use maud::{Markup, html};
 use shared::failure::printable;
+use shared::figures::duration;
 
 /// Seconds after which a page about batches looks again: their workers are other processes, which tell the server nothing.
 pub(super) const LOOK_AGAIN_S: u32 = 5;
@@ -18,16 +19,6 @@ fn link(name: &str) -> String {
 /// The progress of a batch as a bar.
 pub(super) fn bar(counts: &Counts) -> Markup {
     html! { progress max=(counts.all().max(1)) value=(counts.done) aria-label="Tasks done" { (counts.done) } }
-}
-
-/// A time for people.
-pub(super) fn duration(seconds: Option<f64>) -> String {
-    match seconds {
-        None => "–".to_owned(),
-        Some(seconds) if seconds < 120.0 => format!("{seconds:.0} s"),
-        Some(seconds) if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
-        Some(seconds) => format!("{:.1} h", seconds / 3_600.0),
-    }
 }
 
 /// The states of tasks that there are, in words.
