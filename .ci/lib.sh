@@ -83,6 +83,10 @@ finish() {
     local code=$1 job name seconds
     trap - EXIT
     set +e
+    if [ "$code" = 143 ]; then
+        printf '\nended from outside; what ran in this step (seconds, command):\n'
+        ps -e -o etimes=,args= | awk -v most="$((SECONDS - ${current_begun:-0}))" '$1 <= most && $2 !~ /^(ps|awk|\[.*)$/' | cut -c 1-200
+    fi
     for job in "${job_of[@]}"; do kill -TERM -- "-$job" 2>/dev/null; done
     close_step
     printf '\n%-72s | seconds\n%s-+--------\n' step "$(printf '%72s' '' | tr ' ' -)"

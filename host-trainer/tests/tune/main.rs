@@ -10,8 +10,10 @@ use shared::random::SplitMix64;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longest that a study of these tests may take, on however busy a machine.
@@ -52,10 +54,33 @@ fn tune(folder: &Path, database: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Runs a command that must succeed, and within a test's patience: one that hangs is named, with what it said so far.
 fn run(mut command: Command) -> Output {
-    let output = command.output().expect("runs");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
+    let began = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a process") {
+            Some(status) => break Some(status),
+            None if began.elapsed() > PATIENCE => break None,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let _ = child.kill();
+    let [stdout, stderr] = [stdout, stderr].map(|reading| reading.join().expect("read"));
+    let said = String::from_utf8_lossy(&stderr);
+    let status = status.unwrap_or_else(|| panic!("{command:?} does not end: {said}"));
+    assert!(status.success(), "{command:?}: {said}");
+    Output { status, stdout, stderr }
+}
+
+/// Reads all that a process writes, meanwhile.
+fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        pipe.expect("a pipe").read_to_end(&mut all).expect("readable");
+        all
+    })
 }
 
 fn json(output: &Output) -> serde_json::Value {

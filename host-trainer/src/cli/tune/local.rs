@@ -30,30 +30,20 @@ pub(super) async fn work(
     say_submitted(&engines::record(&job.root, workers, &[], Started::Processes(processes))?, printer);
     let mut running: Vec<(u64, Child)> = (1..).zip(children).collect();
     let mut stopped = false;
-    tokio::pin!(interrupted, shown);
-    while !running.is_empty() {
-        tokio::select! {
-            () = &mut interrupted, if !stopped => {
-                stopped = true;
-                // One that has ended meanwhile needs nothing more.
-                running.iter().for_each(|(_, child)| drop(local::stop(child.id())));
-            }
-            () = &mut shown, if !stopped => {}
-            () = tokio::time::sleep(LOOK) => {
-                running.retain_mut(|(worker, child)| match child.try_wait() {
-                    Ok(None) => true,
-                    Ok(Some(status)) => {
-                        if !stopped && !status.success() {
-                            let log = local::log(&job.root, *worker);
-                            printer.warn(format!("worker {worker} ended: {status}; {}", log.display()));
-                        }
-                        false
-                    }
-                    Err(e) => {
-                        printer.warn(format!("worker {worker} cannot be waited for: {e}"));
-                        false
-                    }
-                });
+    {
+        // Gone before the connections are closed: one that is still being waited for would never come back.
+        tokio::pin!(interrupted, shown);
+        while !running.is_empty() {
+            tokio::select! {
+                () = &mut interrupted, if !stopped => {
+                    stopped = true;
+                    // One that has ended meanwhile needs nothing more.
+                    running.iter().for_each(|(_, child)| drop(local::stop(child.id())));
+                }
+                () = &mut shown, if !stopped => {}
+                () = tokio::time::sleep(LOOK) => {
+                    running.retain_mut(|(worker, child)| is_running(&job.root, *worker, child, stopped, printer));
+                }
             }
         }
     }
@@ -67,6 +57,23 @@ pub(super) async fn work(
         return Err(unfinished(&job.root, workers, progress.counts.finished(), progress.trials).into());
     }
     Ok((study.clone(), trials))
+}
+
+/// Whether a worker is still there. One that ended badly though nobody stopped it is told of.
+fn is_running(root: &Path, worker: u64, child: &mut Child, stopped: bool, printer: &Printer) -> bool {
+    match child.try_wait() {
+        Ok(None) => true,
+        Ok(Some(status)) => {
+            if !stopped && !status.success() {
+                printer.warn(format!("worker {worker} ended: {status}; {}", local::log(root, worker).display()));
+            }
+            false
+        }
+        Err(e) => {
+            printer.warn(format!("worker {worker} cannot be waited for: {e}"));
+            false
+        }
+    }
 }
 
 /// All workers have ended and trials are left.
