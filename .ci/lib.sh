@@ -72,6 +72,28 @@ step() {
     current=$1
     current_begun=$SECONDS
     printf '\n=== %s (%d s)\n' "$1" "$((SECONDS - begun))"
+    end_guard
+    guard &
+    guard_process=$!
+}
+
+# Ends a step that hangs, long before the machine's own limit ends all without a word, and says what ran.
+guard() {
+    trap - EXIT INT TERM
+    local limit=${LAYERJOULE_CI_STEP_SECONDS:-1800} child
+    sleep "$limit" &
+    trap 'kill %1; exit' TERM
+    wait
+    printf '\nerror: this step has run for %d s and is ended; processes that began in it (seconds, command):\n' "$limit"
+    ps -e -o etimes=,args= --sort=-etimes | awk -v most="$limit" '$1 <= most && $2 !~ /^(ps|awk|sort|sleep|\[.*)$/' | cut -c 1-200
+    for child in $(pgrep -P $$); do
+        [ "$child" = "$BASHPID" ] || kill -TERM "$child"
+    done
+}
+
+end_guard() {
+    [ -z "${guard_process:-}" ] || kill "$guard_process" 2>/dev/null || true
+    guard_process=
 }
 
 close_step() {
@@ -83,10 +105,7 @@ finish() {
     local code=$1 job name seconds
     trap - EXIT
     set +e
-    if [ "$code" = 143 ]; then
-        printf '\nended from outside; what ran in this step (seconds, command):\n'
-        ps -e -o etimes=,args= | awk -v most="$((SECONDS - ${current_begun:-0}))" '$1 <= most && $2 !~ /^(ps|awk|\[.*)$/' | cut -c 1-200
-    fi
+    end_guard
     for job in "${job_of[@]}"; do kill -TERM -- "-$job" 2>/dev/null; done
     close_step
     printf '\n%-72s | seconds\n%s-+--------\n' step "$(printf '%72s' '' | tr ' ' -)"
