@@ -55,6 +55,7 @@ mod tests {
     use axum::body::Body;
     use axum::extract::ConnectInfo;
     use axum::http::{Method, Request, header};
+    use futures_util::FutureExt;
     use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
     use std::net::SocketAddr;
@@ -164,6 +165,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// An upload through the page takes memory from its first byte on, as a body for the API does.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn uploads_and_bodies_share_one_limit_of_memory() {
+        let state = tempfile::tempdir().expect("a folder");
+        let limits = Limits { waiting_bytes: 8192, body_bytes: 8192, ..Limits::default() };
+        let app = App::new(&Settings { tokens: None, limits, ..settings(state.path()) }).await.expect("models");
+        let router = router(Arc::clone(&app));
+        let send = |path: &str, body: Body| {
+            let mut request = Request::post(path)
+                .header(header::HOST, "localhost")
+                .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
+                .body(body)
+                .expect("a request");
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+            router.clone().oneshot(request)
+        };
+        let form = "--edge\r\nContent-Disposition: form-data; name=\"sample\"\r\n\r\nlenet\r\n--edge--\r\n";
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<&[u8], std::io::Error>>());
+        let mut slow = Box::pin(send("/engines", endless));
+        assert!(slow.as_mut().now_or_never().is_none(), "the upload waits for its first byte");
+        for path in ["/engines", "/v1/predict"] {
+            let refused = send(path, Body::from(form)).await.expect("a response").status();
+            assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS, "{path}");
+        }
+        drop(slow);
+        assert_eq!(send("/engines", Body::from(form)).await.expect("a response").status(), StatusCode::SEE_OTHER);
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Predictor {
         Ok(Self { queue, memory: BodyMemory::new(&settings.limits), workers: Mutex::new(workers) })
     }
 
+    /// The memory for bodies of requests.
+    pub(crate) fn memory(&self) -> &BodyMemory {
+        &self.memory
+    }
+
     /// Reads the body of a request and has it predicted by the next free worker.
     ///
     /// # Errors
