@@ -108,6 +108,34 @@ mod tests {
         paths.iter().flat_map(of).collect()
     }
 
+    fn page_on_the_server() -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/serve.md");
+        std::fs::read_to_string(path).expect("the page on the server")
+    }
+
+    /// The route and the scope in a row of the page's tables that has a cell such as `GET /models`.
+    fn listed(row: &str) -> Option<(&str, &str)> {
+        let mut cells = row.strip_prefix("| ")?.split(" | ").map(|cell| cell.trim_matches('`'));
+        let route = cells.find(|cell| cell.starts_with("GET /") || cell.starts_with("POST /"))?;
+        Some((route, cells.next()?))
+    }
+
+    #[test]
+    fn the_page_on_the_server_lists_every_route_with_its_scope() {
+        let page = page_on_the_server();
+        let mut rows: Vec<(&str, &str)> = page.lines().filter_map(listed).collect();
+        rows.sort_unstable();
+        let scope = |access| match access {
+            Public => "anybody",
+            Scoped(scope) => scope.name(),
+        };
+        let routes: Vec<(String, &str)> =
+            table().into_iter().map(|(path, method, access)| (format!("{method} {path}"), scope(access))).collect();
+        let mut routes: Vec<(&str, &str)> = routes.iter().map(|(route, scope)| (route.as_str(), *scope)).collect();
+        routes.sort_unstable();
+        assert_eq!(rows, routes, "docs/serve.md and the router differ");
+    }
+
     #[test]
     fn the_access_of_a_route_is_what_its_effect_calls_for() {
         let public = ["/healthz", "/readyz", "/login", "/logout", "/static/{file}"];
@@ -230,8 +258,7 @@ mod tests {
         let plain =
             |id: &&str| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && id.starts_with(char::is_alphabetic);
         assert!(ids.iter().all(plain), "{ids:?}");
-        let list = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/serve.md"));
-        let list = list.expect("the page on the server");
+        let list = page_on_the_server();
         for (path, method, operation) in &described {
             let id = operation["operationId"].as_str().expect("an id");
             let row = format!("| `{id}` | `{} {path}` |", method.to_uppercase());
