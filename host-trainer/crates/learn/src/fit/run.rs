@@ -3,7 +3,6 @@
 use super::kinds::Kind as ModelKind;
 use super::plan::Plan;
 use super::train::{FitJob, Outcome, train};
-use crate::features::Extraction;
 use crate::model::{Target, check_device_name, replace_device, set_default_device};
 use crate::training::TrainingData;
 use estimators::FitError;
@@ -159,13 +158,9 @@ pub fn fit_devices(
 ) -> Result<Vec<Outcome>, Failure> {
     let estimator = plan.estimator();
     let job = FitJob {
-        data,
-        estimator: estimator.as_ref(),
-        evaluation: &plan.evaluation,
         test_networks,
-        extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
-        negative_predictions: plan.reference_faults.negative_predictions,
         baselines: &ModelKind::baselines().collect::<Vec<_>>(),
+        ..FitJob::of_plan(data, estimator.as_ref(), plan)
     };
     let mut outcomes = Vec::new();
     for device in devices {
