@@ -16,6 +16,7 @@ mod onnxruntime;
 mod output;
 #[cfg(feature = "push")]
 mod push;
+mod sensor_settings;
 mod sessions;
 mod support;
 #[cfg(feature = "tensorrt")]

@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memory", &["shared"]),
     ("learn", &["boards", "estimators", "memory", "onnx", "shared", "tables"]),
     ("dataset", &["align", "graph", "learn", "shared", "tables"]),
-    ("compare", &["dataset", "graph", "ingest", "learn", "memory", "shared"]),
+    ("compare", &["align", "dataset", "graph", "ingest", "learn", "memory", "shared"]),
     ("budget", &["compare", "learn", "shared"]),
     ("campaign", &["align", "dataset", "estimators", "graph", "learn", "networks", "shared", "tables"]),
     ("registry", &["estimators", "learn", "shared", "store"]),

@@ -10,10 +10,10 @@ use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use std::path::{Path, PathBuf};
 
-/// The engine info beside a run's results.
-const ENGINE_INFO: &str = "trt_engine_info.json";
-/// The quality report.
-const QUALITY: &str = "alignment_quality.json";
+/// Name of the engine info in the folder of an aligned run.
+pub const ENGINE_INFO: &str = "trt_engine_info.json";
+/// Name of the quality report, which is written last.
+pub const QUALITY: &str = "alignment_quality.json";
 
 /// Runs with what was learnt from them.
 #[derive(Default)]

@@ -1,24 +1,24 @@
 //! A plan of measurements: which networks and layers, in which order.
 
+use super::costs::{Costs, IDLE_S, LAYERS_PER_FILE};
 use super::cover::{Candidate, Cover};
 use super::grid;
 use super::members::{Member, members};
 use super::points::{Columns, NEAR, Point, similarity};
+use super::request::{PlanRequest, Strategy};
 use super::singles::{is_small, single, spec};
 use super::targets::{Goal, Speed, Wanted, goals, times_ms};
-use graph::{Build, Options, read_engine};
+use graph::{Build, read_engine};
 use learn::features::LayerSpec;
-use learn::predict::Models;
 use learn::training;
 use networks::{NumberFormat, OnnxFile, SingleLayer, WeightStorage, WriteOptions, layers_file};
 use shared::campaign::{CampaignPlan, Expectation, FORMAT_VERSION, ItemKind, MODELS_FOLDER, PLAN_FILE, PlanItem};
-use shared::device::DeviceName;
 use shared::engine::Precision;
 use shared::failure::Failure;
 use shared::fs::{write_atomic, write_atomic_with};
 use shared::random::SplitMix64;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Share of the time for networks that models learn from, and for those that are kept back to judge them.
 const NETWORKS: (f64, f64) = (0.35, 0.15);
@@ -29,68 +29,6 @@ const WEIGHTS: (f64, f64, f64) = (0.8, 0.15, 0.05);
 const WEIGHTS_WITHOUT: (f64, f64) = (0.8, 0.2);
 /// Layers of the grid that are candidates, and those that are goals.
 const GRID: (usize, usize) = (1_500, 300);
-/// Single layers in one file.
-const LAYERS_PER_FILE: usize = 8;
-/// Fewest inferences of a pass, which `jetson-agent` makes of however slow a model.
-const FEWEST: f64 = 12.0;
-/// Most inferences of a pass.
-const MOST: u32 = 20_000;
-/// Idle time of a mode, and before and after a run, where power is measured, s.
-const IDLE_S: (f64, f64) = (30.0, 1.0);
-
-/// How items are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strategy {
-    /// Networks and layers that cover the goals best.
-    #[default]
-    Plan,
-    /// Networks and layers at random, from the same candidates.
-    Random,
-    /// Layers of the grid at random, and networks only to judge the models.
-    Grid,
-}
-
-impl Strategy {
-    /// The name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::Random => "random",
-            Self::Grid => "grid",
-        }
-    }
-}
-
-/// What is asked of a plan.
-#[derive(Debug)]
-pub struct PlanRequest<'a> {
-    /// The board, without a power mode. `cpu` is the processor of any machine, through ONNX Runtime.
-    pub board: &'a DeviceName,
-    /// Power modes to measure in; none as the board stands.
-    pub modes: &'a [String],
-    /// The user's networks: ONNX graphs or engine infos.
-    pub networks: &'a [PathBuf],
-    /// How graphs are read, and what engines are built for.
-    pub options: &'a Options,
-    /// How long measuring may take in all modes together, s.
-    pub time_s: f64,
-    /// Whether power is measured.
-    pub power: bool,
-    /// Training tables that are there already.
-    pub have: Option<&'a Path>,
-    /// Models that share out run time among layers.
-    pub models: Option<&'a Models>,
-    /// How items are chosen.
-    pub strategy: Strategy,
-    /// Where all randomness comes from.
-    pub seed: u64,
-    /// How files keep weights.
-    pub weights: WeightStorage,
-    /// What an item takes besides its passes, to build an engine above all, s.
-    pub overhead_s: f64,
-}
-
 /// A plan with the files that it names.
 #[derive(Debug)]
 pub struct Planned {
@@ -463,61 +401,11 @@ fn choose(
     chosen
 }
 
-/// What items take.
-struct Costs {
-    pass_s: f64,
-    overhead_s: f64,
-    idle_s: f64,
-    per_file: f64,
-    speed: Speed,
-}
-
-impl Costs {
-    fn of(request: &PlanRequest<'_>, per_mode_s: f64) -> Self {
-        let speed = if request.board.board() == "cpu" { Speed::CPU } else { Speed::GPU };
-        // With power, several windows of a slow sensor have to fit into a pass.
-        let (pass_s, idle_s, per_file) = if request.power {
-            ((per_mode_s / 400.0).clamp(3.0, 10.0), 2.0 * IDLE_S.1, 1.0)
-        } else {
-            ((per_mode_s / 300.0).clamp(0.3, 2.0), 0.0, LAYERS_PER_FILE as f64)
-        };
-        Self { pass_s, overhead_s: request.overhead_s, idle_s, per_file, speed }
-    }
-
-    /// Both passes of a model whose inference takes so long, s.
-    fn passes(&self, inference_ms: f64) -> f64 {
-        2.0 * self.pass_s.max(FEWEST * inference_ms * 1e-3)
-    }
-
-    fn network(&self, member: &Member) -> f64 {
-        self.item(self.inference_ms(&member.layers))
-    }
-
-    /// About how long an inference takes, ms.
-    fn inference_ms(&self, layers: &[LayerSpec]) -> f64 {
-        layers.iter().map(|layer| self.speed.time_ms(layer)).sum()
-    }
-
-    /// An item whose inference takes so long, s.
-    fn item(&self, inference_ms: f64) -> f64 {
-        self.overhead_s + self.idle_s + self.passes(inference_ms)
-    }
-
-    /// Most inferences of a pass. `trtexec` reports no pace by which a pass could end, so that it gets a number that should fill one.
-    fn inferences(&self, inference_ms: f64) -> u32 {
-        ((1.5e3 * self.pass_s / inference_ms.max(1e-3)) as u32).clamp(50, MOST)
-    }
-
-    /// A layer's part of its file.
-    fn layer(&self, time_ms: f64) -> f64 {
-        let alone = (self.overhead_s + self.idle_s + 2.0 * self.pass_s) / self.per_file;
-        alone.max(2e-3 * FEWEST * time_ms)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use graph::Options;
+    use shared::device::DeviceName;
 
     fn planned(change: impl FnOnce(&mut PlanRequest<'_>)) -> Result<Planned, Failure> {
         planned_in(&[], change)

@@ -2,7 +2,6 @@
 
 use super::judge::{Judgement, MorePays, halves, judge, layer_mape, only, pairs_of};
 use super::runs::{Runs, prepare};
-use learn::features::Extraction;
 use learn::fit::kinds::Kind;
 use learn::fit::plan::{EvaluationSettings, Plan};
 use learn::fit::run::{DeviceChoice, choose_devices, fit_devices};
@@ -286,15 +285,7 @@ fn half_mape(data: &Data, kind: Kind, seed: u64) -> Result<Option<f64>, Failure>
     let mut errors = Vec::new();
     for half in halves(&names, seed) {
         let part = only(&data.training, &|name| half.contains(name));
-        let job = FitJob {
-            data: &part,
-            estimator: estimator.as_ref(),
-            evaluation: &evaluation,
-            test_networks: &BTreeSet::new(),
-            extraction: Extraction::default(),
-            negative_predictions: false,
-            baselines: &[],
-        };
+        let job = FitJob::new(&part, estimator.as_ref(), &evaluation);
         let Ok(outcome) = train(&job, &data.device.in_data, &|_, _: Target| ()) else { return Ok(None) };
         let models = Models::of(outcome.device, outcome.artefacts, Path::new("half of the measurements"));
         errors.extend(layer_mape(&pairs_of(&models, &data.held_out, &data.device.in_data)?));

@@ -9,12 +9,15 @@
 //! | how far two layers are apart | `points` |
 //! | which layers can be measured, alone and in networks | `singles`, `members`, `grid` |
 //! | which of them are chosen | [`cover`] |
+//! | what is asked of a plan | `request` |
+//! | how long items take to measure | `costs` |
 //! | the plan and its files | `choice` |
 //! | the plan to the board, the runs back | [`remote`] |
 //! | runs to training tables | `runs` |
 //! | models, their judgement and the report | `lessons`, `judge` |
 
 mod choice;
+mod costs;
 pub mod cover;
 mod grid;
 mod judge;
@@ -22,10 +25,12 @@ mod lessons;
 mod members;
 mod points;
 pub mod remote;
+mod request;
 mod runs;
 mod singles;
 mod targets;
 
-pub use choice::{PlanRequest, Planned, Strategy, plan};
+pub use choice::{Planned, plan};
 pub use judge::{Judgement, MorePays, NetworkJudgement};
 pub use lessons::{LearnOptions, LearnedDevice, Report, learn};
+pub use request::{PlanRequest, Strategy};

@@ -154,7 +154,7 @@ fn is_aligned(target: &Path, run: &RunFolder) -> Result<bool, Failure> {
     struct MadeFrom {
         made_from: Vec<(String, String)>,
     }
-    let report = target.join("alignment_quality.json");
+    let report = target.join(folder::QUALITY);
     if !report.is_file() || !target.join(mapping::FILE).is_file() {
         return Ok(false);
     }

@@ -4,6 +4,8 @@ use crate::derived::{Forecast, add_origin};
 use crate::measured::{self, Measurement};
 use crate::saved;
 use crate::side::{Side, SideLayer};
+use align::folder::ENGINE_INFO;
+use align::mapping;
 use graph::{GraphOrigin, OpenedEngine, Options, is_onnx};
 use learn::predict::engine_files;
 use memory::Memory;
@@ -14,10 +16,6 @@ use shared::limits;
 use shared::text;
 use std::path::{Path, PathBuf};
 
-/// The engine info beside the mapping of an aligned run.
-const ENGINE_INFO: &str = "trt_engine_info.json";
-/// The mapping in the folder of an aligned run.
-const MAPPING: &str = "power_runtime_mapping_layerwise.csv";
 /// Bytes at the beginning of a file that tell what it is.
 const HEAD: usize = 4096;
 
@@ -75,7 +73,7 @@ pub fn read(path: &Path, times: Option<&Path>, graph: &Options, forecast: &Forec
     };
     if path.is_dir() {
         no_other_times("an aligned run")?;
-        return of_measurements(measured::mapping(&path.join(MAPPING))?, beside(path.join(ENGINE_INFO)));
+        return of_measurements(measured::mapping(&path.join(mapping::FILE))?, beside(path.join(ENGINE_INFO)));
     }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         no_other_times("a mapping")?;
@@ -143,7 +141,7 @@ pub fn read_one(path: &Path, times: Option<&Path>, graph: &Options, forecast: &F
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
-        if path.join(MAPPING).is_file() {
+        if path.join(mapping::FILE).is_file() {
             files.push(path.clone());
         } else {
             files.extend(engine_files(std::slice::from_ref(path))?);
@@ -169,7 +167,7 @@ fn parse_engine(content: &[u8], path: &Path) -> Result<(Engine, Vec<Diagnostic>)
 
 fn measurements(path: &Path) -> Result<Vec<Measurement>, Failure> {
     if path.is_dir() {
-        return measured::mapping(&path.join(MAPPING));
+        return measured::mapping(&path.join(mapping::FILE));
     }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         return measured::mapping(path);

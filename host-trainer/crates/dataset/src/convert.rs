@@ -9,6 +9,7 @@ use super::statistics_tables;
 use super::totals::NetworkRow;
 use super::training_tables;
 use align::engine_match::match_layers;
+use align::folder::{ENGINE_INFO, QUALITY};
 use align::mapping;
 use align::statistics::{self, LayerStatistics};
 use shared::digest::sha256_file;
@@ -81,8 +82,8 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
         .map(|run| run.model().to_owned())
         .ok_or_else(|| Failure::data("has no name that can be a model's").at(folder))?;
     let mapping = folder.join(mapping::FILE);
-    let engine_path = folder.join("trt_engine_info.json");
-    let report_path = folder.join("alignment_quality.json");
+    let engine_path = folder.join(ENGINE_INFO);
+    let report_path = folder.join(QUALITY);
     let (engine, diagnostics) = engine::read(&engine_path)?;
     let report = Report::read(&report_path)?;
     let statistics_path = folder.join(statistics::FILE);
@@ -122,15 +123,13 @@ pub fn convert(folder: &Path, results: &Path, options: &Options) -> Result<(Outc
     statistics_tables::write_layers(&target.join(&all), &measured)?;
     written.extend([power, runtime, all]);
     remove_stale(&target, &written)?;
-    let mut made_from = vec![
-        (mapping::FILE.to_owned(), sha256_file(&mapping)?),
-        ("trt_engine_info.json".into(), sha256_file(&engine_path)?),
-    ];
+    let mut made_from =
+        vec![(mapping::FILE.to_owned(), sha256_file(&mapping)?), (ENGINE_INFO.into(), sha256_file(&engine_path)?)];
     if from_statistics {
         made_from.push((statistics::FILE.into(), sha256_file(&statistics_path)?));
     }
     if report.is_some() {
-        made_from.push(("alignment_quality.json".into(), sha256_file(&report_path)?));
+        made_from.push((QUALITY.into(), sha256_file(&report_path)?));
     }
     let total = NetworkRow::new(&model, report.as_ref(), &measured, made_from[0].1.clone());
     let provenance = Provenance {

@@ -87,7 +87,11 @@ impl Places {
 /// # Errors
 /// When it cannot be read, lacks a column, or holds something that is not a number.
 pub fn read(path: &Path) -> Result<Vec<LayerStatistics>, Failure> {
-    parse(File::open(path).map_err(|e| Failure::io(path, "read", &e))?, path)
+    parse(
+        File::open(path)
+            .map_err(|e| Failure::io(path, "read", &e).help("make it with `host-trainer align`, as CSV"))?,
+        path,
+    )
 }
 
 fn parse(source: impl Read, path: &Path) -> Result<Vec<LayerStatistics>, Failure> {

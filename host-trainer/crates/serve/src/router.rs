@@ -55,6 +55,7 @@ mod tests {
     use axum::body::Body;
     use axum::extract::ConnectInfo;
     use axum::http::{Method, Request, header};
+    use futures_util::FutureExt;
     use serde_json::Value;
     use std::collections::{BTreeMap, BTreeSet};
     use std::net::SocketAddr;
@@ -105,6 +106,34 @@ mod tests {
             methods.map(|(method, operation)| (path.clone(), method.clone(), operation.clone())).collect()
         };
         paths.iter().flat_map(of).collect()
+    }
+
+    fn page_on_the_server() -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/serve.md");
+        std::fs::read_to_string(path).expect("the page on the server")
+    }
+
+    /// The route and the scope in a row of the page's tables that has a cell such as `GET /models`.
+    fn listed(row: &str) -> Option<(&str, &str)> {
+        let mut cells = row.strip_prefix("| ")?.split(" | ").map(|cell| cell.trim_matches('`'));
+        let route = cells.find(|cell| cell.starts_with("GET /") || cell.starts_with("POST /"))?;
+        Some((route, cells.next()?))
+    }
+
+    #[test]
+    fn the_page_on_the_server_lists_every_route_with_its_scope() {
+        let page = page_on_the_server();
+        let mut rows: Vec<(&str, &str)> = page.lines().filter_map(listed).collect();
+        rows.sort_unstable();
+        let scope = |access| match access {
+            Public => "anybody",
+            Scoped(scope) => scope.name(),
+        };
+        let routes: Vec<(String, &str)> =
+            table().into_iter().map(|(path, method, access)| (format!("{method} {path}"), scope(access))).collect();
+        let mut routes: Vec<(&str, &str)> = routes.iter().map(|(route, scope)| (route.as_str(), *scope)).collect();
+        routes.sort_unstable();
+        assert_eq!(rows, routes, "docs/serve.md and the router differ");
     }
 
     #[test]
@@ -166,6 +195,34 @@ mod tests {
         }
     }
 
+    /// An upload through the page takes memory from its first byte on, as a body for the API does.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn uploads_and_bodies_share_one_limit_of_memory() {
+        let state = tempfile::tempdir().expect("a folder");
+        let limits = Limits { waiting_bytes: 8192, body_bytes: 8192, ..Limits::default() };
+        let app = App::new(&Settings { tokens: None, limits, ..settings(state.path()) }).await.expect("models");
+        let router = router(Arc::clone(&app));
+        let send = |path: &str, body: Body| {
+            let mut request = Request::post(path)
+                .header(header::HOST, "localhost")
+                .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
+                .body(body)
+                .expect("a request");
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+            router.clone().oneshot(request)
+        };
+        let form = "--edge\r\nContent-Disposition: form-data; name=\"sample\"\r\n\r\nlenet\r\n--edge--\r\n";
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<&[u8], std::io::Error>>());
+        let mut slow = Box::pin(send("/engines", endless));
+        assert!(slow.as_mut().now_or_never().is_none(), "the upload waits for its first byte");
+        for path in ["/engines", "/v1/predict"] {
+            let refused = send(path, Body::from(form)).await.expect("a response").status();
+            assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS, "{path}");
+        }
+        drop(slow);
+        assert_eq!(send("/engines", Body::from(form)).await.expect("a response").status(), StatusCode::SEE_OTHER);
+    }
+
     #[test]
     fn the_document_describes_every_route_of_the_api_with_its_scope() {
         let routes: BTreeMap<(String, String), RouteAccess> = table()
@@ -201,8 +258,7 @@ mod tests {
         let plain =
             |id: &&str| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && id.starts_with(char::is_alphabetic);
         assert!(ids.iter().all(plain), "{ids:?}");
-        let list = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/serve.md"));
-        let list = list.expect("the page on the server");
+        let list = page_on_the_server();
         for (path, method, operation) in &described {
             let id = operation["operationId"].as_str().expect("an id");
             let row = format!("| `{id}` | `{} {path}` |", method.to_uppercase());

@@ -43,7 +43,7 @@ pub struct Limits {
     pub connections: usize,
     /// Most requests for predictions that wait for a worker. Further ones are refused with 429.
     pub waiting: usize,
-    /// Most bytes of all request bodies in memory.
+    /// Most bytes of all request bodies and uploads in memory, but at least one of the largest.
     pub waiting_bytes: usize,
     /// Requests per second of one client. `None` for no limit.
     pub requests_per_second: Option<u32>,

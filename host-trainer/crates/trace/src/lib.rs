@@ -18,5 +18,5 @@ mod events;
 mod layers;
 mod run;
 
-pub use energies::LayerEnergies;
+pub use energies::{LayerEnergies, LayerPower};
 pub use run::{Exported, TraceOptions, export};

@@ -165,9 +165,9 @@ fn layers(
                 .energies
                 .as_ref()
                 .and_then(|energies| energies.of(name, turns.get(index).copied().unwrap_or(0)));
-            if let Some((watts, verdict)) = power {
-                args.insert("power_w".into(), json!(watts));
-                args.insert("energy_mj".into(), json!(watts * f64::from(run.ms)));
+            if let Some((power, verdict)) = power {
+                args.insert("power_w".into(), json!(power.0));
+                args.insert("energy_mj".into(), json!(power.0 * f64::from(run.ms)));
                 args.insert("verdict".into(), json!(verdict));
                 exported.layers_with_energy += usize::from(number == 0);
             }
@@ -241,8 +241,10 @@ fn value(manifest: &Manifest, content: &LogContent, options: &TraceOptions) -> (
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::energies::LayerPower;
     use serde_json::Value;
     use shared::run_folder::{BoardState, Event, InferenceSpan, LayerRun, PassSpan, Rail};
+    use shared::units::Watts;
 
     fn run() -> (Manifest, LogContent) {
         let mut manifest = Manifest::new("net \"q\"", "test");
@@ -329,11 +331,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted_and_energies_are_powers_times_durations() {
         let (manifest, content) = run();
-        let folder = tempfile::tempdir().expect("temporary folder");
-        let path = folder.path().join("mapping.csv");
-        let head = "cycle,layer_name,layer_power_including_idle_power_micro_watt,power_verdict";
-        std::fs::write(&path, format!("{head}\n1,conv,8000000,measured\n1,conv,,x\n")).expect("writes");
-        let energies = LayerEnergies::read(&path).expect("reads");
+        let measured = LayerPower { name: "conv".into(), turn: 0, power: Watts(8.0), verdict: "measured".into() };
+        let energies = [measured].into_iter().collect();
         let options = TraceOptions { cycles: 1, inferences: 2, energies: Some(energies) };
         let (trace, exported) = value(&manifest, &content, &options);
         check(&trace);

@@ -7,7 +7,7 @@ use super::models::{Registration, register_fitted};
 use super::progress;
 use super::tabular::{self, TableArgs};
 use crate::cli::values::choice;
-use crate::output::{Format, render};
+use crate::output::{Format, known, render};
 use carry::CarryArgs;
 use clap::Args;
 use learn::fit::kinds::Kind;
@@ -154,7 +154,7 @@ impl Fit {
                 model.target.name().to_owned(),
                 model.training_rows.to_string(),
                 model.test_rows.to_string(),
-                model.degree.to_string(),
+                known(model.degree, |degree| degree.to_string()),
                 model.columns.join(","),
             ]
         };

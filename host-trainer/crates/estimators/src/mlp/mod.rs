@@ -7,6 +7,7 @@
 //! The passes are written out here (`layers`) over tiles that fit the processor (`kernels`): networks for such tables are
 //! small, and a step of a general library spends its time on the way to the arithmetic.
 
+mod data;
 mod dropout;
 mod hyperparams;
 mod kernels;
@@ -19,9 +20,10 @@ mod settings;
 mod split;
 mod train;
 
+pub use data::Data;
 pub use hyperparams::read_hyperparams;
 pub use network::{Epoch, History, Network};
 pub use progress::Progress;
 pub use sampling::{Partition, Sampling};
 pub use settings::{Optimizer, Settings, TargetScale};
-pub use train::{Data, Stepwise, train, train_stepwise};
+pub use train::{Stepwise, train, train_stepwise};

@@ -2,7 +2,6 @@
 //! them.
 
 use super::measurand::Measurand;
-use crate::features::Extraction;
 use crate::fit::cross_validation::{fit_folds, folds_by_network, held_out_predictions};
 use crate::fit::estimator::{AboveFloor, Estimator};
 use crate::fit::kinds::Kind;
@@ -12,7 +11,7 @@ use crate::model::Target;
 use crate::training::{Row, TrainingData};
 use rayon::prelude::*;
 use shared::engine::Table;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Predictions of the baseline kinds for the layers of a device, by models that had not seen the layer's network; where the
 /// data hold one network only, the layer.
@@ -125,15 +124,8 @@ fn of_totals(
     folds: usize,
     found: &mut BTreeMap<LayerId, LayerPredictions>,
 ) {
-    let job = FitJob {
-        data,
-        estimator,
-        evaluation: &EvaluationSettings { folds, ..EvaluationSettings::default() },
-        test_networks: &BTreeSet::new(),
-        extraction: Extraction::default(),
-        negative_predictions: false,
-        baselines: &[],
-    };
+    let evaluation = EvaluationSettings { folds, ..EvaluationSettings::default() };
+    let job = FitJob::new(data, estimator, &evaluation);
     let Ok(outcome) = train(&job, device, &|_, _| ()) else { return };
     for layer in outcome.unseen {
         for target in targets {

@@ -4,7 +4,6 @@ use super::baselines::Baselines;
 use super::measurand::Measurand;
 use super::refit::Refit;
 use super::report::evaluate_held_out;
-use crate::features::Extraction;
 use crate::fit::plan::EvaluationSettings;
 use crate::fit::train::{FitJob, train};
 use crate::training::TrainingData;
@@ -138,13 +137,9 @@ pub fn learning_curve(refit: &Refit<'_>, plan: CurvePlan, done: &(dyn Fn() + Syn
             let part = only(data, &taken);
             let evaluation = EvaluationSettings { folds: 0, ..EvaluationSettings::default() };
             let job = FitJob {
-                data: &part,
-                estimator: refit.estimator,
-                evaluation: &evaluation,
                 test_networks: &test,
-                extraction: Extraction::default(),
                 negative_predictions: refit.negative_predictions,
-                baselines: &[],
+                ..FitJob::new(&part, refit.estimator, &evaluation)
             };
             let outcome = train(&job, refit.device, &|_, _| ());
             done();

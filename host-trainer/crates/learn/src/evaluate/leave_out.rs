@@ -1,7 +1,6 @@
 //! Evaluates a model kind: each network by models fitted on all the others.
 
 use super::{Baselines, Evaluation, evaluate_held_out};
-use crate::features::Extraction;
 use crate::fit::plan::Plan;
 use crate::fit::run::{UNNAMED_DEVICE, devices_of};
 use crate::fit::train::{FitJob, train};
@@ -9,7 +8,6 @@ use crate::model::Target;
 use crate::training::TrainingData;
 use estimators::FitError;
 use shared::engine::Table;
-use std::collections::BTreeSet;
 
 /// Networks that are left out one by one, at most; more are left out in so many groups.
 pub const MOST_LEFT_OUT: usize = 100;
@@ -40,15 +38,7 @@ pub fn leave_one_network_out(
     let mut plan = plan.clone();
     plan.evaluation.folds = MOST_LEFT_OUT;
     let estimator = plan.estimator();
-    let job = FitJob {
-        data,
-        estimator: estimator.as_ref(),
-        evaluation: &plan.evaluation,
-        test_networks: &BTreeSet::new(),
-        extraction: Extraction::default(),
-        negative_predictions: false,
-        baselines: &[],
-    };
+    let job = FitJob::new(data, estimator.as_ref(), &plan.evaluation);
     let outcome = train(&job, device, progress)?;
     let baselines = Baselines::of(data, device, plan.evaluation.folds);
     Ok(evaluate_held_out(data, &outcome, by_network, &baselines))

@@ -34,6 +34,11 @@ pub trait Estimator: Send + Sync + std::fmt::Debug {
     /// The features it reads of a table's layers, in order.
     fn features(&self, table: Table, target: Target) -> Vec<String>;
 
+    /// Degree of the polynomial in its features; `None` of a kind that is not a polynomial.
+    fn degree(&self, _table: Table, _target: Target) -> Option<u32> {
+        None
+    }
+
     /// Fits one model for each table of a data set.
     ///
     /// # Errors
@@ -88,6 +93,10 @@ impl Estimator for AboveFloor<'_> {
 
     fn features(&self, table: Table, target: Target) -> Vec<String> {
         self.0.features(table, target)
+    }
+
+    fn degree(&self, table: Table, target: Target) -> Option<u32> {
+        self.0.degree(table, target)
     }
 
     fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {

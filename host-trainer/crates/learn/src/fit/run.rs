@@ -1,9 +1,8 @@
 //! A whole fit: which devices, which networks are held back, every device's models, and the folder that receives them.
 
-use super::kinds::{Kind as ModelKind, LassoOptions};
+use super::kinds::Kind as ModelKind;
 use super::plan::Plan;
 use super::train::{FitJob, Outcome, train};
-use crate::features::Extraction;
 use crate::model::{Target, check_device_name, replace_device, set_default_device};
 use crate::training::TrainingData;
 use estimators::FitError;
@@ -106,8 +105,8 @@ pub struct Planned {
     pub training_rows: usize,
     /// Rows of networks held back.
     pub test_rows: usize,
-    /// Degree of the polynomial, where the kind is a Lasso.
-    pub degree: u32,
+    /// Degree of the polynomial; `None` where the kind is not a polynomial.
+    pub degree: Option<u32>,
     /// Columns that the model would read.
     pub columns: Vec<String>,
 }
@@ -120,21 +119,21 @@ pub fn planned(
     devices: &[DeviceChoice],
     test_networks: &BTreeSet<String>,
 ) -> Vec<Planned> {
+    let estimator = plan.estimator();
     let mut all = Vec::new();
     for device in devices {
         for (&table, rows) in &data.tables {
             let of_device = rows.iter().filter(|row| row.is_of(&device.in_data));
             let (test, train): (Vec<_>, Vec<_>) = of_device.partition(|row| test_networks.contains(&row.network));
             for target in Target::ALL {
-                let settings = plan.options::<LassoOptions>().settings(table, target, plan.reference_faults);
                 all.push(Planned {
                     device: device.name.clone(),
                     table,
                     target,
                     training_rows: train.len(),
                     test_rows: test.len(),
-                    degree: settings.degree,
-                    columns: settings.input_cols,
+                    degree: estimator.degree(table, target),
+                    columns: estimator.features(table, target),
                 });
             }
         }
@@ -159,13 +158,9 @@ pub fn fit_devices(
 ) -> Result<Vec<Outcome>, Failure> {
     let estimator = plan.estimator();
     let job = FitJob {
-        data,
-        estimator: estimator.as_ref(),
-        evaluation: &plan.evaluation,
         test_networks,
-        extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
-        negative_predictions: plan.reference_faults.negative_predictions,
         baselines: &ModelKind::baselines().collect::<Vec<_>>(),
+        ..FitJob::of_plan(data, estimator.as_ref(), plan)
     };
     let mut outcomes = Vec::new();
     for device in devices {
@@ -187,4 +182,30 @@ fn fit_failure(data: &Path, error: FitError) -> Failure {
     let few = matches!(error, FitError::TooFewRows { .. });
     let failure = Failure::from_error(Kind::Data, error).at(data);
     if few { failure.help("measure more networks, or keep fewer back by --test-models") } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training;
+
+    #[test]
+    fn each_kind_of_model_is_planned_with_the_columns_that_it_reads() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = "model,batch_size,input_size,output_size,power,runtime\nlenet,1,400,120,4000000,0.1\n";
+        std::fs::write(folder.path().join("dense.csv"), table).expect("written");
+        let data = training::read(folder.path()).expect("data");
+        for (kind, degree, columns) in [
+            ("lasso", Some(3), "batch_size,input_features,output_features,weights,element_bytes"),
+            ("physics", None, "batch_size,input_size,output_size,weights,element_bytes"),
+            ("hybrid", None, "batch_size,input_size,output_size,weights,element_bytes"),
+        ] {
+            let plan = Plan::of(kind.parse().expect("a kind"));
+            let all = planned(&plan, &data, &[DeviceChoice::same("board")], &BTreeSet::new());
+            assert_eq!(all.len(), Target::ALL.len());
+            for model in all {
+                assert_eq!((model.degree, model.columns.join(",").as_str()), (degree, columns), "{kind}");
+            }
+        }
+    }
 }

@@ -193,7 +193,7 @@ fn table_row(frame: &Frame, table: Table, network: Option<&str>, row: usize) -> 
     };
     let spec = LayerSpec::from_columns(table, None, number)?;
     let precision = frame.text(row, "precision")?.map(|word| {
-        precision(word).ok_or_else(|| {
+        Precision::from_words(word).ok_or_else(|| {
             frame.error_in(row, format!("`precision` is `{word}`")).help("known are fp32, fp16, bf16, int8, fp8")
         })
     });
@@ -209,10 +209,6 @@ fn table_row(frame: &Frame, table: Table, network: Option<&str>, row: usize) -> 
         power: frame.number(row, "power")?.map(Watts::from_microwatts),
         runtime: frame.number(row, "runtime")?.map(Millis),
     })
-}
-
-fn precision(word: &str) -> Option<Precision> {
-    serde_json::from_value(serde_json::Value::String(word.to_ascii_lowercase())).ok()
 }
 
 fn totals(frame: &Frame) -> Result<Vec<NetworkTotal>, Failure> {
@@ -286,6 +282,26 @@ mod tests {
         assert_eq!(row.device.as_deref(), Some("orin"));
         assert_eq!(data.totals[0].energy, Some(Millijoules(10.0)));
         assert_eq!(data.totals[0].power, None);
+    }
+
+    /// The server and engine infos take the same words.
+    #[test]
+    fn a_number_format_is_read_in_every_spelling() {
+        let read_one = |word: &str| {
+            let rows = format!("model,batch_size,input_size,output_size,precision\na,1,10,20,{word}\n");
+            let folder = folder(&[("dense.csv", rows)]);
+            read(folder.path()).map(|data| data.tables[&Table::Dense][0].spec.precision)
+        };
+        for (word, precision) in [
+            ("half", Precision::Fp16),
+            ("Float16", Precision::Fp16),
+            ("FP16", Precision::Fp16),
+            ("bool", Precision::Bool),
+        ] {
+            assert_eq!(read_one(word).expect(word), Some(precision), "{word}");
+        }
+        let failure = read_one("fp17").expect_err("no such format").to_string();
+        assert!(failure.contains("line 2: `precision` is `fp17`"), "{failure}");
     }
 
     fn dense_parquet(path: &Path, model: bool, runtimes: Vec<Option<f64>>) {

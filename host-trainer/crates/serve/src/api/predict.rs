@@ -3,8 +3,7 @@
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::predict::{
-    BatchDocument, EngineDocument, PredictKind, PredictOptions, PredictRequest, PredictResponse, ResponseFormat,
-    RowsBody, RowsDocument,
+    BatchDocument, EngineDocument, PredictKind, PredictOptions, PredictResponse, ResponseFormat, RowsBody, RowsDocument,
 };
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -143,7 +142,5 @@ pub(super) async fn predict_rows(
 
 async fn respond(app: &App, headers: &HeaderMap, body: Body, kind: PredictKind) -> Result<PredictResponse, ApiError> {
     let format = ResponseFormat::accepted(headers)?;
-    // The permit holds the body's memory until the response is there.
-    let (body, _permit) = app.predictor.memory().read(headers, body, app.limits.body_bytes).await?;
-    app.predictor.predict(PredictRequest { kind, body, format }).await
+    app.predictor.predict(headers, body, kind, format).await
 }

@@ -13,6 +13,7 @@ use crate::models::Deployment;
 use crate::uploads::UploadedEngine;
 use ::compare::add_origin;
 use axum::extract::{Extension, Path, Query, State};
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use learn::predict::{CSV_HEADER, Document, Prediction, SCHEMA_VERSION, csv_record};
@@ -42,12 +43,16 @@ pub(super) async fn start_page(State(app): State<Arc<App>>, Extension(client): E
 /// `POST /engines`: files, a text, or the name of a sample. Redirects to the result.
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     multipart: axum::extract::Multipart,
 ) -> Result<Redirect, ApiError> {
+    let memory = app.predictor.memory().reserve(&headers)?;
     let upload = multipart::read(&app, multipart).await?;
     let (against, device) = (upload.against.clone(), upload.device.clone());
     let pool = app.blocking.clone();
     let store = move || {
+        // The client may leave before its files are stored.
+        let _memory = memory;
         let most = app.limits.layers;
         let mut ids = Vec::new();
         for (name, content) in &upload.files {

@@ -22,7 +22,7 @@ pub(crate) use engine_response::{BatchDocument, EngineDocument};
 pub(crate) use format::ResponseFormat;
 pub(crate) use options::PredictOptions;
 pub(crate) use predictor::Predictor;
-pub(crate) use request::{PredictKind, PredictRequest};
+pub(crate) use request::PredictKind;
 pub(crate) use response::PredictResponse;
 pub(crate) use row_response::RowsDocument;
 pub(crate) use rows::RowsBody;

@@ -5,6 +5,7 @@ use super::cache::{ResponseCache, ResponseKey};
 use super::engine_response::{EnginePredictions, PredictedEngine};
 use super::engines::{self, EngineRequest};
 use super::format::ResponseFormat;
+use super::memory::BodyPermit;
 use super::queue::{QueuedRequest, ReplySender, RequestQueue};
 use super::request::PredictKind;
 use super::row_response::rows_response;
@@ -38,6 +39,8 @@ struct ParsedRequest<T> {
     /// The key of the response in the cache, where it is to be cached.
     key: Option<ResponseKey>,
     reply: ReplySender,
+    /// Held until the request is answered.
+    _memory: BodyPermit,
 }
 
 /// Parsed requests that one run of each model answers: those to the same device, and for rows also to the same table.
@@ -76,7 +79,7 @@ impl Worker {
         let mut batch = Batch::default();
         // A closed channel means that the client is gone.
         for QueuedRequest { request, reply } in requests.into_iter().filter(|queued| !queued.reply.is_closed()) {
-            let format = request.format;
+            let (format, _memory) = (request.format, request.memory);
             match request.kind {
                 PredictKind::Engines(options) => {
                     let key = ResponseKey::new(&request.body, &options, format, deployment.generation);
@@ -89,7 +92,7 @@ impl Worker {
                     let read = engines::read(&request.body, &options, &self.limits);
                     match read.and_then(|content| Ok((device_of(deployment, content.device.as_deref())?, content))) {
                         Ok((device, content)) => {
-                            let parsed = ParsedRequest { content, format, key: Some(key), reply };
+                            let parsed = ParsedRequest { content, format, key: Some(key), reply, _memory };
                             batch.engines.entry(device).or_default().push(parsed);
                         }
                         Err(error) => drop(reply.send(Err(error))),
@@ -100,7 +103,7 @@ impl Worker {
                     match read.and_then(|content| Ok((device_of(deployment, content.device.as_deref())?, content))) {
                         Ok((device, content)) => {
                             let group = batch.rows.entry((device, content.table)).or_default();
-                            group.push(ParsedRequest { content, format, key: None, reply });
+                            group.push(ParsedRequest { content, format, key: None, reply, _memory });
                         }
                         Err(error) => drop(reply.send(Err(error))),
                     }
@@ -127,7 +130,7 @@ impl Worker {
         };
         self.count(layers, answers.rows_run);
         let mut predictions = answers.predictions.into_iter();
-        for ParsedRequest { content, format, key, reply } in requests {
+        for ParsedRequest { content, format, key, reply, _memory } in requests {
             let engines = content.engines.into_iter().map(|named| {
                 let prediction = named.parsed.and_then(|(engine, _)| {
                     let prediction = predictions.next().unwrap_or_else(|| Err(Failure::data("nothing was predicted")));
@@ -172,7 +175,7 @@ impl Worker {
         };
         self.count(rows.len(), rows_run);
         let mut rows = rows.into_iter();
-        for ParsedRequest { content, format, reply, .. } in requests {
+        for ParsedRequest { content, format, reply, _memory, .. } in requests {
             let own: Vec<RowPrediction> = rows.by_ref().take(content.layers.len()).collect();
             let _ = reply.send(rows_response(models, deployment.generation, table, &own, format));
         }

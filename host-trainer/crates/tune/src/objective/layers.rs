@@ -5,7 +5,6 @@ use crate::space::Parameters;
 use crate::worker::Objective;
 use estimators::metrics::Metrics;
 use learn::evaluate::{Baselines, EvaluationRow, Measurand, evaluate_held_out};
-use learn::features::Extraction;
 use learn::fit::plan::Plan;
 use learn::fit::train::{FEWEST_ROWS, FitJob, train, validate};
 use learn::model::Target;
@@ -150,15 +149,8 @@ impl Objective for LayerObjective {
     ) -> Result<f64, String> {
         let plan = with_parameters(&self.plan, parameters)?;
         let estimator = plan.estimator();
-        let job = FitJob {
-            data: &self.data,
-            estimator: estimator.as_ref(),
-            evaluation: &plan.evaluation,
-            test_networks: &self.test_networks,
-            extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
-            negative_predictions: plan.reference_faults.negative_predictions,
-            baselines: &[],
-        };
+        let of_plan = FitJob::of_plan(&self.data, estimator.as_ref(), &plan);
+        let job = FitJob { test_networks: &self.test_networks, ..of_plan };
         let none = || "there is nothing to judge by".to_owned();
         let Some(models) = &self.models else {
             let outcome = train(&job, &self.settings.device, &|_, _| {}).map_err(|e| e.to_string())?;

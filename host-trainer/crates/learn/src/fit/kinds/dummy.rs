@@ -82,13 +82,11 @@ impl Predictor for DummyPredictor {
 mod tests {
     use super::*;
     use crate::evaluate::{Baselines, Measurand, evaluate};
-    use crate::features::Extraction;
     use crate::fit::kinds::Kind;
     use crate::fit::plan::Plan;
     use crate::fit::train::{FitJob, train};
     use crate::predict::Models;
     use crate::training;
-    use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
     /// Dense layers of four networks that take twice their batch size in ms.
@@ -112,13 +110,8 @@ mod tests {
         assert_eq!("dummy".parse(), Ok(plan.kind));
         let estimator = plan.estimator();
         let job = FitJob {
-            data: &data,
-            estimator: estimator.as_ref(),
-            evaluation: &plan.evaluation,
-            test_networks: &BTreeSet::new(),
-            extraction: Extraction::default(),
-            negative_predictions: false,
             baselines: &Kind::baselines().collect::<Vec<_>>(),
+            ..FitJob::new(&data, estimator.as_ref(), &plan.evaluation)
         };
         let outcome = train(&job, "board", &|_, _| ()).expect("trained");
         let [artefact] = outcome.artefacts.as_slice() else { panic!("{outcome:?}") };

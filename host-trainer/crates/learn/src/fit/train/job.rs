@@ -3,7 +3,7 @@
 use crate::features::Extraction;
 use crate::fit::estimator::{AboveFloor, Estimator};
 use crate::fit::kinds::Kind;
-use crate::fit::plan::EvaluationSettings;
+use crate::fit::plan::{EvaluationSettings, Plan};
 use crate::training::TrainingData;
 use shared::engine::Table;
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +32,34 @@ pub struct FitJob<'a> {
     pub baselines: &'a [Kind],
 }
 
-impl FitJob<'_> {
+/// No network is kept back.
+static NO_NETWORKS: BTreeSet<String> = BTreeSet::new();
+
+impl<'a> FitJob<'a> {
+    /// A job that keeps no network back, compares with no baseline, and whose models have no fault of EdgeProfiler's.
+    #[must_use]
+    pub fn new(data: &'a TrainingData, estimator: &'a dyn Estimator, evaluation: &'a EvaluationSettings) -> Self {
+        Self {
+            data,
+            estimator,
+            evaluation,
+            test_networks: &NO_NETWORKS,
+            extraction: Extraction::default(),
+            negative_predictions: false,
+            baselines: &[],
+        }
+    }
+
+    /// The same with the faults of EdgeProfiler's that a plan asks for. `estimator` is the plan's own.
+    #[must_use]
+    pub fn of_plan(data: &'a TrainingData, estimator: &'a dyn Estimator, plan: &'a Plan) -> Self {
+        Self {
+            extraction: Extraction { reference_compatible: plan.reference_faults.ignore_pool_window },
+            negative_predictions: plan.reference_faults.negative_predictions,
+            ..Self::new(data, estimator, &plan.evaluation)
+        }
+    }
+
     /// Runs `with` on the estimator of layer models: with a floor for predictions, unless they may be negative.
     pub(super) fn with_estimator<T>(&self, with: impl FnOnce(&dyn Estimator) -> T) -> T {
         if self.negative_predictions { with(self.estimator) } else { with(&AboveFloor(self.estimator)) }

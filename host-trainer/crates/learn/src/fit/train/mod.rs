@@ -44,12 +44,10 @@ type Models = BTreeMap<Target, TargetModels>;
 ///
 /// ```
 /// use learn::evaluate::{Baselines, Measurand, evaluate};
-/// use learn::features::Extraction;
 /// use learn::fit::kinds::Kind;
 /// use learn::fit::plan::Plan;
 /// use learn::fit::train::{FitJob, train};
 /// use learn::predict::Models;
-/// use std::collections::BTreeSet;
 ///
 /// // Fully connected layers of four networks: batch, input and output size, run time in ms.
 /// let mut table = String::from("model,batch_size,input_size,output_size,runtime,layer_name\n");
@@ -63,15 +61,7 @@ type Models = BTreeMap<Target, TargetModels>;
 ///
 /// let plan = Plan::of("physics".parse::<Kind>()?);
 /// let estimator = plan.estimator();
-/// let job = FitJob {
-///     data: &data,
-///     estimator: estimator.as_ref(),
-///     evaluation: &plan.evaluation,
-///     test_networks: &BTreeSet::new(),
-///     extraction: Extraction::default(),
-///     negative_predictions: false,
-///     baselines: &[],
-/// };
+/// let job = FitJob::new(&data, estimator.as_ref(), &plan.evaluation);
 /// let outcome = train(&job, "orin-nano", &|_, _| ())?;
 /// assert_eq!(outcome.artefacts.len(), 1);
 ///

@@ -160,6 +160,10 @@ impl Estimator for LassoEstimator {
         self.settings(table, target).input_cols
     }
 
+    fn degree(&self, table: Table, target: Target) -> Option<u32> {
+        Some(self.settings(table, target).degree)
+    }
+
     fn fit(&self, data: &Dataset) -> Result<FittedModels, FitError> {
         Ok(FittedModels::of([self.fit_layers(data)?]))
     }

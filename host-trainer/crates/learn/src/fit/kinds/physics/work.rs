@@ -80,9 +80,12 @@ fn arithmetic(name: &str, formula: Formula) -> Quantity {
 }
 
 /// A feature by its name.
+///
+/// # Panics
+/// Where physical models read no such feature of the table: the names stand in this file.
 fn column(table: Table, name: &str) -> Formula {
     let position = features(table).iter().position(|feature| *feature == name);
-    position.map_or(Formula::Constant(0.0), Formula::Column)
+    Formula::Column(position.unwrap_or_else(|| panic!("`{name}` is not a feature of {} layers", table.name())))
 }
 
 /// The bytes of one element, by which precisions are told apart.
@@ -393,6 +396,27 @@ mod tests {
             assert_eq!(quantities.elements_in.value(&row), read("input_elements"));
             assert_eq!(quantities.elements_out.value(&row), read("output_elements"));
             assert_eq!(quantities.bytes_moved.value(&row), layer.work().bytes_moved);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "`input_sizes` is not a feature of dense layers")]
+    fn a_misspelt_feature_is_refused() {
+        column(Table::Dense, "input_sizes");
+    }
+
+    /// Each name in this file is looked up here, so that a misspelt one fails the tests and not a fit.
+    #[test]
+    fn every_formula_reads_features_of_its_table() {
+        for table in Table::ALL {
+            let additive = [Prices::One, Prices::Shared, Prices::Each].map(|prices| additive(table, prices));
+            let mut quantities: Vec<Quantity> = additive.into_iter().flatten().collect();
+            quantities.extend(loads(table).into_iter().chain(sizes(table)));
+            quantities.extend(products(table).into_iter().chain(intensity(table)));
+            let row = vec![1.0; features(table).len()];
+            for Quantity { name, formula, .. } in quantities {
+                assert!(formula.value(&row).is_finite(), "{} {name}", table.name());
+            }
         }
     }
 
