@@ -57,7 +57,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--program", type=Path, default=ROOT / "target/release/host-trainer")
     arguments.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
-    arguments.add_argument("--set", choices=["tx2", "nano", "nano-gpu", "trt"], required=True)
+    arguments.add_argument("--set", choices=["tx2", "nano", "nano-gpu", "trt", "xavier"], required=True)
     arguments.add_argument("--kind", action="append", required=True)
     arguments.add_argument("--split", action="append", help="only splits whose name begins so")
     arguments.add_argument("--config", type=Path, help="options of the fit, in TOML")
@@ -67,6 +67,8 @@ def main():
         splits = {f"{device} {network}": {network} for device, networks in devices.items() for network in sorted(networks)}
     elif given.set == "tx2":
         tables, splits = sets.tx2(given.data)
+    elif given.set == "xavier":
+        tables, splits = sets.xavier(given.data)
     else:
         tables, splits = sets.nano(given.data, "gpu" if given.set == "nano-gpu" else "in")
     options = ["--config", given.config] if given.config else []

@@ -205,3 +205,27 @@ def trt(data):
             tables.setdefault(kind, []).append(common)
             splits.setdefault(device, set()).add(network)
     return tables, {device: networks for device, networks in splits.items() if len(networks) > 1}
+
+
+def xavier(data):
+    """TensorRT layers of GoogLeNet on an AGX Xavier's GPU, FP16: means over profiles; each inception module is a network of its own."""
+    times, shapes = {}, {}
+    with gzip.open(data / "haxconn_xavier" / "googlenet_layers.csv.gz", "rt", newline="") as file:
+        for r in csv.DictReader(file):
+            kind = {"conv": "convolutional", "pool_max": "pooling"}.get(r["kind"])
+            # Transitions change formats of layers, and one profile is of another state of the board.
+            if kind and r["input_dims"] and r["start_engine"] == "gpu" and r["experiment"] == "mark":
+                times.setdefault(r["trt_layer"], []).append(float(r["runtime_ms"]))
+                shapes[r["trt_layer"]] = kind, r
+    tables, splits = {}, {}
+    for name, (kind, r) in shapes.items():
+        (_, *inputs), (_, *outputs) = (r[column].split("x") for column in ("input_dims", "output_dims"))
+        module = name.split("/")[0]
+        row = {"model": module, "batch_size": 1, "runtime": sum(times[name]) / len(times[name]), "layer_name": name}
+        row |= {f"input_size_{i}": v for i, v in enumerate(inputs)} | {f"output_size_{i}": v for i, v in enumerate(outputs)}
+        for axis in (0, 1):
+            row |= {f"kernel_{axis}": r["kernel"], f"stride_{axis}": r["stride"], f"padding_{axis}": 2 * int(r["padding"] or 0)}
+        row |= {"groups": r["groups"] or 1, "precision": "fp16", "device": "agx-xavier"}
+        tables.setdefault(kind, []).append(row)
+        splits[f"module {module}"] = {module}
+    return tables, splits

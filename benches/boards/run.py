@@ -1,7 +1,7 @@
-"""Judges times at other clocks, power at other clocks, transfer between boards, and the choice of a mode, on measured sets.
+"""Judges times at other clocks and in other power modes, power, transfer between boards, and the choice of a mode and batch, on measured sets.
 
     cargo build -p host-trainer
-    python3 benches/boards/run.py --program target/debug/host-trainer [--data FOLDER] [modes|power|transfer|choose]...
+    python3 benches/boards/run.py --program target/debug/host-trainer [--data FOLDER] [modes|power|named|transfer|choose|batches]...
 
 Every part draws the measurements that the program is given with a fixed seed, predicts the rest with it, and prints n, MAPE,
 Spearman's correlation and the share of measurements inside the 90 % intervals, beside baselines that are given the same
@@ -10,7 +10,9 @@ measurements. Nothing but Python's standard library is needed.
 
 import argparse
 import csv
+import gzip
 import io
+import itertools
 import math
 import random
 import subprocess
@@ -27,6 +29,17 @@ BOARDS = {
     "Jetson Orin NX 16GB": "orin-nx",
     "Jetson Orin Nano 8GB": "orin-nano@15W",
     "Jetson Xavier NX 8GB": "xavier-nx",
+}
+
+AGX_MODES = {"15w": "MODE_15W", "30w": "MODE_30W", "50w": "MODE_50W", "maxn": "MAXN"}
+# The set gives numbers of nvpmodel.conf.
+NUMBERED = {
+    ("agx-orin", "PM0"): "MAXN",
+    ("agx-orin", "PM1"): "MODE_15W",
+    ("agx-orin", "PM2"): "MODE_30W",
+    ("agx-orin", "PM3"): "MODE_50W",
+    ("orin-nano", "PM0"): "15W",
+    ("orin-nano", "PM1"): "7W",
 }
 
 
@@ -276,8 +289,104 @@ def choose(program, data, folder):
     show("TX2 choice vgg19, energy regret %", "-", "always the highest clock", len(regret), mean)
 
 
+def eager(data, batches):
+    """Times on an AGX Orin by subgraph, precision and batch, in the modes that the set names: PyTorch, eager."""
+    times = defaultdict(dict)
+    with gzip.open(data / "branes_orin/eager_subgraphs.csv.gz", "rt", newline="") as file:
+        for row in csv.DictReader(file):
+            if int(row["batch"]) in batches and row["run_date"] == "2026-02-07":
+                key = f"{row['network']}/{row['subgraph_id']}/{row['precision']}", int(row["batch"])
+                times[key][AGX_MODES[row["power_mode"]]] = float(row["latency_min_ms"])
+    return {"agx-orin": times}
+
+
+def networks_in_modes(data):
+    """Times of TensorRT engines by network, engine and batch in numbered modes: tables printed several times count once, as their mean."""
+    found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for row in read(data / "arttrt_jetson/latency.csv"):
+        board = {"Jetson AGX Orin": "agx-orin", "Jetson Orin Nano": "orin-nano"}.get(row["device"])
+        mode = NUMBERED.get((board, row["power_mode"]))
+        if mode and row["engine"].startswith("TRT"):
+            key = f"{row['network']}/{row['engine']}", int(row["batch"])
+            found[board][key][mode].append(float(row["latency_mean_ms"]))
+    mean = lambda values: sum(values) / len(values)
+    return {b: {key: {m: mean(t) for m, t in of.items()} for key, of in keys.items()} for b, keys in found.items()}
+
+
+def clocks_of(program, board):
+    columns = ("gpu_mhz", "emc_mhz", "gpu_share")
+    return {row["mode"]: [float(row[column]) for column in columns] for row in ask(program, "modes", board)}
+
+
+def in_modes(program, folder, board, times, given_modes):
+    """Time and upper bound (90 % are below it) of each key in each mode, from its times in the given modes."""
+    clocks = clocks_of(program, board)
+    keys = [key for key, of in times.items() if all(mode in of for mode in given_modes)]
+    header = ("model", "gpu_mhz", "emc_mhz", "gpu_share", "runtime")
+    measured = [(i, *clocks[mode], times[key][mode]) for i, key in enumerate(keys) for mode in given_modes]
+    wanted = [(i, key, mode) for i, key in enumerate(keys) for mode in times[key]]
+    given = table(folder / "measured.csv", header, measured)
+    asked = table(folder / "wanted.csv", header[:4], [(i, *clocks[mode]) for i, _, mode in wanted])
+    answers = ask(program, "clocks", "--measured", given, "--to", asked, "--board", board, "--level", "0.8")
+    return {(key, mode): [float(row[c]) for c in ("runtime", "runtime_upper")] for (_, key, mode), row in zip(wanted, answers)}
+
+
+def named(program, data, folder):
+    """Times in other power modes from one or two: subgraphs at batch 16 and more (eager), and whole engines."""
+    for label, sets in (("eager subgraphs", eager(data, (16, 64))), ("ResNets, TensorRT", networks_in_modes(data))):
+        for board, times in sets.items():
+            modes_of = sorted({mode for of in times.values() for mode in of})
+            for n in (1, 2) if len(modes_of) > 2 else (1,):
+                ours, usual = Score(), Score()
+                clocks = clocks_of(program, board)
+                for given_modes in itertools.combinations(modes_of, n):
+                    for (key, mode), (time, _) in in_modes(program, folder, board, times, given_modes).items():
+                        if mode not in given_modes:
+                            ours.add(times[key][mode], time)
+                            points = [(*clocks[m][:2], times[key][m]) for m in given_modes]
+                            usual.add(times[key][mode], max(inverse_clocks(points, [clocks[mode][:2]])[0], 1e-6))
+                show(f"{board} {label}", n, "clocks", *ours.cells())
+                show("", n, "1/f of the GPU", *usual.cells())
+
+
+def batches(program, data, folder):
+    """The mode and batch with the most images per second within a limit of latency, from the times of every batch in one mode: throughput
+    below the best measured one."""
+    sums = {"agx-orin": defaultdict(lambda: defaultdict(float))}
+    for (name, batch), of in eager(data, (1, 4, 16, 64))["agx-orin"].items():
+        network, _, precision = name.split("/")
+        for mode, time in of.items():
+            sums["agx-orin"][f"{network}/{precision}", batch][mode] += time
+    for label, sets in (("eager networks", sums), ("ResNets, TensorRT", networks_in_modes(data))):
+        for board, times in sets.items():
+            regret, met, none, fastest, asked = [], 0, 0, [], 0
+            for mode in sorted({mode for of in times.values() for mode in of}):
+                predicted = in_modes(program, folder, board, times, [mode])
+                for network in {name for (name, _), _ in predicted}:
+                    own = {(key, m): times[key][m] for key, m in predicted if key[0] == network}
+                    rate = lambda choice: choice[0][1] / own[choice]
+                    for limit in [1.1 * time for time in own.values()]:
+                        asked += 1
+                        best = max((c for c in own if own[c] <= limit), key=rate)
+                        fast = max((c for c in own if c[0][1] == min(k[1] for k, _ in own)), key=rate)
+                        if own[fast] <= limit:
+                            fastest.append(1 - rate(fast) / rate(best))
+                        feasible = [c for c in own if predicted[c][1] <= limit]
+                        if not feasible:
+                            none += 1
+                            continue
+                        chosen = max(feasible, key=lambda c: c[0][1] / predicted[c][0])
+                        if own[chosen] <= limit:
+                            met += 1
+                            regret.append(1 - rate(chosen) / rate(best))
+            mean = lambda values: f"{100 * sum(values) / max(len(values), 1):.2f}"
+            method = f"met {100 * met / max(asked - none, 1):.0f} %, none {100 * none / asked:.0f} %"
+            show(f"{board} {label}, regret %", 1, method, len(regret), mean(regret))
+            show("", "-", "smallest batch, fastest mode", len(fastest), mean(fastest))
+
+
 def main():
-    parts = {"modes": modes, "power": power, "transfer": transfer, "choose": choose}
+    parts = {"modes": modes, "power": power, "named": named, "transfer": transfer, "choose": choose, "batches": batches}
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--program", type=Path, default=ROOT / "target/debug/host-trainer")
     arguments.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")

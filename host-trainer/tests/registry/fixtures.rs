@@ -155,6 +155,7 @@ fn artefact(part: &Part) -> Artefact {
         model_kind: "forged".into(),
         features: vec![range("batch_size"), range("input_size")],
         derived_ranges: Vec::new(),
+        widening: Vec::new(),
         extraction: Extraction::default(),
         training_rows: 2,
         training_networks: vec!["known".into()],

@@ -32,6 +32,8 @@ pub struct Peaks {
     pub gpu_mhz: f64,
     /// Highest clock of the memory, MHz.
     pub emc_mhz: f64,
+    /// Clusters of its GPU (texture-processing clusters); not known of every board.
+    pub gpu_clusters: Option<u32>,
     /// Where these come from.
     pub source: &'static str,
 }
@@ -86,6 +88,8 @@ pub struct Mode {
     pub dla_mhz: Option<f64>,
     /// CPU cores that are on.
     pub cpus: Option<u32>,
+    /// Clusters of the GPU (texture-processing clusters) that are on; not known of every mode.
+    pub gpu_clusters: Option<u32>,
     /// Where the row comes from.
     pub source: &'static str,
 }
@@ -98,8 +102,8 @@ impl Mode {
     }
 }
 
-const R36: &str = "NVIDIA, Jetson Linux Developer Guide r36.4.3, Supported Modes and Power Efficiency, Orin series; not yet compared with it";
 const R36_CONF: &str = "nvpmodel_p3767_0003_super.conf and nvpmodel_p3767_0000_super.conf of Jetson Linux r36.4.3";
+const R35_CONF: &str = "NVIDIA, nvpmodel_p3701_0000.conf, nvpmodel_p3701_0004.conf and nvpmodel_p3767_0003.conf of 2023, as LineageOS's android_device_nvidia_concord holds them";
 const R35: &str = "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Orin series; not yet compared with it";
 const R35_XAVIER: &str = "NVIDIA, Jetson Linux Developer Guide r35.4.1, Supported Modes and Power Efficiency, Xavier series; not yet compared with it";
 const R32_XAVIER: &str =
@@ -119,7 +123,18 @@ const NANO_SHEET: &str =
 
 /// A row without clocks of its own.
 const fn row(id: u32, name: &'static str, watts: Option<f64>, source: &'static str) -> Mode {
-    Mode { id, name, watts, gpu_mhz: None, emc_mhz: None, cpu_mhz: None, dla_mhz: None, cpus: None, source }
+    Mode {
+        id,
+        name,
+        watts,
+        gpu_mhz: None,
+        emc_mhz: None,
+        cpu_mhz: None,
+        dla_mhz: None,
+        cpus: None,
+        gpu_clusters: None,
+        source,
+    }
 }
 
 /// A row with clocks of GPU and memory, cores and clock of the CPUs.
@@ -153,6 +168,12 @@ const fn dla(mut mode: Mode, mhz: f64) -> Mode {
     mode
 }
 
+/// The same mode with so many of the GPU's clusters on.
+const fn on(gpu_clusters: u32, mut mode: Mode) -> Mode {
+    mode.gpu_clusters = Some(gpu_clusters);
+    mode
+}
+
 /// The public modules whose modes or peaks are known.
 pub const BOARDS: [Board; 10] = [
     Board {
@@ -164,13 +185,14 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 32.0,
             gpu_mhz: 1020.0,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(4),
             source: ORIN_NANO_SHEET,
         },
         modes: &[
-            mode(0, "15W", Some(15.0), [612.0, 2133.0], (6, 1497.6), R36_CONF),
-            mode(1, "25W", Some(25.0), [918.0, 3199.0], (6, 1344.0), R36_CONF),
-            mode(2, "MAXN_SUPER", None, [1020.0, 3199.0], (6, 1728.0), R36),
-            mode(3, "7W", Some(7.0), [408.0, 2133.0], (4, 960.0), R36),
+            on(4, mode(0, "15W", Some(15.0), [612.0, 2133.0], (6, 1497.6), R36_CONF)),
+            on(4, mode(1, "25W", Some(25.0), [918.0, 3199.0], (6, 1344.0), R36_CONF)),
+            on(4, mode(2, "MAXN_SUPER", None, [1020.0, 3199.0], (6, 1728.0), R36_CONF)),
+            on(2, mode(3, "7W", Some(7.0), [408.0, 2133.0], (4, 960.0), R35_CONF)),
         ],
     },
     Board {
@@ -182,6 +204,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 16.0,
             gpu_mhz: 1020.0,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(2),
             source: ORIN_NANO_SHEET,
         },
         modes: &[],
@@ -195,14 +218,15 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 32.0,
             gpu_mhz: 918.0,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(4),
             source: ORIN_NX_SHEET,
         },
         modes: &[
-            mode(0, "MAXN", None, [918.0, 3199.0], (8, 1984.0), R35),
-            mode(1, "10W", Some(10.0), [612.0, 2133.0], (4, 1190.4), R35),
-            mode(2, "15W", Some(15.0), [612.0, 2133.0], (4, 1420.8), R35),
-            mode(3, "25W", Some(25.0), [408.0, 3199.0], (8, 1497.6), R35),
-            mode(4, "40W", Some(40.0), [1173.0, 3199.0], (8, 1497.6), R36_CONF),
+            on(4, mode(0, "MAXN", None, [918.0, 3199.0], (8, 1984.0), R35)),
+            on(2, mode(1, "10W", Some(10.0), [612.0, 2133.0], (4, 1190.4), R36_CONF)),
+            on(2, mode(2, "15W", Some(15.0), [612.0, 3199.0], (4, 1420.8), R36_CONF)),
+            on(4, mode(3, "25W", Some(25.0), [408.0, 3199.0], (8, 1497.6), R36_CONF)),
+            on(4, mode(4, "40W", Some(40.0), [1173.0, 3199.0], (8, 1497.6), R36_CONF)),
         ],
     },
     Board {
@@ -214,6 +238,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 32.0,
             gpu_mhz: 765.0,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(4),
             source: ORIN_NX_SHEET,
         },
         modes: &[clocks(0, "MAXN", None, [765.0, 3199.0], ORIN_NX_SHEET)],
@@ -227,13 +252,14 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 64.0,
             gpu_mhz: 1300.5,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(8),
             source: ORIN_BRIEF,
         },
         modes: &[
-            dla(mode(0, "MAXN", None, [1300.5, 3199.0], (12, 2201.6), R35), 1600.0),
-            mode(1, "MODE_15W", Some(15.0), [420.75, 2133.0], (4, 1113.6), R35),
-            mode(2, "MODE_30W", Some(30.0), [624.75, 3199.0], (8, 1728.0), R35),
-            mode(3, "MODE_50W", Some(50.0), [828.75, 3199.0], (12, 1497.6), R35),
+            on(8, dla(mode(0, "MAXN", None, [1300.5, 3199.0], (12, 2201.6), R35), 1600.0)),
+            on(3, dla(mode(1, "MODE_15W", Some(15.0), [408.0, 2133.0], (4, 1113.6), R35_CONF), 614.4)),
+            on(4, dla(mode(2, "MODE_30W", Some(30.0), [612.0, 3199.0], (8, 1728.0), R35_CONF), 1369.6)),
+            on(8, dla(mode(3, "MODE_50W", Some(50.0), [816.0, 3199.0], (12, 1497.6), R35_CONF), 1369.6)),
         ],
     },
     Board {
@@ -245,13 +271,14 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 64.0,
             gpu_mhz: 930.75,
             emc_mhz: 3199.0,
+            gpu_clusters: Some(7),
             source: ORIN_BRIEF,
         },
         modes: &[
-            clocks(0, "MAXN", None, [930.75, 3199.0], R35),
-            clocks(1, "MODE_15W", Some(15.0), [420.75, 2133.0], R35),
-            clocks(2, "MODE_30W", Some(30.0), [624.75, 3199.0], R35),
-            clocks(3, "MODE_40W", Some(40.0), [828.75, 3199.0], R35),
+            on(7, clocks(0, "MAXN", None, [930.75, 3199.0], R35)),
+            on(3, dla(mode(1, "MODE_15W", Some(15.0), [408.0, 2133.0], (4, 1113.6), R35_CONF), 614.4)),
+            on(4, dla(mode(2, "MODE_30W", Some(30.0), [612.0, 3199.0], (8, 1728.0), R35_CONF), 1369.6)),
+            on(7, dla(mode(3, "MODE_40W", Some(40.0), [816.0, 3199.0], (8, 1497.6), R35_CONF), 1228.8)),
         ],
     },
     Board {
@@ -263,6 +290,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 64.0,
             gpu_mhz: 1377.0,
             emc_mhz: 2133.0,
+            gpu_clusters: None,
             source: XAVIER_BLOG,
         },
         modes: &[
@@ -284,6 +312,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 32.0,
             gpu_mhz: 1100.0,
             emc_mhz: 1866.0,
+            gpu_clusters: None,
             source: XAVIER_NX_SHEET,
         },
         modes: &[
@@ -307,6 +336,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 32.0,
             gpu_mhz: 1300.5,
             emc_mhz: 1866.0,
+            gpu_clusters: None,
             source: TX2_SHEET,
         },
         modes: &[
@@ -326,6 +356,7 @@ pub const BOARDS: [Board; 10] = [
             bytes_per_cycle: 16.0,
             gpu_mhz: 921.6,
             emc_mhz: 1600.0,
+            gpu_clusters: None,
             source: NANO_SHEET,
         },
         modes: &[
@@ -360,6 +391,23 @@ impl Board {
     }
 }
 
+/// Clusters that a mask of `nvpmodel.conf` counts on Orin, whatever the module has.
+const MASKED_CLUSTERS: u32 = 8;
+
+impl Board {
+    /// The share of the GPU's clusters that a mode has on; none where it is not known.
+    #[must_use]
+    pub fn share_in(&self, mode: &Mode) -> Option<f64> {
+        Some(f64::from(mode.gpu_clusters?) / f64::from(self.peaks.gpu_clusters?))
+    }
+
+    /// The same by the mask of clusters that are off.
+    fn share_with(&self, mask: u64) -> Option<f64> {
+        let on = MASKED_CLUSTERS.checked_sub(mask.count_ones())?;
+        Some((f64::from(on) / f64::from(self.peaks.gpu_clusters?)).min(1.0))
+    }
+}
+
 /// A mode of a board with its clocks, from the board's own file or from the public table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownMode {
@@ -369,6 +417,8 @@ pub struct KnownMode {
     pub watts: Option<f64>,
     /// Its clocks: the caps, and the board's highest clocks where a mode has none and the board is public.
     pub clocks: Clocks,
+    /// Share of the GPU's clusters that are on; none where it is not known.
+    pub gpu_share: Option<f64>,
     /// Where it comes from.
     pub source: String,
 }
@@ -386,8 +436,13 @@ pub fn modes_of(board_name: &str, own: Option<&PowerModes>) -> Vec<KnownMode> {
         let known = |mode: &PowerMode| {
             let caps =
                 Clocks { gpu_mhz: mode.gpu_mhz, emc_mhz: mode.emc_mhz, cpu_mhz: mode.cpu_mhz, dla_mhz: mode.dla_mhz };
-            let watts = watts_in(&mode.name);
-            KnownMode { name: mode.name.clone(), watts, clocks: caps.or(top), source: "nvpmodel.conf".to_owned() }
+            KnownMode {
+                name: mode.name.clone(),
+                watts: watts_in(&mode.name),
+                clocks: caps.or(top),
+                gpu_share: public.and_then(|board| board.share_with(mode.tpc_gating_mask?)),
+                source: "nvpmodel.conf".to_owned(),
+            }
         };
         return own.modes.iter().map(known).collect();
     }
@@ -395,6 +450,7 @@ pub fn modes_of(board_name: &str, own: Option<&PowerModes>) -> Vec<KnownMode> {
         name: mode.name.to_owned(),
         watts: mode.watts,
         clocks: mode.clocks(),
+        gpu_share: public.and_then(|board| board.share_in(mode)),
         source: mode.source.to_owned(),
     };
     public.map_or_else(Vec::new, |board| board.modes.iter().map(known).collect())
@@ -451,6 +507,11 @@ mod tests {
     #[test]
     fn a_boards_own_file_counts_before_the_table() {
         let own = PowerModes::parse("< POWER_MODEL ID=0 NAME=MODE_9W >\nGPU MAX_FREQ 500000000\n");
+        let masked = PowerModes::parse("< POWER_MODEL ID=1 NAME=7W >\nTPC_POWER_GATING TPC_PG_MASK 252\n");
+        assert_eq!(modes_of("orin-nano", Some(&masked))[0].gpu_share, Some(0.5));
+        let share = |name: &str| modes_of("agx-orin", None).into_iter().find(|mode| mode.name == name)?.gpu_share;
+        assert_eq!((share("MODE_15W"), share("MAXN")), (Some(0.375), Some(1.0)));
+        assert_eq!(modes_of("tx2", None)[0].gpu_share, None, "not known");
         let modes = modes_of("orin-nano", Some(&own));
         assert_eq!((modes.len(), modes[0].watts, modes[0].clocks.gpu_mhz), (1, Some(9.0), Some(500.0)));
         assert_eq!(modes[0].clocks.emc_mhz, Some(3199.0), "without a cap it is the board's highest");

@@ -7,13 +7,14 @@
 //! t(f_gpu, f_emc) = launch + ((compute · g/f_gpu)^p + (memory · e/f_emc)^p)^(1/p)
 //! ```
 //!
-//! with g and e the clocks that the two times belong to. p = 1 is a sum, p = ∞ the larger of both, as in the roofline of
+//! with g and e the clocks that the two times belong to; f_gpu counts in proportion to the GPU's clusters that are on. p = 1 is a sum, p = ∞ the larger of both, as in the roofline of
 //! Williams, Waterman and Patterson (2009, doi:10.1145/1498765.1498785); p = 3 lies between: layers of one network, and tiles
 //! of one layer, are not all bound by the same. The three times are fitted on relative error to any number of measured
 //! clocks. Where those do not tell them apart a prior does: memory takes 0.75 times as long as arithmetic, launches 0.04
 //! times, and how far networks scatter around that is the interval's width.
 
 use crate::linear_algebra::{Cholesky, dot};
+use crate::modes::Peaks;
 use shared::units::Millis;
 
 /// The exponent of the norm, chosen on networks of a Jetson TX2 at 12 × 3 clocks: see `docs/boards.md`.
@@ -25,6 +26,11 @@ const PRIOR_SD: [f64; 2] = [0.3, 0.7];
 /// Standard deviation of the logarithm of the level: every level is likely.
 const LEVEL_SD: f64 = 100.0;
 const ITERATIONS: usize = 100;
+/// FP16 multiply-accumulates for each byte at the peaks of the Jetson TX2, on which the prior was chosen.
+const TX2_INTENSITY: f64 = 11.15;
+/// How memory's share grows with a board's peaks: networks come less near to the peak of tensor cores. Chosen on ResNets on an AGX Orin
+/// and an Orin Nano.
+const INTENSITY_EXPONENT: f64 = 0.3;
 
 /// Clocks of GPU and memory, both positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +39,21 @@ pub struct ClockPair {
     pub gpu_mhz: f64,
     /// Of the external memory controller, MHz.
     pub emc_mhz: f64,
+    /// Share of the GPU's clusters that are on: modes of few watts switch some off.
+    pub gpu_share: f64,
+}
+
+impl ClockPair {
+    /// Clocks with all of the GPU's clusters on.
+    #[must_use]
+    pub const fn whole(gpu_mhz: f64, emc_mhz: f64) -> Self {
+        Self { gpu_mhz, emc_mhz, gpu_share: 1.0 }
+    }
+
+    /// The clock at which the whole GPU would compute as fast.
+    fn compute_mhz(&self) -> f64 {
+        self.gpu_mhz * self.gpu_share
+    }
 }
 
 /// A time at clocks.
@@ -56,10 +77,13 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Those of a common network at a board's highest clocks.
+    /// Those of a common network at a board's highest clocks. Where the board's peaks are known, memory takes the longer the more
+    /// arithmetic the GPU does for each byte.
     #[must_use]
-    pub fn common(top: ClockPair) -> Self {
-        Self { memory_over_compute: 0.75, launch_over_compute: 0.04, clocks: top }
+    pub fn common(top: ClockPair, peaks: Option<&Peaks>) -> Self {
+        let intensity = peaks.and_then(|peaks| Some(peaks.macs_per_second(16)? / peaks.bytes_per_second()));
+        let factor = intensity.map_or(1.0, |intensity| (intensity / TX2_INTENSITY).powf(INTENSITY_EXPONENT));
+        Self { memory_over_compute: 0.75 * factor, launch_over_compute: 0.04, clocks: top }
     }
 }
 
@@ -92,23 +116,23 @@ impl TimeLaw {
     /// use boards::time_law::{ClockPair, Shares, TimeLaw, TimePoint};
     /// use shared::units::Millis;
     ///
-    /// let at = |gpu_mhz, emc_mhz| ClockPair { gpu_mhz, emc_mhz };
+    /// let at = ClockPair::whole;
     /// let top = at(1300.0, 1866.0);
     /// let one = [TimePoint { clocks: top, time: Millis(10.0) }];
-    /// let law = TimeLaw::fit(&one, Shares::common(top)).expect("a law");
+    /// let law = TimeLaw::fit(&one, Shares::common(top, None)).expect("a law");
     /// let half = law.at(at(650.0, 1866.0));
     /// assert!(half.time.0 > 15.0 && half.time.0 < 20.0 && half.extrapolated);
     ///
     /// // A second measurement says how much of it is arithmetic.
     /// let two = [one[0], TimePoint { clocks: at(650.0, 1866.0), time: Millis(20.0) }];
-    /// let law = TimeLaw::fit(&two, Shares::common(top)).expect("a law");
+    /// let law = TimeLaw::fit(&two, Shares::common(top, None)).expect("a law");
     /// let between = law.at(at(900.0, 1866.0));
     /// assert!(!between.extrapolated && between.log_sd < half.log_sd);
     /// ```
     #[must_use]
     pub fn fit(measured: &[TimePoint], prior: Shares) -> Option<Self> {
         let sound = |value: f64| value.is_finite() && value > 0.0;
-        let clocks_sound = |c: &ClockPair| sound(c.gpu_mhz) && sound(c.emc_mhz);
+        let clocks_sound = |c: &ClockPair| sound(c.gpu_mhz) && sound(c.emc_mhz) && sound(c.gpu_share);
         let shares_sound = sound(prior.memory_over_compute) && sound(prior.launch_over_compute);
         if measured.is_empty()
             || !clocks_sound(&prior.clocks)
@@ -179,11 +203,11 @@ impl TimeLaw {
         };
         let first = self.measured.first();
         let same = |a: &ClockPair, b: &ClockPair| {
-            (a.gpu_mhz / b.gpu_mhz - 1.0).abs() < 1e-6 && (a.emc_mhz / b.emc_mhz - 1.0).abs() < 1e-6
+            (a.compute_mhz() / b.compute_mhz() - 1.0).abs() < 1e-6 && (a.emc_mhz / b.emc_mhz - 1.0).abs() < 1e-6
         };
         let several = first.is_some_and(|first| self.measured.iter().any(|other| !same(first, other)));
         let measured_here = self.measured.iter().any(|other| same(other, &clocks));
-        let inside = between(clocks.gpu_mhz, |c| c.gpu_mhz) && between(clocks.emc_mhz, |c| c.emc_mhz);
+        let inside = between(clocks.compute_mhz(), ClockPair::compute_mhz) && between(clocks.emc_mhz, |c| c.emc_mhz);
         TimeAt {
             time: Millis(self.time(clocks)),
             log_sd: (spread.max(0.0) + NOISE * NOISE).sqrt(),
@@ -199,7 +223,11 @@ impl TimeLaw {
 
     fn parts(&self, clocks: ClockPair) -> (f64, f64, f64) {
         let [compute, memory, launch] = self.parameters.map(f64::exp);
-        (compute * self.reference.gpu_mhz / clocks.gpu_mhz, memory * self.reference.emc_mhz / clocks.emc_mhz, launch)
+        (
+            compute * self.reference.compute_mhz() / clocks.compute_mhz(),
+            memory * self.reference.emc_mhz / clocks.emc_mhz,
+            launch,
+        )
     }
 
     fn time(&self, clocks: ClockPair) -> f64 {
@@ -253,7 +281,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pair(gpu_mhz: f64, emc_mhz: f64) -> ClockPair {
-        ClockPair { gpu_mhz, emc_mhz }
+        ClockPair::whole(gpu_mhz, emc_mhz)
     }
 
     fn truth(clocks: ClockPair) -> Millis {
@@ -265,7 +293,7 @@ mod tests {
         let points: Vec<TimePoint> = [(1300.0, 1866.0), (300.0, 1866.0), (1300.0, 800.0), (1300.0, 400.0)]
             .map(|(g, e)| TimePoint { clocks: pair(g, e), time: truth(pair(g, e)) })
             .to_vec();
-        let law = TimeLaw::fit(&points, Shares::common(pair(1300.0, 1866.0))).expect("a law");
+        let law = TimeLaw::fit(&points, Shares::common(pair(1300.0, 1866.0), None)).expect("a law");
         for (gpu, emc) in [(600.0, 1000.0), (900.0, 1600.0), (300.0, 400.0)] {
             let (found, wanted) = (law.at(pair(gpu, emc)), truth(pair(gpu, emc)));
             assert!((found.time.0 / wanted.0 - 1.0).abs() < 0.03, "{found:?} instead of {wanted:?}");
@@ -275,11 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn half_the_clusters_are_half_the_clock_and_memory_weighs_more_where_there_is_more_arithmetic() {
+        let top = pair(1300.0, 3199.0);
+        let one = [TimePoint { clocks: top, time: Millis(10.0) }];
+        let law = TimeLaw::fit(&one, Shares::common(top, None)).expect("a law");
+        let half = law.at(ClockPair { gpu_share: 0.5, ..top });
+        assert!((half.time.0 / law.at(pair(650.0, 3199.0)).time.0 - 1.0).abs() < 1e-9 && half.extrapolated);
+        let share = |name: &str| Shares::common(top, crate::modes::board(name).map(|b| &b.peaks)).memory_over_compute;
+        assert!(
+            (share("tx2") - 0.75).abs() < 0.01 && share("agx-orin") > share("orin-nano") && share("orin-nano") > 0.9
+        );
+    }
+
+    #[test]
     fn what_is_not_positive_has_no_law() {
         let top = pair(1000.0, 1000.0);
-        assert_eq!(TimeLaw::fit(&[], Shares::common(top)), None);
+        assert_eq!(TimeLaw::fit(&[], Shares::common(top, None)), None);
         for (clocks, time) in [(top, 0.0), (top, f64::NAN), (pair(0.0, 1.0), 1.0)] {
-            assert_eq!(TimeLaw::fit(&[TimePoint { clocks, time: Millis(time) }], Shares::common(top)), None);
+            assert_eq!(TimeLaw::fit(&[TimePoint { clocks, time: Millis(time) }], Shares::common(top, None)), None);
         }
     }
 
@@ -289,7 +330,7 @@ mod tests {
             time in 0.01..1e4_f64, gpu in 100.0..2000.0_f64, emc in 100.0..4000.0_f64, faster in 1.0..4.0_f64,
         ) {
             let clocks = pair(gpu, emc);
-            let law = TimeLaw::fit(&[TimePoint { clocks, time: Millis(time) }], Shares::common(pair(1300.0, 1866.0))).expect("a law");
+            let law = TimeLaw::fit(&[TimePoint { clocks, time: Millis(time) }], Shares::common(pair(1300.0, 1866.0), None)).expect("a law");
             let here = law.at(clocks);
             prop_assert!((here.time.0 / time - 1.0).abs() < 1e-3, "{} instead of {time}", here.time.0);
             prop_assert!(!here.extrapolated);

@@ -1,5 +1,6 @@
 //! Times of whole networks at other clocks and on other boards, from tables alone: where no layers are known.
 
+use boards::modes::Board;
 use boards::power_law::{PowerLaw, PowerPoint, Top};
 use boards::quantile;
 use boards::time_law::{ClockPair, Shares, TimeLaw, TimePoint};
@@ -47,15 +48,15 @@ pub struct OnTarget {
 }
 
 /// Predicts networks at the clocks of `wanted` (`model, gpu_mhz, emc_mhz`) from times measured at others (`measured`: the same,
-/// `runtime` in ms, and `power` in W where known). `top` are the board's highest clocks, at which memory and arithmetic are
-/// taken to need about the same; the highest measured ones if none are given.
+/// `runtime` in ms, and `power` in W where known). `gpu_share`, the share of the GPU's clusters that are on, is 1 where a table
+/// lacks it. The board's highest clocks and peaks are the prior; without one, the highest measured clocks.
 ///
 /// # Errors
 /// A missing column, a field that is no positive number, or a network that was not measured at any clocks: each names its place.
 pub fn at_clocks(
     measured: &Frame,
     wanted: &Frame,
-    top: Option<ClockPair>,
+    board: Option<&Board>,
     level: f64,
 ) -> Result<Vec<AtClocks>, Failure> {
     let mut points: BTreeMap<&str, Vec<(TimePoint, Option<Watts>)>> = BTreeMap::new();
@@ -66,12 +67,14 @@ pub fn at_clocks(
     }
     let all = || points.values().flatten().map(|(point, _)| point.clocks);
     let most = |of: fn(ClockPair) -> f64| all().map(of).fold(f64::MIN, f64::max);
-    let top = top.unwrap_or_else(|| ClockPair { gpu_mhz: most(|c| c.gpu_mhz), emc_mhz: most(|c| c.emc_mhz) });
+    let peaks = board.map(|board| &board.peaks);
+    let of_board = peaks.map(|peaks| ClockPair::whole(peaks.gpu_mhz, peaks.emc_mhz));
+    let top = of_board.unwrap_or_else(|| ClockPair::whole(most(|c| c.gpu_mhz), most(|c| c.emc_mhz)));
     let z = quantile(f64::midpoint(1.0, level));
     let mut laws: BTreeMap<&str, (TimeLaw, Option<PowerLaw>)> = BTreeMap::new();
     for (network, points) in &points {
         let times: Vec<TimePoint> = points.iter().map(|(point, _)| *point).collect();
-        let law = TimeLaw::fit(&times, Shares::common(top))
+        let law = TimeLaw::fit(&times, Shares::common(top, peaks))
             .ok_or_else(|| Failure::data(format!("the times of {network} follow no law")).at(measured.path()))?;
         // Clocks of the memory change power as well; the law knows only the GPU's, and so only powers at one memory clock.
         let emc =
@@ -81,7 +84,7 @@ pub fn at_clocks(
             Some(PowerPoint { gpu_mhz: point.clocks.gpu_mhz, time: point.time, power })
         };
         let powers: Vec<PowerPoint> = points.iter().filter_map(power_point).collect();
-        let highest = ClockPair { gpu_mhz: top.gpu_mhz, emc_mhz: if powers.is_empty() { top.emc_mhz } else { emc } };
+        let highest = ClockPair { emc_mhz: if powers.is_empty() { top.emc_mhz } else { emc }, ..top };
         let at_top = Top { gpu_mhz: top.gpu_mhz, time: law.at(highest).time };
         laws.insert(network, (law, PowerLaw::fit(&powers, at_top)));
     }
@@ -176,7 +179,8 @@ fn positive(frame: &Frame, row: usize, column: &str) -> Result<f64, Failure> {
 }
 
 fn clocks(frame: &Frame, row: usize) -> Result<ClockPair, Failure> {
-    Ok(ClockPair { gpu_mhz: positive(frame, row, "gpu_mhz")?, emc_mhz: positive(frame, row, "emc_mhz")? })
+    let gpu_share = if frame.has("gpu_share") { positive(frame, row, "gpu_share")? } else { 1.0 };
+    Ok(ClockPair { gpu_mhz: positive(frame, row, "gpu_mhz")?, emc_mhz: positive(frame, row, "emc_mhz")?, gpu_share })
 }
 
 #[cfg(test)]

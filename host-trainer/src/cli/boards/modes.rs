@@ -35,6 +35,7 @@ struct Row {
     cpu_mhz: Option<f64>,
     dla_mhz: Option<f64>,
     source: String,
+    gpu_share: Option<f64>,
 }
 
 impl From<KnownMode> for Row {
@@ -48,6 +49,7 @@ impl From<KnownMode> for Row {
             cpu_mhz: clocks.cpu_mhz,
             dla_mhz: clocks.dla_mhz,
             source: mode.source,
+            gpu_share: mode.gpu_share,
         }
     }
 }
@@ -85,13 +87,14 @@ fn human(rows: &[Row]) -> String {
             figure(row.emc_mhz, 1),
             figure(row.cpu_mhz, 1),
             figure(row.dla_mhz, 1),
+            figure(row.gpu_share.map(|share| 100.0 * share), 0),
             row.source.clone(),
         ]
     };
     render(
-        &["mode", "watts", "GPU MHz", "EMC MHz", "CPU MHz", "DLA MHz", "source"],
+        &["mode", "watts", "GPU MHz", "EMC MHz", "CPU MHz", "DLA MHz", "GPU on %", "source"],
         rows.iter().map(cells).collect(),
-        7,
+        8,
     )
 }
 
@@ -105,7 +108,9 @@ fn csv(rows: &[Row]) -> Result<String, Failure> {
             number(row.cpu_mhz),
             number(row.dla_mhz),
             row.source.clone(),
+            number(row.gpu_share),
         ]
     };
-    Csv::text(["mode", "watts", "gpu_mhz", "emc_mhz", "cpu_mhz", "dla_mhz", "source"], rows.iter().map(cells))
+    let header = ["mode", "watts", "gpu_mhz", "emc_mhz", "cpu_mhz", "dla_mhz", "source", "gpu_share"];
+    Csv::text(header, rows.iter().map(cells))
 }

@@ -2,7 +2,6 @@
 
 use crate::output::{Csv, Format, figure, number, render, write};
 use boards::modes::{BOARDS, Board, Peaks, board};
-use boards::time_law::ClockPair;
 use boards::transfer::Prior;
 use clap::Args;
 use learn::network_times::{AtClocks, OnTarget, at_clocks, on_target};
@@ -18,13 +17,13 @@ use tables::Frame;
 #[derive(Debug, Args)]
 #[command(name = "clocks")]
 pub(super) struct ClocksCommand {
-    /// Measured times: columns model, gpu_mhz, emc_mhz, runtime (ms), and power (W) where known.
+    /// Measured times: model, gpu_mhz, emc_mhz, runtime (ms); power (W), gpu_share where known.
     #[arg(long, value_name = "FILE.csv")]
     measured: PathBuf,
-    /// Clocks to predict for: columns model, gpu_mhz, emc_mhz.
+    /// Clocks to predict for: columns model, gpu_mhz, emc_mhz; gpu_share where not 1.
     #[arg(long, value_name = "FILE.csv")]
     to: PathBuf,
-    /// Board, whose highest clocks are known [default: the highest measured clocks].
+    /// Board, whose peaks are known [default: the highest measured clocks].
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
     /// Probability of the intervals.
@@ -62,9 +61,8 @@ pub(super) struct TransferCommand {
 impl ClocksCommand {
     pub(super) fn run(self, printer: &Printer) -> Result<(), Failure> {
         check_level(self.level)?;
-        let top = self.board.as_deref().map(named).transpose()?;
-        let top = top.map(|board| ClockPair { gpu_mhz: board.peaks.gpu_mhz, emc_mhz: board.peaks.emc_mhz });
-        let rows = at_clocks(&read(&self.measured)?, &read(&self.to)?, top, self.level)?;
+        let board = self.board.as_deref().map(named).transpose()?;
+        let rows = at_clocks(&read(&self.measured)?, &read(&self.to)?, board, self.level)?;
         let extrapolated = rows.iter().filter(|row| row.origin == "extrapolated").count();
         write(printer, self.format, &rows, || clocks_csv(&rows), || clocks_human(&rows))?;
         if extrapolated > 0 {

@@ -1,13 +1,13 @@
 //! A model's card: what it is, what it was trained on, how good it is, and what it does not know.
 
-use super::Target;
+use super::{Target, Widening};
 use crate::features::Extraction;
 use estimators::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use shared::device::Hardware;
 use shared::engine::Table;
 use shared::failure::{Failure, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The program whose name cards, reports and answers carry.
 pub const PROGRAM: &str = "host-trainer";
@@ -60,6 +60,9 @@ pub struct Card {
     pub scores: Scores,
     /// Bounds for a prediction, from networks that were held out; none where the data are too thin for them.
     pub interval: Option<Interval>,
+    /// How the bounds widen at values of features that training lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub widening: Vec<Widening>,
     /// Inputs with their expected outputs.
     pub self_test: SelfTest,
     /// What a user should know before trusting it.
@@ -167,6 +170,36 @@ impl Interval {
         Some(Self { level, lower_ratio: 1.0 / bound, upper_ratio: bound, rows: scores.len(), networks })
     }
 
+    /// The interval for a network of a new family, from networks held out family by family: pairs of measured and predicted, and the
+    /// family of each. Networks of one family err alike, so that the families' number counts. Where they are so few that no rank among
+    /// them holds the level, the family with the widest interval of its own stands for the new one; else all rows count alike, as they do
+    /// where every network is a family of its own. None as for [`Self::conformal`].
+    #[must_use]
+    pub fn of_families(level: f64, pairs: &[(f64, f64)], families: &[usize]) -> Option<Self> {
+        let (measured, predicted): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+        let pooled = Self::conformal(level, &measured, &predicted, pairs.len())?;
+        let known: BTreeSet<usize> = families.iter().copied().collect();
+        if known.len() == pairs.len() || ((known.len() + 1) as f64 * level).ceil() as usize <= known.len() {
+            return Some(pooled);
+        }
+        let own = |family: usize| {
+            let of_family = pairs.iter().zip(families).filter(move |(_, of)| **of == family);
+            let mut scores: Vec<f64> = of_family.map(|((y, p), _)| (y / p).ln().abs()).collect();
+            scores.sort_by(f64::total_cmp);
+            let rank = ((scores.len() + 1) as f64 * level).ceil() as usize;
+            scores.get(rank.min(scores.len()).saturating_sub(1)).copied().unwrap_or(0.0)
+        };
+        let widest = known.into_iter().map(own).fold(pooled.upper_ratio.ln(), f64::max);
+        Some(Self { lower_ratio: (-widest).exp(), upper_ratio: widest.exp(), ..pooled })
+    }
+
+    /// The interval for a layer whose half-width in the logarithm is larger by so much.
+    #[must_use]
+    pub fn widened(self, addition: f64) -> Self {
+        let ratio = addition.exp();
+        Self { lower_ratio: self.lower_ratio / ratio, upper_ratio: self.upper_ratio * ratio, ..self }
+    }
+
     /// Whether a measurement lies within the bounds of its prediction.
     #[must_use]
     pub fn holds(&self, measured: f64, predicted: f64) -> bool {
@@ -200,6 +233,20 @@ impl SelfTest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_families_are_as_far_off_as_the_worst_of_them() {
+        // Three families of 20 networks, whose largest errors are 2, 4 and 20 %.
+        let off = |family: usize, i: usize| 1.0 + [0.001, 0.002, 0.01][family] * (i as f64 + 1.0);
+        let pairs: Vec<(f64, f64)> = (0..60).map(|i| (off(i / 20, i % 20), 1.0)).collect();
+        let families: Vec<usize> = (0..60).map(|i| i / 20).collect();
+        let few = Interval::of_families(0.9, &pairs, &families).expect("enough");
+        assert!((few.upper_ratio - off(2, 18)).abs() < 1e-12, "{few:?}");
+        let alone: Vec<usize> = (0..60).collect();
+        let pooled = Interval::of_families(0.9, &pairs, &alone).expect("enough");
+        assert!(pooled.upper_ratio < few.upper_ratio, "{pooled:?}");
+        assert_eq!(Interval::of_families(0.9, &pairs[..5], &families[..5]), None);
+    }
 
     #[test]
     fn a_conformal_interval_needs_enough_rows_and_networks() {

@@ -86,13 +86,14 @@ pub struct Roofline {
 }
 
 impl Roofline {
-    /// The run time of a layer's work in a precision of so many bits. A precision that training did not see takes the rate of the nearest wider one seen,
-    /// which is the slower and so the safer guess, else the widest seen.
+    /// The run time of a layer's work in a precision of so many bits. A precision that training did not see takes the price of the nearest
+    /// wider one seen, else of the widest, in proportion to its bits.
     #[must_use]
     pub fn runtime(&self, work: &Work<f64>, bits: u32) -> Millis {
         let rate = self.ms_per_gmac.range(bits..).next().or_else(|| self.ms_per_gmac.iter().next_back());
         let (gmacs, megabytes) = (work.macs.unwrap_or(0.0) * 1e-9, work.bytes_moved * 1e-6);
-        Millis(self.launch_ms + gmacs * rate.map_or(0.0, |(_, r)| *r) + megabytes * self.ms_per_megabyte)
+        let rate = rate.map_or(0.0, |(seen, rate)| rate * f64::from(bits) / f64::from(*seen));
+        Millis(self.launch_ms + gmacs * rate + megabytes * self.ms_per_megabyte)
     }
 
     /// The bits of a precision.

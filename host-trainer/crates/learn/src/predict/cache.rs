@@ -11,6 +11,8 @@ pub(super) struct ModelOutput {
     pub(super) value: f32,
     /// Features outside the training range.
     pub(super) outside: Arc<[String]>,
+    /// What the half-width of its interval of log ratios grows by, for the distance from the values that training saw.
+    pub(super) widening: f64,
 }
 
 /// A layer as its prediction is found by: the bits of its row and its precision.
@@ -71,7 +73,10 @@ mod tests {
         let list = || Arc::from([String::from("kernel_0"), String::from("macs")]);
         for batch in 0..40_u64 {
             let keys: Vec<Key> = (0..1000).map(|i| Key(Box::new([batch, i]))).collect();
-            let fresh = keys.iter().map(|key| (key, ModelOutput { value: batch as f32, outside: list() })).collect();
+            let fresh = keys
+                .iter()
+                .map(|key| (key, ModelOutput { value: batch as f32, outside: list(), widening: 0.0 }))
+                .collect();
             cache.put(&fresh);
             let outputs = cache.get(&keys);
             assert!(outputs.iter().all(|output| output.as_ref().is_some_and(|output| output.value == batch as f32)));

@@ -153,11 +153,12 @@ impl Models {
             rows_run += run;
             for (place, output) in places.into_iter().zip(outputs) {
                 let value = f64::from(output.value);
+                let own = model.card.interval.map(|interval| interval.widened(output.widening));
                 let interval = if output.outside.is_empty() {
-                    model.card.interval.or_else(|| self.unseen_kind(target))
+                    own.or_else(|| self.unseen_kind(target))
                 } else {
                     let roofline = self.without_model(target, layers[place].roofline);
-                    extrapolated(value, model.card.interval, roofline.as_ref())
+                    extrapolated(value, own, roofline.as_ref())
                 };
                 estimates[place] =
                     Some(Estimate { value, interval, source: Source::Model, outside_range: output.outside });

@@ -46,7 +46,7 @@ impl LoadedModel {
         let mut run: Vec<usize> = Vec::new();
         for (i, key) in keys.iter().enumerate() {
             if outputs[i].is_none() && !fresh.contains_key(key) {
-                fresh.insert(key, ModelOutput { value: f32::NAN, outside: Arc::default() });
+                fresh.insert(key, ModelOutput { value: f32::NAN, outside: Arc::default(), widening: 0.0 });
                 run.push(i);
             }
         }
@@ -55,7 +55,8 @@ impl LoadedModel {
             let rows: Vec<f32> = run.iter().copied().flat_map(features).collect();
             let values = self.model.predict(&rows).map_err(|e| Failure::from_error(Kind::Data, e))?;
             for ((&i, row), value) in run.iter().zip(rows.chunks_exact(self.columns.len())).zip(values) {
-                fresh.insert(&keys[i], ModelOutput { value, outside: self.outside(layers[i], row) });
+                let (outside, widening) = (self.outside(layers[i], row), self.widening(row));
+                fresh.insert(&keys[i], ModelOutput { value, outside, widening });
             }
             self.cache.put(&fresh);
         }
@@ -71,6 +72,15 @@ impl LoadedModel {
         let features = row.iter().map(|value| f64::from(*value)).zip(&self.card.features);
         let derived = self.derived.iter().map(|column| column.value(layer)).zip(&self.card.derived_ranges);
         features.chain(derived).filter(|(value, range)| !range.holds(*value)).map(|(_, f)| f.name.clone()).collect()
+    }
+
+    /// What the half-width of a row's interval grows by: its values are away from those of training in what shows most.
+    fn widening(&self, row: &[f32]) -> f64 {
+        let of_feature = |(value, range): (&f32, &FeatureRange)| {
+            let widening = self.card.widening.iter().find(|widening| widening.feature == range.name)?;
+            Some(widening.addition(f64::from(*value)))
+        };
+        row.iter().zip(&self.card.features).filter_map(of_feature).fold(0.0, f64::max)
     }
 
     /// Predictions of rows of features.

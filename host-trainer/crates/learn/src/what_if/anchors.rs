@@ -3,7 +3,7 @@
 use crate::model::{Device, devices};
 use crate::predict::{Models, open_models};
 use boards::modes::{board, modes_of};
-use boards::time_law::ClockPair;
+use boards::time_law::{ClockPair, Shares};
 use shared::device::{Clocks, DeviceName, module_of};
 use shared::failure::Failure;
 use shared::near::near;
@@ -117,9 +117,10 @@ fn check_mode(mode: &str, device: &str) -> Result<(), Failure> {
 /// The clocks of a device of a board in a mode: as recorded, else those of the mode in the public table.
 fn clocks_of(device: &Device, board_name: &str, mode: Option<&str>) -> Option<ClockPair> {
     let recorded = device.hardware.as_ref().map_or_else(Clocks::default, |hardware| hardware.clocks);
-    let public = mode.and_then(|mode| board(board_name)?.mode(mode).map(boards::modes::Mode::clocks));
-    let clocks = recorded.or(public.unwrap_or_default());
-    Some(ClockPair { gpu_mhz: clocks.gpu_mhz?, emc_mhz: clocks.emc_mhz? })
+    let public = mode.and_then(|mode| Some((board(board_name)?, board(board_name)?.mode(mode)?)));
+    let clocks = recorded.or(public.map(|(_, mode)| mode.clocks()).unwrap_or_default());
+    let gpu_share = public.and_then(|(board, mode)| board.share_in(mode)).unwrap_or(1.0);
+    Some(ClockPair { gpu_mhz: clocks.gpu_mhz?, emc_mhz: clocks.emc_mhz?, gpu_share })
 }
 
 impl Anchors {
@@ -127,11 +128,17 @@ impl Anchors {
     #[must_use]
     pub fn top(&self) -> ClockPair {
         if let Some(board) = board(&self.board) {
-            return ClockPair { gpu_mhz: board.peaks.gpu_mhz, emc_mhz: board.peaks.emc_mhz };
+            return ClockPair::whole(board.peaks.gpu_mhz, board.peaks.emc_mhz);
         }
         let most =
             |of: fn(&ClockPair) -> f64| self.all.iter().map(|anchor| of(&anchor.clocks)).fold(f64::MIN, f64::max);
-        ClockPair { gpu_mhz: most(|c| c.gpu_mhz), emc_mhz: most(|c| c.emc_mhz) }
+        ClockPair::whole(most(|c| c.gpu_mhz), most(|c| c.emc_mhz))
+    }
+
+    /// What is believed of a network's times before anything is compared.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        Shares::common(self.top(), board(&self.board).map(|board| &board.peaks))
     }
 
     /// The modes of the board that are known by name and by clocks: those of the anchors, then those of the public table.
@@ -144,7 +151,8 @@ impl Anchors {
                 ..Clocks::default()
             };
             let name = anchor.mode.clone()?;
-            Some(boards::modes::KnownMode { name, watts: None, clocks, source: "measured".to_owned() })
+            let gpu_share = Some(anchor.clocks.gpu_share);
+            Some(boards::modes::KnownMode { name, watts: None, clocks, gpu_share, source: "measured".to_owned() })
         });
         let mut modes: Vec<boards::modes::KnownMode> = own.collect();
         for public in modes_of(&self.board, None) {

@@ -241,7 +241,7 @@ impl Variant {
         let mut layers = self.layers_of(0);
         let (macs, bytes) =
             layers.iter().map(|layer| work(layer.index)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-        let common = Shares::common(anchors.top());
+        let common = anchors.shares();
         let (mut spread, mut total, mut extrapolated) = (0.0, 0.0, false);
         for (place, layer) in layers.iter_mut().enumerate() {
             let points: Vec<TimePoint> = anchors
@@ -297,7 +297,7 @@ impl Variant {
                 Some(PowerPoint { gpu_mhz: anchor.clocks.gpu_mhz, time, power })
             })
             .collect();
-        let highest = ClockPair { gpu_mhz: anchors.top().gpu_mhz, ..clocks };
+        let highest = ClockPair { emc_mhz: clocks.emc_mhz, ..anchors.top() };
         let (layers, ..) = self.layers_by_law(anchors, highest);
         let at_top = Top { gpu_mhz: highest.gpu_mhz, time: layers.iter().filter_map(|layer| layer.runtime_ms).sum() };
         Some(PowerLaw::fit(&points, at_top)?.at(clocks.gpu_mhz, time).power)
@@ -305,13 +305,15 @@ impl Variant {
 }
 
 fn alike(a: &ClockPair, b: &ClockPair) -> bool {
-    (a.gpu_mhz / b.gpu_mhz - 1.0).abs() < 1e-3 && (a.emc_mhz / b.emc_mhz - 1.0).abs() < 1e-3
+    let near = |of: fn(&ClockPair) -> f64| (of(a) / of(b) - 1.0).abs() < 1e-3;
+    near(|c| c.gpu_mhz) && near(|c| c.emc_mhz) && near(|c| c.gpu_share)
 }
 
 /// The anchor whose clocks are nearest, by ratio.
 fn nearest(anchors: &Anchors, clocks: ClockPair) -> usize {
     let distance = |anchor: &Anchor| {
-        (anchor.clocks.gpu_mhz / clocks.gpu_mhz).ln().abs() + (anchor.clocks.emc_mhz / clocks.emc_mhz).ln().abs()
+        let off = |of: fn(&ClockPair) -> f64| (of(&anchor.clocks) / of(&clocks)).ln().abs();
+        off(|c| c.gpu_mhz * c.gpu_share) + off(|c| c.emc_mhz)
     };
     let order = |a: &&(usize, f64), b: &&(usize, f64)| a.1.total_cmp(&b.1);
     let distances: Vec<(usize, f64)> = anchors.all.iter().map(distance).enumerate().collect();

@@ -56,7 +56,8 @@ pub fn clockings(anchors: &Anchors, options: &SettingOptions) -> Result<Vec<Cloc
     }
     let modes = anchors.modes();
     let clocking = |mode: &boards::modes::KnownMode| {
-        let clocks = ClockPair { gpu_mhz: mode.clocks.gpu_mhz?, emc_mhz: mode.clocks.emc_mhz? };
+        let (gpu_mhz, emc_mhz) = (mode.clocks.gpu_mhz?, mode.clocks.emc_mhz?);
+        let clocks = ClockPair { gpu_mhz, emc_mhz, gpu_share: mode.gpu_share.unwrap_or(1.0) };
         Some(Clocking { mode: Some(mode.name.clone()), watts: mode.watts, clocks })
     };
     let plain = |name: &str| name.to_ascii_uppercase().trim_start_matches("MODE_").to_owned();

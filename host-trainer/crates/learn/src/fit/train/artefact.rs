@@ -2,7 +2,9 @@
 
 use super::job::{FitJob, ONNX_TOLERANCE};
 use crate::features::{Column, columns};
-use crate::model::{Artefact, Card, FeatureRange, Interval, LayerTable, Predictor, Program, Scores, SelfTest, Target};
+use crate::model::{
+    Artefact, Card, FeatureRange, Interval, LayerTable, Predictor, Program, Scores, SelfTest, Target, Widening,
+};
 use crate::training::Row;
 use estimators::FitError;
 use estimators::metrics::Metrics;
@@ -26,13 +28,14 @@ pub(super) struct FittedModel<'a> {
     pub(super) networks: &'a BTreeSet<&'a str>,
     pub(super) scores: Scores,
     pub(super) interval: Option<Interval>,
+    pub(super) widening: Vec<Widening>,
     pub(super) notes: Vec<String>,
 }
 
 /// Writes a model's graph and card.
 pub(super) fn write(job: &FitJob<'_>, device: &str, model: FittedModel<'_>) -> Result<Artefact, FitError> {
     let (onnx, self_test) = export(&model, job, device)?;
-    let FittedModel { predictor, target, layers, rows, networks, scores, interval, notes } = model;
+    let FittedModel { predictor, target, layers, rows, networks, scores, interval, widening, notes } = model;
     let card = Card {
         schema_version: 1,
         program: Program::this(),
@@ -54,6 +57,7 @@ pub(super) fn write(job: &FitJob<'_>, device: &str, model: FittedModel<'_>) -> R
         fit: predictor.describe(),
         scores,
         interval,
+        widening,
         self_test,
         notes,
     };

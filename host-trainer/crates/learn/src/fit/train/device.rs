@@ -7,7 +7,7 @@ use crate::fit::roofline;
 use crate::model::{Device, Interval, Target};
 use crate::training::Row;
 use shared::units::Millis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Describes a device by its training rows. `inferred` gives values of layers that were measured only within totals.
 pub(super) fn describe(
@@ -35,12 +35,14 @@ pub(super) fn describe(
         })
         .collect();
     let level = job.evaluation.interval_level;
-    let interval = |pairs: Vec<(f64, f64)>| {
-        let (measured, predicted): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        Interval::conformal(level, &measured, &predicted, measured.len())
+    let family = families(job, totals);
+    let interval = |pairs: Vec<(usize, (f64, f64))>| {
+        let (families, pairs): (Vec<usize>, Vec<(f64, f64)>) = pairs.into_iter().unzip();
+        Interval::of_families(level, &pairs, &families)
     };
-    let energies = || totals.iter().filter_map(|t| Some((t, t.measured_mj?, t.predicted_mj?)));
-    let runtime_total = interval(totals.iter().map(|t| (t.measured_ms, t.predicted_ms)).collect());
+    let all = || totals.iter().zip(family.iter().copied());
+    let energies = || all().filter_map(|(t, family)| Some((t, family, t.measured_mj?, t.predicted_mj?)));
+    let runtime_total = interval(all().map(|(t, family)| (family, (t.measured_ms, t.predicted_ms))).collect());
     let mut notes = Vec::new();
     if runtime_total.is_none() {
         notes.push(format!(
@@ -54,13 +56,29 @@ pub(super) fn describe(
         roofline: roofline::fit(timed.iter(), level),
         median_power_w: powers.get(powers.len() / 2).copied(),
         runtime_total,
-        energy_total: interval(energies().map(|(_, measured, predicted)| (measured, predicted)).collect()),
+        energy_total: interval(
+            energies().map(|(_, family, measured, predicted)| (family, (measured, predicted))).collect(),
+        ),
         power_total: interval(
-            energies().map(|(t, measured, predicted)| (measured / t.measured_ms, predicted / t.predicted_ms)).collect(),
+            energies()
+                .map(|(t, family, measured, predicted)| {
+                    (family, (measured / t.measured_ms, predicted / t.predicted_ms))
+                })
+                .collect(),
         ),
         networks: training().map(|(_, row)| row.network.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
         notes,
         hardware: job.data.hardware.get(name).cloned(),
         transfer: None,
     }
+}
+
+/// A number for the family of each network: variants of one network, which were held out together, have the same.
+fn families(job: &FitJob<'_>, totals: &[NetworkPrediction]) -> Vec<usize> {
+    let known = job.data.families();
+    let name =
+        |total: &'_ NetworkPrediction| known.get(total.network.as_str()).copied().unwrap_or(&total.network).to_owned();
+    let names: BTreeSet<String> = totals.iter().map(name).collect();
+    let numbers: BTreeMap<String, usize> = names.into_iter().enumerate().map(|(number, name)| (name, number)).collect();
+    totals.iter().map(|total| numbers[&name(total)]).collect()
 }

@@ -1,6 +1,7 @@
 //! Models of one table, from its measured layers.
 
 use super::artefact::{FittedModel, metrics_by_network, write};
+use super::gaps;
 use super::job::{FEWEST_ROWS, FitJob};
 use super::layer_data::{layer_dataset, measured};
 use crate::fit::cross_validation::{fit_folds, folds_by_network, held_out_predictions};
@@ -73,6 +74,13 @@ pub(super) fn train(
     let interval = held_out.as_ref().and_then(|predictions| {
         Interval::conformal(job.evaluation.interval_level, &data.measured, predictions, groups)
     });
+    let (interval, widening) = match (interval, &folds, &held_out) {
+        (Some(interval), Some(folds), Some(predictions)) => {
+            let (interval, widening) = gaps::widened(job, &data, folds, predictions, interval)?;
+            (Some(interval), widening)
+        }
+        _ => (None, Vec::new()),
+    };
     let mut notes = notes(&data, &networks, interval.is_some());
     notes.extend(models.0.iter().flat_map(|model| model.warnings()));
     let Some(predictor) = models.0.first() else { return Err(FitError::TooFewRows { found: 0, needed: 1 }) };
@@ -84,6 +92,7 @@ pub(super) fn train(
         networks: &networks,
         scores,
         interval,
+        widening,
         notes,
     };
     let artefact = write(job, device, fitted)?;

@@ -2,6 +2,7 @@
 
 mod artefact;
 mod device;
+mod gaps;
 mod job;
 mod layer_data;
 mod layers;

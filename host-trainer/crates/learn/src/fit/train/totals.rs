@@ -132,6 +132,7 @@ fn artefacts(
             networks: &trained.iter().map(|row| row.network.as_str()).collect(),
             scores: scores.clone(),
             interval: None,
+            widening: Vec::new(),
             notes,
         };
         artefacts.push(write(job, device, fitted)?);

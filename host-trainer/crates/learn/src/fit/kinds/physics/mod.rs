@@ -172,8 +172,8 @@ pub(crate) fn rounded(row: &[f64]) -> Vec<f64> {
     row.iter().map(|&x| f64::from(x as f32)).collect()
 }
 
-/// Costs of run time, arithmetic apart for each precision that training saw. A precision it did not see takes the rate of
-/// the next wider one, which is the slower and so the safer guess.
+/// Costs of run time, arithmetic apart for each precision that training saw. One that it did not see takes the price of the next
+/// wider one, else of the widest, in proportion to its width, as tensor cores have it.
 fn by_precision(table: Table, rows: &[Vec<f64>], prices: Prices) -> Vec<Quantity> {
     let bytes = work::element_bytes(table);
     let mut seen: Vec<f64> = rows.iter().map(|row| bytes.value(row)).collect();
@@ -181,17 +181,22 @@ fn by_precision(table: Table, rows: &[Vec<f64>], prices: Prices) -> Vec<Quantity
     seen.dedup();
     let mut all = Vec::new();
     for quantity in work::additive(table, prices) {
-        if !quantity.arithmetic || seen.len() < 2 {
+        if !quantity.arithmetic {
             all.push(quantity);
             continue;
         }
-        for (i, width) in seen.iter().enumerate() {
+        for (i, &width) in seen.iter().enumerate() {
+            let scaled = quantity.formula.clone() * (bytes.clone() / Formula::Constant(width));
+            if seen.len() == 1 {
+                all.push(Quantity { formula: scaled, ..quantity.clone() });
+                continue;
+            }
             // Above the next narrower width and not above its own; the outermost have no outer bound.
             let over = if i == 0 { Formula::Constant(1.0) } else { bytes.clone().above(seen[i - 1]) };
-            let within = if i + 1 == seen.len() { over } else { over - bytes.clone().above(*width) };
+            let within = if i + 1 == seen.len() { over } else { over - bytes.clone().above(width) };
             all.push(Quantity {
                 name: format!("{}, {:.0} bit", quantity.name, 8.0 * width),
-                formula: within * quantity.formula.clone(),
+                formula: within * scaled,
                 arithmetic: true,
             });
         }
@@ -378,6 +383,22 @@ mod tests {
             let (predicted, true_cost) = (model.predict(part.row(0)), cost(part.row(0)));
             assert!((predicted / true_cost - 1.0).abs() < 0.1, "{}: {predicted} ms, not {true_cost}", part.table.name());
         }
+    }
+
+    #[test]
+    fn arithmetic_of_a_precision_that_training_lacks_costs_in_proportion_to_its_width() {
+        let width = features(Table::Dense).iter().position(|name| *name == "element_bytes").expect("a feature");
+        let row = |bytes: f64| vec![1.0, 1000.0, 1000.0, 1e6, bytes];
+        let cost = |seen: &[f64], asked: f64| -> f64 {
+            let rows: Vec<Vec<f64>> = seen.iter().map(|bytes| row(*bytes)).collect();
+            let all = by_precision(Table::Dense, &rows, Prices::One);
+            all.iter().filter(|q| q.name.starts_with("MACs")).map(|q| q.formula.value(&row(asked))).sum()
+        };
+        assert_eq!(row(2.0)[width], 2.0);
+        // A seen precision has a price of its own for every multiply-accumulate.
+        assert_eq!((cost(&[2.0], 2.0), cost(&[1.0, 4.0], 4.0)), (1e6, 1e6));
+        assert_eq!((cost(&[2.0], 1.0), cost(&[2.0], 4.0)), (0.5e6, 2e6));
+        assert_eq!(cost(&[1.0, 4.0], 2.0), 0.5e6, "half of what 32 bits cost");
     }
 
     #[test]
