@@ -396,7 +396,7 @@ def starts(visit, name):
     assert "2 pending" in page.inner_text("#batch")
     page.fill("#workers-to-start", "2")
     page.click("button:has-text('Start')")
-    page.wait_for_function("document.querySelectorAll('#workers tbody tr').length === 2")
+    page.wait_for_selector("#workers tbody tr >> nth=1")
     page.click("button:has-text('Stop')")
     page.wait_for_selector("#batch >> text=None is registered")
     page = visit.go("/batches")

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use batch::queue::conformance::entries;
-use batch::queue::{Asking, Next, ObjectQueue, Outcome, Queue, SqlQueue, State};
+use batch::queue::{Asking, Next, ObjectQueue, Outcome, Queue, QueueError, SqlQueue, State};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
@@ -16,11 +16,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use store::{Key, Store};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tune::database::Location;
 
 /// Longer than a request waits at the slowest server here.
 const LEASE: Duration = Duration::from_secs(600);
+/// Longest that a queue is asked again.
+const PATIENCE: Duration = Duration::from_secs(400);
+/// Workers that connect at once before all begin.
+const CONNECTING: usize = 16;
 
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -76,21 +80,36 @@ impl Place {
 struct Work {
     accepted: Vec<String>,
     refused: usize,
+    /// Times that it asked again.
+    again: usize,
     claims: Vec<Duration>,
     requests: u64,
     /// When its last task was accepted, since all began.
     last: Duration,
 }
 
+/// Asks again where a queue cannot be reached, as a worker does: there may be more workers than a server answers in a minute.
+async fn patient<T, F: Future<Output = Result<T, QueueError>>>(again: &mut usize, mut ask: impl FnMut() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(e) => assert!(began.elapsed() < PATIENCE, "{e}"),
+        }
+        *again += 1;
+    }
+}
+
 async fn work(handle: Handle, number: u64, began: Instant) -> Work {
     let (queue, store) = handle;
     let (owner, mut random) = (format!("worker {number}"), SplitMix64::keyed(&[3, number]));
     let (mut work, mut idle) = (Work::default(), Duration::from_millis(200));
-    queue.seen(&owner, None).await.unwrap();
+    let mut again = 0;
+    patient(&mut again, || queue.seen(&owner, None)).await;
     loop {
         let asking = Asking { owner: &owner, lease: LEASE, only: &[] };
         let asked = Instant::now();
-        match queue.next(&asking).await.unwrap() {
+        match patient(&mut again, || queue.next(&asking)).await {
             Next::Done => break,
             Next::Wait => {
                 tokio::time::sleep(idle.mul_f64(0.5 + random.uniform())).await;
@@ -99,10 +118,10 @@ async fn work(handle: Handle, number: u64, began: Instant) -> Work {
             Next::Task(claim) => {
                 work.claims.push(asked.elapsed());
                 idle = Duration::from_millis(200);
-                queue.seen(&owner, Some(&claim.id)).await.unwrap();
-                let stands = queue.renew(&claim, LEASE).await.unwrap();
+                patient(&mut again, || queue.seen(&owner, Some(&claim.id))).await;
+                let stands = patient(&mut again, || queue.renew(&claim, LEASE)).await;
                 let done = Outcome::Done(format!("{{\"by\":\"{owner}\"}}"));
-                if queue.finish(&claim, &done).await.unwrap() {
+                if patient(&mut again, || queue.finish(&claim, &done)).await {
                     assert!(stands, "accepted from one whose claim had gone");
                     work.accepted.push(claim.id);
                     work.last = began.elapsed();
@@ -112,8 +131,9 @@ async fn work(handle: Handle, number: u64, began: Instant) -> Work {
             }
         }
     }
-    queue.gone(&owner).await.unwrap();
+    patient(&mut again, || queue.gone(&owner)).await;
     queue.close().await;
+    work.again = again;
     work.requests = store.map_or(0, |store| store.traffic().requests);
     work
 }
@@ -128,15 +148,19 @@ async fn measure(name: &str, place: Place, workers: u64, tasks: u64) {
     let statements = place.statements().await;
     let place = Arc::new(place);
     let barrier = Arc::new(Barrier::new(workers as usize + 1));
+    let connecting = Arc::new(Semaphore::new(CONNECTING));
     let handles: Vec<_> = (0..workers)
         .map(|number| {
             let (place, barrier, batch) = (Arc::clone(&place), Arc::clone(&barrier), batch.clone());
+            let connecting = Arc::clone(&connecting);
             tokio::spawn(async move {
+                let permit = connecting.acquire().await.unwrap();
                 let handle = place.open(&batch).await;
                 if handle.1.is_some() {
                     // What a database knows by itself.
                     handle.0.enter(&entries(tasks as usize)).await.unwrap();
                 }
+                drop(permit);
                 barrier.wait().await;
                 work(handle, number, Instant::now()).await
             })
@@ -176,6 +200,10 @@ async fn measure(name: &str, place: Place, workers: u64, tasks: u64) {
         accepted.len() - distinct,
         tasks as usize - results.min(done),
     );
+    let again = all.iter().map(|work| work.again).sum::<usize>();
+    if again > 0 {
+        println!("{name}: a request was made again {again} times");
+    }
     assert_eq!((accepted.len() as u64, distinct as u64), (tasks, tasks), "each task is accepted once");
     assert_eq!((rows.len() as u64, done as u64, results as u64), (tasks, tasks, tasks), "nothing is lost");
     assert_eq!(all.iter().map(|work| work.refused).sum::<usize>(), 0, "nobody was taken for dead");

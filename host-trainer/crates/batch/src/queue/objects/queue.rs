@@ -24,7 +24,7 @@ const RESULT: u64 = 64 << 20;
 /// Tasks of silent workers, of whose leases nothing is known yet, that are looked at after one listing.
 const UNKNOWN: usize = 16;
 /// Listings of one attempt to claim a task.
-const LISTINGS: usize = 8;
+const LISTINGS: usize = 2;
 
 /// The tasks of a batch in an object store.
 #[derive(Debug)]
