@@ -19,8 +19,10 @@ use store::{Key, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a worker that finds no task waits at first, and at most.
+/// How long a worker that finds no task waits at first, and at most where leases are short.
 const IDLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long it waits at most.
+const IDLE_AT_MOST: Duration = Duration::from_secs(60);
 /// How long a queue that cannot be reached is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -149,7 +151,8 @@ impl Worker {
                     // Pauses differ between workers, so that they do not all ask at once.
                     let pause = tokio::time::sleep(idle.mul_f64(0.5 + stream.uniform()));
                     tokio::select! { () = pause => {}, () = stop.cancelled() => {} }
-                    idle = (idle * 2).min(IDLE.1);
+                    // What others hold comes free by their leases: hundreds that wait for the last tasks need not look all the time.
+                    idle = (idle * 2).min((self.settings.lease / 4).clamp(IDLE.1, IDLE_AT_MOST));
                     self.queue.seen(owner, None).await?;
                 }
                 Err(e) => {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How long another process may hold a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
-const CONNECTIONS: u32 = 4;
+/// Connections of one process: to a file, and to a server, which has few for all.
+const CONNECTIONS: (u32, u32) = (4, 2);
 /// How long a connection is kept that nobody uses: a server has fewer to give than there may be workers in long trainings.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -93,7 +94,7 @@ pub async fn connect(
     }
     first.close().await?;
     let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(if dialect == Dialect::Sqlite { CONNECTIONS.0 } else { CONNECTIONS.1 })
         .acquire_timeout(PATIENCE)
         .idle_timeout(IDLE)
         .after_connect(move |connection, _| Box::pin(set_up(connection, dialect, access)))
