@@ -113,7 +113,7 @@ async fn work(handle: Handle, number: u64, began: Instant) -> Work {
             Next::Done => break,
             Next::Wait => {
                 tokio::time::sleep(idle.mul_f64(0.5 + random.uniform())).await;
-                idle = (idle * 2).min(Duration::from_secs(5));
+                idle = (idle * 2).min(Duration::from_secs(60));
             }
             Next::Task(claim) => {
                 work.claims.push(asked.elapsed());
