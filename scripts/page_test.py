@@ -1,5 +1,5 @@
 """Drives the page of `host-trainer serve` as a person does: drop, sort, compare, promote, roll back, follow a promotion
-made elsewhere, start and stop a study, look on at a batch; with and without a script, narrow and wide, light and dark.
+made elsewhere, start and stop a study, look on at a batch, start and stop one; with and without a script, narrow and wide, light and dark.
 
     python scripts/page_test.py PATH/TO/host-trainer [--shots DIR] [--picture FILE.png]
 
@@ -373,6 +373,39 @@ def looks_on(visit, name, work):
     page.wait_for_selector("#batch >> text=None is registered")
 
 
+def starts(visit, name):
+    """A grid that becomes a batch on the data of another, with live curves; its worker is stopped and started again."""
+    page = visit.go("/batches")
+    page.select_option("#data", f"{name}/functions")
+    page.fill("#description", "by the page")
+    page.fill("#text", "mlp.hidden = [[64, 64], [48, 48]]\nmlp.members = 1\nmlp.epochs = 100000\nmlp.patience = 0\n")
+    page.click("button:has-text('Check')")
+    assert "2 tasks" in page.inner_text("h1"), page.inner_text("main")
+    assert f"{name}/functions" in page.inner_text("main") and "hidden-64-64" in page.inner_text("main")
+    visit.check("a batch to confirm")
+    page.click("button:has-text('Start')")
+    page.wait_for_url("**/batches/0002-*")
+    page.wait_for_selector("#running figure.chart")
+    assert page.locator("#workers tbody tr").count() == 1
+    epoch = "parseInt(document.querySelector('#workers tbody td:last-child').innerText)"
+    before = page.evaluate(epoch)
+    page.wait_for_function(f"before => {epoch} > before", arg=before)
+    visit.check("a batch that was started here")
+    page.click("button:has-text('Stop')")
+    page.wait_for_selector("#batch >> text=None is registered")
+    assert "2 pending" in page.inner_text("#batch")
+    page.fill("#workers-to-start", "2")
+    page.click("button:has-text('Start')")
+    page.wait_for_selector("#workers tbody tr >> nth=1")
+    page.click("button:has-text('Stop')")
+    page.wait_for_selector("#batch >> text=None is registered")
+    page = visit.go("/batches")
+    page.fill("#text", "mlp.hiden = [[3]]")
+    # What the server refuses is no error of the page.
+    page.click("button:has-text('Check')")
+    assert "hiden" in page.inner_text("main"), page.inner_text("main")
+
+
 def table():
     """Rows in the reference's columns whose run time follows the work."""
     lines = ["model,batch_size,input_size_0,input_size_1,input_size_2,output_size_0,output_size_1,output_size_2,"
@@ -408,6 +441,7 @@ def main():
             without_script(browser, server.url)
             keyboard(browser, server.url)
             looks_on(Visit(browser, server.url), name, work)
+            starts(Visit(browser, server.url), name)
             short, running, before = study(Visit(browser, server.url))
         # What was dropped and what was started outlive the server.
         with Server(program, *served) as server:

@@ -247,10 +247,19 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> (u16, String) {
+        Self::ask(reqwest::Client::new().get(format!("{}{path}", self.1)))
+    }
+
+    /// Sends a form; a redirect is followed.
+    fn post(&self, path: &str, form: String) -> (u16, String) {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.1));
+        Self::ask(request.header("content-type", "application/x-www-form-urlencoded").body(form))
+    }
+
+    fn ask(request: reqwest::RequestBuilder) -> (u16, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let request = reqwest::Client::new().get(format!("{}{path}", self.1)).header("accept", "text/html");
-            let answer = request.send().await.unwrap();
+            let answer = request.header("accept", "text/html").send().await.unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
         })
     }
@@ -322,4 +331,60 @@ fn a_batch_is_shown_in_a_report_and_on_the_page_while_it_is_worked_on() {
     assert!(Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap().success());
     worker.wait().unwrap();
     assert!(server.get(&path).1.contains("None is registered"));
+}
+
+/// By forms, as the page sends them.
+#[test]
+fn a_grid_that_is_sent_becomes_a_batch_whose_worker_is_stopped_and_started() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 5);
+    let first = batch_folder(&run(folder, &["generate", "--no-trial", "--desc", "data"]), folder);
+    let data = format!("{}/functions", first.file_name().unwrap().to_string_lossy());
+    let server = Server::start(folder);
+    let grid = "mlp.hidden = [[64, 64], [48, 48]]\nmlp.members = 1\nmlp.epochs = 100000\nmlp.patience = 0";
+    let form = |text: &str, workers: &str| {
+        let fields = [("text", text), ("data", data.as_str()), ("workers", workers), ("description", "by a form")];
+        reqwest::Url::parse_with_params("http://form/", fields).unwrap().query().unwrap().to_owned()
+    };
+    for (text, workers, says) in [
+        ("mlp.hiden = [[3]]", "1", "hiden"),
+        ("mlp.seed = [1, 2]", "1", "follows from the task"),
+        (grid, "0", "1 to 256 workers"),
+        ("", "1", "nothing was sent"),
+    ] {
+        let (status, answer) = server.post("/batches/begin", form(text, workers));
+        assert!(status == 400 && answer.to_lowercase().contains(says), "{text}: {status} {answer}");
+        assert!(!answer.contains(&home.path().display().to_string()), "{answer}");
+    }
+    assert_eq!(server.post("/batches/0009-no-such/start", String::new()).0, 404);
+    assert_eq!(json(folder, &["show", "--format", "json"]).as_array().unwrap().len(), 1, "nothing was begun");
+
+    let (status, answer) = server.post("/batches/begin", form(grid, "1"));
+    assert!(status == 200 && answer.contains("by a form"), "{status} {answer}");
+    let second = |what: &str, holds: &dyn Fn(&serde_json::Value) -> bool| {
+        let began = Instant::now();
+        loop {
+            let shown = json(folder, &["show", "2", "--format", "json"])[0].clone();
+            if holds(&shown) {
+                return shown["name"].as_str().unwrap().to_owned();
+            }
+            assert!(began.elapsed() < PATIENCE, "{what}: {shown}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let at_work = |count: u64| move |shown: &serde_json::Value| shown["counts"]["running"] == count;
+    let name = second("a worker is at work", &at_work(1));
+    let path = format!("/batches/{name}");
+    let began = Instant::now();
+    while !server.get(&path).1.contains("epochs so far") {
+        assert!(began.elapsed() < PATIENCE, "no curve is drawn");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(server.post(&format!("{path}/stop"), String::new()).0, 200);
+    second("its task is handed back", &at_work(0));
+    assert_eq!(server.post(&format!("{path}/start"), "workers=2".to_owned()).0, 200);
+    second("two workers are at work", &at_work(2));
+    assert_eq!(server.post(&format!("{path}/stop"), String::new()).0, 200);
+    second("all is handed back", &|shown| shown["counts"]["pending"] == 2 && shown["workers"] == serde_json::json!([]));
 }

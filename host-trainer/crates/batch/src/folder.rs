@@ -306,6 +306,22 @@ impl Batch {
         labels.into_iter().map(str::to_owned).collect()
     }
 
+    /// Refuses labels that no model of the batch has.
+    ///
+    /// # Errors
+    /// The label, with near ones.
+    pub fn check_labels(&self, labels: &[String]) -> Result<(), Failure> {
+        let known = self.labels();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        match labels.iter().find(|label| !known.contains(&label.as_str())) {
+            Some(label) => {
+                let near = shared::near::near(label, &known);
+                Err(Failure::usage(format!("no model of the batch is called `{label}`{near}")).at(&self.root))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The tasks as a queue knows them.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
@@ -330,7 +346,7 @@ impl Batch {
         ))
     }
 
-    /// Who works on which task, with every task entered where that takes more than looking.
+    /// Who works on which task, with every task entered. Looking writes nothing.
     ///
     /// # Errors
     /// A database or store that cannot be reached.
@@ -352,16 +368,21 @@ impl Batch {
                     Use::Change => Arc::new(SqlQueue::make(&location, id).await?),
                 }
             }
-            Keeper::Folder => {
-                let store = Store::open(&self.root.join("queue").display().to_string())?;
-                Arc::new(ObjectQueue::new(store, Key::new("tasks")?))
-            }
-            Keeper::Store(url) => Arc::new(ObjectQueue::new(Store::open(url)?, Key::new(format!("batches/{id}"))?)),
+            Keeper::Folder => self.objects(how, &self.root.join("queue").display().to_string(), "tasks")?,
+            Keeper::Store(url) => self.objects(how, url, &format!("batches/{id}"))?,
         };
         if how == Use::Change || matches!(self.header.queue, Keeper::Folder | Keeper::Store(_)) {
             queue.enter(&self.entries()).await?;
         }
         Ok(queue)
+    }
+
+    fn objects(&self, how: Use, url: &str, folder: &str) -> Result<Arc<dyn Queue>, Failure> {
+        let (store, folder) = (Store::open(url)?, Key::new(folder)?);
+        Ok(match how {
+            Use::Look => Arc::new(ObjectQueue::looking(store, folder)),
+            Use::Change => Arc::new(ObjectQueue::new(store, folder)),
+        })
     }
 
     /// The store of the artefacts; it is made where it is not there.

@@ -77,6 +77,30 @@ struct Read {
 }
 
 impl Generate {
+    /// A batch of everything in a configuration, once, for workers of this machine.
+    #[must_use]
+    pub fn here(configuration: PathBuf, batches: PathBuf) -> Self {
+        Self {
+            configuration,
+            batches,
+            models: Vec::new(),
+            array: 1,
+            epochs: None,
+            samples_per_epoch: None,
+            early_stop: None,
+            description: None,
+            engine: Engine::Local,
+            resources: Resources::default(),
+            workers: None,
+            queue: None,
+            artefacts: None,
+            copy_data: true,
+            copy_program: false,
+            trial: false,
+            force: false,
+        }
+    }
+
     /// Writes the folder of a new batch, and enters its tasks where they are kept. Of two that generate at once each gets a folder
     /// of its own. What fails leaves no folder.
     ///

@@ -3,6 +3,7 @@
 //! - [`configuration`]: data sets, models and trainings by content, and which of their product are tasks;
 //! - [`tasks`]: a training by hash, with the seed that follows from it;
 //! - [`generate`], [`folder`]: a self-contained folder of a batch, its parts, where its tasks are kept;
+//! - [`grid`]: a batch from a grid of options alone;
 //! - [`queue`]: who works on which task, in SQLite, PostgreSQL, or any object store alone;
 //! - [`worker`]: claims tasks, trains them, keeps checkpoints and results;
 //! - [`submit`]: workers by processes, ssh, Slurm and Kubernetes;
@@ -17,6 +18,7 @@ mod estimate;
 pub mod folder;
 pub mod gc;
 pub mod generate;
+pub mod grid;
 pub mod promote;
 mod publish;
 pub mod queue;

@@ -13,7 +13,7 @@ use store::{Digest, Key};
 /// # Errors
 /// No result, or a name that no task or several have.
 pub async fn best(batch: &Batch, only: &[String], task: Option<&str>) -> Result<TaskResult, Failure> {
-    crate::worker::check_labels(batch, only)?;
+    batch.check_labels(only)?;
     let queue = batch.queue(Use::Look).await?;
     let mut all = results::read(batch, &*queue).await?;
     queue.close().await;

@@ -1,7 +1,7 @@
 //! How a batch stands: the queue's account of its tasks, joined with what the engine says of its workers.
 
 use crate::folder::{Batch, Use};
-use crate::queue::{Row, State, WorkerRow};
+use crate::queue::{Queue, Row, State, WorkerRow};
 use crate::results::{self, TaskResult};
 use engines::{Jobs, Started, Submission, slurm_states, submissions};
 use serde::Serialize;
@@ -126,9 +126,14 @@ const GONE_S: i64 = 120;
 /// A queue that cannot be read.
 pub async fn status(batch: &Batch, ask_engine: bool) -> Result<Status, Failure> {
     let queue = batch.queue(Use::Look).await?;
-    let (rows, workers) = (queue.rows().await?, queue.workers().await?);
-    let results = results::read(batch, &*queue).await?;
+    let status = status_in(batch, &*queue, ask_engine).await;
     queue.close().await;
+    status
+}
+
+async fn status_in(batch: &Batch, queue: &dyn Queue, ask_engine: bool) -> Result<Status, Failure> {
+    let (rows, workers) = (queue.rows().await?, queue.workers().await?);
+    let results = results::read(batch, queue).await?;
     let submissions = submissions(&batch.root)?;
     let mut notes = Vec::new();
     let mut jobs = None;
@@ -234,13 +239,14 @@ fn seconds_left(
 /// # Errors
 /// A queue that cannot be changed.
 pub async fn retry(batch: &Batch, only: &[String]) -> Result<Vec<String>, Failure> {
-    crate::worker::check_labels(batch, only)?;
-    let status = status(batch, true).await?;
+    batch.check_labels(only)?;
+    // By one who may write: which workers are silent is then judged by the queue's own clock.
+    let queue = batch.queue(Use::Change).await?;
+    let status = status_in(batch, &*queue, true).await?;
     let names = |wanted: &[Shown]| -> Vec<String> {
         let such = |task: &&TaskStatus| wanted.contains(&task.shown) && (only.is_empty() || only.contains(&task.label));
         status.tasks.iter().filter(such).map(|task| task.row.id.clone()).collect()
     };
-    let queue = batch.queue(Use::Change).await?;
     let mut again = queue.reset(&names(&[Shown::Failed, Shown::Cancelled])).await?;
     again.extend(queue.free(&names(&[Shown::Lost])).await?);
     queue.close().await;
@@ -252,7 +258,7 @@ pub async fn retry(batch: &Batch, only: &[String]) -> Result<Vec<String>, Failur
 /// # Errors
 /// A queue that cannot be changed.
 pub async fn cancel_tasks(batch: &Batch, only: &[String]) -> Result<Vec<String>, Failure> {
-    crate::worker::check_labels(batch, only)?;
+    batch.check_labels(only)?;
     let of = |label: &String| only.is_empty() || only.contains(label);
     let ids: Vec<String> = batch.tasks.iter().filter(|task| of(&task.label)).map(|task| task.id.clone()).collect();
     let queue = batch.queue(Use::Change).await?;

@@ -61,13 +61,22 @@ impl Batch {
     }
 }
 
+/// Ends the workers that were started, as far as they can be reached from here; what could not be is told. They hand their tasks
+/// back, for workers that are started later.
+///
+/// # Errors
+/// An engine that refuses.
+pub fn stop(batch: &Batch) -> Result<Vec<String>, Failure> {
+    engines::cancel(&batch.job()?)
+}
+
 impl Submit {
     /// Starts workers by the engine that the batch was generated for, and keeps a record of it in the folder.
     ///
     /// # Errors
     /// Labels that no model has, an engine that is not here or refuses.
     pub fn run(&self, batch: &Batch) -> Result<Submission, Failure> {
-        crate::worker::check_labels(batch, &self.only)?;
+        batch.check_labels(&self.only)?;
         let job = batch.job()?;
         let workers = self.workers.unwrap_or(job.workers).max(1);
         let mut arguments: Vec<String> =

@@ -5,18 +5,20 @@ mod fixture;
 
 use batch::configuration::ModelChoice;
 use batch::folder::{Batch, Keeper, Use, batches, find};
-use batch::queue::State;
+use batch::queue::{Asking, Next, Outcome, State};
 use batch::status::{Shown, cancel_tasks, retry, status};
 use batch::worker::{Event, Settings, Worker};
 use batch::{gc, promote};
 use engines::{Engine, Resources, Secret};
 use fixture::{essences, generate, in_folder, results, settings, work_off, write};
 use shared::failure::Kind;
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,5 +392,71 @@ async fn manifests_have_secrets_by_reference_and_no_host_network() {
     for file in ["submit.sh", "slurm/worker.sh", "batch.json", "parts/000001.json"] {
         let text = fs::read_to_string(batch.root.join(file)).unwrap();
         assert!(!text.contains(&root), "{file} names a place of this machine: {text}");
+    }
+}
+
+/// Names with content, and when each folder was changed, below a folder.
+fn everything(root: &Path) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything(&path));
+        }
+        let content = if path.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+        found.insert(path.clone(), (fs::metadata(&path).unwrap().modified().unwrap(), content));
+    }
+    found
+}
+
+/// Also of folders that nobody but root could write to; and a folder that was changed and put back has another time.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_a_batch_leaves_it_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), 2).await;
+    let elsewhere = Keeper::parse(&format!("file://{}", folder.path().join("elsewhere").display())).unwrap();
+    for queue in [Keeper::Sqlite, Keeper::Folder, elsewhere] {
+        let generate = batch::generate::Generate { array: 3, queue: Some(queue), ..generate(folder.path()) };
+        let batch = generate.run().await.unwrap();
+        let look = async || {
+            let before = everything(folder.path());
+            for path in before.keys() {
+                fs::set_permissions(path, Permissions::from_mode(if path.is_dir() { 0o555 } else { 0o444 })).unwrap();
+            }
+            let status = status(&batch, false).await.unwrap();
+            assert_eq!(results(&batch).await.len() as u64, status.counts.done);
+            batch::unfinished(&batch).await.unwrap();
+            assert_eq!(batches(&folder.path().join("batches")).unwrap().1.len(), 0);
+            let after = everything(folder.path());
+            for path in before.keys() {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+            }
+            assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+            let changed = before.iter().filter(|(path, (time, content))| {
+                // SQLite puts files next to its own while it reads, and takes them away.
+                after[*path].1 != *content || batch.header.queue != Keeper::Sqlite && after[*path].0 != *time
+            });
+            assert_eq!(changed.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+            status.counts
+        };
+        let before = look().await;
+        assert_eq!((before.pending, before.done), (6, 0), "nobody has touched it");
+        // A worker holds one, one is done, one has failed once.
+        let queue = batch.queue(Use::Change).await.unwrap();
+        queue.seen("me", None).await.unwrap();
+        let asking = Asking { owner: "me", lease: Duration::from_secs(60), only: &[] };
+        let mut claims = Vec::new();
+        while let Next::Task(claim) = queue.next(&asking).await.unwrap() {
+            claims.push(claim);
+        }
+        queue.finish(&claims[0], &Outcome::Failed("a pity".into())).await.unwrap();
+        queue.keep(&claims[1], r#"{"sha256":"ab","epochs":7,"seconds":1.5}"#).await.unwrap();
+        queue.close().await;
+        let half = look().await;
+        assert_eq!((half.pending, half.running, half.lost), (1, 5, 0));
+        assert_eq!(cancel_tasks(&batch, &[]).await.unwrap().len(), 6);
+        retry(&batch, &[]).await.unwrap();
+        work_off(&batch.root, settings()).await;
+        assert_eq!(look().await.done, 6);
     }
 }

@@ -63,7 +63,10 @@ pub fn start(job: &Job, workers: u64, throttle: Option<u64>, arguments: &[String
     Ok(match &job.engine {
         Engine::Local => {
             let children = local::start(job, throttle.unwrap_or(workers).min(workers), arguments)?;
-            Started::Processes(children.iter().map(std::process::Child::id).collect())
+            let numbers = children.iter().map(std::process::Child::id).collect();
+            // A server that starts workers lives longer than they do: somebody has to take note of their end.
+            std::thread::spawn(|| children.into_iter().for_each(|mut child| drop(child.wait())));
+            Started::Processes(numbers)
         }
         Engine::Slurm => Started::Slurm(slurm::submit(job, workers, throttle, arguments)?),
         Engine::Kubernetes => {

@@ -11,6 +11,7 @@ use super::settings::{Limits, Settings};
 use super::studies::StudyRunner;
 use super::uploads::Uploads;
 use shared::failure::Failure;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -33,8 +34,10 @@ pub(crate) struct App {
     pub(crate) uploads: Uploads,
     /// The studies of this server.
     pub(crate) studies: Arc<StudyRunner>,
-    /// The batches that it looks on.
+    /// The batches of its folder.
     pub(crate) batches: Batches,
+    /// The training data of studies and batches.
+    pub(crate) data: Option<PathBuf>,
     /// Work that must not run on the threads that serve connections.
     pub(crate) blocking: BlockingPool,
     closing: watch::Sender<bool>,
@@ -62,6 +65,7 @@ impl App {
             uploads: Uploads::open(&settings.state.join("engines"))?,
             studies: Arc::new(studies),
             batches: Batches::new(settings.batches.clone(), blocking.clone()),
+            data: settings.data.clone(),
             blocking,
             closing: watch::Sender::new(false),
         }))

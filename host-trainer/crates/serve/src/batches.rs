@@ -1,4 +1,4 @@
-//! Batches as they stand in their folder. They are read only; what works on them are other processes.
+//! Batches as they stand in their folder. Here they are only read; what works on them are other processes.
 
 use super::blocking::BlockingPool;
 use super::error::ApiError;
@@ -14,6 +14,8 @@ use tokio::sync::Mutex;
 
 /// Batches that are listed: the last ones.
 const LISTED: usize = 100;
+/// Batches whose data are offered to others.
+const OFFERED: usize = 20;
 /// How long what was read for the list is believed, of a batch that is worked on and of one of which nothing more will come. A batch
 /// may have thousands of results, and every open page asks every few seconds.
 const BELIEVED: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
@@ -44,8 +46,8 @@ pub(crate) struct Told {
 /// The batches of a folder.
 #[derive(Debug)]
 pub(crate) struct Batches {
-    folder: PathBuf,
-    blocking: BlockingPool,
+    pub(crate) folder: PathBuf,
+    pub(crate) blocking: BlockingPool,
     /// What was read for the list, and when. One request reads at a time, and the others take what it found.
     read: Mutex<BTreeMap<String, (Instant, Standing)>>,
 }
@@ -92,15 +94,36 @@ impl Batches {
         Ok(List { batches: listed, older, wrong })
     }
 
-    /// A batch by its name.
+    /// The folder of a batch by its name.
+    ///
+    /// # Errors
+    /// 404 for one that is not there.
+    pub(crate) async fn find(&self, name: &str) -> Result<Batch, ApiError> {
+        // By comparing names, none of which a client chose: no path is made of what it sent.
+        let found = self.folders().await?.0.into_iter().find(|batch| batch.name() == name);
+        found.ok_or_else(|| ApiError::not_found(format!("there is no batch `{name}`")).help("GET /batches lists them"))
+    }
+
+    /// Data sets of the last batches, as `BATCH/NAME`, the newest first.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub(crate) async fn datasets(&self) -> Result<Vec<String>, ApiError> {
+        let (batches, _) = self.folders().await?;
+        let of = |batch: &Batch| {
+            let name = batch.name();
+            let names = batch.content.datasets.values().map(|dataset| format!("{name}/{}", dataset.name));
+            names.collect::<Vec<_>>()
+        };
+        Ok(batches.iter().rev().take(OFFERED).flat_map(of).collect())
+    }
+
+    /// A batch by its name, with all that is told of it.
     ///
     /// # Errors
     /// 404 for one that is not there; a queue that cannot be read.
     pub(crate) async fn one(&self, name: &str) -> Result<Told, ApiError> {
-        // By comparing names, none of which a client chose: no path is made of what it sent.
-        let found = self.folders().await?.0.into_iter().find(|batch| batch.name() == name);
-        let missing = || ApiError::not_found(format!("there is no batch `{name}`")).help("GET /batches lists them");
-        let batch = found.ok_or_else(missing)?;
+        let batch = self.find(name).await?;
         let _one_at_a_time = self.read.lock().await;
         let status = status(&batch, false).await.map_err(|failure| told(&failure))?;
         let unfinished = batch::unfinished(&batch).await.map_err(|failure| told(&failure))?;
@@ -109,6 +132,6 @@ impl Batches {
 }
 
 /// A failure without the paths of this machine.
-fn told(failure: &Failure) -> ApiError {
+pub(crate) fn told(failure: &Failure) -> ApiError {
     ApiError::unprocessable("unreadable_batch", failure.message.clone())
 }

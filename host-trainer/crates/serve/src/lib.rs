@@ -16,6 +16,7 @@ mod accept;
 mod access;
 mod api;
 mod app;
+mod batch_control;
 mod batches;
 mod blocking;
 pub mod defaults;

@@ -49,8 +49,8 @@ pub struct Held<'a> {
 }
 
 impl Leases {
-    /// Claims the first row of a group that nobody works on, and gives its columns; none where there is none. `only` is a column
-    /// with the values that it may have.
+    /// Claims the first row of a group that nobody works on, and gives its columns; none where there is none. Rows to
+    /// [bury](Self::bury) are left. `only` is a column with the values that it may have.
     ///
     /// # Errors
     /// The database's.
@@ -76,7 +76,7 @@ impl Leases {
             "UPDATE {table} SET lost = lost + CASE WHEN state = 'running' THEN 1 ELSE 0 END, state = 'running', \
              owner = $2, token = token + 1, lease_until_ms = {now} + $3, started_ms = {now} \
              WHERE {of} = $1 AND number = (SELECT number FROM {table} WHERE {of} = $1 AND \
-             state IN ('waiting', 'running') AND (state = 'waiting' OR lease_until_ms < {now}) {filter} \
+             state IN ('waiting', 'running') AND (state = 'waiting' OR lease_until_ms < {now} AND lost < {MOST_LOST}) {filter} \
              ORDER BY number LIMIT 1 {skip}) RETURNING {columns}"
         );
         let lease_ms = lease.as_millis() as i64;

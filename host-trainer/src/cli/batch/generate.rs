@@ -8,7 +8,7 @@ use batch::configuration::ModelChoice;
 use batch::folder::Keeper;
 use batch::submit::Submit;
 use clap::Args;
-use engines::{Engine, Resources};
+use engines::Engine;
 use shared::failure::Failure;
 use shared::printer::Printer;
 use std::path::PathBuf;
@@ -46,8 +46,6 @@ pub(super) struct What {
 impl What {
     pub(super) fn settings(&self, batches: PathBuf) -> Result<batch::generate::Generate, Failure> {
         Ok(batch::generate::Generate {
-            configuration: self.config.clone(),
-            batches,
             models: self.models.as_deref().map_or_else(|| Ok(Vec::new()), ModelChoice::parse)?,
             array: self.array,
             epochs: self.epochs,
@@ -57,16 +55,8 @@ impl What {
                 (false, true) => Some(false),
                 (false, false) => None,
             },
-            description: None,
-            engine: Engine::Local,
-            resources: Resources::default(),
-            workers: None,
-            queue: None,
-            artefacts: None,
             copy_data: !self.reference_data,
-            copy_program: false,
-            trial: false,
-            force: false,
+            ..batch::generate::Generate::here(self.config.clone(), batches)
         })
     }
 }

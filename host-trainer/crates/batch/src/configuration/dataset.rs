@@ -78,6 +78,30 @@ pub struct DatasetFile {
     pub samples: Option<usize>,
 }
 
+impl DatasetFile {
+    /// Everything in a folder.
+    pub(crate) fn at(kind: DataKind, path: String) -> Self {
+        Self {
+            kind,
+            path,
+            revision: None,
+            sha256: None,
+            table: None,
+            tag_column: None,
+            tag: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            zeros: Zeros::default(),
+            zero_is_a_value: Vec::new(),
+            split: None,
+            samplers: None,
+            device: None,
+            test_networks: None,
+            samples: None,
+        }
+    }
+}
+
 /// Rows of a table, with all that decides what is learnt from them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -56,7 +56,7 @@ impl ConfigurationFile {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let raw: Raw = if path.extension().is_some_and(|extension| extension == "json") {
             let wrong = |e: &serde_json::Error| {
                 let failure = Failure::usage(e.to_string()).at(path).place(format!("line {}", e.line()));

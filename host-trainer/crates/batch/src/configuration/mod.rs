@@ -19,4 +19,5 @@ pub use model::Model;
 pub use samplers::{Sampler, Samplers, Split};
 pub use selection::{ModelChoice, Selection};
 pub(crate) use selection::{chosen, matches};
+pub(crate) use training::DECIDED;
 pub use training::{Precision, Score, Training};

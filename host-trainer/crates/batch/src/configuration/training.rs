@@ -127,7 +127,7 @@ impl Default for Training {
 }
 
 /// Keys of a perceptron that a training decides.
-pub(super) const DECIDED: [&str; 14] = [
+pub(crate) const DECIDED: [&str; 14] = [
     "optimizer",
     "target_scale",
     "batch_size",

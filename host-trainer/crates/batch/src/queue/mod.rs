@@ -8,9 +8,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod ended;
 mod error;
-mod event;
 mod objects;
 mod record;
 mod sql;

@@ -219,11 +219,12 @@ impl Queue for SqlQueue {
     }
 
     async fn next(&self, asking: &Asking<'_>) -> Result<Next, QueueError> {
-        self.leases.bury(&self.batch).await.map_err(|e| self.failed(e))?;
         let only = (!asking.only.is_empty()).then_some(("label", asking.only));
         let columns = "number, id, token, checkpoint";
         let row = self.leases.claim(&self.batch, asking.owner, asking.lease, columns, only).await;
         let Some(row) = row.map_err(|e| self.failed(e))? else {
+            // Only now: it looks at every open task.
+            self.leases.bury(&self.batch).await.map_err(|e| self.failed(e))?;
             return Ok(if self.open_tasks(asking.only).await? > 0 { Next::Wait } else { Next::Done });
         };
         let read = || -> Result<Claim, sqlx::Error> {

@@ -1,7 +1,8 @@
 //! The view of one batch: its tasks by state, its workers, how training goes, and its results.
 
-use super::batches_view::{LOOK_AGAIN_S, bar, states};
+use super::batches_view::{LOOK_AGAIN_S, bar, link, states};
 use super::layout::{figure, short};
+use crate::batch_control::MOST_WORKERS;
 use batch::Unfinished;
 use batch::folder::Batch;
 use batch::status::{Shown, Status, TaskStatus};
@@ -22,12 +23,16 @@ pub(super) fn render(batch: &Batch, status: &Status, unfinished: &[Unfinished]) 
     let tasks: HashMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.row.id.as_str(), task)).collect();
     let kept: HashMap<&str, &Unfinished> = unfinished.iter().map(|one| (one.task.as_str(), one)).collect();
     html! {
-        section #batch data-live data-look-again=(LOOK_AGAIN_S) aria-label="Progress" {
-            div.head { div {
+        // Outside what is looked at again: a number that somebody types stays.
+        div.head {
+            div {
                 p.small { a href="/batches" { "Batches" } }
                 h1 { (printable(&status.name)) }
                 p.muted { @if !status.description.is_empty() { (printable(&status.description)) "; " } "for " (printable(&status.engine)) }
-            } }
+            }
+            (actions(status))
+        }
+        section #batch data-live data-look-again=(LOOK_AGAIN_S) aria-label="Progress" {
             (tiles(status))
             (workers(status, &tasks, &kept))
             (models(status))
@@ -36,6 +41,23 @@ pub(super) fn render(batch: &Batch, status: &Status, unfinished: &[Unfinished]) 
             @if !status.results.is_empty() {
                 h2 { "Results" }
                 div.cols.two { @for chart in report::result_charts("results", batch, &status.results) { div.card { (chart) } } }
+            }
+        }
+    }
+}
+
+/// Starting workers where tasks are open, and stopping those that were started.
+fn actions(status: &Status) -> Markup {
+    html! {
+        div.row.actions {
+            @if status.counts.open() > 0 {
+                form.inline method="post" action=(link(&status.name) + "/start") {
+                    div.field { label for="workers-to-start" { "Workers" } input #workers-to-start type="number" name="workers" min="1" max=(MOST_WORKERS) value="1"; }
+                    button.primary type="submit" data-busy="Starting…" { "Start" }
+                }
+            }
+            @if status.counts.open() > 0 && !status.submissions.is_empty() {
+                form method="post" action=(link(&status.name) + "/stop") { button.danger type="submit" data-busy="Stopping…" { "Stop" } }
             }
         }
     }
@@ -63,7 +85,7 @@ fn workers(status: &Status, tasks: &HashMap<&str, &TaskStatus>, kept: &HashMap<&
     html! {
         section.card {
             h2 { "Workers" }
-            @if status.workers.is_empty() { p.muted { "None is registered. " code { "host-trainer batch submit" } " starts some, " code { "batch work" } " is one." } } @else {
+            @if status.workers.is_empty() { p.muted { "None is registered. Start some above, or by " code { "host-trainer batch submit" } "; " code { "batch work" } " is one." } } @else {
                 div.sheet tabindex="0" role="region" aria-label="Workers (scrolls)" {
                     table #workers {
                         thead { tr { th scope="col" { "Worker" } th.n scope="col" { "Registered" } th.n scope="col" { "Last seen" } th scope="col" { "Works on" } th.n scope="col" { "Epoch" } } }

@@ -11,7 +11,7 @@ use shared::figures::duration;
 pub(super) const LOOK_AGAIN_S: u32 = 5;
 
 /// The link to a batch.
-fn link(name: &str) -> String {
+pub(super) fn link(name: &str) -> String {
     let part: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     format!("/batches/{}", part.replace('+', "%20"))
 }
@@ -35,18 +35,18 @@ pub(super) fn states(counts: &Counts) -> Markup {
 }
 
 /// The list of batches, the newest first.
-pub(super) fn render(list: &List) -> Markup {
+pub(super) fn render(list: &List, form: &Markup) -> Markup {
     let List { batches, older, wrong } = list;
     html! {
         div.head { div {
             h1 { "Batches" }
-            p.muted { "Many trainings as tasks, worked on by processes here or on other machines. This page only looks on." }
+            p.muted { "Many trainings as tasks, worked on by processes here or on other machines." }
         } }
         section #batches data-live data-look-again=(LOOK_AGAIN_S) aria-label="Batches" {
             @for failure in wrong { div.note-box.error role="alert" { p { (sentence(&printable(&failure.message))) } } }
             div.card {
                 @if batches.is_empty() {
-                    p { "No batches yet. " code { "host-trainer batch generate" } " writes one; " code { "--batches DIR" } " says where they lie." }
+                    p { "No batches yet. Drop a grid below, or run " code { "host-trainer batch generate" } "; " code { "--batches DIR" } " says where they lie." }
                 } @else {
                     div.sheet tabindex="0" role="region" aria-label="Batches (scrolls)" {
                         table {
@@ -58,6 +58,7 @@ pub(super) fn render(list: &List) -> Markup {
                 }
             }
         }
+        (form)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod alias_view;
 mod assets;
+mod batch_form;
 mod batch_handlers;
 mod batch_view;
 mod batches_view;
@@ -17,6 +18,8 @@ mod engine_charts;
 mod engine_handlers;
 mod engine_view;
 pub(crate) mod error_page;
+mod form_fields;
+mod form_select;
 mod frame;
 mod layer_rows;
 mod layer_table;

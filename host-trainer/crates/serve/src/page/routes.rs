@@ -1,7 +1,7 @@
 //! The page's routes with their scopes.
 
 use super::assets::asset;
-use super::batch_handlers::{batch_page, batches_page};
+use super::batch_handlers::{batch_page, batches_page, begin_batch, check_batch, start_workers, stop_workers};
 use super::engine_handlers::{compare_page, engine_page, start_page, upload};
 use super::model_handlers::{alias_page, models_page, promote, promote_page, roll_back, rollback_page};
 use super::sign_in::{sign_in, sign_in_page, sign_out};
@@ -35,7 +35,11 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .post(Promote, "/studies/{name}/start", start_study)
         .post(Promote, "/studies/{name}/stop", stop_study)
         .get(Read, "/batches", batches_page)
+        .post(Promote, "/batches", check_batch)
+        .post(Promote, "/batches/begin", begin_batch)
         .get(Read, "/batches/{name}", batch_page)
+        .post(Promote, "/batches/{name}/start", start_workers)
+        .post(Promote, "/batches/{name}/stop", stop_workers)
         .get(Public, "/login", sign_in_page)
         .post(Public, "/login", sign_in)
         .post(Public, "/logout", sign_out)

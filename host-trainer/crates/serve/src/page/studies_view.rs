@@ -1,5 +1,6 @@
 //! The views of the list of studies, the form that begins one, and the question before it.
 
+use super::form_select::select;
 use super::layout::{figure, sentence};
 use super::study_view::{badge, bar, link};
 use crate::studies::{CheckedStudy, QueueStatus, StudyRequest};
@@ -77,16 +78,6 @@ fn form(has_data: bool, devices: &[String]) -> Markup {
                 button.primary type="submit" data-busy="Checking…" { "Check" }
             }
         }
-    }
-}
-
-/// A choice by name. The first entry is the default.
-fn select(id: &str, label: &str, usual: Option<&str>, names: impl Iterator<Item = &'static str>) -> Markup {
-    html! {
-        div.field { label for=(id) { (label) } select id=(id) name=(id) {
-            @if let Some(usual) = usual { option value="" { (usual) } }
-            @for name in names { option value=(name) { (name) } }
-        } }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handlers of the pages about studies.
 
+use super::form_fields::{chosen, number, read_fields};
 use super::frame::frame;
 use super::layout::{Tab, page};
 use super::studies_view::{self, TARGETS};
@@ -14,7 +15,6 @@ use learn::evaluate::Measurand;
 use learn::fit::kinds::Kind;
 use maud::Markup;
 use serde::Deserialize;
-use std::str::FromStr;
 use std::sync::Arc;
 use tune::pruner::Pruner;
 use tune::sampler::Sampler;
@@ -67,28 +67,6 @@ pub(super) struct StudyForm {
     samples: String,
 }
 
-/// The choice of a field by its name. `None` where the field is empty.
-fn chosen<T: Copy>(
-    what: &str,
-    value: &str,
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-) -> Result<Option<T>, ApiError> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let known = all.iter().copied().find(|one| name(*one) == value);
-    known.map(Some).ok_or_else(|| ApiError::bad_request(format!("there is no such {what}")))
-}
-
-/// The number in a field. `None` where the field is empty.
-fn number<T: FromStr>(what: &str, value: &str) -> Result<Option<T>, ApiError> {
-    match value.trim() {
-        "" => Ok(None),
-        value => value.parse().map(Some).map_err(|_| ApiError::bad_request(format!("the {what} is no such number"))),
-    }
-}
-
 impl StudyForm {
     fn into_request(self) -> Result<StudyRequest, ApiError> {
         if self.text.trim().is_empty() {
@@ -115,21 +93,10 @@ impl StudyForm {
 pub(super) async fn check_study(
     State(app): State<Arc<App>>,
     Extension(client): Extension<Client>,
-    mut multipart: Multipart,
+    multipart: Multipart,
 ) -> Result<Markup, ApiError> {
-    let broken = |_| ApiError::bad_request("the upload broke off, or is no form");
     let mut sent = StudyForm::default();
-    while let Some(mut field) = multipart.next_field().await.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let file = field.file_name().unwrap_or_default().to_owned();
-        let mut content = Vec::new();
-        while let Some(chunk) = field.chunk().await.map_err(broken)? {
-            if content.len() + chunk.len() > MOST_BYTES {
-                return Err(ApiError::too_large(format!("a grid has at most {MOST_BYTES} bytes")));
-            }
-            content.extend_from_slice(&chunk);
-        }
-        let text = String::from_utf8(content).map_err(|_| ApiError::bad_request("the file is no text"))?;
+    for (name, file, text) in read_fields(multipart, MOST_BYTES).await? {
         match name.as_str() {
             "file" if !text.trim().is_empty() => (sent.file, sent.text) = (file, text),
             "text" if !text.trim().is_empty() && sent.text.is_empty() => sent.text = text,

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 /// How long another process may hold a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
-const CONNECTIONS: u32 = 4;
+/// Connections of one process: to a file, and to a server, which has few for all.
+const CONNECTIONS: (u32, u32) = (4, 2);
+/// How long a connection is kept that nobody uses: a server has fewer to give than there may be workers in long trainings.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Where the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub async fn connect(
         Location::Postgres(_) => (Dialect::Postgres, location.url("")?),
     };
     // A pool would wait for a server that is not there, and for a file that cannot be written: whoever named them need not.
-    let mut first = AnyConnection::connect(&url).await?;
+    let mut first = first_connection(&url).await?;
     set_up(&mut first, dialect, access).await?;
     if access != Access::Make && dialect == Dialect::Postgres {
         let there = sqlx::query("SELECT to_regclass($1) IS NOT NULL AS there");
@@ -91,8 +94,9 @@ pub async fn connect(
     }
     first.close().await?;
     let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(if dialect == Dialect::Sqlite { CONNECTIONS.0 } else { CONNECTIONS.1 })
         .acquire_timeout(PATIENCE)
+        .idle_timeout(IDLE)
         .after_connect(move |connection, _| Box::pin(set_up(connection, dialect, access)))
         .connect_lazy(&url)?;
     if access == Access::Make {
@@ -110,6 +114,25 @@ pub async fn connect(
         .await?;
     }
     Ok((pool, dialect))
+}
+
+/// Connects, and waits where the server has no connection to give: others hand theirs back.
+async fn first_connection(url: &str) -> Result<AnyConnection, sqlx::Error> {
+    let (began, mut delay) = (Instant::now(), Duration::from_millis(100));
+    loop {
+        match AnyConnection::connect(url).await {
+            Err(e) if began.elapsed() < PATIENCE && is_crowded(&e) => {
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Whether a server refuses a connection because it has as many as it may.
+fn is_crowded(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "53300")
 }
 
 /// Marks a file that no program has marked as ours.

@@ -1,6 +1,6 @@
 //! What the ledger of a task in an object store says.
 
-use super::record::State;
+use crate::queue::record::State;
 use serde::{Deserialize, Serialize};
 use tune::leases::MOST_FAILURES;
 

@@ -1,105 +1,30 @@
-//! A worker: claims tasks of a batch, trains them, keeps their results, and stops when asked to.
+//! The loop of a worker: one task after the other, with signs of life.
 
-use crate::checkpoint::{Kept, LossSoFar};
+use super::computation::{Computation, End, keep};
+use super::energy::package_joules;
+use super::event::Event;
+use super::settings::Settings;
 use crate::data::{self, Data};
 use crate::folder::Batch;
-use crate::queue::{Asking, Claim, Next, Outcome, Queue, QueueError};
+use crate::queue::{Asking, Claim, Next, Outcome, Queue};
 use crate::results::{SCHEMA, TaskResult};
-use crate::training::{Job, Step, Trained};
-use bytes::Bytes;
-use engines::{ProgramStamp, owner};
+use engines::ProgramStamp;
 use shared::failure::{Failure, Kind};
 use shared::random::SplitMix64;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Digest, Key, Store};
+use store::{Key, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a worker that finds no task waits at first, and at most.
+/// How long a worker that finds no task waits at first, and at most where leases are short.
 const IDLE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long it waits at most.
+const IDLE_AT_MOST: Duration = Duration::from_secs(60);
 /// How long a queue that cannot be reached is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A checkpoint is at most so long, bytes.
-const CHECKPOINT: u64 = 4 << 30;
-
-/// What a worker may do.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Who it is, for others to see.
-    pub owner: String,
-    /// How long a task stays with it without a sign of life.
-    pub lease: Duration,
-    /// Tasks that it works on at once.
-    pub jobs: usize,
-    /// Labels of the tasks that it takes; all where it is empty.
-    pub only: Vec<String>,
-    /// Tasks after which it ends; no limit where it is none.
-    pub most: Option<u64>,
-    /// Least time between two checkpoints of a task.
-    pub checkpoint_after: Duration,
-    /// How long it may take to stop.
-    pub grace: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            owner: owner(),
-            lease: tune::leases::LEASE,
-            jobs: 1,
-            only: Vec::new(),
-            most: None,
-            checkpoint_after: Duration::from_secs(5),
-            grace: Duration::from_secs(20),
-        }
-    }
-}
-
-/// What a worker tells while it works.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// It has claimed a task.
-    Claimed {
-        /// `class.architecture`.
-        label: String,
-        /// The task, by name.
-        task: String,
-        /// Epochs that an earlier worker had finished.
-        from_epoch: Option<usize>,
-    },
-    /// A task is done.
-    Done {
-        /// `class.architecture`.
-        label: String,
-        /// The task, by name.
-        task: String,
-        /// Its score.
-        score: f64,
-        /// Seconds that it took.
-        seconds: f64,
-    },
-    /// A task failed.
-    Failed {
-        /// `class.architecture`.
-        label: String,
-        /// The task, by name.
-        task: String,
-        /// Why.
-        reason: String,
-    },
-    /// A task was handed back, or taken by another.
-    GivenUp {
-        /// The task, by name.
-        task: String,
-    },
-    /// Something that a person should know.
-    Note(String),
-}
 
 /// Works on a batch.
 pub struct Worker {
@@ -120,20 +45,6 @@ impl std::fmt::Debug for Worker {
     }
 }
 
-/// How the work on a task ended.
-enum End {
-    /// It was trained.
-    Trained(Box<Trained>, Kept),
-    /// It was broken off; the claim is still ours.
-    Stopped,
-    /// The claim is another's.
-    Lost,
-    /// It failed by itself.
-    Failed(String),
-    /// The disk, the store or the queue failed: it is not the task's fault.
-    Broken(Failure),
-}
-
 impl Worker {
     /// A worker on a batch. `tell` hears what it does.
     ///
@@ -144,7 +55,7 @@ impl Worker {
         settings: Settings,
         tell: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
-        check_labels(&batch, &settings.only)?;
+        batch.check_labels(&settings.only)?;
         let (queue, artefacts) = (batch.queue(crate::folder::Use::Change).await?, batch.artefacts().await?);
         let program = ProgramStamp::this()?;
         if program != batch.header.program {
@@ -240,7 +151,8 @@ impl Worker {
                     // Pauses differ between workers, so that they do not all ask at once.
                     let pause = tokio::time::sleep(idle.mul_f64(0.5 + stream.uniform()));
                     tokio::select! { () = pause => {}, () = stop.cancelled() => {} }
-                    idle = (idle * 2).min(IDLE.1);
+                    // What others hold comes free by their leases: hundreds that wait for the last tasks need not look all the time.
+                    idle = (idle * 2).min((self.settings.lease / 4).clamp(IDLE.1, IDLE_AT_MOST));
                     self.queue.seen(owner, None).await?;
                 }
                 Err(e) => {
@@ -336,7 +248,9 @@ impl Worker {
             from_epoch: kept.as_ref().map(|(kept, _)| kept.epochs),
         });
         let mut computation = tokio::task::spawn_blocking(move || computing.run(kept));
-        let mut beat = tokio::time::interval(self.settings.lease / 4);
+        // The claim is the first sign of life.
+        let pause = self.settings.lease / 4;
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
         let mut renewed = Instant::now();
         let end = loop {
             tokio::select! {
@@ -440,27 +354,6 @@ impl Worker {
     }
 }
 
-/// Refuses labels that no model of a batch has.
-///
-/// # Errors
-/// The label, with near ones.
-pub fn check_labels(batch: &Batch, labels: &[String]) -> Result<(), Failure> {
-    let known = batch.labels();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    match labels.iter().find(|label| !known.contains(&label.as_str())) {
-        Some(label) => {
-            let near = shared::near::near(label, &known);
-            Err(Failure::usage(format!("no model of the batch is called `{label}`{near}")).at(&batch.root))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Keeps a file by its hash.
-async fn keep(artefacts: &Store, folder: &str, content: Vec<u8>) -> Result<String, store::Error> {
-    Ok(artefacts.keep_blob(&Key::new(folder)?, Bytes::from(content)).await?.to_string())
-}
-
 fn panic_reason(error: tokio::task::JoinError) -> String {
     let text = match error.try_into_panic() {
         Ok(panic) => match panic.downcast::<String>() {
@@ -470,135 +363,4 @@ fn panic_reason(error: tokio::task::JoinError) -> String {
         Err(error) => error.to_string(),
     };
     format!("it panicked: {text}")
-}
-
-/// Energy that the processor packages of this machine have used since some time, joules; none where it cannot be read, as usual
-/// for all but root.
-fn package_joules() -> Option<f64> {
-    let zones = std::fs::read_dir(Path::new("/sys/class/powercap")).ok()?;
-    let packages = zones.flatten().filter(|zone| {
-        let name = zone.file_name().to_string_lossy().into_owned();
-        name.strip_prefix("intel-rapl:").is_some_and(|number| number.parse::<u32>().is_ok())
-    });
-    let energies: Option<Vec<f64>> = packages
-        .map(|zone| std::fs::read_to_string(zone.path().join("energy_uj")).ok()?.trim().parse::<f64>().ok())
-        .collect();
-    energies.filter(|energies| !energies.is_empty()).map(|energies| energies.iter().sum::<f64>() * 1e-6)
-}
-
-/// The part of a task that computes, on a thread of its own.
-struct Computation {
-    batch: Arc<Batch>,
-    number: usize,
-    data: Arc<Data>,
-    claim: Claim,
-    queue: Arc<dyn Queue>,
-    artefacts: Store,
-    checkpoint_after: Duration,
-    /// Set where the task is another's.
-    given_up: Arc<AtomicBool>,
-    /// Set where the worker is to stop.
-    stopping: Arc<AtomicBool>,
-    runtime: tokio::runtime::Handle,
-}
-
-impl Computation {
-    /// What an earlier worker kept, with the progress itself; none where there is none, or it is gone or damaged.
-    async fn kept(&self) -> Result<Option<(Kept, Bytes)>, Failure> {
-        let Some(kept) = self.claim.checkpoint.as_deref().and_then(|text| serde_json::from_str::<Kept>(text).ok())
-        else {
-            return Ok(None);
-        };
-        let Ok(digest) = kept.sha256.parse::<Digest>() else { return Ok(None) };
-        let content = self.artefacts.get(&self.checkpoint_key(digest)?, CHECKPOINT).await?;
-        Ok(content.filter(|content| Digest::of(content) == digest).map(|content| (kept, content)))
-    }
-
-    fn checkpoint_key(&self, digest: Digest) -> Result<Key, store::Error> {
-        Ok(Key::new(format!("checkpoints/{}/{digest}", self.claim.id))?)
-    }
-
-    fn run(self, from: Option<(Kept, Bytes)>) -> End {
-        let task = &self.batch.tasks[self.number];
-        let (dataset, model, training) = match self.batch.parts_of(task) {
-            Ok(parts) => parts,
-            Err(failure) => return End::Broken(failure),
-        };
-        let job = Job { task, dataset, data: &self.data, model, training };
-        let (mut kept, bytes) = from.map_or((Kept::default(), None), |(kept, bytes)| (kept, Some(bytes)));
-        let (began, before) = (Instant::now(), kept.seconds);
-        let mut last = Instant::now();
-        let mut broken = None;
-        let mut after = |step: &Step<'_>| {
-            if self.given_up.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
-            }
-            let every = training.keep_weights_every;
-            if every > 0 && step.epochs.is_multiple_of(every) {
-                match self.runtime.block_on(keep(&self.artefacts, "weights", step.weights())) {
-                    Ok(sha256) => drop(kept.weights.insert(step.epochs, sha256)),
-                    Err(e) => {
-                        broken = Some(Failure::from(e));
-                        return ControlFlow::Break(());
-                    }
-                }
-            }
-            let stopping = self.stopping.load(Ordering::Relaxed);
-            let due = step.epochs.is_multiple_of(training.checkpoint_every) && last.elapsed() >= self.checkpoint_after;
-            if !stopping && !due {
-                return ControlFlow::Continue(());
-            }
-            last = Instant::now();
-            kept.epochs = step.epochs;
-            kept.seconds = before + began.elapsed().as_secs_f64();
-            match self.runtime.block_on(self.save(step, &mut kept)) {
-                Ok(true) if stopping => ControlFlow::Break(()),
-                Ok(true) => ControlFlow::Continue(()),
-                Ok(false) => {
-                    self.given_up.store(true, Ordering::Relaxed);
-                    ControlFlow::Break(())
-                }
-                Err(failure) => {
-                    broken = Some(failure);
-                    ControlFlow::Break(())
-                }
-            }
-        };
-        let trained = job.run(bytes.as_deref(), &mut after);
-        if let Some(failure) = broken {
-            return End::Broken(failure);
-        }
-        match trained {
-            _ if self.given_up.load(Ordering::Relaxed) => End::Lost,
-            Ok(Some(trained)) => {
-                // What the caller measures begins with its claim.
-                kept.seconds = before;
-                End::Trained(Box::new(trained), kept)
-            }
-            Ok(None) => End::Stopped,
-            Err(failure) => End::Failed(failure.to_string()),
-        }
-    }
-
-    async fn save(&self, step: &Step<'_>, kept: &mut Kept) -> Result<bool, Failure> {
-        let content = step.checkpoint();
-        let digest = Digest::of(&content);
-        self.artefacts.put(&self.checkpoint_key(digest)?, Bytes::from(content)).await?;
-        let before = std::mem::replace(&mut kept.sha256, digest.to_string());
-        let told = Kept {
-            log: [kept.log.clone(), vec![format!("kept after epoch {}", step.epochs)]].concat(),
-            losses: LossSoFar::of(step.histories()),
-            ..kept.clone()
-        };
-        let text = serde_json::to_string(&told).map_err(|e| Failure::from_error(Kind::Data, e))?;
-        let stands = self.queue.keep(&self.claim, &text).await.map_err(|e: QueueError| Failure::from(e))?;
-        // Nobody needs the one before any more; of one whose claim is another's, that other may.
-        if stands
-            && before != kept.sha256
-            && let Ok(digest) = before.parse::<Digest>()
-        {
-            self.artefacts.delete(&self.checkpoint_key(digest)?).await?;
-        }
-        Ok(stands)
-    }
 }
