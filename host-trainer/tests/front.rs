@@ -4,8 +4,10 @@ mod programs;
 
 use programs::agent;
 use serde_json::Value;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn host(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
@@ -153,6 +155,29 @@ fn the_demo_goes_the_whole_path_and_leaves_nothing_behind_unless_asked() {
     trace_of(home.path());
 }
 
+#[test]
+fn an_interrupted_demo_removes_its_temporary_folder() {
+    let home = folder();
+    let temporary = home.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("creates");
+    let mut command = host(home.path());
+    command.arg("demo").arg("--agent").arg(agent()).env("TMPDIR", &temporary);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    // A group of its own, which the signal of a terminal goes to.
+    let mut child = command.process_group(0).spawn().expect("starts");
+    let begun =
+        || std::fs::read_dir(&temporary).expect("reads").flatten().any(|it| it.path().join("raw_data").is_dir());
+    while !begun() && child.try_wait().expect("waits").is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-s", "INT", "--", &group]).status().expect("kill runs").success());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).ends_with("error: interrupted\n"), "{}", said(&output));
+    assert_eq!(std::fs::read_dir(&temporary).expect("reads").count(), 0, "the temporary folder is gone");
+}
+
 /// A trace of one of the demo's runs, with energies that add up to those of its rows.
 fn trace_of(home: &Path) {
     let options = [
@@ -207,6 +232,18 @@ fn a_picture_for_an_engine_is_refused_with_what_would_do() {
 }
 
 #[test]
+fn a_large_serialised_engine_and_a_file_without_its_option_are_told_what_to_do() {
+    let home = folder();
+    let engine = home.path().join("model.engine");
+    std::fs::write(&engine, b"ftrt\0\0\0\0").expect("writes");
+    std::fs::OpenOptions::new().write(true).open(&engine).expect("opens").set_len(65 << 20).expect("grows");
+    let text = refused(host(home.path()).args(["predict", "--trt-engine-path", "model.engine", "--models", MODELS]), 3);
+    assert!(text.contains("hint: export its description: `trtexec --loadEngine="), "{text}");
+    let text = refused(host(home.path()).args(["predict", "model.engine"]), 2);
+    assert!(text.contains("name what to read by '--trt-engine-path <FILE|DIR>' or '--onnx "), "{text}");
+}
+
+#[test]
 fn without_models_the_folder_and_the_next_step_are_named() {
     let home = folder();
     let text = refused(host(home.path()).args(["predict", "--trt-engine-path", ENGINE]), 5);
@@ -246,7 +283,7 @@ fn a_port_that_is_taken_is_named_with_another_way() {
     let address = taken.local_addr().expect("an address").to_string();
     let options = ["serve", "--models", MODELS, "--state", "state", "--listen", &address];
     let text = refused(host(home.path()).args(options), 5);
-    assert!(text.contains(&format!("cannot listen on {address}: ")) && text.contains("hint: choose another"), "{text}");
+    assert!(text.contains(&format!("cannot listen on {address}: ")) && text.contains("port: choose another"), "{text}");
     assert!(!text.contains("INFO"), "told before anything is begun: {text}");
 }
 
@@ -257,7 +294,7 @@ fn a_full_disk_is_said_and_leaves_no_half_file() {
     let mut command = host(home.path());
     command.args(["predict", "--trt-engine-path", ENGINE, "--models", MODELS, "--format", "json"]).stdout(full);
     let text = refused(&mut command, 5);
-    assert!(text.contains("cannot write to stdout: No space left"), "{text}");
+    assert!(text.contains("cannot write to stdout: the disk is full\nhint: free some space"), "{text}");
     // A disk of its own takes a mount.
     let script = "mount -t tmpfs -o size=4k tmpfs small && \"$@\"";
     let engine = ENGINE.replace("lenet", "resnet50");

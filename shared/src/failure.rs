@@ -119,15 +119,43 @@ impl Failure {
     /// );
     /// ```
     pub fn io(path: &Path, doing: &str, error: &io::Error) -> Self {
-        let failure =
-            Self::new(Kind::Io, format!("cannot {doing}: {}", describe_io(error))).at(path).caused_by(copy_of(error));
+        let failure = Self::stream(doing, error).at(path);
         match error.kind() {
             io::ErrorKind::NotFound => match near_path(path) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
                 None => failure.help("check the path"),
             },
             io::ErrorKind::PermissionDenied => failure.help("check who may read or write it"),
+            _ => failure,
+        }
+    }
+
+    /// A stream without a path, such as stdout, that could not be read or written.
+    pub fn stream(doing: &str, error: &io::Error) -> Self {
+        let failure = Self::new(Kind::Io, format!("cannot {doing}: {}", describe_io(error))).caused_by(copy_of(error));
+        match error.kind() {
             io::ErrorKind::StorageFull => failure.help("free some space and run the same command again"),
+            _ => failure,
+        }
+    }
+
+    /// An address that could not be listened on, with what to choose instead.
+    ///
+    /// ```
+    /// use shared::failure::Failure;
+    ///
+    /// let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// let address = taken.local_addr().unwrap();
+    /// let error = std::net::TcpListener::bind(address).unwrap_err();
+    /// let text = Failure::listen(&address, &error).report(false);
+    /// assert!(text.contains("cannot listen on 127.0.0.1:") && text.contains("another program has this port"), "{text}");
+    /// ```
+    pub fn listen(address: &impl fmt::Display, error: &io::Error) -> Self {
+        let failure = Self::stream(&format!("listen on {address}"), error);
+        match error.kind() {
+            io::ErrorKind::AddrInUse => failure.help("another program has this port: choose another, or 0 for any"),
+            io::ErrorKind::AddrNotAvailable => failure.help("this machine does not have the address: choose 127.0.0.1"),
+            io::ErrorKind::PermissionDenied => failure.help("ports below 1024 need root: choose a higher one"),
             _ => failure,
         }
     }

@@ -11,7 +11,7 @@
 //! # Ok::<(), Failure>(())
 //! ```
 
-use crate::failure::{Failure, Kind, printable};
+use crate::failure::{Failure, printable};
 use std::io::{self, IsTerminal, Write};
 
 /// Where a command's output goes. Commands get one; nothing else prints.
@@ -29,7 +29,7 @@ impl Printer {
     /// Writes data to stdout, as it is. A reader that went away (`| head`) is no failure of ours, but it ends the command.
     ///
     /// # Errors
-    /// [`Kind::Io`] when stdout cannot be written.
+    /// [`Kind::Io`](crate::failure::Kind::Io) when stdout cannot be written.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         self.stream(text).map(|_| ())
     }
@@ -37,26 +37,26 @@ impl Printer {
     /// Writes data that go on and on, and reports whether somebody still reads them.
     ///
     /// # Errors
-    /// [`Kind::Io`] when stdout cannot be written.
+    /// [`Kind::Io`](crate::failure::Kind::Io) when stdout cannot be written.
     pub fn stream(&self, text: &str) -> Result<bool, Failure> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stdout: {e}")).caused_by(e)),
+            Err(e) => Err(Failure::stream("write to stdout", &e)),
         }
     }
 
     /// Writes a command's result to stderr, quiet or not, where stdout belongs to another program.
     ///
     /// # Errors
-    /// [`Kind::Io`] when stderr cannot be written.
+    /// [`Kind::Io`](crate::failure::Kind::Io) when stderr cannot be written.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
         let mut stderr = io::stderr().lock();
         match stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::new(Kind::Io, format!("cannot write to stderr: {e}")).caused_by(e)),
+            Err(e) => Err(Failure::stream("write to stderr", &e)),
         }
     }
 

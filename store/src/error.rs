@@ -110,6 +110,11 @@ impl From<Error> for Failure {
             Error::Backend { source, .. } if denied(source) => {
                 "check the credentials in the environment or the profile"
             }
+            Error::Backend { source, .. } if is_full(source) => "free some space and run the same command again",
+            Error::Backend { source, .. } if source.to_string().contains(METADATA) => {
+                "no credentials were found, so a cloud's own machine was assumed; set them in the environment \
+                 (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of your cloud)"
+            }
             Error::Backend { .. } => "check that the store can be reached and run the same command again",
             Error::Absent { .. } => {
                 "mount the disk or correct the path or URL; a new store is made by `data init` or `models register` only"
@@ -126,4 +131,34 @@ impl From<Error> for Failure {
 
 fn denied(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
+}
+
+/// Where a cloud's machines ask for credentials of their own.
+const METADATA: &str = "169.254.169.254";
+
+fn is_full(error: &object_store::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::StorageFull)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn told(source: impl std::error::Error + Send + Sync + 'static) -> String {
+        let source = Box::new(object_store::Error::Generic { store: "S", source: Box::new(source) });
+        let key = Key::new("packs/ab").expect("a key");
+        Failure::from(Error::Backend { store: "file:///s".into(), doing: "write", key, source }).report(false)
+    }
+
+    #[test]
+    fn a_full_disk_and_missing_credentials_have_steps_of_their_own() {
+        assert!(told(io::Error::from(io::ErrorKind::StorageFull)).contains("hint: free some space"));
+        let asked = io::Error::other("PUT http://169.254.169.254/latest/api/token: error sending request");
+        assert!(told(asked).contains("hint: no credentials were found"));
+        assert!(told(io::Error::from(io::ErrorKind::TimedOut)).contains("hint: check that the store can be reached"));
+    }
 }

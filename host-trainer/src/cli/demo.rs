@@ -1,10 +1,12 @@
 //! `host-trainer demo`: the whole path on a simulated board.
 
+use super::runtime;
 use clap::Args;
 use demo::{Agreement, Programs, agreement, find_agent, prepare, run, steps};
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Go the whole path on a simulated board: record, align, fit, predict, report. Each step is shown as the command that it stands for.
@@ -35,6 +37,9 @@ impl Demo {
         let here = std::env::current_exe()
             .map_err(|e| Failure::new(Kind::Io, format!("cannot find this program: {e}")).caused_by(e))?;
         let programs = Programs { jetson_agent: find_agent(self.agent.as_deref(), &here)?, host_trainer: here };
+        // The command under way gets the signal too and ends, so that the temporary folder can be removed.
+        let runtime = runtime::build()?;
+        let interrupted = runtime::interruption(&runtime)?;
         let temporary = match &self.dir {
             Some(_) => None,
             None => Some(tempfile::tempdir().map_err(|e| Failure::io(&std::env::temp_dir(), "make a folder in", &e))?),
@@ -51,7 +56,11 @@ impl Demo {
             }
             let started = Instant::now();
             for command in &step.commands {
-                let output = run(command, folder, &programs)?;
+                let output = run(command, folder, &programs);
+                if interrupted.load(Ordering::SeqCst) {
+                    return Err(Failure::new(Kind::Interrupted, "interrupted"));
+                }
+                let output = output?;
                 if step.shown {
                     printer.data(&format!("\n{output}\n"))?;
                 }

@@ -40,7 +40,7 @@ impl IdleArgs {
             _ => self.source.open(context)?,
         };
         let progress = display(&context.printer, "idle", 0, self.duration);
-        let sampling = self.source.sampling();
+        let sampling = self.source.energy_sampling(source.setup());
         let outcome = measure_idle(&self.result_dir, self.duration, source, sampling, &context.root, &stop, progress)?;
         outcome.notes.iter().for_each(|note| context.printer.warn(note));
         context.answer(&outcome.power, |power| {

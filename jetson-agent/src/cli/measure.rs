@@ -50,7 +50,7 @@ impl MeasureArgs {
         let (source, board) = self.source.open_or_simulate(context, &self.simulated)?;
         let plan = MeasurePlan {
             command: self.command.clone(),
-            sampling: self.source.sampling(),
+            sampling: self.source.energy_sampling(source.setup()),
             idle: self.idle,
             settling: self.settle,
         };

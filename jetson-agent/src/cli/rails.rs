@@ -1,7 +1,7 @@
 //! `rails`.
 
 use super::context::Context;
-use super::source_args::SourceSpec;
+use super::source_args::{NO_SENSOR, SourceSpec};
 use crate::power::{PowerSource, SamplerOptions, Unread, sample_briefly, total_lacks};
 use clap::Args;
 use shared::failure::{Failure, Kind};
@@ -139,8 +139,7 @@ impl RailsArgs {
             _ => {}
         }
         let why = if any { "no power sensor can be read".into() } else { self.source.absence(context) };
-        Err(Failure::new(Kind::Device, why)
-            .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated"))
+        Err(Failure::new(Kind::Device, why).help(NO_SENSOR))
     }
 
     fn read(&self, source: Box<dyn PowerSource>, answer: &mut SourceAnswer) {

@@ -3,15 +3,20 @@
 use super::context::Context;
 use super::simulated_args::SimulatedArgs;
 use super::values::{Rate, rate};
+use crate::measure::sufficient_hz;
 use crate::power::{
     Candidate, NoSource, PowerSource, ReplaySource, SamplerOptions, SensorGuard, SimulatedBoard, SourceError, absence,
     discover, find_nvml, serial, total_lacks,
 };
 use clap::{Args, ValueEnum};
 use shared::failure::{Failure, Kind};
-use shared::run_folder::RunFolder;
+use shared::run_folder::{PowerSetup, RunFolder};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// The next step where no sensor is found.
+pub(super) const NO_SENSOR: &str = "attach an external meter (--source serial:…), or try a simulated board with --source simulated \
+     (`profile` and `experiment` need --runner simulated as well)";
 
 /// What `--source` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +87,8 @@ pub(super) struct SourceArgs {
     /// serial:PORT[,csv|powersensor3[,BAUD]], replay:FOLDER, or none, which measures run times alone.
     #[arg(long, default_value = "auto")]
     pub(super) source: SourceSpec,
-    /// Readings a second, or `max` to read back to back; else 1000, and `max` with --sensor fast. A streaming meter sets its own
-    /// rate.
+    /// Readings a second, or `max` to read back to back; else 1000, and `max` with --sensor fast. `idle` and `measure` read a sensor that
+    /// is known to renew more slowly twice per renewal. A streaming meter sets its own rate.
     #[arg(long, value_parser = rate)]
     pub(super) rate: Option<Rate>,
     /// Setting of the board's sensor for this run: as it is, or fast (no averaging, the shortest conversions, only what measures
@@ -108,6 +113,11 @@ impl SourceArgs {
         let rate_hz =
             if self.rate.is_none() && self.sensor == SensorSetting::AsIs { Some(usual_hz) } else { self.rate_hz() };
         SamplerOptions { rate_hz, ..self.sampling() }
+    }
+
+    /// As [`sampling`](Self::sampling) for an energy or a mean: where no rate is asked for, no more readings than renewals call for.
+    pub(super) fn energy_sampling(&self, setup: &PowerSetup) -> SamplerOptions {
+        self.sampling_or(sufficient_hz(setup).map_or(USUAL_HZ, |hz| hz.min(USUAL_HZ)))
     }
 
     /// Readings a second; `None` is back to back. A sensor that was set to be fast renews as often as its bus lets it be read.
@@ -208,12 +218,8 @@ impl SourceSpec {
 
     fn open(&self, context: &Context) -> Result<Box<dyn PowerSource>, Failure> {
         match self {
-            Self::Auto | Self::Kind(_) | Self::NvmlLibrary(_) => {
-                first_usable(self.candidates(context)?)?.ok_or_else(|| {
-                    Failure::device(self.absence(context))
-                        .help("attach an external meter (--source serial:…), or try the pipeline with --runner simulated --source simulated")
-                })
-            }
+            Self::Auto | Self::Kind(_) | Self::NvmlLibrary(_) => first_usable(self.candidates(context)?)?
+                .ok_or_else(|| Failure::device(self.absence(context)).help(NO_SENSOR)),
             Self::Serial { port, protocol, baud } => {
                 serial::open(port, *protocol, *baud).map_err(|e| Failure::from_error(Kind::Device, e))
             }

@@ -39,13 +39,7 @@ const AT_ONCE: usize = 16;
 pub fn serve(listen: &Listen, latest: Latest) -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind(listen.addresses.as_slice()).map_err(|e| {
         let addresses = listen.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let failure = Failure::new(Kind::Io, format!("cannot listen on {addresses}: {e}"));
-        let failure = match e.kind() {
-            io::ErrorKind::AddrInUse => failure.help("another program has this port: choose another, or 0 for any"),
-            io::ErrorKind::PermissionDenied => failure.help("ports below 1024 need root: choose a higher one"),
-            _ => failure,
-        };
-        failure.caused_by(e)
+        Failure::listen(&addresses, &e)
     })?;
     let address = listener.local_addr().map_err(|e| Failure::from_error(Kind::Io, e))?;
     let (token, busy) = (listen.token.clone(), Arc::new(AtomicUsize::new(0)));

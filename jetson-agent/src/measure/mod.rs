@@ -20,4 +20,4 @@ pub use command::{NotStarted, Started, find_program, start};
 pub use estimate::{Estimate, Part};
 pub use integral::Integral;
 pub use report::{CommandEnergy, RailEnergy, SensorSummary};
-pub use run::{MeasurePlan, Measured, idle_time, measure, settling_time};
+pub use run::{MeasurePlan, Measured, idle_time, measure, settling_time, sufficient_hz};

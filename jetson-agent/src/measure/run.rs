@@ -50,6 +50,28 @@ fn memory(sensor: &Sensor) -> Option<(f64, f64)> {
     Some((constant * 1e3, (behind + family.refresh().0) * 1e3))
 }
 
+/// Readings a second that miss nothing of an energy, two for each renewal of the quickest sensor: what a register repeats in between adds
+/// nothing, and each reading wakes the processor whose energy is measured. `None` where a sensor's renewal is not known.
+///
+/// ```
+/// use jetson_agent::measure::sufficient_hz;
+/// use shared::run_folder::{PowerSetup, Rail, Sensor};
+/// use shared::sensor::SensorFamily;
+/// use shared::units::Micros;
+///
+/// let rail = |family| Rail { sensor: Sensor { family, ..Sensor::default() }, ..Rail::default() };
+/// let meter = |us| Some(SensorFamily::Meter { period: Micros(us) });
+/// let of = |rails| sufficient_hz(&PowerSetup { rails, ..PowerSetup::default() });
+/// assert_eq!(of(vec![rail(meter(50_000.0)), rail(meter(10_000.0))]), Some(200.0));
+/// assert_eq!(of(vec![rail(meter(50_000.0)), rail(None)]), None);
+/// ```
+#[must_use]
+pub fn sufficient_hz(setup: &PowerSetup) -> Option<f64> {
+    let renewals: Option<Vec<f64>> = setup.rails.iter().map(|rail| Some(rail.sensor.family?.refresh().0)).collect();
+    let quickest = renewals?.into_iter().reduce(f64::min)?;
+    (quickest > 0.0).then(|| 2e6 / quickest)
+}
+
 /// How long idle power is read: four blocks of twice the slowest sensor's time constant.
 #[must_use]
 pub fn idle_time(setup: &PowerSetup) -> Duration {

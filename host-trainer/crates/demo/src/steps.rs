@@ -81,7 +81,9 @@ pub fn steps() -> Vec<Step> {
 pub fn prepare(folder: &Path) -> Result<(), Failure> {
     let used = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if used {
-        return Err(Failure::usage("is not empty").at(folder).help("name a folder that is not there yet"));
+        return Err(Failure::usage("is not empty")
+            .at(folder)
+            .help("name a folder that is not there yet, or remove this one"));
     }
     for network in LEARNED.into_iter().chain([NEW_NETWORK]) {
         let info = engine_info(network, Options::default())

@@ -66,9 +66,7 @@ pub async fn bind(settings: Settings) -> Result<Server, Failure> {
     }
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     // Before models are read and folders made: a port that is taken is told at once.
-    let listener = listen(settings.listen).map_err(|e| {
-        Failure::new(Kind::Io, format!("cannot listen on {}: {e}", settings.listen)).help("choose another by --listen")
-    })?;
+    let listener = listen(settings.listen).map_err(|e| Failure::listen(&settings.listen, &e))?;
     let app = App::new(&settings).await?;
     Ok(Server { listener, settings, tls, app })
 }

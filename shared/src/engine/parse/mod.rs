@@ -32,6 +32,8 @@ use notes::Notes;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -88,6 +90,14 @@ pub fn parse(content: &[u8]) -> Result<(Engine, Vec<Diagnostic>), EngineInfoErro
 /// # Errors
 /// As [`parse`], with the file named, and whatever keeps the file from being read.
 pub fn read(path: &Path) -> Result<(Engine, Vec<Diagnostic>), Failure> {
+    if std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > limits::ENGINE_INFO_BYTES) {
+        // Mostly it is the serialised engine, and its first bytes say so.
+        let mut head = Vec::new();
+        let file = File::open(path).map_err(|e| Failure::io(path, "read", &e))?;
+        file.take(HEAD as u64).read_to_end(&mut head).map_err(|e| Failure::io(path, "read", &e))?;
+        let error = refuse_binary(&head).err().unwrap_or(EngineInfoError::TooLarge);
+        return Err(error.failure(path));
+    }
     let content = read_capped(path, limits::ENGINE_INFO_BYTES)?;
     parse(&content).map_err(|error| error.failure(path))
 }
@@ -111,6 +121,8 @@ fn decode<'a>(content: &'a [u8], notes: &mut Notes) -> Result<Cow<'a, str>, Engi
     Ok(text)
 }
 
+/// Bytes at the beginning of a file that show what it is.
+const HEAD: usize = 4096;
 /// Of the characters at the beginning of a text, the share that may be control characters or no characters at all: names
 /// padded with U+0000 are text, and a third of any binary file is neither.
 const TEXT_HAS_LESS: usize = 3;
@@ -118,7 +130,7 @@ const TEXT_HAS_LESS: usize = 3;
 /// Refuses what is no text. A serialised engine starts with `ftrt` or `ptrt`, after a length and JSON in the files of
 /// one popular exporter; an ONNX model is a protobuf whose first field is its small IR version.
 fn refuse_binary(content: &[u8]) -> Result<(), EngineInfoError> {
-    let head = &content[..content.len().min(4096)];
+    let head = &content[..content.len().min(HEAD)];
     let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b | 0x1e | 0x1f);
     if text::Encoding::of(content).1 > 0 || !(std::str::from_utf8(head).is_err() || head.iter().any(|&b| is_control(b)))
     {

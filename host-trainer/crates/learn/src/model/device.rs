@@ -9,6 +9,7 @@ use shared::fs::{read_capped, write_atomic};
 use shared::limits;
 use shared::units::Millis;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Interval;
@@ -160,8 +161,13 @@ pub fn check_device_name(name: &str) -> Result<(), Failure> {
 /// A folder that cannot be listed or holds no device.
 pub fn devices(models: &Path) -> Result<Vec<String>, Failure> {
     let listing = std::fs::read_dir(models).map_err(|e| {
-        Failure::io(models, "read the models", &e)
-            .help("name a folder that `host-trainer fit --out` wrote, by --models")
+        let failure = Failure::io(models, "read the models", &e);
+        match e.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                failure.help("name a folder that `host-trainer fit --out` wrote, by --models")
+            }
+            _ => failure,
+        }
     })?;
     let mut names: Vec<String> = listing
         .filter_map(Result::ok)

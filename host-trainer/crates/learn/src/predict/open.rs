@@ -15,9 +15,10 @@ pub fn open_models(folder: &Path, device: Option<&str>) -> Result<Models, Failur
     let known = devices(folder)?;
     if !known.iter().any(|name| name == device) {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        return Err(Failure::usage(format!("there are no models for {device}{}", nearest_devices(device, &names)))
-            .at(folder)
-            .help(format!("there are models for {}", known.join(", "))));
+        let near = nearest_devices(device, &names);
+        let failure = Failure::usage(format!("there are no models for {device}{near}")).at(folder);
+        let list = known.join(", ");
+        return Err(if near.contains(&list) { failure } else { failure.help(format!("there are models for {list}")) });
     }
     Models::open(folder, device)
 }
