@@ -243,7 +243,7 @@ Processor time of the agent while it records (`benches/overhead/run.py`; [board.
 {agent()}
 ## Truth
 
-How far the power of single layers is from what a simulated board really drew (`cargo bench -p host-trainer --bench attribution`;
+How far the power of single layers is from what a simulated board really drew (`cargo bench -p study --bench attribution`;
 [METHOD.md](METHOD.md#how-far-it-is-from-the-truth) has the other columns, and what fails). It is a simulation: no figure here is an
 accuracy on hardware. "The constant" is the error of giving each layer the network's mean; "hold" is the share of 90 % intervals that
 contain the truth.

@@ -1,5 +1,5 @@
-//! Attribution against the truth of a brute-force board, at a size that takes seconds; `benches/attribution.rs` has the full
-//! table. What is asserted is honesty: intervals that hold, nothing called measured that is not, never worse than a constant.
+//! Attribution against the truth of a brute-force board, at a size that takes seconds; the crate `study` has the full
+//! table (`benches/attribution.rs`). What is asserted is honesty: intervals that hold, nothing called measured that is not, never worse than a constant.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod programs;

@@ -4,8 +4,10 @@ use super::aliasing::{self, Tracker, averaged, findable};
 use super::batch::{Batch, Inferences};
 use super::calibration::CalibrationSubset;
 use super::evidence::{Evidence, Gathered};
+use super::found::Found;
 use super::input::AttributionInput;
 use super::lagged::LaggedMean;
+use super::level::LevelScatter;
 use super::misfit::Phases;
 use super::normal_equations::NormalEquations;
 use super::nuisance::NuisanceColumns;
@@ -13,7 +15,7 @@ use super::pieces::Sample;
 use super::reading_buffer::ReadingBuffer;
 use super::refresh::Lattice;
 use super::response::scaled;
-use super::search::{Found, Search};
+use super::search::Search;
 use super::timeline::Timeline;
 use super::weights::ReadingWeights;
 use rayon::prelude::*;
@@ -169,6 +171,8 @@ struct Part {
     /// The reading before, and the mean power, where a filter is in the sensor.
     last: Option<Sample>,
     lagged: Option<LaggedMean>,
+    /// How far the level of the readings differs from what is known beforehand, from block to block.
+    level: LevelScatter,
     /// Length of the blocks within which only differences count.
     block_us: f64,
 }
@@ -194,6 +198,7 @@ impl Pass {
             known: nuisances.watts().to_vec(),
             last: None,
             lagged: LaggedMean::of(response),
+            level: LevelScatter::new(block_us(span_us, spacing_us)),
             block_us: block_us(span_us, spacing_us),
         };
         Self {
@@ -246,9 +251,9 @@ impl Pass {
             all.merge(part);
             all
         });
-        let (segments, phases, lagged) = merged.map_or_else(
-            || (Vec::new(), Phases::new(0, 0), None),
-            |part| (part.segments.into_iter().flatten().collect(), part.phases, part.lagged),
+        let (segments, phases, lagged, level_error) = merged.map_or_else(
+            || (Vec::new(), Phases::new(0, 0), None, None),
+            |part| (part.segments.into_iter().flatten().collect(), part.phases, part.lagged, part.level.error()),
         );
         Gathered {
             layers,
@@ -260,6 +265,7 @@ impl Pass {
             segments,
             phases,
             lagged,
+            level_error,
             readings: self.counts,
             subset,
             idle,
@@ -287,13 +293,19 @@ impl Part {
         let sums =
             self.segments[segment].get_or_insert_with(|| NormalEquations::new(row.len() + further.len(), block_us));
         sums.add_with(Sample { watts, ..sample }, row, touched, further);
-        if let Some(phase) = timeline.phase(sample.at_us - middle_us).filter(|_| !self.known.is_empty()) {
+        if self.known.is_empty() {
+            return;
+        }
+        let shown: f64 = touched.iter().map(|&i| row[i as usize] * self.known[i as usize]).sum();
+        self.level.add(sample.at_us, watts - shown);
+        if let Some(phase) = timeline.phase(sample.at_us - middle_us) {
             self.phases.add(phase, watts, (row, touched), further, &self.known);
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.phases.merge(&other.phases);
+        self.level.merge(other.level);
         for (mine, theirs) in self.segments.iter_mut().zip(other.segments) {
             match (mine.as_mut(), theirs) {
                 (Some(mine), Some(theirs)) => mine.merge(theirs),

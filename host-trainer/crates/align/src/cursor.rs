@@ -35,10 +35,15 @@ impl Lens {
     }
 }
 
+/// Pieces that are looked at one by one before all are searched.
+const CLOSE: usize = 8;
+
 /// A moment on the timeline. Levels are kept as `scale · level`, so that fading costs one product per piece.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
     pub(crate) at_us: f64,
+    /// Where the piece at that moment was found last; pieces may have been dropped since.
+    near: usize,
     time: Vec<f64>,
     level: Vec<f64>,
     scale: f64,
@@ -46,7 +51,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     pub(crate) fn new(size: usize) -> Self {
-        Self { at_us: f64::NEG_INFINITY, time: vec![0.0; size], level: vec![0.0; size], scale: 1.0 }
+        Self { at_us: f64::NEG_INFINITY, near: 0, time: vec![0.0; size], level: vec![0.0; size], scale: 1.0 }
     }
 
     /// Begins at a moment before which nothing is known.
@@ -65,7 +70,7 @@ impl Cursor {
             self.flow(lens.slot(EXCLUDED), start_us.min(to_us) - self.at_us, tau_us);
             self.at_us = start_us.min(to_us);
         }
-        let mut at = pieces.partition_point(|p| p.end_us <= self.at_us);
+        let mut at = self.find(pieces);
         while self.at_us < to_us {
             let Some(piece) = pieces.get(at) else { return false };
             let until = piece.end_us.min(to_us);
@@ -73,7 +78,20 @@ impl Cursor {
             self.at_us = until;
             at += usize::from(piece.end_us <= until);
         }
+        self.near = at;
         true
+    }
+
+    /// The first piece that ends after this moment: mostly one that lies near the one found last, for a search through all
+    /// pieces took a quarter of the time of a fit.
+    fn find(&self, pieces: &[Piece]) -> usize {
+        let is_before = |p: &Piece| p.end_us <= self.at_us;
+        if self.near > pieces.len() || self.near > 0 && !is_before(&pieces[self.near - 1]) {
+            return pieces.partition_point(is_before);
+        }
+        let rest = &pieces[self.near..];
+        let close = rest.iter().take(CLOSE).position(|p| !is_before(p));
+        self.near + close.unwrap_or_else(|| rest.partition_point(is_before))
     }
 
     fn flow(&mut self, (slot, amount): (usize, f64), us: f64, tau_us: f64) {

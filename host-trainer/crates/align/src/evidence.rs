@@ -4,13 +4,13 @@ use super::batch::InferenceCounts;
 use super::calibration::CalibrationSubset;
 use super::excerpt::Excerpt;
 use super::families::FamilySource;
+use super::found::Found;
 use super::lagged::LaggedMean;
 use super::layer_times::LayerTimes;
 use super::misfit::{Phases, stability};
 use super::normal_equations::NormalEquations;
 use super::nuisance::{NuisanceColumns, Varied};
 use super::response::FittedResponse;
-use super::search::Found;
 use super::solve::{self, Prior, Solution};
 use super::together::{GroupErrors, spread};
 use shared::run_folder::Diagnostics;
@@ -129,6 +129,8 @@ pub(crate) struct Gathered {
     pub(crate) phases: Phases,
     /// The mean power, where a filter is in the sensor.
     pub(crate) lagged: Option<LaggedMean>,
+    /// Standard error of the mean reading once the load is taken off, W.
+    pub(crate) level_error: Option<f64>,
     /// Raw readings that fell into each component's time.
     pub(crate) readings: Vec<u64>,
     /// The run's beginning.
@@ -153,8 +155,12 @@ struct Fit {
 const WRONG: (f64, f64) = (3.0, 0.01);
 /// Lack of fit above which scatter that neither sensor nor stamps explain counts against the response.
 const SUSPECT: f64 = 1.8;
-/// What variances are multiplied by where the data chose the response: the choice has an error that no check sees.
+/// What variances are multiplied by where the data chose the response and another family may be it: the choice has an error that
+/// no check sees.
 const CHOSEN: f64 = 2.25;
+/// Scatter of stamps, µs, that would explain what readings scatter by, above which the load itself differs from run to run; and what
+/// variances are multiplied by then: what such a load does to the fit is no noise of single readings.
+const RESTLESS: (f64, f64) = (15.0, 1.5);
 /// Scatter of stamps beyond which it does not explain what a fit misses, µs.
 const INCREDIBLE_US: f64 = 25.0;
 /// Steps of a nuisance parameter beyond which its column, made at the response, no longer describes it.
@@ -276,11 +282,15 @@ impl Gathered {
         let timing = self.timing(sums, &first);
         fit.checks.scatter = timing.scatter;
         let failed = 1.0 + excess(fit.checks.stability) + excess(fit.checks.lack_of_fit);
-        let chosen = if self.found.source.is_known() { 1.0 } else { CHOSEN };
+        let restless = if timing.jitter_us > RESTLESS.0 { RESTLESS.1 } else { 1.0 };
+        let chosen = restless * if self.found.is_clear() { 1.0 } else { CHOSEN };
         fit.checks.inflation = Some(failed * chosen);
         let error = match behind_lag {
             Some((_, error)) => error,
-            None => sums.mean_error().unwrap_or(first.noise_watts / (sums.count as f64).sqrt()),
+            None => {
+                let noise = first.noise_watts / (sums.count as f64).sqrt();
+                self.level_error.or_else(|| sums.mean_error()).map_or(noise, |error| error.max(noise))
+            }
         };
         fit.mean = Some(Watts(mean));
         fit.mean_error = Watts(error);

@@ -100,6 +100,17 @@ impl FittedResponse {
         self
     }
 
+    /// The response halfway between this one and another one of the family.
+    pub(crate) fn halfway(self, other: Self) -> Self {
+        let middle = |of: fn(&Self) -> f64| 0.5 * (of(&self) + of(&other));
+        Self {
+            family: self.with_conversion(middle(Self::conversion_us)).family,
+            smoothing_us: middle(|response| response.smoothing_us),
+            delay_us: middle(|response| response.delay_us),
+            gap_us: middle(|response| response.gap_us),
+        }
+    }
+
     /// How far before its own moment a reading looks, apart from what a filter in the sensor remembers.
     pub(crate) fn reach_us(&self) -> f64 {
         let kernel = self.kernel();

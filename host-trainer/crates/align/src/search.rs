@@ -7,6 +7,7 @@
 
 use super::calibration::CalibrationSubset;
 use super::families::{FamilySource, candidates, has_any_conversion, is_without_gaps, same_kind, usual_conversions};
+use super::found::Found;
 use super::normal_equations::NormalEquations;
 use super::nuisance::{NuisanceColumns, Varied};
 use super::pieces::{Piece, Sample};
@@ -38,51 +39,22 @@ const ROUNDS: usize = 4;
 const BETTER: f64 = 0.97;
 /// Share of the readings' scatter that a family has to predict where a slow lag would explain that none can.
 const TELLS: f64 = 0.03;
-/// A fit with less than this much more scatter is as good as the best one.
+/// A fit with less than this much more scatter may be as good as the best one.
 const MODE: f64 = 1.05;
+/// Readings that count as one where places are compared: what is left of the load makes neighbours alike.
+const ALIKE: f64 = 25.0;
+/// Difference of delays up to which a place may lie in the best one's valley, µs, and the part of its likelihood that the place
+/// halfway between them has at least if it does.
+const VALLEY_US: f64 = 20.0;
+const RIDGE: f64 = 0.6;
+/// Likelihood against the best place's below which another place is none.
+const UNLIKELY: f64 = 1e-3;
 /// Log likelihood that a family with a parameter more has to gain.
 const SIMPLER: f64 = 5.0;
 /// Logarithm of the ratio of two lengths of a conversion between which readings may not tell.
 const NEAR: f64 = 0.5;
 /// Time between layers that the search begins with.
 const USUAL_GAP_US: f64 = 1.0;
-
-/// The response that was found.
-#[derive(Debug, Clone)]
-pub(crate) struct Found {
-    /// The response.
-    pub(crate) response: FittedResponse,
-    /// What varies in the fit.
-    pub(crate) varied: Vec<Varied>,
-    /// Weight of the running mean over readings that were taken back to their conversions.
-    pub(crate) memory: f64,
-    /// Where the family comes from.
-    pub(crate) source: FamilySource,
-    /// The families compared: each with its log likelihood on held-out readings less the best one's.
-    pub(crate) compared: Vec<(SensorFamily, f64)>,
-    /// Powers under other responses that fit as well, less those under this one, in watts.
-    pub(crate) others: Vec<Vec<f64>>,
-}
-
-impl Found {
-    /// The response that a sensor should have, without a search.
-    pub(crate) fn unsearched(sensor: &SensorReport) -> Self {
-        let (families, source) = candidates(sensor);
-        Self::fixed(families[0], source)
-    }
-
-    /// A family's response as it is.
-    fn fixed(family: SensorFamily, source: FamilySource) -> Self {
-        Self {
-            response: FittedResponse { gap_us: 0.0, ..FittedResponse::of(family) },
-            varied: Vec::new(),
-            memory: 0.0,
-            source,
-            compared: vec![(family, 0.0)],
-            others: Vec::new(),
-        }
-    }
-}
 
 /// Searches a response.
 pub(crate) struct Search<'a> {
@@ -228,8 +200,8 @@ impl<'a> Search<'a> {
             }
             ends.push((response, noise));
             modes = self.best_of(&ends, &varied, memory);
-            if let [best, ..] = modes[..] {
-                response = best;
+            if !modes.is_empty() {
+                response = modes.remove(0).0;
                 noise = self.descend(response, &[], 0, memory).1;
             }
         }
@@ -264,9 +236,14 @@ impl<'a> Search<'a> {
         (self.count as f64 * (least / noise).ln() < SIMPLER).then_some(best)
     }
 
-    /// The best of the places that searches ended at, by all readings of the beginning, and those that fit as well. Few readings
-    /// may not tell apart delays and times between layers that make up for each other.
-    fn best_of(&mut self, ends: &[(FittedResponse, f64)], varied: &[Varied], memory: f64) -> Vec<FittedResponse> {
+    /// The best of the places that searches ended at, by all readings of the beginning, and those that may be as good, each with its
+    /// likelihood against the best one's. Few readings may not tell apart delays and times between layers that make up for each other.
+    fn best_of(
+        &mut self,
+        ends: &[(FittedResponse, f64)],
+        varied: &[Varied],
+        memory: f64,
+    ) -> Vec<(FittedResponse, f64)> {
         let least = ends.iter().map(|end| end.1).fold(f64::INFINITY, f64::min);
         let mut apart: Vec<FittedResponse> = Vec::new();
         for (end, _) in ends.iter().filter(|end| end.1 < MODE * least) {
@@ -280,26 +257,43 @@ impl<'a> Search<'a> {
             }
         }
         if apart.len() < 2 {
-            return apart;
+            return apart.into_iter().map(|only| (only, 1.0)).collect();
         }
         self.take(self.subset.samples.len());
+        let independent = self.count as f64 / ALIKE;
         let mut fits: Vec<(FittedResponse, f64)> =
             apart.into_par_iter().map(|end| self.descend(end, varied, 2, memory)).collect();
         fits.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let (best, least) = fits[0];
+        let likelihood = |noise: f64| (least / noise).powf(independent);
+        // The columns of the fit know the valley around the best place, but not how it bends further off.
+        let is_other = |(other, noise): &(FittedResponse, f64)| {
+            let is_near = (other.delay_us - best.delay_us).abs() < VALLEY_US;
+            let ridge = || self.descend(best.halfway(*other), &[], 0, memory).1;
+            likelihood(*noise) > UNLIKELY && !(is_near && likelihood(ridge()) > RIDGE * likelihood(*noise))
+        };
+        let others: Vec<_> = fits[1..].par_iter().filter(|fit| is_other(fit)).map(|f| (f.0, likelihood(f.1))).collect();
         self.take(self.readings(SEARCHED));
-        let least = fits[0].1;
-        fits.into_iter().filter(|fit| fit.1 <= MODE * least).map(|fit| fit.0).collect()
+        std::iter::once((best, 1.0)).chain(others).collect()
     }
 
-    /// Powers under other responses less those under the best one.
-    fn others(&self, best: FittedResponse, others: &[FittedResponse], memory: f64) -> Vec<Vec<f64>> {
+    /// Powers under other responses less those under the best one, each scaled so that their mean square, with the best one's nothing
+    /// among them, is that of a choice by likelihood.
+    fn others(&self, best: FittedResponse, others: &[(FittedResponse, f64)], memory: f64) -> Vec<Vec<f64>> {
         let watts = |response| {
             let sums = self.sums(response, memory, &mut NuisanceColumns::none());
             self.quick(&sums, Vec::new()).map(|fit| fit.watts)
         };
         let Some(of_best) = watts(best).filter(|_| !others.is_empty()) else { return Vec::new() };
-        let others: Vec<Vec<f64>> = others.par_iter().filter_map(|other| watts(*other)).collect();
-        others.into_iter().map(|of| of.iter().zip(&of_best).map(|(o, b)| o - b).collect()).collect()
+        let all = 1.0 + others.iter().map(|other| other.1).sum::<f64>();
+        let others: Vec<(Vec<f64>, f64)> =
+            others.par_iter().filter_map(|other| Some((watts(other.0)?, other.1))).collect();
+        let count = others.len() as f64 + 1.0;
+        let scaled = |(of, likelihood): &(Vec<f64>, f64)| {
+            let scale = (likelihood * count / all).sqrt();
+            of.iter().zip(&of_best).map(|(o, b)| scale * (o - b)).collect()
+        };
+        others.iter().map(scaled).collect()
     }
 
     /// Powers under a response, and the scatter of readings around them.

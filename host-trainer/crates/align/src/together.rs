@@ -10,7 +10,7 @@ use super::solve::Solution;
 /// What the checks of a fit say of means over layers.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupErrors {
-    /// What variances are multiplied by for the choice of the response.
+    /// What variances are multiplied by for the choice of the response and for a load that differs from run to run.
     pub(crate) chosen: f64,
     /// What the noise of the fit was multiplied by.
     pub(crate) failed: f64,

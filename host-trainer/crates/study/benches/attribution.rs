@@ -15,7 +15,7 @@ use study::{Board, Disturbances, Judged, Reader, judge};
 
 /// Durations of an engine's layers with powers that follow no formula: log-normal above idle.
 fn sample(model: &str, spread: f64) -> Load {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../sample_data/{model}_trt_engine_info.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../../sample_data/{model}_trt_engine_info.json"));
     let mut load = Load::of_engine(&engine::read(&path).unwrap().0, 1);
     power(&mut load, spread, 4.0, 11);
     load
