@@ -34,6 +34,12 @@ pub(super) struct Fetched {
     pub(super) bytes: u64,
 }
 
+impl Fetched {
+    fn add(&mut self, bytes: u64) {
+        *self = Self { files: self.files + 1, bytes: self.bytes + bytes };
+    }
+}
+
 /// The folders of a campaign on both sides.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Folders<'a> {
@@ -155,17 +161,22 @@ pub(super) fn send_program(ssh: &Ssh, there: &str, program: &Path, name: &str) -
 /// Copies what the board has measured and this folder lacks. The log of progress comes last, so that what it says is done is here.
 ///
 /// # Errors
-/// When the copy fails, or the plan was measured elsewhere too; what was copied before is whole and stays. `done` gets how many files
-/// are here, and of how many.
-pub(super) fn fetch(ssh: &Ssh, folders: Folders, done: &mut dyn FnMut(u64, u64)) -> Result<Fetched, Failure> {
-    let there = list(ssh, &folders.plan_there(), &RESULTS)?;
+/// When the copy fails, or the plan was measured elsewhere too; what was copied before is whole, stays, and is counted in `fetched`.
+/// `done` gets how many files are here, and of how many.
+pub(super) fn fetch(
+    ssh: &Ssh,
+    folders: Folders,
+    fetched: &mut Fetched,
+    done: &mut dyn FnMut(u64, u64),
+) -> Result<(), SshError> {
+    let there = try_list(ssh, &folders.plan_there(), &RESULTS)?;
     let mut wanted = Vec::new();
     for (name, sum) in &there {
         if !is_plain(name) || !RESULTS.contains(&name.split('/').next().unwrap_or_default()) {
-            return Err(unexpected(ssh.host, name));
+            return Err(SshError::Here(unexpected(ssh.host, name)));
         }
         let path = folders.here.join(name);
-        if !path.is_file() || sha256_file(&path)? != *sum {
+        if !path.is_file() || sha256_file(&path).map_err(SshError::Here)? != *sum {
             wanted.push(name.as_str());
         }
     }
@@ -173,30 +184,30 @@ pub(super) fn fetch(ssh: &Ssh, folders: Folders, done: &mut dyn FnMut(u64, u64))
     // Compared before anything is written over.
     let log = logs.first().map(|name| fetch_log(ssh, folders, &there[*name])).transpose()?;
     if !there.contains_key(PROGRESS_FILE) {
-        compare(ssh.host, &ProgressLog::read(folders.here)?, &ProgressLog::default(), folders)?;
+        let here = ProgressLog::read(folders.here).map_err(SshError::Here)?;
+        compare(ssh.host, &here, &ProgressLog::default(), folders).map_err(SshError::Here)?;
     }
-    let mut fetched = Fetched::default();
     if !runs.is_empty() {
         let list = runs.iter().map(|name| format!("{name}\n")).collect::<String>().into_bytes();
         let arguments = [&folders.plan_there()[..]];
-        let copied = ssh.exchange(READ, &arguments, Input::Bytes(list), |output| {
+        ssh.exchange(READ, &arguments, Input::Bytes(list), |output| {
             let mut output = BufReader::new(output);
-            for name in &runs {
+            for (number, name) in (1..).zip(&runs) {
                 let Some(bytes) = receive(&mut output, &folders.here.join(name), &there[*name], ssh)? else {
                     return Ok(None);
                 };
-                fetched = Fetched { files: fetched.files + 1, bytes: fetched.bytes + bytes };
-                done(fetched.files, runs.len() as u64);
+                fetched.add(bytes);
+                done(number, runs.len() as u64);
             }
             Ok(Some(()))
-        });
-        copied.map_err(|e| e.failure(ssh.host, "the runs cannot be fetched"))?;
+        })?;
     }
     if let Some(content) = log {
-        write_atomic_with(&folders.here.join(PROGRESS_FILE), |file| file.write_all(&content))?;
-        fetched = Fetched { files: fetched.files + 1, bytes: fetched.bytes + content.len() as u64 };
+        let path = folders.here.join(PROGRESS_FILE);
+        write_atomic_with(&path, |file| file.write_all(&content)).map_err(SshError::Here)?;
+        fetched.add(content.len() as u64);
     }
-    Ok(fetched)
+    Ok(())
 }
 
 /// One file of the stream into its place; its size. Nothing where the stream ends before it does.
@@ -236,16 +247,19 @@ fn receive(output: &mut impl BufRead, path: &Path, sum: &str, ssh: &Ssh) -> Resu
 }
 
 /// The board's log of progress, which must go on from the one that is here.
-fn fetch_log(ssh: &Ssh, folders: Folders, sum: &str) -> Result<Vec<u8>, Failure> {
-    let scratch = tempfile::tempdir().map_err(|e| Failure::io(&std::env::temp_dir(), "make a folder in", &e))?;
+fn fetch_log(ssh: &Ssh, folders: Folders, sum: &str) -> Result<Vec<u8>, SshError> {
+    let scratch = tempfile::tempdir();
+    let scratch = scratch.map_err(|e| SshError::Here(Failure::io(&std::env::temp_dir(), "make a folder in", &e)))?;
     let path = scratch.path().join(PROGRESS_FILE);
     let list = format!("{PROGRESS_FILE}\n").into_bytes();
-    let copied = ssh.exchange(READ, &[&folders.plan_there()], Input::Bytes(list), |output| {
+    ssh.exchange(READ, &[&folders.plan_there()], Input::Bytes(list), |output| {
         receive(&mut BufReader::new(output), &path, sum, ssh)
-    });
-    copied.map_err(|e| e.failure(ssh.host, "the log of progress cannot be fetched"))?;
-    compare(ssh.host, &ProgressLog::read(folders.here)?, &ProgressLog::read(scratch.path())?, folders)?;
-    std::fs::read(&path).map_err(|e| Failure::io(&path, "read", &e))
+    })?;
+    let compared = || {
+        compare(ssh.host, &ProgressLog::read(folders.here)?, &ProgressLog::read(scratch.path())?, folders)?;
+        std::fs::read(&path).map_err(|e| Failure::io(&path, "read", &e))
+    };
+    compared().map_err(SshError::Here)
 }
 
 /// Refuses to write over a log that knows what the board does not.
@@ -262,10 +276,14 @@ fn compare(host: &Host, here: &ProgressLog, there: &ProgressLog, folders: Folder
 
 /// The board's checksums of all files below some names of a folder.
 fn list(ssh: &Ssh, folder: &str, names: &[&str]) -> Result<Sums, Failure> {
+    try_list(ssh, folder, names).map_err(|e| e.failure(ssh.host, "its files cannot be listed"))
+}
+
+/// As [`list`], for whoever can do something about a broken connection.
+fn try_list(ssh: &Ssh, folder: &str, names: &[&str]) -> Result<Sums, SshError> {
     let arguments = [&[folder], names].concat();
-    let answer = ssh.answer(LIST, &arguments, Input::Nothing);
-    let answer = answer.map_err(|e| e.failure(ssh.host, "its files cannot be listed"))?;
-    parse_sums(&answer).map_err(|line| unexpected(ssh.host, line))
+    let answer = ssh.answer(LIST, &arguments, Input::Nothing)?;
+    parse_sums(&answer).map_err(|line| SshError::Here(unexpected(ssh.host, line)))
 }
 
 /// What `sha256sum` prints; the first line that is not of its form, where there is one.

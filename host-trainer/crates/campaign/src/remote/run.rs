@@ -325,23 +325,12 @@ impl BoardRun<'_> {
                         return Err(Failure::new(Kind::Io, message)
                             .help("the agent goes on there; the same command follows it again"));
                     }
-                    self.wait(ssh, wait)?;
+                    wait_for(ssh, wait).map_err(|failure| self.goes_on(failure))?;
                     lost = Some((since, (wait * 2).min(LONGEST_WAIT)));
                 }
                 Err(other) => return Err(self.goes_on(other.failure(self.host, "the session cannot be asked for"))),
             }
         }
-    }
-
-    fn wait(&self, ssh: &Ssh, time: Duration) -> Result<(), Failure> {
-        let until = Instant::now() + time;
-        while Instant::now() < until {
-            if ssh.is_interrupted() {
-                return Err(self.goes_on(Failure::new(Kind::Interrupted, "interrupted")));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
     }
 
     /// A failure of this side while the session runs.
@@ -375,7 +364,28 @@ impl BoardRun<'_> {
         fetched: &mut Fetched,
         say: &mut dyn FnMut(Said),
     ) -> Result<(), Failure> {
-        let new = fetch(ssh, folders, &mut |done, all| say(Said::Fetched { done, all }))?;
+        let mut new = Fetched::default();
+        let mut lost = (Instant::now(), FIRST_WAIT);
+        loop {
+            let before = new.files;
+            match fetch(ssh, folders, &mut new, &mut |done, all| say(Said::Fetched { done, all })) {
+                Ok(()) => break,
+                Err(SshError::Connection(said)) => {
+                    if new.files > before {
+                        lost = (Instant::now(), FIRST_WAIT);
+                    }
+                    let (since, wait) = lost;
+                    if since.elapsed() + wait > self.patience {
+                        return Err(SshError::Connection(said).failure(self.host, "the runs cannot be fetched"));
+                    }
+                    let message = "the connection broke while runs are fetched";
+                    say(Said::Warning(format!("{}: {message} ({said}); this program tries again", self.host)));
+                    wait_for(ssh, wait)?;
+                    lost = (since, (wait * 2).min(LONGEST_WAIT));
+                }
+                Err(other) => return Err(other.failure(self.host, "the runs cannot be fetched")),
+            }
+        }
         if new.files > 0 {
             let mib = new.bytes as f64 / f64::from(1 << 20);
             say(Said::Step(format!("fetched {} files, {mib:.1} MiB, into {}", new.files, self.plan.display())));
@@ -428,4 +438,16 @@ impl BoardRun<'_> {
             faults,
         })
     }
+}
+
+/// Waits, unless the user asks for an end.
+fn wait_for(ssh: &Ssh, time: Duration) -> Result<(), Failure> {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        if ssh.is_interrupted() {
+            return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
