@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const LENET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/lenet_trt_engine_info.json");
 
 /// What `ssh` is here: it runs the command by a shell, in the board's home and behind the board's own programs. `unreachable` refuses
-/// connections, `break` cuts off the first one that follows the log, both files beside the home.
+/// connections, `break` cuts off the first one that follows the log, and `break-reading` as many that copy files as it has lines, after 3,000
+/// bytes; all of them files beside the home.
 const SSH: &str = r#"#!/bin/bash
 echo "$*" >>"$TEST/calls"
 while :; do case $1 in
@@ -34,6 +35,12 @@ export HOME=$TEST/home PATH=$TEST/board-bin:$PATH
 if [ -e "$TEST/break" ] && [[ "$*" == *"tail -c"* ]]; then
     rm "$TEST/break"
     timeout 1 bash -c "$*"
+    echo "Connection to board closed by remote host." >&2
+    exit 255
+fi
+if [ -s "$TEST/break-reading" ] && [[ "$*" == *"wc -c"* ]]; then
+    sed -i 1d "$TEST/break-reading"
+    bash -c "$*" | head -c 3000
     echo "Connection to board closed by remote host." >&2
     exit 255
 fi
@@ -252,6 +259,17 @@ fn a_connection_that_breaks_is_made_again_and_the_session_goes_on() {
     }
     let expected = ["a", "b", "c"].map(|id| (id.to_owned(), Outcome::Done));
     assert_eq!(bench.records(&bench.plan()), expected);
+}
+
+#[test]
+fn runs_whose_copying_breaks_off_are_copied_again() {
+    let bench = Bench::new(&["a"], 0.4);
+    fs::write(bench.path("break-reading"), "1\n2\n").expect("writes");
+    let output = bench.run(&[], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let broke = said(&output).matches("the connection broke while runs are fetched").count();
+    assert_eq!(broke, 2, "{}", said(&output));
+    assert_eq!(bench.records(&bench.plan()), [("a".to_owned(), Outcome::Done)]);
 }
 
 #[test]
