@@ -272,7 +272,7 @@ impl BoardRun<'_> {
     ) -> Result<Option<Failure>, Failure> {
         let (mut from, mut restarts) = (0, 0);
         let (mut error, mut hint) = (None, None);
-        let mut lost: Option<(Instant, Duration)> = None;
+        let mut lost: Option<Outage> = None;
         loop {
             let began = Instant::now();
             let followed = follow(ssh, &found.folder, &mut from, &mut |line| {
@@ -313,20 +313,18 @@ impl BoardRun<'_> {
                 Err(SshError::Connection(said)) => {
                     // It was there in between, although the agent had nothing to say.
                     lost = lost.filter(|_| began.elapsed() < A_CONNECTION);
-                    let (since, wait) = lost.unwrap_or((Instant::now(), FIRST_WAIT));
                     if lost.is_none() {
                         say(Said::Warning(format!(
                             "{}: the connection broke ({said}); the agent goes on there, and this program tries again",
                             self.host
                         )));
                     }
-                    if since.elapsed() + wait > self.patience {
+                    let outage = lost.get_or_insert_with(Outage::begin);
+                    if !outage.wait(ssh, self.patience).map_err(|failure| self.goes_on(failure))? {
                         let message = format!("{} is out of reach: {said}", self.host);
                         return Err(Failure::new(Kind::Io, message)
                             .help("the agent goes on there; the same command follows it again"));
                     }
-                    wait_for(ssh, wait).map_err(|failure| self.goes_on(failure))?;
-                    lost = Some((since, (wait * 2).min(LONGEST_WAIT)));
                 }
                 Err(other) => return Err(self.goes_on(other.failure(self.host, "the session cannot be asked for"))),
             }
@@ -365,23 +363,19 @@ impl BoardRun<'_> {
         say: &mut dyn FnMut(Said),
     ) -> Result<(), Failure> {
         let mut new = Fetched::default();
-        let mut lost = (Instant::now(), FIRST_WAIT);
+        let mut lost: Option<Outage> = None;
         loop {
             let before = new.files;
             match fetch(ssh, folders, &mut new, &mut |done, all| say(Said::Fetched { done, all })) {
                 Ok(()) => break,
                 Err(SshError::Connection(said)) => {
-                    if new.files > before {
-                        lost = (Instant::now(), FIRST_WAIT);
-                    }
-                    let (since, wait) = lost;
-                    if since.elapsed() + wait > self.patience {
-                        return Err(SshError::Connection(said).failure(self.host, "the runs cannot be fetched"));
-                    }
+                    // What has come shows that the connection was there in between.
+                    lost = lost.filter(|_| new.files == before);
                     let message = "the connection broke while runs are fetched";
                     say(Said::Warning(format!("{}: {message} ({said}); this program tries again", self.host)));
-                    wait_for(ssh, wait)?;
-                    lost = (since, (wait * 2).min(LONGEST_WAIT));
+                    if !lost.get_or_insert_with(Outage::begin).wait(ssh, self.patience)? {
+                        return Err(SshError::Connection(said).failure(self.host, "the runs cannot be fetched"));
+                    }
                 }
                 Err(other) => return Err(other.failure(self.host, "the runs cannot be fetched")),
             }
@@ -440,14 +434,33 @@ impl BoardRun<'_> {
     }
 }
 
-/// Waits, unless the user asks for an end.
-fn wait_for(ssh: &Ssh, time: Duration) -> Result<(), Failure> {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        if ssh.is_interrupted() {
-            return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
+/// A board that is out of reach.
+struct Outage {
+    since: Instant,
+    next: Duration,
+}
+
+impl Outage {
+    fn begin() -> Self {
+        Self { since: Instant::now(), next: FIRST_WAIT }
     }
-    Ok(())
+
+    /// Waits before the next try, longer each time; false where that would take longer than `patience`.
+    ///
+    /// # Errors
+    /// When the user asks for an end.
+    fn wait(&mut self, ssh: &Ssh, patience: Duration) -> Result<bool, Failure> {
+        if self.since.elapsed() + self.next > patience {
+            return Ok(false);
+        }
+        let until = Instant::now() + self.next;
+        while Instant::now() < until {
+            if ssh.is_interrupted() {
+                return Err(Failure::new(Kind::Interrupted, "interrupted").help("the same command goes on from here"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.next = (self.next * 2).min(LONGEST_WAIT);
+        Ok(true)
+    }
 }
