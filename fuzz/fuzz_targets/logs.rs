@@ -5,9 +5,7 @@
 
 use ingest::{tables, tegrastats, trtexec};
 use libfuzzer_sys::fuzz_target;
-use shared::run_folder::{
-    Diagnostics, LayerCursor, PowerLogReader, PowerReadings, index_layers, split_shared_names,
-};
+use shared::run_folder::{Diagnostics, LayerCursor, PowerLogReader, PowerReadings, index_layers, split_shared_names};
 
 /// Readings run on in time, and every one of them lies in a stretch.
 fn check_power(power: &ingest::Timed) {

@@ -5,7 +5,9 @@
 
 use ingest::tables;
 use libfuzzer_sys::fuzz_target;
-use shared::text::{DecimalSign, Dialect, Encoding, Label, Moment, TextStream, decode, json, number_and_unit, scaled_ns};
+use shared::text::{
+    DecimalSign, Dialect, Encoding, Label, Moment, TextStream, decode, json, number_and_unit, scaled_ns,
+};
 use std::io::Read;
 
 /// A source that gives few bytes at a time.

@@ -2,19 +2,19 @@
 
 mod options;
 
-pub use options::{LassoModel, LassoOptions, LassoSettings, Weighting, check_columns};
 pub(super) use options::LassoOptions as Options;
+pub use options::{LassoModel, LassoOptions, LassoSettings, Weighting, check_columns};
 
-use crate::fit::estimator::{Estimator, FittedModels};
 use super::physics::FEW_NETWORKS;
+use crate::fit::estimator::{Estimator, FittedModels};
 use crate::fit::plan::{Candidate, Definition, ReferenceFaults};
 use crate::model::{Dataset, LayerTable, Predictor, Target};
 use estimators::design::Design;
 use estimators::lasso::LassoCvParams;
-use estimators::{FitError, Folds};
 use estimators::metrics::NEARLY_ZERO;
 use estimators::scaler::Scaler;
 use estimators::terms::{self, Term};
+use estimators::{FitError, Folds};
 use onnx::{GraphBuilder, Value};
 use shared::engine::Table;
 

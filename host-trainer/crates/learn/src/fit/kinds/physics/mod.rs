@@ -35,7 +35,15 @@ const MOST_POWER: f64 = 2.0;
 pub(super) const FEW_NETWORKS: usize = 8;
 
 /// Costs that all kinds of layers share where only a few totals are known; those of arithmetic for each precision.
-const SHARED: [&str; 7] = ["launch", "bytes", "bytes of patches", "MACs", "MACs in tiles of 32", "MACs in tiles of 64", "MACs in tiles of 128"];
+const SHARED: [&str; 7] = [
+    "launch",
+    "bytes",
+    "bytes of patches",
+    "MACs",
+    "MACs in tiles of 32",
+    "MACs in tiles of 64",
+    "MACs in tiles of 128",
+];
 
 pub(super) use crate::fit::kind_options::NoOptions as Options;
 
@@ -163,7 +171,8 @@ pub(crate) fn fit(sums: &Dataset) -> Result<Vec<PhysicsPredictor>, FitError> {
 }
 
 fn is_shared(name: &str) -> bool {
-    let of_any_precision = name.strip_suffix(" bit").and_then(|name| name.rsplit_once(", ")).map_or(name, |(name, _)| name);
+    let of_any_precision =
+        name.strip_suffix(" bit").and_then(|name| name.rsplit_once(", ")).map_or(name, |(name, _)| name);
     SHARED.contains(&of_any_precision)
 }
 
@@ -348,8 +357,10 @@ mod tests {
             let time = |row: &usize| part.runtimes[*row].unwrap_or_default();
             let total: f64 = rows.iter().map(time).sum();
             measured.push(rows.iter().map(|row| time(row) / total * powers[*row]).sum());
-            let occurrences: Vec<Occurrence> =
-                rows.iter().map(|row| Occurrence { measurement: network, row: *row, weight: time(row) / total }).collect();
+            let occurrences: Vec<Occurrence> = rows
+                .iter()
+                .map(|row| Occurrence { measurement: network, row: *row, weight: time(row) / total })
+                .collect();
             part.occurrences.extend(occurrences);
         }
         let networks = (0..measured.len()).collect();
@@ -376,12 +387,21 @@ mod tests {
             noise * (many.occurrences[network].weight * cost(many.row(network)) + cost(few.row(network)))
         });
         let measured: Vec<f64> = measured.collect();
-        let data =
-            Dataset { target: Target::Runtime, tables: vec![many, few], measured, networks: (0..6).collect(), other_target: Vec::new() };
+        let data = Dataset {
+            target: Target::Runtime,
+            tables: vec![many, few],
+            measured,
+            networks: (0..6).collect(),
+            other_target: Vec::new(),
+        };
         let models = fit(&data).expect("a fit");
         for (model, part) in models.iter().zip(&data.tables) {
             let (predicted, true_cost) = (model.predict(part.row(0)), cost(part.row(0)));
-            assert!((predicted / true_cost - 1.0).abs() < 0.1, "{}: {predicted} ms, not {true_cost}", part.table.name());
+            assert!(
+                (predicted / true_cost - 1.0).abs() < 0.1,
+                "{}: {predicted} ms, not {true_cost}",
+                part.table.name()
+            );
         }
     }
 

@@ -192,7 +192,9 @@ pub(crate) fn additive(table: Table, prices: Prices) -> Vec<Quantity> {
             ]
         }
         // Such layers stand in a network once or twice: a few totals would put on them whatever sets these networks apart.
-        Table::Softmax | Table::Normalization | Table::Gelu if prices == Prices::Shared => vec![quantity("launch", one())],
+        Table::Softmax | Table::Normalization | Table::Gelu if prices == Prices::Shared => {
+            vec![quantity("launch", one())]
+        }
         // A row is summed up as a whole before its first element is known, however short it is.
         Table::Softmax | Table::Normalization => vec![
             quantity("launch", one()),
@@ -376,8 +378,7 @@ mod tests {
             batch: 2.0,
             sizes: AttentionSizes { heads: 24.0, queries: 197.0, keys: 49.0, head_size: 64.0 },
         });
-        let rows =
-            RowsShape { batch: 2.0, input: 394.0, output: 394.0, weights: Some(394.0), row_length: Some(197.0) };
+        let rows = RowsShape { batch: 2.0, input: 394.0, output: 394.0, weights: Some(394.0), row_length: Some(197.0) };
         for (shape, precision) in [
             (convolution, Some(Precision::Fp16)),
             (dense, None),
