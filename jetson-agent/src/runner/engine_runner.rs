@@ -172,6 +172,11 @@ pub trait EngineRunner {
     /// Layer names, once they are known.
     fn layers(&self) -> Vec<String>;
 
+    /// The engine info of what was profiled, from runners whose engine may differ from the one that [`prepare`](Self::prepare) saw.
+    fn engine_info(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Content of `truth.json`, from runners that know it.
     fn truth(&self) -> Option<Vec<u8>> {
         None

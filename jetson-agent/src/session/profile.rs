@@ -105,6 +105,7 @@ pub fn profile(
     if manifest.layers.is_empty() {
         manifest.layers = runner.layers();
     }
+    let described = runner.engine_info().map(|info| write_atomic(&plan.run.engine_info(), &info)).transpose();
     manifest.counts = log.counts();
     manifest.clock.drift_ns = Some(sys::clock_offset().0 - offset);
     let lost = outcome.map(|outcome| note_sampling(&mut manifest, outcome));
@@ -122,7 +123,7 @@ pub fn profile(
     };
     manifest.failure = failure.as_ref().filter(|f| f.kind != Kind::Interrupted).map(|f| f.message.clone());
     let sealed = seal(&plan.run, &mut log, &manifest, runner.truth());
-    Ok(ProfileOutcome { manifest, failure: failure.or(sealed.err()) })
+    Ok(ProfileOutcome { manifest, failure: failure.or(described.err()).or(sealed.err()) })
 }
 
 /// Refuses a folder that holds a run.

@@ -25,6 +25,25 @@ pub(crate) fn small_model() -> Vec<u8> {
     [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph.concat())].concat()
 }
 
+/// Convolutions that do not depend on each other, each of four times the work of the one before.
+fn branches() -> Vec<u8> {
+    let side = |branch: u32| 8_u64 << branch;
+    let mut graph = vec![bytes(2, b"branches")];
+    for branch in 0..BRANCHES {
+        let name = |part: &str| format!("{part}{branch}");
+        let (x, y, w, conv) = (name("x"), name("y"), name("w"), name("conv"));
+        let pads = [integers("pads", &[1, 1, 1, 1])];
+        graph.push(node("Conv", &conv, &[&x, &w], &y, &pads));
+        graph.push(bytes(5, &initializer(&w, &[32, 32, 3, 3])));
+        graph.push(bytes(11, &value(&x, &[1, 32, side(branch), side(branch)])));
+        graph.push(bytes(12, &value(&y, &[1, 32, side(branch), side(branch)])));
+    }
+    [number(1, 8), bytes(8, &number(2, 17)), bytes(7, &graph.concat())].concat()
+}
+
+/// Branches of that model.
+const BRANCHES: u32 = 5;
+
 fn profile(home: &Path, library: &str) -> std::process::Output {
     orin_nano(home);
     std::fs::write(home.join("small.onnx"), small_model()).expect("writes");
@@ -83,6 +102,40 @@ fn a_model_runs_on_the_cpu_with_real_node_times() {
     let pool = engine.layers.iter().find(|layer| layer.kind == shared::engine::LayerKind::Pooling).expect("a pooling");
     assert_eq!((&pool.kernel, &pool.stride), (&Some(vec![2, 2]), &Some(vec![2, 2])), "{pool:?}");
     assert_eq!(code(&run(agent(home.path()).args(["verify", "raw_data/small"]))), 0);
+}
+
+/// The library orders such branches anew in each session: times have to go with the layers that took them.
+#[test]
+#[ignore = "needs the library that JETSON_AGENT_ONNXRUNTIME names"]
+fn times_go_with_the_layers_that_took_them() {
+    let (library, home) = (library(), tempfile::tempdir().expect("temporary folder"));
+    std::fs::write(home.path().join("branches.onnx"), branches()).expect("writes");
+    for attempt in 0..6 {
+        let name = format!("run{attempt}");
+        let output = run(agent(home.path())
+            .args(["profile", "--runner", "onnxruntime", "--onnxruntime", &library, "--onnx", "branches.onnx"])
+            .args(["--source", "none", "--idle", "0s", "--runs", "12", "--warmup", "1", "--profiled", "12"])
+            .args(["--name", &name]));
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let run_folder = RunFolder::new(&home.path().join("raw_data"), &name);
+        let manifest = Manifest::read(&run_folder.manifest()).expect("reads");
+        let (engine, _) = shared::engine::read(&run_folder.engine_info()).expect("reads");
+        let names: Vec<&str> = engine.layers.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(manifest.layers, names);
+        let content = read_sample_log(&run_folder.sample_log()).expect("reads");
+        let median = |place: usize| {
+            let mut ms: Vec<f32> = content.layers.iter().map(|(_, runs)| runs[place].ms).collect();
+            ms.sort_by(f32::total_cmp);
+            ms[ms.len() / 2]
+        };
+        let convolutions = engine.layers.iter().enumerate().filter(|(_, layer)| layer.kernel.is_some());
+        let mut found: Vec<(u64, f32)> = convolutions
+            .map(|(place, layer)| (layer.outputs[0].dims.iter().product::<i64>() as u64, median(place)))
+            .collect();
+        found.sort_unstable_by_key(|conv| conv.0);
+        assert_eq!(found.len(), BRANCHES as usize, "{names:?}");
+        assert!(found.windows(2).all(|pair| pair[0].1 < pair[1].1), "{found:?}");
+    }
 }
 
 #[test]

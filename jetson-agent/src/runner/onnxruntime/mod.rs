@@ -17,7 +17,7 @@ use ort::value::{DynTensor, ValueType};
 use shared::fs::read_capped;
 use shared::limits;
 use shared::run_folder::{InferenceSpan, LayerRun, LayerStamp, LayerTimes, Pass, PassSpan, RunnerSetup};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,8 @@ use std::time::Duration;
 const BLOCK: usize = 64;
 /// Cycles of the first profile, which tells the nodes.
 const FIRST_CYCLES: u32 = 2;
+/// Cycles that the profiled session runs before it counts: it has caches and memory of its own to fill.
+const UNSTEADY_CYCLES: u32 = 2;
 /// Largest input made, in elements.
 const INPUT_ELEMENTS: i64 = 1 << 28;
 
@@ -39,7 +41,9 @@ pub struct OnnxRuntime {
     shapes: Vec<(String, Vec<i64>)>,
     pause: Duration,
     session: Option<Session>,
+    /// The nodes of the session that was profiled last, in its order, and the engine info that they come to.
     layers: Vec<String>,
+    engine_info: Option<Vec<u8>>,
     /// The windows of the model's poolings, by the library's names.
     windows: HashMap<String, Vec<u64>>,
 }
@@ -88,6 +92,7 @@ impl OnnxRuntime {
             pause: Duration::ZERO,
             session: None,
             layers: Vec::new(),
+            engine_info: None,
             windows: HashMap::new(),
         })
     }
@@ -145,12 +150,20 @@ impl OnnxRuntime {
         Ok((start_ns, end_ns))
     }
 
-    /// Runs cycles with the profiler on.
-    fn profile(&self, cycles: u32, stop: Option<&Observer>) -> Result<(Profile, Vec<(u64, u64)>), RunnerError> {
+    /// Runs cycles with the profiler on, after some that do not count.
+    fn profile(
+        &mut self,
+        unsteady: u32,
+        cycles: u32,
+        stop: Option<&Observer>,
+    ) -> Result<(Profile, Vec<(u64, u64)>), RunnerError> {
         std::fs::create_dir_all(&self.work).map_err(|e| device(format!("{}: {e}", self.work.display())))?;
         let mut session = self.session(Some(&self.work.join("onnxruntime_profile")))?;
         let inputs = self.inputs(&session)?;
         let mut spans = Vec::new();
+        for _ in 0..unsteady {
+            Self::run_once(&mut session, &inputs)?;
+        }
         for _ in 0..cycles {
             if stop.is_some_and(Observer::should_stop) {
                 break;
@@ -162,8 +175,14 @@ impl OnnxRuntime {
             .map_err(|failure| device(format!("{}: {}", path.display(), failure.message)))?;
         // What it says goes into the log; at half a kilobyte a node and cycle it is not kept twice.
         let _ = std::fs::remove_file(&path);
-        let profile =
+        let mut profile =
             profile::parse(&content, &self.windows).map_err(|e| device(format!("{}: {e}", path.display())))?;
+        profile.cycles.drain(..profile.cycles.len().min(unsteady as usize));
+        // Each session orders and names nodes that do not depend on each other anew: what was measured goes with its own names.
+        self.layers.clone_from(&profile.nodes);
+        let bindings: BTreeSet<&str> = inputs.iter().map(|(name, _)| name.as_str()).collect();
+        let info = serde_json::json!({ "Layers": profile.layers, "Bindings": bindings });
+        self.engine_info = serde_json::to_vec_pretty(&info).ok();
         Ok((profile, spans))
     }
 }
@@ -188,8 +207,7 @@ impl EngineRunner for OnnxRuntime {
             .into_iter()
             .flat_map(|pooling| [pooling.name, pooling.output + "_nchwc"].map(|name| (name, pooling.window.clone())))
             .collect();
-        let (first, _) = self.profile(FIRST_CYCLES, None)?;
-        self.layers.clone_from(&first.nodes);
+        self.profile(0, FIRST_CYCLES, None)?;
         let session = self.session(None)?;
         let shapes = session
             .inputs()
@@ -204,8 +222,7 @@ impl EngineRunner for OnnxRuntime {
                 }
                 _ => None,
             })
-            .collect::<std::collections::BTreeMap<String, Vec<i64>>>();
-        let info = serde_json::json!({ "Layers": first.layers, "Bindings": shapes.keys().collect::<Vec<_>>() });
+            .collect::<BTreeMap<String, Vec<i64>>>();
         self.session = Some(session);
         Ok(Prepared {
             setup: RunnerSetup {
@@ -221,8 +238,9 @@ impl EngineRunner for OnnxRuntime {
                 runs: job.runs,
                 pause_us: job.pause_us(),
             },
-            engine_info: serde_json::to_vec_pretty(&info).ok(),
-            layers: self.layers.clone(),
+            engine_info: self.engine_info.clone(),
+            // The profiled pass tells them.
+            layers: Vec::new(),
             layer_times: LayerTimes { stamp: LayerStamp::LayerEnd, with_power: false, cycles_per_entry: 1 },
         })
     }
@@ -230,8 +248,7 @@ impl EngineRunner for OnnxRuntime {
     fn run(&mut self, pass: Pass, cycles: u32, observer: &Observer) -> Result<PassSpan, RunnerError> {
         let started_ns = sys::monotonic_ns();
         if pass == Pass::Profiled {
-            let (profile, spans) = self.profile(cycles, Some(observer))?;
-            self.layers.clone_from(&profile.nodes);
+            let (profile, spans) = self.profile(UNSTEADY_CYCLES, cycles, Some(observer))?;
             for ((cycle, runs), (start_ns, _)) in (0..).zip(&profile.cycles).zip(&spans) {
                 let stamp =
                     |run: &NodeRun| LayerRun { ms: run.ms as f32, stamp_ns: start_ns + (run.end_ms * 1e6) as u64 };
@@ -277,5 +294,9 @@ impl EngineRunner for OnnxRuntime {
 
     fn layers(&self) -> Vec<String> {
         self.layers.clone()
+    }
+
+    fn engine_info(&self) -> Option<Vec<u8>> {
+        self.engine_info.clone()
     }
 }
