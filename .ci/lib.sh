@@ -134,6 +134,8 @@ start() {
         set +em
         trap - EXIT INT TERM
         [ -z "$low" ] || renice -n 19 -p "$BASHPID" >/dev/null
+        # What runs as idle gives the processor up at once.
+        [ -z "$low" ] || chrt --idle --pid 0 "$BASHPID" 2>/dev/null || true
         while [ $# -gt 0 ]; do
             since=$SECONDS
             (
