@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod functions;
 mod stand_ins;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection, Executor};
+use functions::write;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,33 +13,6 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// A table of sixty rows, and a configuration whose trainings take `epochs` epochs.
-fn write(folder: &Path, epochs: usize) {
-    fs::create_dir_all(folder.join("dbs")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(folder.join("dbs/a.db")).create_if_missing(true);
-        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-        connection.execute("CREATE TABLE training_data (image_tag TEXT, a REAL, b REAL, y REAL)").await.unwrap();
-        for i in 0..60 {
-            let (a, b) = (1.0 + f64::from(i % 7), 2.0 + f64::from(i % 11));
-            let query = sqlx::query("INSERT INTO training_data VALUES ('echo', $1, $2, $3)").bind(a).bind(b);
-            query.bind(a * b).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
-    });
-    fs::write(
-        folder.join("batch.toml"),
-        format!(
-            "[datasets.functions]\nkind = \"table\"\npath = \"dbs\"\ninputs = [\"a\", \"b\"]\noutputs = [\"y\"]\n\
-             [models.classifier.clu_one]\nmlp = {{ hidden = [3], members = 1 }}\n\
-             [models.autoencoder.classical]\nmlp = {{ hidden = [64, 64], members = 1 }}\n\
-             [training.t]\nepochs = {epochs}\nearly_stop = false\n"
-        ),
-    )
-    .unwrap();
-}
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
@@ -161,9 +134,31 @@ fn a_worker_that_is_told_to_stop_hands_back_within_its_grace() {
     assert!(log.contains("taken up after epoch"), "{log}");
 }
 
+/// Runs a script with a disk of its own at its first argument and the program as its second: what it prints, and what the program says. None
+/// where a user may not mount, which is said.
+fn on_a_small_disk(script: &str, disk: &Path, arguments: &[&Path], folder: &Path) -> Option<(String, String)> {
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .args([disk, Path::new(env!("CARGO_BIN_EXE_host-trainer"))])
+        .args(arguments)
+        .current_dir(folder)
+        .output();
+    match output {
+        Ok(output) => {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (printed, said) = (text(&output.stdout), text(&output.stderr));
+            if printed.contains("code") {
+                return Some((printed, said));
+            }
+            eprintln!("skipped: no mount here: {said}");
+        }
+        Err(e) => eprintln!("skipped: no unshare here: {e}"),
+    }
+    None
+}
+
 #[test]
 fn a_disk_that_is_full_ends_a_worker_with_the_reason_and_its_tasks_are_left() {
-    // A disk of its own takes a mount; where a user may not, this is said.
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     write(folder, 3);
@@ -171,26 +166,50 @@ fn a_disk_that_is_full_ends_a_worker_with_the_reason_and_its_tasks_are_left() {
     let script = "mount -t tmpfs -o size=8k tmpfs \"$1\" && { \"$2\" batch work \"$3\"; echo \"code $?\"; }";
     let artefacts = batch.join("artefacts");
     fs::create_dir_all(&artefacts).unwrap();
-    let output = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
-        .args([&artefacts, Path::new(env!("CARGO_BIN_EXE_host-trainer")), &batch])
-        .output();
-    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    match output {
-        Ok(output) if String::from_utf8_lossy(&output.stdout).contains("code") => {
-            let text = said(&output);
-            assert!(String::from_utf8_lossy(&output.stdout).contains("code 5"), "{text}");
-            assert!(text.contains("No space left") || text.contains("the disk is full"), "{text}");
-            let shown = json(folder, &["show", "1", "--format", "json"]);
-            assert_eq!(
-                (&shown[0]["counts"]["pending"], &shown[0]["counts"]["failed"]),
-                (&2.into(), &0.into()),
-                "{shown}"
-            );
-        }
-        Ok(output) => eprintln!("skipped: no mount here: {}", said(&output)),
-        Err(e) => eprintln!("skipped: no unshare here: {e}"),
+    if let Some((printed, said)) = on_a_small_disk(script, &artefacts, &[&batch], folder) {
+        assert!(printed.contains("code 5"), "{said}");
+        assert!(said.contains("No space left") || said.contains("the disk is full"), "{said}");
+        let shown = json(folder, &["show", "1", "--format", "json"]);
+        assert_eq!((&shown[0]["counts"]["pending"], &shown[0]["counts"]["failed"]), (&2.into(), &0.into()), "{shown}");
     }
+}
+
+#[test]
+fn a_batch_that_finds_no_space_leaves_no_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    write(folder, 3);
+    let disk = folder.join("disk");
+    fs::create_dir_all(&disk).unwrap();
+    // From room for the data alone to room for all: wherever the space ends, nothing is left.
+    let script = "for size in 4 20 28 36 44 76 1024; do
+        mount -t tmpfs -o size=${size}k tmpfs \"$1\" || exit
+        \"$2\" --quiet batch generate --no-trial --batches \"$1/batches\" >\"$1.out\"
+        echo \"$size code $? left $(ls -A \"$1/batches\" | grep -cv '^[.]lock$')\"
+        umount \"$1\"
+    done";
+    let began = Instant::now();
+    if let Some((printed, said)) = on_a_small_disk(script, &disk, &[], folder) {
+        let lines: Vec<&str> = printed.lines().collect();
+        assert_eq!((lines.len(), lines.last()), (7, Some(&"1024 code 0 left 1")), "{printed}{said}");
+        assert!(lines[..6].iter().all(|line| line.ends_with("code 5 left 0")), "{printed}{said}");
+        assert!(said.contains("the disk is full") && said.contains("free some space"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody waits for space: {printed}{said}");
+    }
+}
+
+#[test]
+fn several_that_generate_at_once_get_a_folder_each() {
+    let home = tempfile::tempdir().unwrap();
+    write(home.path(), 2);
+    let begin = |_| command(home.path(), &["generate", "--no-trial"]).stdout(Stdio::piped()).spawn().unwrap();
+    let children: Vec<std::process::Child> = (0..4).map(begin).collect();
+    let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let places: std::collections::BTreeSet<PathBuf> = outputs.iter().map(|o| batch_folder(o, home.path())).collect();
+    assert!(places.len() == 4 && outputs.iter().all(|output| output.status.success()), "{outputs:?}");
+    let shown = json(home.path(), &["show", "--format", "json"]);
+    let pending: Vec<&serde_json::Value> = shown.as_array().unwrap().iter().map(|b| &b["counts"]["pending"]).collect();
+    assert_eq!(pending, [2, 2, 2, 2], "{shown}");
 }
 
 #[test]
@@ -206,6 +225,10 @@ fn what_is_wrong_has_its_exit_code_and_its_next_step() {
     };
     refused(&["generate", "--config", "none.toml"], 5, "none.toml");
     refused(&["generate", "--models", "classifier.clu_too"], 2, "did you mean `classifier.clu_one`?");
+    refused(&["generate", "--models", "klassifier.*=3"], 2, "there is no model `klassifier.*`");
+    let text = fs::read_to_string(folder.join("batch.toml")).unwrap();
+    fs::write(folder.join("typo.toml"), text.replace("epochs =", "epoch =")).unwrap();
+    refused(&["generate", "--config", "typo.toml"], 2, "did you mean `epochs`?");
     refused(&["generate", "--on", "lsf"], 2, "known are local, slurm, kubernetes");
     refused(&["generate", "--queue", "postgres://me:hunter2@db/x"], 2, "HOST_TRAINER_BATCH_DB");
     refused(&["generate", "--queue", "postgres://me@127.0.0.1:9/x"], 5, "127.0.0.1:9");
@@ -215,6 +238,25 @@ fn what_is_wrong_has_its_exit_code_and_its_next_step() {
     refused(&["status", "1", "--state", "don"], 2, "did you mean `done`?");
     refused(&["submit", "1", "classifier.x"], 2, "no model of the batch is called `classifier.x`");
     refused(&["promote", "1", "--out", "best"], 1, "there is no such result yet");
+    // A database that went away, and a newer version: both are told, and hide no other batch.
+    let header = batch_folder(&run(folder, &["generate", "--no-trial"]), folder).join("batch.json");
+    let text = fs::read_to_string(&header).unwrap();
+    let mut away: serde_json::Value = serde_json::from_str(&text).unwrap();
+    away["queue"] = serde_json::json!({ "postgres": "postgres://me@127.0.0.1:9/x" });
+    for (content, code, says) in [
+        (away.to_string(), 5, "127.0.0.1:9"),
+        (text.replace("\"format\": 1", "\"format\": 2"), 3, "was written by a newer version"),
+    ] {
+        fs::write(&header, content).unwrap();
+        for action in ["work", "show", "results", "retry"] {
+            refused(&[action, "2"], code, says);
+        }
+        let all = run(folder, &["show", "--format", "json"]);
+        let said = String::from_utf8_lossy(&all.stderr).into_owned();
+        let shown: serde_json::Value = serde_json::from_slice(&all.stdout).unwrap();
+        assert!(shown.as_array().unwrap().len() == 1 && said.contains(says), "{said}");
+    }
+    fs::write(&header, text).unwrap();
     // Slurm is not here: the folder is written, and says where to submit from.
     let slurm = command(folder, &["generate", "--no-trial", "--on", "slurm", "--run"])
         .env("PATH", "/nonexistent")
@@ -328,6 +370,12 @@ fn a_batch_is_shown_in_a_report_and_on_the_page_while_it_is_worked_on() {
     let owner = json(folder, &["show", "1", "--format", "json"])[0]["workers"][0]["owner"].as_str().unwrap().to_owned();
     assert!(busy.contains(&owner) && busy.contains("Loss of autoencoder.classical, task "), "{owner}: {busy}");
     assert!(busy.contains("1 running") && busy.contains("id=\"running\""), "{busy}");
+    // For programs the same.
+    let (status, told) = server.get(&format!("/v1{path}"));
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let running = &told["running"][0];
+    assert_eq!((status, running["label"].as_str()), (200, Some("autoencoder.classical")), "{told}");
+    assert!(running["epochs"].as_u64() > Some(0) && running["losses"][0]["training"][0].is_f64(), "{told}");
     assert!(Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap().success());
     worker.wait().unwrap();
     assert!(server.get(&path).1.contains("None is registered"));

@@ -1,5 +1,7 @@
 //! Every command that the README and pages of `docs` show is run, in a folder that holds what a fresh clone holds and what the text assumes.
 
+mod functions;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -178,7 +180,7 @@ fn run_all(page: &str) {
     }
     write_files(page, &folder);
     if page == "docs/batches.md" {
-        table_of_functions(&folder);
+        functions::table(&folder.join("dbs/a.db"), 80);
     }
     let commands = commands(page);
     assert!(commands.len() >= 2, "{commands:?}");
@@ -251,26 +253,6 @@ fn every_command_of_the_page_on_reports_works() {
 #[test]
 fn every_command_of_the_page_on_data_works() {
     run_all("docs/data.md");
-}
-
-/// The table that the page on batches names, three numbers a row.
-fn table_of_functions(folder: &Path) {
-    fs::create_dir_all(folder.join("dbs")).expect("folder");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        use sqlx::{Connection, Executor};
-        let options =
-            sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("dbs/a.db")).create_if_missing(true);
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a database");
-        let table = "CREATE TABLE training_data (image_tag TEXT, size REAL, calls REAL, time_ns REAL)";
-        connection.execute(table).await.expect("a table");
-        for i in 0..80 {
-            let (size, calls) = (1.0 + f64::from(i % 7), 2.0 + f64::from(i % 11));
-            let row = sqlx::query("INSERT INTO training_data VALUES ('echo', $1, $2, $3)");
-            row.bind(size).bind(calls).bind(size * calls).execute(&mut connection).await.expect("a row");
-        }
-        connection.close().await.expect("closed");
-    });
 }
 
 #[test]

@@ -235,6 +235,30 @@ fn answers_are_as_the_document_says() {
         checked.answers(&route, &format!("/v1/studies/none/{action}"), &[], b"", 404);
     }
 
+    let begin = "POST /v1/batches";
+    let mut order = json!({ "grid": { "lasso.eps": [0.1, 0.01] }, "dry_run": true });
+    checked.answers(begin, "/v1/batches", &[], order.to_string().as_bytes(), 200);
+    order["dry_run"] = false.into();
+    checked.answers(begin, "/v1/batches", &[], b"{}", 422);
+    checked.answers(begin, "/v1/batches", &[], br#"{"grid": {"lasso.epz": [1]}}"#, 400);
+    let begun = checked.answers(begin, "/v1/batches", &[], order.to_string().as_bytes(), 201);
+    let begun: Value = serde_json::from_str(&begun).expect("JSON");
+    let batch = format!("/v1/batches/{}", begun["name"].as_str().expect("a name"));
+    // A stream that ends when the batch is done.
+    checked.answers("GET /v1/batches/{name}/events", &format!("{batch}/events"), &[], b"", 200);
+    checked.answers("GET /v1/batches", "/v1/batches", &[], b"", 200);
+    for part in ["", "/results", "/events"] {
+        let route = format!("GET /v1/batches/{{name}}{part}");
+        checked.answers(&route, &format!("{batch}{part}"), &[], b"", 200);
+        checked.answers(&route, &format!("/v1/batches/none{part}"), &[], b"", 404);
+    }
+    checked.answers("GET /v1/batches/{name}/results", &format!("{batch}/results?limit=0"), &[], b"", 400);
+    for action in ["start", "stop"] {
+        let route = format!("POST /v1/batches/{{name}}/{action}");
+        checked.answers(&route, &format!("{batch}/{action}"), &[], b"", 200);
+        checked.answers(&route, &format!("/v1/batches/none/{action}"), &[], b"", 404);
+    }
+
     let store = tempfile::tempdir().expect("folder");
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let registered =

@@ -158,6 +158,29 @@ impl Server {
         (status, body.to_owned())
     }
 
+    /// Sends a document, and gives the status and the document that is answered.
+    pub(crate) fn send(&self, path: &str, body: &Value) -> (u16, Value) {
+        let (status, answer) = self.post(path, &[], body.to_string().as_bytes());
+        (status, serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}")))
+    }
+
+    /// Follows a stream of events in the background.
+    pub(crate) fn follow(&self, path: &str) -> Arc<Mutex<Vec<Value>>> {
+        let mut stream = self.connect();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&told);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if let Some(event) = line.strip_prefix("data:") {
+                    into.lock().expect("events").push(serde_json::from_str(event).expect("JSON"));
+                }
+            }
+        });
+        told
+    }
+
     pub(crate) fn json(&self, path: &str) -> Value {
         let (_, body) = self.get(path);
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))

@@ -3,9 +3,7 @@
 use crate::server::{Server, command, eventually};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 /// Dense layers of six networks.
 fn training_data(folder: &Path) -> PathBuf {
@@ -24,20 +22,25 @@ fn training_data(folder: &Path) -> PathBuf {
     data
 }
 
-/// A server with data, which keeps its studies in the folder.
+/// A server with data, which keeps its studies and batches in the folder.
 pub(crate) fn server(folder: &Path) -> Server {
     let (data, state, studies) = (training_data(folder), folder.join("state"), folder.join("studies.sqlite"));
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    Server::start(&["--data", &text(&data), "--state", &text(&state), "--shared-db", &text(&studies)])
-}
-
-fn post(server: &Server, path: &str, body: &Value) -> (u16, Value) {
-    let (status, answer) = server.post(path, &[], body.to_string().as_bytes());
-    (status, serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{e}: {answer}")))
+    let batches = text(&folder.join("batches"));
+    Server::start(&[
+        "--data",
+        &text(&data),
+        "--state",
+        &text(&state),
+        "--shared-db",
+        &text(&studies),
+        "--batches",
+        &batches,
+    ])
 }
 
 fn begun(server: &Server, order: &Value) -> String {
-    let (status, answer) = post(server, "/v1/studies", order);
+    let (status, answer) = server.send("/v1/studies", order);
     assert_eq!((status, &answer["state"]), (201, &json!("waiting")), "{answer}");
     answer["name"].as_str().expect("a name").to_owned()
 }
@@ -51,23 +54,6 @@ pub(crate) fn stands(server: &Server, name: &str) -> (String, u64) {
     (study["state"].as_str().expect("a state").to_owned(), done.sum())
 }
 
-/// Follows a study's events in the background.
-fn followed(server: &Server, name: &str) -> Arc<Mutex<Vec<Value>>> {
-    let mut stream = server.connect();
-    let request = format!("GET /v1/studies/{name}/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let into = Arc::clone(&told);
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if let Some(event) = line.strip_prefix("data:") {
-                into.lock().expect("events").push(serde_json::from_str(event).expect("JSON"));
-            }
-        }
-    });
-    told
-}
-
 #[test]
 fn a_study_is_the_commands_and_is_told_as_it_runs() {
     let folder = tempfile::tempdir().expect("folder");
@@ -76,13 +62,13 @@ fn a_study_is_the_commands_and_is_told_as_it_runs() {
     let order = json!({ "space": grid, "samples": 30, "pruner": "median" });
     let mut asked = order.clone();
     asked["dry_run"] = true.into();
-    let (status, answer) = post(&server, "/v1/studies", &asked);
+    let (status, answer) = server.send("/v1/studies", &asked);
     assert_eq!((status, &answer["state"], &answer["trials"]), (200, &json!("checked"), &json!(4)), "{answer}");
     assert_eq!(server.json("/v1/studies")["studies"], json!([]), "nothing was begun");
 
     let name = begun(&server, &order);
     assert_eq!(answer["name"], name.as_str(), "the order determines the name");
-    let told = followed(&server, &name);
+    let told = server.follow(&format!("/v1/studies/{name}/events"));
     assert!(eventually(|| stands(&server, &name) == ("done".to_owned(), 4)), "{}", server.log());
     let last = || told.lock().expect("events").last().cloned().unwrap_or_default();
     assert!(eventually(|| last()["state"] == "done"), "{:?}", told.lock());
@@ -116,10 +102,10 @@ fn a_study_is_stopped_gone_on_with_and_outlives_the_server() {
     let space = "lasso.eps = { low = 1e-5, high = 1e-1, log = true }\n";
     let order = json!({ "space": space, "sampler": "random", "trials": 20_000, "target": "runtime" });
     let name = begun(&first, &order);
-    let told = followed(&first, &name);
+    let told = first.follow(&format!("/v1/studies/{name}/events"));
     let done = |server: &Server| stands(server, &name).1;
     assert!(eventually(|| done(&first) >= 2), "{}", first.log());
-    let (status, answer) = post(&first, &format!("/v1/studies/{name}/stop"), &Value::Null);
+    let (status, answer) = first.send(&format!("/v1/studies/{name}/stop"), &Value::Null);
     assert_eq!((status, &answer["name"]), (200, &json!(name)), "{answer}");
     assert!(eventually(|| stands(&first, &name).0 == "stopped"), "{:?}", stands(&first, &name));
     let stopped_at = done(&first);
@@ -130,7 +116,7 @@ fn a_study_is_stopped_gone_on_with_and_outlives_the_server() {
     let seen: Vec<u64> = told.lock().expect("events").iter().filter_map(|event| event["done"].as_u64()).collect();
     assert!(seen.is_sorted() && seen.last() > seen.first(), "{seen:?}");
 
-    let (status, answer) = post(&first, &format!("/v1/studies/{name}/start"), &Value::Null);
+    let (status, answer) = first.send(&format!("/v1/studies/{name}/start"), &Value::Null);
     assert_eq!(status, 200, "{answer}");
     assert!(eventually(|| done(&first) > stopped_at), "{}", first.log());
     let killed_at = done(&first);
@@ -142,7 +128,7 @@ fn a_study_is_stopped_gone_on_with_and_outlives_the_server() {
     assert!(done(&second) >= killed_at);
     assert!(eventually(|| done(&second) > killed_at), "{}", second.log());
     assert_eq!(second.json("/v1/studies")["queue"], json!([name]));
-    assert_eq!(post(&second, &format!("/v1/studies/{name}/stop"), &Value::Null).0, 200);
+    assert_eq!(second.send(&format!("/v1/studies/{name}/stop"), &Value::Null).0, 200);
 }
 
 #[test]
@@ -160,7 +146,7 @@ fn orders_that_cannot_be_are_refused_with_their_reason() {
         (json!({ "space": grid, "samples": 0 }), 400, "bad_request", "samples"),
         (json!({ "space": "x".repeat(2 << 20) }), 413, "too_large", ""),
     ] {
-        let (got, answer) = post(&server, "/v1/studies", &order);
+        let (got, answer) = server.send("/v1/studies", &order);
         let error = &answer["error"];
         assert_eq!((got, error["code"].as_str()), (status, Some(code)), "{answer}");
         assert!(error.to_string().contains(says), "{says}: {answer}");
@@ -176,6 +162,6 @@ fn orders_that_cannot_be_are_refused_with_their_reason() {
     assert_eq!(server.json("/v1/studies")["studies"], json!([]));
 
     let bare = Server::start(&[]);
-    let (status, answer) = post(&bare, "/v1/studies", &json!({ "space": grid }));
+    let (status, answer) = bare.send("/v1/studies", &json!({ "space": grid }));
     assert!(status == 400 && answer.to_string().contains("--data"), "{answer}");
 }

@@ -29,7 +29,7 @@ pub(crate) struct Kept {
 }
 
 /// The losses of one network so far: evenly spaced epochs, the last among them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LossSoFar {
     /// Which epochs, from 1.
     pub epochs: Vec<usize>,
@@ -57,7 +57,7 @@ impl LossSoFar {
 }
 
 /// A task that is not finished, as its worker kept it last.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Unfinished {
     /// The task, by name.
     pub task: String,

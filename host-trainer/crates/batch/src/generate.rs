@@ -162,10 +162,8 @@ impl Generate {
         write_atomic(&root.join(BATCH_FILE), document(&header)?.as_bytes())?;
         let staged = Batch::open(root)?;
         staged.job()?.write_files(&self.resources)?;
-        // A database that cannot be reached is known before there is a folder.
-        if !matches!(staged.header.queue, Keeper::Sqlite | Keeper::Folder) {
-            staged.queue(Use::Change).await?.close().await;
-        }
+        // A database that cannot be reached and a disk that is full are known before there is a folder.
+        staged.queue(Use::Change).await?.close().await;
         staged.publish().await?;
         let place = self.batches.join(&name);
         let kept = staging.keep();
@@ -175,9 +173,7 @@ impl Generate {
         }
         drop(lock);
         fs::set_permissions(&place, Permissions::from_mode(0o755)).map_err(|e| Failure::io(&place, "write", &e))?;
-        let batch = Batch::open(&place)?;
-        batch.queue(Use::Change).await?.close().await;
-        Ok(batch)
+        Batch::open(&place)
     }
 
     /// Writes what does not depend on the batch's name.

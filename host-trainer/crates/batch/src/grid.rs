@@ -126,17 +126,18 @@ impl Grid {
         })?;
         Ok(GridBatch { configuration, tasks: count })
     }
+}
 
+impl GridBatch {
     /// Generates the batch, for workers of this machine.
     ///
     /// # Errors
-    /// As [`Grid::check`] and [`Generate::run`].
+    /// As [`Generate::run`].
     pub async fn generate(&self, batches: PathBuf) -> Result<Batch, Failure> {
-        let checked = self.check()?;
         let folder =
             tempfile::tempdir().map_err(|e| Failure::new(FailureKind::Io, format!("a temporary folder: {e}")))?;
         let file = folder.path().join("batch.toml");
-        std::fs::write(&file, checked.configuration).map_err(|e| Failure::io(&file, "write", &e))?;
+        std::fs::write(&file, &self.configuration).map_err(|e| Failure::io(&file, "write", &e))?;
         Generate { trial: true, ..Generate::here(file, batches) }.run().await
     }
 }

@@ -15,7 +15,7 @@ use tables::{ColumnData, write_table};
 pub(crate) const SCHEMA: u32 = 1;
 
 /// The result of a task. It is written once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TaskResult {
     /// The version of this form.
     pub schema_version: u32,

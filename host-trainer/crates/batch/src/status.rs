@@ -9,7 +9,7 @@ use shared::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Where a task stands for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Shown {
     /// For a worker.
@@ -27,7 +27,8 @@ pub enum Shown {
 }
 
 /// Tasks by where they stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = TaskCounts)]
 pub struct Counts {
     /// For a worker.
     pub pending: u64,
@@ -69,7 +70,7 @@ impl Counts {
 }
 
 /// A task and where it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct TaskStatus {
     /// `class.architecture`.
     pub label: String,
@@ -81,7 +82,8 @@ pub struct TaskStatus {
 }
 
 /// How a batch stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = BatchStatus)]
 pub struct Status {
     /// The folder's name.
     pub name: String,

@@ -31,7 +31,7 @@ pub struct Job<'a> {
 }
 
 /// The losses of one network, epoch by epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Curve {
     /// Which network of the ensemble, from 0.
     pub member: usize,

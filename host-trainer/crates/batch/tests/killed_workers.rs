@@ -1,7 +1,7 @@
 //! Workers that are killed at random moments: every task has one result, that of an undisturbed run.
 //!
 //! The test starts itself as the workers, so that real processes die of real signals. CI asks for a thousand tasks, sixteen workers
-//! and two hundred kills; without that it is a small one.
+//! and two hundred kills; without that it is a small one. `LAYERJOULE_TEST_ONLY=store` leaves the other places of tasks out.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod fixture;
@@ -56,6 +56,10 @@ async fn killed() {
     }
     if let Ok(url) = std::env::var("LAYERJOULE_TEST_S3_URL") {
         places.push(Keeper::Store(format!("{url}/killed-{}", std::process::id())));
+    }
+    if let Ok(only) = std::env::var("LAYERJOULE_TEST_ONLY") {
+        places.retain(|place| only.split(',').any(|name| name == place.name()));
+        assert!(!places.is_empty(), "LAYERJOULE_TEST_ONLY={only} is no place of tasks");
     }
     let calm = batch::generate::Generate { models: both.clone(), ..generate(folder.path()) }.run().await.unwrap();
     work_off(&calm.root, settings()).await;

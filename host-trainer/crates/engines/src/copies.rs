@@ -11,7 +11,7 @@ pub const PROGRAM: &str = "bin/host-trainer";
 const ENDS: [&str; 6] = [".csv", ".parquet", ".db", ".sqlite", "-wal", "-journal"];
 
 /// The program that wrote something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ProgramStamp {
     /// Its version.
     pub version: String,

@@ -14,7 +14,7 @@ use std::time::UNIX_EPOCH;
 const FOLDER: &str = "submissions";
 
 /// What was started, as an engine names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Started {
     /// Processes of this machine, by number.
@@ -28,7 +28,7 @@ pub enum Started {
 }
 
 /// A submission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Submission {
     /// When, in milliseconds since 1970.
     pub at_ms: i64,

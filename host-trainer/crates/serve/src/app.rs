@@ -35,7 +35,7 @@ pub(crate) struct App {
     /// The studies of this server.
     pub(crate) studies: Arc<StudyRunner>,
     /// The batches of its folder.
-    pub(crate) batches: Batches,
+    pub(crate) batches: Arc<Batches>,
     /// The training data of studies and batches.
     pub(crate) data: Option<PathBuf>,
     /// Work that must not run on the threads that serve connections.
@@ -64,7 +64,7 @@ impl App {
             events,
             uploads: Uploads::open(&settings.state.join("engines"))?,
             studies: Arc::new(studies),
-            batches: Batches::new(settings.batches.clone(), blocking.clone()),
+            batches: Arc::new(Batches::new(settings.batches.clone(), blocking.clone())),
             data: settings.data.clone(),
             blocking,
             closing: watch::Sender::new(false),

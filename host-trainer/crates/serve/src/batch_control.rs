@@ -1,5 +1,6 @@
-//! Batches that are begun on the page, and their workers.
+//! Batches that are begun from a grid, and their workers.
 
+use super::app::App;
 use super::batches::{Batches, told};
 use super::error::ApiError;
 use batch::folder::Batch;
@@ -49,7 +50,12 @@ pub(crate) struct Control<'a> {
     pub(crate) data: Option<&'a PathBuf>,
 }
 
-impl Control<'_> {
+impl<'a> Control<'a> {
+    /// What a server has for it.
+    pub(crate) fn of(app: &'a App) -> Self {
+        Self { batches: &app.batches, data: app.data.as_ref() }
+    }
+
     /// Checks a grid, and gives the batch that it would become.
     ///
     /// # Errors
@@ -60,18 +66,18 @@ impl Control<'_> {
         self.batches.blocking.run(move || grid.check().map_err(asked_wrong)).await
     }
 
-    /// Generates the batch of a grid and starts its workers; the batch's name.
+    /// Generates the batch of a grid and starts its workers; the batch's name, and what it was made of.
     ///
     /// # Errors
     /// As [`Control::check`]; data that cannot be read, and sizes that do not fit.
-    pub(crate) async fn begin(&self, request: &BatchRequest) -> Result<String, ApiError> {
+    pub(crate) async fn begin(&self, request: &BatchRequest) -> Result<(String, GridBatch), ApiError> {
         let workers = workers(request.workers)?;
-        let grid = self.grid(request).await?;
+        let checked = self.check(request).await?;
         let (folder, runtime) = (self.batches.folder.clone(), tokio::runtime::Handle::current());
-        let begin = move || -> Result<String, ApiError> {
-            let batch = runtime.block_on(grid.generate(folder)).map_err(asked_wrong)?;
+        let begin = move || -> Result<_, ApiError> {
+            let batch = runtime.block_on(checked.generate(folder)).map_err(asked_wrong)?;
             submit(&batch, workers)?;
-            Ok(batch.name())
+            Ok((batch.name(), checked))
         };
         self.batches.blocking.run(begin).await
     }

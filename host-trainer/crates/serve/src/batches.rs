@@ -4,9 +4,9 @@ use super::blocking::BlockingPool;
 use super::error::ApiError;
 use batch::Unfinished;
 use batch::folder::{self, Batch};
-use batch::status::{Status, status};
+use batch::status::{Counts, Shown, Status, TaskStatus, status};
 use shared::failure::Failure;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +16,12 @@ use tokio::sync::Mutex;
 const LISTED: usize = 100;
 /// Batches whose data are offered to others.
 const OFFERED: usize = 20;
-/// How long what was read for the list is believed, of a batch that is worked on and of one of which nothing more will come. A batch
-/// may have thousands of results, and every open page asks every few seconds.
-const BELIEVED: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(60));
+/// Tasks of one batch that are listed one by one, of those in trouble and of those that run.
+pub(crate) const LISTED_TASKS: usize = 50;
+/// How long what was read of a batch is believed. A batch may have thousands of results, and every open page asks every few seconds.
+pub(crate) const BELIEVED: Duration = Duration::from_secs(3);
+/// How long the list believes what was read of a batch of which nothing more will come.
+const BELIEVED_OVER: Duration = Duration::from_secs(60);
 
 /// How a batch stands, without its tasks and results; or why that cannot be said.
 pub(crate) type Standing = Arc<Result<Status, Failure>>;
@@ -43,12 +46,41 @@ pub(crate) struct Told {
     pub(crate) unfinished: Vec<Unfinished>,
 }
 
+impl Told {
+    /// Tasks that nothing will come of without somebody's help: failed and lost ones.
+    pub(crate) fn trouble(&self) -> impl Iterator<Item = &TaskStatus> {
+        self.status.tasks.iter().filter(|task| matches!(task.shown, Shown::Failed | Shown::Lost))
+    }
+
+    /// Tasks that run, with what their workers kept last of them.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (&TaskStatus, &Unfinished)> {
+        let kept: HashMap<&str, &Unfinished> = self.unfinished.iter().map(|one| (one.task.as_str(), one)).collect();
+        let running = self.status.tasks.iter().filter(|task| task.shown == Shown::Running);
+        running.filter_map(move |task| Some((task, *kept.get(task.row.id.as_str())?)))
+    }
+}
+
+/// The state of a whole batch: `done` where nothing more will come of it, `running` where a worker has a task, else `waiting`.
+pub(crate) fn state(counts: &Counts) -> &'static str {
+    match (counts.open(), counts.running) {
+        (0, _) => "done",
+        (_, 0) => "waiting",
+        _ => "running",
+    }
+}
+
+/// How a batch stands, without its tasks and results.
+async fn brief(batch: &Batch) -> Standing {
+    let found = status(batch, false).await;
+    Arc::new(found.map(|status| Status { tasks: Vec::new(), results: Vec::new(), ..status }))
+}
+
 /// The batches of a folder.
 #[derive(Debug)]
 pub(crate) struct Batches {
     pub(crate) folder: PathBuf,
     pub(crate) blocking: BlockingPool,
-    /// What was read for the list, and when. One request reads at a time, and the others take what it found.
+    /// What was read, and when. One request reads at a time, and the others take what it found.
     read: Mutex<BTreeMap<String, (Instant, Standing)>>,
 }
 
@@ -77,15 +109,11 @@ impl Batches {
             let name = batch.name();
             let known = read.remove(&name).filter(|(at, standing)| {
                 let over = standing.as_ref().as_ref().is_ok_and(|status| status.counts.open() == 0);
-                at.elapsed() < if over { BELIEVED.1 } else { BELIEVED.0 }
+                at.elapsed() < if over { BELIEVED_OVER } else { BELIEVED }
             });
             let (at, standing) = match known {
                 Some(known) => known,
-                None => {
-                    let found = status(batch, false).await;
-                    let brief = found.map(|status| Status { tasks: Vec::new(), results: Vec::new(), ..status });
-                    (Instant::now(), Arc::new(brief))
-                }
+                None => (Instant::now(), brief(batch).await),
             };
             listed.push((name.clone(), Arc::clone(&standing)));
             kept.insert(name, (at, standing));
@@ -101,7 +129,34 @@ impl Batches {
     pub(crate) async fn find(&self, name: &str) -> Result<Batch, ApiError> {
         // By comparing names, none of which a client chose: no path is made of what it sent.
         let found = self.folders().await?.0.into_iter().find(|batch| batch.name() == name);
-        found.ok_or_else(|| ApiError::not_found(format!("there is no batch `{name}`")).help("GET /batches lists them"))
+        found.ok_or_else(|| {
+            ApiError::not_found(format!("there is no batch `{name}`")).help("GET /v1/batches lists them")
+        })
+    }
+
+    /// The name of the folder that a failure is about.
+    pub(crate) fn name_in(&self, failure: &Failure) -> String {
+        let inside = failure.path.as_ref().and_then(|path| path.strip_prefix(&self.folder).ok()?.components().next());
+        inside.map_or_else(String::new, |name| name.as_os_str().to_string_lossy().into_owned())
+    }
+
+    /// How a batch stands, as it was read at most so long ago.
+    ///
+    /// # Errors
+    /// 404 for one that is not there; a queue that cannot be read.
+    pub(crate) async fn standing(&self, name: &str, believed: Duration) -> Result<Status, ApiError> {
+        let batch = self.find(name).await?;
+        let mut read = self.read.lock().await;
+        let known = read.get(name).filter(|(at, _)| at.elapsed() < believed).map(|(_, standing)| Arc::clone(standing));
+        let standing = match known {
+            Some(known) => known,
+            None => {
+                let found = brief(&batch).await;
+                read.insert(name.to_owned(), (Instant::now(), Arc::clone(&found)));
+                found
+            }
+        };
+        standing.as_ref().as_ref().cloned().map_err(told)
     }
 
     /// Data sets of the last batches, as `BATCH/NAME`, the newest first.

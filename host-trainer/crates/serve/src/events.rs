@@ -1,5 +1,6 @@
-//! Events that connected clients are told of: models replaced or refused, studies that progress.
+//! Events that connected clients are told of: models replaced or refused, studies and batches that progress.
 
+use batch::status::Counts;
 use serde::Serialize;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
@@ -40,6 +41,19 @@ pub(crate) enum Event {
         /// The best value so far.
         best: Option<f64>,
     },
+    /// A batch progressed. Its workers are other processes, so only a client that follows the batch is told.
+    Batch {
+        /// The batch's name.
+        id: String,
+        /// `running`, `waiting` (no worker has a task) or `done`.
+        state: &'static str,
+        /// Tasks by where they stand.
+        counts: Counts,
+        /// Workers that are registered.
+        workers: usize,
+        /// The best score so far.
+        best: Option<f64>,
+    },
 }
 
 impl Event {
@@ -49,6 +63,7 @@ impl Event {
             Self::Models { .. } => "models",
             Self::ModelsRefused { .. } => "models_refused",
             Self::Study { .. } => "study",
+            Self::Batch { .. } => "batch",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Predictions, models and studies over HTTP: an API for programs and a page for people.
+//! Predictions, models, studies and batches over HTTP: an API for programs and a page for people.
 //!
 //! [`Settings`] describe a server, [`bind`] loads its models and binds its socket, [`Server::serve`] answers until it is asked
 //! to end. [`log::start`] starts the log.
@@ -17,6 +17,7 @@ mod access;
 mod api;
 mod app;
 mod batch_control;
+mod batch_progress;
 mod batches;
 mod blocking;
 pub mod defaults;

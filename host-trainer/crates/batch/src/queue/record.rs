@@ -62,8 +62,9 @@ pub enum Outcome {
 }
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = TaskState)]
 pub enum State {
     /// For a worker.
     Pending,
@@ -78,7 +79,8 @@ pub enum State {
 }
 
 /// A task and where it stands. What is not known is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TaskRow)]
 pub struct Row {
     /// The task's place in the batch.
     pub number: u64,
@@ -105,7 +107,7 @@ pub struct Row {
 }
 
 /// A worker that registered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct WorkerRow {
     /// Its name.
     pub owner: String,

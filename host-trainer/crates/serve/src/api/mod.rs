@@ -1,9 +1,11 @@
 //! The API for programs: handlers with their description, and the document made of it.
 
+mod batches;
 mod events;
 mod models;
 mod openapi;
 mod predict;
+mod query;
 mod registry;
 mod routes;
 mod server;

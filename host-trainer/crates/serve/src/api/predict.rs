@@ -1,5 +1,6 @@
 //! `POST /v1/predict` and `POST /v1/rows`.
 
+use super::query;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::predict::{
@@ -106,8 +107,7 @@ pub(super) async fn predict(
     headers: HeaderMap,
     body: Body,
 ) -> Result<PredictResponse, ApiError> {
-    let Query(options) = options.map_err(|e| ApiError::bad_request(e.body_text()).place("query"))?;
-    respond(&app, &headers, body, PredictKind::Engines(options)).await
+    respond(&app, &headers, body, PredictKind::Engines(query::read(options)?)).await
 }
 
 /// Predict rows of the features of one layer kind.

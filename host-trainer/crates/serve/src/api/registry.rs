@@ -1,5 +1,6 @@
 //! `/v1/models/registered`, `/v1/models/history`, `/v1/models/promote` and `/v1/models/rollback`: models of a store.
 
+use super::query;
 use crate::access::Client;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
@@ -28,7 +29,7 @@ pub(super) struct DeviceQuery {
 
 impl DeviceQuery {
     fn device(query: Result<Query<Self>, QueryRejection>) -> Result<Option<String>, ApiError> {
-        let Query(Self { device }) = query.map_err(|e| ApiError::bad_request(e.body_text()).place("query"))?;
+        let Self { device } = query::read(query)?;
         if let Some(device) = &device {
             learn::model::check_device_name(device).map_err(|f| ApiError::bad_request(f.message).place("device"))?;
         }

@@ -1,7 +1,7 @@
 //! The API's routes with their scopes.
 
 use super::openapi::{self, ApiDocument};
-use super::{events, models, predict, registry, server, studies};
+use super::{batches, events, models, predict, registry, server, studies};
 use crate::access::RouteAccess::Public;
 use crate::access::Scope::{Predict, Promote, Read};
 use crate::routes::Routes;
@@ -24,6 +24,13 @@ pub(crate) fn routes(document: ApiDocument) -> Routes {
         .api(Promote, routes!(studies::start_study))
         .api(Promote, routes!(studies::stop_study))
         .api(Read, routes!(studies::follow_study))
+        .api(Read, routes!(batches::list_batches))
+        .api(Promote, routes!(batches::begin_batch))
+        .api(Read, routes!(batches::get_batch))
+        .api(Read, routes!(batches::list_results))
+        .api(Promote, routes!(batches::start_workers))
+        .api(Promote, routes!(batches::stop_workers))
+        .api(Read, routes!(batches::follow_batch))
         .api(Read, routes!(events::follow_events))
         .api(Read, routes!(openapi::get_document).layer(axum::Extension(document)))
         .api(Public, routes!(server::get_health))

@@ -1,6 +1,6 @@
 //! The handlers of the pages about batches.
 
-use super::form_fields::{chosen, number, read_fields};
+use super::form_fields::{chosen, grid, number, read_form, word};
 use super::frame::frame;
 use super::layout::{Tab, page};
 use super::{batch_form, batch_view, batches_view};
@@ -14,10 +14,6 @@ use learn::fit::kinds::Kind;
 use maud::Markup;
 use serde::Deserialize;
 use std::sync::Arc;
-
-fn control(app: &App) -> Control<'_> {
-    Control { batches: &app.batches, data: app.data.as_ref() }
-}
 
 /// `GET /batches`.
 pub(super) async fn batches_page(
@@ -36,8 +32,7 @@ pub(super) async fn batch_page(
     Path(name): Path<String>,
 ) -> Result<Markup, ApiError> {
     let told = app.batches.one(&name).await?;
-    let main = batch_view::render(&told.batch, &told.status, &told.unfinished);
-    Ok(page(&frame(&app, &client), Tab::Batches, &name, &main))
+    Ok(page(&frame(&app, &client), Tab::Batches, &name, &batch_view::render(&told)))
 }
 
 /// The fields of the forms that begin a batch.
@@ -58,21 +53,16 @@ pub(super) struct BatchForm {
 
 impl BatchForm {
     fn into_request(self) -> Result<BatchRequest, ApiError> {
-        if self.text.trim().is_empty() {
-            return Err(
-                ApiError::bad_request("nothing was sent").help("choose a grid file, or write one, then press Check")
-            );
-        }
-        let device = self.device.trim();
+        let (file, text) = grid(self.file, self.text)?;
         Ok(BatchRequest {
             kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
-            device: (!device.is_empty()).then(|| device.to_owned()),
+            device: word(&self.device),
             samples: number("number of rows", &self.samples)?,
             epochs: number("number of epochs", &self.epochs)?,
             repeats: number("number of repeats", &self.repeats)?,
             workers: number("number of workers", &self.workers)?,
-            file: if self.file.is_empty() { "the grid".to_owned() } else { self.file },
-            text: self.text,
+            file,
+            text,
             data: self.data,
             description: self.description,
         })
@@ -85,24 +75,8 @@ pub(super) async fn check_batch(
     Extension(client): Extension<Client>,
     multipart: Multipart,
 ) -> Result<Markup, ApiError> {
-    let mut sent = BatchForm::default();
-    for (name, file, text) in read_fields(multipart, MOST_BYTES).await? {
-        match name.as_str() {
-            "file" if !text.trim().is_empty() => (sent.file, sent.text) = (file, text),
-            "text" if !text.trim().is_empty() && sent.text.is_empty() => sent.text = text,
-            "kind" => sent.kind = text,
-            "data" => sent.data = text,
-            "device" => sent.device = text,
-            "samples" => sent.samples = text,
-            "epochs" => sent.epochs = text,
-            "repeats" => sent.repeats = text,
-            "workers" => sent.workers = text,
-            "description" => sent.description = text,
-            _ => {}
-        }
-    }
-    let request = sent.into_request()?;
-    let checked = control(&app).check(&request).await?;
+    let request = read_form::<BatchForm>(multipart, MOST_BYTES).await?.into_request()?;
+    let checked = Control::of(&app).check(&request).await?;
     Ok(page(&frame(&app, &client), Tab::Batches, "Start a batch", &batch_form::question(&request, &checked)))
 }
 
@@ -111,7 +85,7 @@ pub(super) async fn begin_batch(
     State(app): State<Arc<App>>,
     Form(sent): Form<BatchForm>,
 ) -> Result<Redirect, ApiError> {
-    let name = control(&app).begin(&sent.into_request()?).await?;
+    let (name, _) = Control::of(&app).begin(&sent.into_request()?).await?;
     Ok(Redirect::to(&batches_view::link(&name)))
 }
 
@@ -128,12 +102,12 @@ pub(super) async fn start_workers(
     Path(name): Path<String>,
     Form(sent): Form<WorkersForm>,
 ) -> Result<Redirect, ApiError> {
-    control(&app).start(&name, number("number of workers", &sent.workers)?).await?;
+    Control::of(&app).start(&name, number("number of workers", &sent.workers)?).await?;
     Ok(Redirect::to(&batches_view::link(&name)))
 }
 
 /// `POST /batches/{name}/stop`.
 pub(super) async fn stop_workers(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Redirect, ApiError> {
-    control(&app).stop(&name).await?;
+    Control::of(&app).stop(&name).await?;
     Ok(Redirect::to(&batches_view::link(&name)))
 }

@@ -3,8 +3,8 @@
 use super::batches_view::{LOOK_AGAIN_S, bar, link, states};
 use super::layout::{figure, short};
 use crate::batch_control::MOST_WORKERS;
+use crate::batches::{LISTED_TASKS, Told};
 use batch::Unfinished;
-use batch::folder::Batch;
 use batch::status::{Shown, Status, TaskStatus};
 use maud::{Markup, html};
 use shared::failure::printable;
@@ -15,11 +15,10 @@ use std::collections::HashMap;
 const DRAWN: usize = 8;
 /// Workers listed.
 const WORKERS: usize = 200;
-/// Tasks listed that failed or were lost.
-const IN_TROUBLE: usize = 50;
 
 /// The page of one batch.
-pub(super) fn render(batch: &Batch, status: &Status, unfinished: &[Unfinished]) -> Markup {
+pub(super) fn render(told: &Told) -> Markup {
+    let Told { batch, status, unfinished } = told;
     let tasks: HashMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.row.id.as_str(), task)).collect();
     let kept: HashMap<&str, &Unfinished> = unfinished.iter().map(|one| (one.task.as_str(), one)).collect();
     html! {
@@ -36,8 +35,8 @@ pub(super) fn render(batch: &Batch, status: &Status, unfinished: &[Unfinished]) 
             (tiles(status))
             (workers(status, &tasks, &kept))
             (models(status))
-            (running(unfinished, &tasks))
-            (trouble(status))
+            (running(told))
+            (trouble(told))
             @if !status.results.is_empty() {
                 h2 { "Results" }
                 div.cols.two { @for chart in report::result_charts("results", batch, &status.results) { div.card { (chart) } } }
@@ -134,16 +133,14 @@ fn models(status: &Status) -> Markup {
 }
 
 /// The losses of tasks that run.
-fn running(unfinished: &[Unfinished], tasks: &HashMap<&str, &TaskStatus>) -> Markup {
-    let shown = unfinished.iter().filter(|one| {
-        !one.losses.is_empty() && tasks.get(one.task.as_str()).is_some_and(|task| task.shown == Shown::Running)
-    });
-    let charts: Vec<Markup> = shown
+fn running(told: &Told) -> Markup {
+    let charts: Vec<Markup> = told
+        .running()
+        .filter(|(_, one)| !one.losses.is_empty())
         .take(DRAWN)
         .enumerate()
-        .filter_map(|(number, one)| {
-            let label = tasks.get(one.task.as_str()).map_or("", |task| &task.label);
-            let title = format!("Loss of {label}, task {}, {} epochs so far", short(&one.task), one.epochs);
+        .filter_map(|(number, (task, one))| {
+            let title = format!("Loss of {}, task {}, {} epochs so far", task.label, short(&one.task), one.epochs);
             report::losses_so_far(&format!("running-{number}"), &title, &one.losses)
         })
         .collect();
@@ -156,9 +153,8 @@ fn running(unfinished: &[Unfinished], tasks: &HashMap<&str, &TaskStatus>) -> Mar
 }
 
 /// Tasks that nothing will come of without somebody's help, and why.
-fn trouble(status: &Status) -> Markup {
-    let such = |task: &&TaskStatus| matches!(task.shown, Shown::Failed | Shown::Lost);
-    let count = status.tasks.iter().filter(such).count();
+fn trouble(told: &Told) -> Markup {
+    let count = told.trouble().count();
     html! {
         @if count > 0 {
             section.card {
@@ -166,7 +162,7 @@ fn trouble(status: &Status) -> Markup {
                 div.sheet tabindex="0" role="region" aria-label="Failed and lost tasks (scrolls)" {
                     table {
                         thead { tr { th scope="col" { "Task" } th scope="col" { "State" } th scope="col" { "Worker" } th scope="col" { "Reason" } } }
-                        tbody { @for task in status.tasks.iter().filter(such).take(IN_TROUBLE) {
+                        tbody { @for task in told.trouble().take(LISTED_TASKS) {
                             tr {
                                 th scope="row" { (printable(&task.label)) " " code { (printable(short(&task.row.id))) } }
                                 td { @if task.shown == Shown::Failed { "failed" } @else { "lost" } }
@@ -176,7 +172,7 @@ fn trouble(status: &Status) -> Markup {
                         } }
                     }
                 }
-                @if count > IN_TROUBLE { p.muted { "The first " (IN_TROUBLE) " of " (count) "." } }
+                @if count > LISTED_TASKS { p.muted { "The first " (LISTED_TASKS) " of " (count) "." } }
             }
         }
     }

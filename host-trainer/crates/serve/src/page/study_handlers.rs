@@ -1,6 +1,6 @@
 //! The handlers of the pages about studies.
 
-use super::form_fields::{chosen, number, read_fields};
+use super::form_fields::{chosen, grid, number, read_form, word};
 use super::frame::frame;
 use super::layout::{Tab, page};
 use super::studies_view::{self, TARGETS};
@@ -46,35 +46,22 @@ pub(super) async fn study_page(
 
 /// The fields of the forms that begin a study.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct StudyForm {
-    #[serde(default)]
     file: String,
-    #[serde(default)]
     text: String,
-    #[serde(default)]
     kind: String,
-    #[serde(default)]
     target: String,
-    #[serde(default)]
     trials: String,
-    #[serde(default)]
     device: String,
-    #[serde(default)]
     sampler: String,
-    #[serde(default)]
     pruner: String,
-    #[serde(default)]
     samples: String,
 }
 
 impl StudyForm {
     fn into_request(self) -> Result<StudyRequest, ApiError> {
-        if self.text.trim().is_empty() {
-            return Err(
-                ApiError::bad_request("nothing was sent").help("choose a grid file, or write one, then press Check")
-            );
-        }
-        let device = self.device.trim();
+        let (file, text) = grid(self.file, self.text)?;
         Ok(StudyRequest {
             kind: chosen("model kind", &self.kind, Kind::ALL, Kind::name)?,
             target: chosen("target", &self.target, &TARGETS, Measurand::name)?,
@@ -82,9 +69,9 @@ impl StudyForm {
             pruner: chosen("pruner", &self.pruner, Pruner::ALL, Pruner::name)?,
             trials: number("number of trials", &self.trials)?,
             samples: number("number of rows", &self.samples)?,
-            device: (!device.is_empty()).then(|| device.to_owned()),
-            file: if self.file.is_empty() { "the grid".to_owned() } else { self.file },
-            text: self.text,
+            device: word(&self.device),
+            file,
+            text,
         })
     }
 }
@@ -95,21 +82,7 @@ pub(super) async fn check_study(
     Extension(client): Extension<Client>,
     multipart: Multipart,
 ) -> Result<Markup, ApiError> {
-    let mut sent = StudyForm::default();
-    for (name, file, text) in read_fields(multipart, MOST_BYTES).await? {
-        match name.as_str() {
-            "file" if !text.trim().is_empty() => (sent.file, sent.text) = (file, text),
-            "text" if !text.trim().is_empty() && sent.text.is_empty() => sent.text = text,
-            "kind" => sent.kind = text,
-            "target" => sent.target = text,
-            "trials" => sent.trials = text,
-            "device" => sent.device = text,
-            "sampler" => sent.sampler = text,
-            "pruner" => sent.pruner = text,
-            "samples" => sent.samples = text,
-            _ => {}
-        }
-    }
+    let sent: StudyForm = read_form(multipart, MOST_BYTES).await?;
     let (request, checked) = app.studies.check(sent.into_request()?).await?;
     Ok(page(&frame(&app, &client), Tab::Studies, "Start a study", &studies_view::question(&request, &checked)))
 }

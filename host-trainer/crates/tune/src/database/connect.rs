@@ -187,7 +187,13 @@ async fn set_up(connection: &mut AnyConnection, dialect: Dialect, access: Access
     let settings: &[&'static str] = match (dialect, access) {
         (Dialect::Sqlite, Access::Read) => &["PRAGMA busy_timeout = 60000", "PRAGMA query_only = ON"],
         (Dialect::Sqlite, Access::Change | Access::Make) => {
-            &["PRAGMA busy_timeout = 60000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+            // The first look opens the log, for which a disk may have no room: a pool would wait for that.
+            &[
+                "PRAGMA busy_timeout = 60000",
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "SELECT count(*) FROM sqlite_master",
+            ]
         }
         (Dialect::Postgres, Access::Read) => &["SET default_transaction_read_only = on"],
         (Dialect::Postgres, Access::Change | Access::Make) => &[],
