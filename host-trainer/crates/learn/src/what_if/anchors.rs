@@ -203,7 +203,8 @@ impl Anchors {
                 Clocks { gpu_mhz: Some(anchor.clocks.gpu_mhz), emc_mhz: Some(anchor.clocks.emc_mhz), ..recorded };
             let name = anchor.mode.clone()?;
             let gpu_share = Some(anchor.clocks.gpu_share);
-            Some(KnownMode { name, watts: None, clocks, gpu_share, source: "measured".to_owned() })
+            let source = if recorded.is_unknown() { "" } else { "recorded with the measurements" };
+            Some(KnownMode { name, watts: None, clocks, gpu_share, source: source.to_owned() })
         });
         let mut modes: Vec<KnownMode> = own.collect();
         for public in modes_of(&self.board, None) {
@@ -211,6 +212,10 @@ impl Anchors {
                 Some(known) => {
                     known.watts = public.watts;
                     known.clocks = known.clocks.or(public.clocks);
+                    // Clocks that nobody recorded are those of the mode's name.
+                    if known.source.is_empty() {
+                        known.source = public.source;
+                    }
                 }
                 None => modes.push(public),
             }

@@ -30,6 +30,7 @@ impl Pickers<'_> {
         html! {
             form.card method="get" action=(format!("/engines/{}/modes", self.id)) {
                 h2 { "Board and power mode" }
+                p.small.muted { "A limit of time has to be met with a probability of " (number(Some(100.0 * PROBABILITY), 0)) " %." }
                 input type="hidden" name="of" value=(printable(&query.device));
                 @if query.profile > 0 { input type="hidden" name="profile" value=(query.profile); }
                 div.inline {
@@ -54,7 +55,6 @@ impl Pickers<'_> {
                     } }
                     button.primary type="submit" { "Predict" }
                 }
-                p.small.muted { "A limit has to be met with a probability of " (number(Some(100.0 * PROBABILITY), 0)) " %." }
             }
         }
     }

@@ -222,6 +222,7 @@ fn a_mode_shows_its_clocks_and_what_is_not_known_is_said() {
     assert!(without_power.contains("<dt>DLA</dt><dd>–</dd>"), "{without_power}");
     let own = ["612.0", "2133.0", "1497.6"].map(|mhz| format!("<td class=\"n\">{mhz}</td>"));
     assert!(own.iter().all(|cell| with_power.contains(cell)), "the clocks of 15 W");
+    assert!(!with_power.contains("recorded with the measurements"), "they are the table's");
 }
 
 #[test]
