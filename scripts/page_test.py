@@ -1,4 +1,4 @@
-"""Drives the page of `host-trainer serve` as a person does: drop, sort, compare, promote, roll back, follow a promotion
+"""Drives the page of `host-trainer serve` as a person does: drop, sort, pick a power mode, compare, promote, roll back, follow a promotion
 made elsewhere, start and stop a study, look on at a batch, start and stop one; with and without a script, narrow and wide, light and dark.
 
     python scripts/page_test.py PATH/TO/host-trainer [--shots DIR] [--picture FILE.png]
@@ -195,6 +195,38 @@ def engines(visit, folder):
     return permalink
 
 
+def modes(visit, permalink):
+    """From the layers to the power modes: asked for the mode of the measurement, one mode picked, a limit set."""
+    page = visit.go(permalink[permalink.index("/engines/"):])
+    page.click("a:has-text('Power modes…')")
+    assert "not known" in page.inner_text("#modes") and page.locator("#clocks tbody tr").count() == 4
+    visit.check("modes before their clocks are known")
+    page.select_option("#own_mode", "15W")
+    page.click("button:has-text('Predict')")
+    page.wait_for_selector("#modes figure.chart")
+    assert page.locator("#candidates tbody tr").count() == 4
+    assert page.locator("#candidates tr.current").count() == 1
+    visit.check("all modes")
+    page.select_option("#mode", "25W")
+    page.fill("#batch", "1, 4")
+    page.fill("#limit", "0.5 s")
+    page.click("button:has-text('Predict')")
+    page.wait_for_selector("#modes h2:has-text('25W, batch 1')")
+    assert "918.0 MHz" in page.inner_text("#modes") and "1344.0 MHz" in page.inner_text("#modes"), "the mode's clocks"
+    assert page.locator("#candidates tbody tr").count() == 8
+    assert "Chosen for energy" in page.inner_text("#modes") and "0.5 s" == page.input_value("#limit")
+    visit.check("a mode")
+    page.fill("#limit", "1 us")
+    page.click("button:has-text('Predict')")
+    page.wait_for_selector("#modes >> text=No candidate takes at most")
+    visit.check("a limit that nothing meets")
+    # Another board shows its modes at once: here it is the only one, picked again.
+    with page.expect_navigation():
+        page.evaluate("document.querySelector('#device').dispatchEvent(new Event('change', {bubbles: true}))")
+    assert "No candidate takes at most" in page.inner_text("#modes")
+    visit.context.close()
+
+
 def models(browser, server):
     visit, watcher = (Visit(browser, server.url) for _ in range(2))
     alias = f"{DEVICE}/{KIND}/{TARGET}"
@@ -278,6 +310,11 @@ def without_script(browser, url):
     assert "/engines/" in page.url
     page.click("#layer-table th >> text=Run time ms")
     assert "sort=runtime" in page.url
+    page.click("a:has-text('Power modes…')")
+    page.select_option("#own_mode", "15W")
+    page.click("button:has-text('Predict')")
+    page.wait_for_selector("#modes figure.chart")
+    assert "own_mode=15W" in page.url
     visit.context.close()
 
 
@@ -437,6 +474,7 @@ def main():
         with Server(program, *served) as server:
             visit = Visit(browser, server.url)
             permalink = engines(visit, folder)
+            modes(Visit(browser, server.url), permalink)
             models(browser, server)
             without_script(browser, server.url)
             keyboard(browser, server.url)
@@ -463,6 +501,8 @@ def main():
             paths = {
                 "start": "/",
                 "engine": path,
+                "modes": f"{path}/modes?device={DEVICE}&own_mode=15W&mode=25W&batch=1,4&limit=50ms",
+                "modes-unknown": f"{path}/modes",
                 "compare": f"/compare?a={second}&b={other}",
                 "models": "/models",
                 "alias": f"/models/{DEVICE}/{KIND}/{TARGET}",

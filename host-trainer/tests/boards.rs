@@ -297,6 +297,16 @@ fn tables_of_whole_networks_are_scaled_and_carried_over() {
     let output = run(folder.path(), &["boards", "clocks", "--measured", "m.csv", "--to", "bad.csv"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("bad.csv: line 2: `b` was not measured"), "{}", stderr(&output));
+    // Three of eight clusters are on at 15 W: without a measurement, work follows the geometric mean of arithmetic and bandwidth.
+    write("s.csv", "model,runtime\na,10\n");
+    let carry = |to: &str| {
+        let arguments =
+            ["boards", "transfer", "--source", "s.csv", "--from", "agx-orin@MAXN", "--to", to, "--format", "json"];
+        answer(&run(folder.path(), &arguments))[0]["runtime"].as_f64().expect("a time")
+    };
+    let (arithmetic, bandwidth) = (8.0 / 3.0 * 1300.5 / 408.0, 3199.0 / 2133.0);
+    let slower: f64 = carry("agx-orin@15W") / carry("agx-orin");
+    assert!((slower / f64::sqrt(arithmetic * bandwidth) - 1.0).abs() < 1e-6, "{slower}");
     let output = run(folder.path(), &["boards", "modes", "orin-nanoo"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did you mean `orin-nano`?"), "{}", stderr(&output));

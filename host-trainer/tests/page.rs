@@ -140,3 +140,77 @@ async fn other_sites_and_strangers_are_kept_out() {
     let promoted = form.header(COOKIE, &cookie).header(ACCEPT, "text/html").body("");
     assert_eq!(sent(promoted).await.status(), 403, "reading is not promoting");
 }
+
+#[tokio::test]
+async fn an_engine_is_shown_in_the_modes_that_the_command_predicts() {
+    let state = tempfile::tempdir().expect("a folder");
+    let sample = root().join("sample_data/resnet18_trt_engine_info.json");
+    let info = std::fs::read_to_string(&sample).expect("a sample");
+    let server = Server::start(state.path(), None);
+    let path = to(&sent(server.upload("resnet18.json", &info)).await);
+    let engine = path.split('?').next().unwrap_or_default();
+    let get = async |query: &str| {
+        let answer = sent(server.get(&format!("{engine}/modes?device=jetson-orin-nano{query}"))).await;
+        (answer.status().as_u16(), answer.text().await.expect("a page"))
+    };
+    let layers = sent(server.get(&path)).await.text().await.expect("a page");
+    assert!(layers.contains(&format!("href=\"{engine}/modes?device=")), "the layers lead to the modes");
+
+    // Nothing recorded in which mode these models were measured: the page asks.
+    let (status, asked) = get("").await;
+    assert_eq!(status, 200);
+    assert!(
+        asked.contains("The clocks of jetson-orin-nano, orin-nano are not known.")
+            && asked.contains("name=\"own_mode\"")
+    );
+    assert!(asked.contains("2133.0") && !asked.contains("Pareto front"));
+
+    let (status, shown) = get("&own_mode=15W&mode=25W&batch=1,4").await;
+    assert_eq!(status, 200);
+    let command = Command::new(env!("CARGO_BIN_EXE_host-trainer"))
+        .args(["choose", "--device", "jetson-orin-nano", "--own-mode", "15W", "--batch", "1,4", "--format", "json"])
+        .arg("--models")
+        .arg(root().join("trained_models"))
+        .arg(&sample)
+        .output()
+        .expect("the binary runs");
+    let chosen: serde_json::Value = serde_json::from_slice(&command.stdout).expect("JSON");
+    let candidates = chosen["candidates"].as_array().expect("a list");
+    let best = &candidates[chosen["chosen"].as_u64().expect("one") as usize];
+    let best = format!("{}, batch {}", best["mode"].as_str().expect("a mode"), best["batch"]);
+    assert!(shown.contains(&format!("Chosen for energy: <strong>{best}</strong>")), "{best} is not chosen: {shown}");
+    let rows = shown.split("id=\"candidates\"").nth(1).and_then(|rest| rest.split("</table>").next()).expect("a table");
+    assert_eq!(rows.matches("<tr").count(), 1 + candidates.len());
+    for one in candidates {
+        let energy = one["energy_mj"].as_f64().expect("known");
+        let digits = if energy >= 1000.0 {
+            0
+        } else if energy >= 100.0 {
+            1
+        } else if energy >= 10.0 {
+            2
+        } else {
+            3
+        };
+        assert!(rows.contains(&format!("<td class=\"n\">{energy:.digits$}</td>")), "{energy} mJ: {rows}");
+    }
+    assert!(shown.contains("orin-nano, 25W, batch 1") && shown.contains("Pareto front"));
+
+    let (status, none) = get("&own_mode=15W&limit=1us").await;
+    assert_eq!(status, 200);
+    assert!(none.contains("No candidate takes at most 0.001 ms") && none.contains("role=\"status\""), "{none}");
+    // Modes of another board are forgotten, wrong ones refused.
+    assert_eq!(get("&of=orin-nx&mode=40W&own_mode=40W").await.0, 200);
+    for (wrong, said) in [
+        ("&own_mode=15W&mode=nonsense", "no power mode nonsense"),
+        ("&own_mode=nonsense", "no power mode nonsense"),
+        ("&own_mode=15W&batch=0", "whole numbers from 1"),
+        ("&own_mode=15W&limit=soon", "not a time"),
+        ("&own_mode=15W&goal=beauty", "no such goal"),
+    ] {
+        let (status, page) = get(wrong).await;
+        assert_eq!(status, 400, "{wrong}");
+        assert!(page.contains(said), "{wrong}: {page}");
+    }
+    assert_eq!(sent(server.get(&format!("{engine}/modes?device=nothing"))).await.status(), 422);
+}

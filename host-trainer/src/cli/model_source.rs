@@ -8,6 +8,7 @@ use registry::{Cache, open_deployed};
 use shared::failure::{Failure, Kind};
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Models to predict with.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ impl ModelSource {
     pub(super) fn anchors(&self, own_mode: Option<&str>, printer: &Printer) -> Result<Anchors, Failure> {
         self.use_runtime()?;
         match &self.store {
-            Some(store) => Anchors::of(vec![self.deployed(store, printer)?], own_mode),
+            Some(store) => Anchors::of(vec![Arc::new(self.deployed(store, printer)?)], own_mode),
             None => Anchors::open(&shipped(&self.models), self.device.as_deref(), own_mode),
         }
     }

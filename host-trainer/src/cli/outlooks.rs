@@ -3,7 +3,7 @@
 use crate::output::{Csv, Format, figure, known, number, render, shorten, write};
 use graph::{Options, read_engine};
 use learn::predict::EngineInput;
-use learn::what_if::{Anchors, Origin, Outlook, Setting, explore};
+use learn::what_if::{Anchors, Outlook, Setting, caveats, explore};
 use serde::Serialize;
 use shared::engine::Precision;
 use shared::failure::Failure;
@@ -57,11 +57,6 @@ pub(super) fn print(all: &[Explored], format: Format, printer: &Printer) -> Resu
     write(printer, format, &document, || csv(all), || human(all, &[]))
 }
 
-/// The mode, or the clocks that were given.
-pub(super) fn mode_name(outlook: &Outlook) -> String {
-    outlook.mode.clone().unwrap_or_else(|| "(clocks given)".to_owned())
-}
-
 /// A table for people; `extra` are further columns, each a heading and a cell for every row.
 pub(super) fn human(all: &[Explored], extra: &[(&str, Vec<String>)]) -> String {
     let engines: BTreeSet<&str> = all.iter().map(|one| one.engine.as_str()).collect();
@@ -91,7 +86,7 @@ pub(super) fn human(all: &[Explored], extra: &[(&str, Vec<String>)]) -> String {
         let at_least = if outlook.missing_layers > 0 { "≥ " } else { "" };
         let mut cells = Vec::new();
         cells.extend(several.then(|| shorten(engine, 40)));
-        cells.push(mode_name(outlook));
+        cells.push(outlook.mode_name().to_owned());
         cells.extend(precise.then_some(precision));
         cells.extend([
             figure(Some(outlook.gpu_mhz), 0),
@@ -157,28 +152,5 @@ pub(super) fn csv(all: &[Explored]) -> Result<String, Failure> {
 
 /// Says what a user should know of the outlooks, each thing once.
 pub(super) fn warn(anchors: &Anchors, all: &[Explored], printer: &Printer) {
-    if !anchors.without_clocks.is_empty() {
-        printer.warn(format!("left out, since their clocks are not known: {}", anchors.without_clocks.join(", ")));
-    }
-    let mut said: Vec<&str> = Vec::new();
-    for note in all.iter().flat_map(|one| &one.outlook.notes) {
-        if !said.contains(&note.as_str()) {
-            said.push(note);
-            printer.warn(note);
-        }
-    }
-    let missing = all.iter().map(|one| one.outlook.missing_layers).max().unwrap_or(0);
-    if missing > 0 {
-        printer.warn(format!("nothing predicts {missing} layers; run times without them are lower bounds"));
-    }
-    let outside = all.iter().map(|one| one.outlook.layers_outside_training_range).max().unwrap_or(0);
-    if outside > 0 {
-        printer.warn(format!("up to {outside} layers lie outside the range that training saw"));
-    }
-    let notes: BTreeSet<&String> = anchors.all.iter().flat_map(|anchor| &anchor.models.device().notes).collect();
-    notes.into_iter().for_each(|note| printer.warn(note));
-    if all.iter().any(|one| one.outlook.origin != Origin::Model) && all.iter().all(|one| one.outlook.power_w.is_none())
-    {
-        printer.warn("no power was measured in any mode: energy is not predicted");
-    }
+    caveats(anchors, all.iter().map(|one| &one.outlook)).iter().for_each(|note| printer.warn(note));
 }

@@ -14,11 +14,12 @@ use learn::evaluate::{
 use learn::fit::kinds::Kind;
 use learn::fit::options::PlanOptions;
 use learn::model::default_device;
-use learn::predict::Models;
+use learn::predict::{EngineInput, Models};
 use learn::training::{self, TrainingData};
-use report::{EngineView, Report, Trainings, work_of};
+use learn::what_if::{Anchors, Choice, SettingOptions, caveats, explore, settings};
+use report::{EngineModes, EngineView, Report, Trainings, work_of};
 use shared::engine;
-use shared::failure::Failure;
+use shared::failure::{Failure, Kind as FailureKind};
 use shared::fs::write_atomic;
 use shared::printer::Printer;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,9 @@ pub(super) struct ReportCommand {
     /// Engine-info JSON to show layer by layer. May be repeated.
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "data")]
     engine: Vec<PathBuf>,
+    /// Power mode in which the device was measured, where nothing recorded it: engines are shown in the board's other modes too.
+    #[arg(long, value_name = "NAME", requires = "engine")]
+    own_mode: Option<String>,
     /// Optimisation profile, for engines with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     profile: usize,
@@ -104,6 +108,7 @@ impl ReportCommand {
             printer.warn(format!("the data were measured on {in_data}, the models are for {device}"));
         }
         let models = Models::open(&folder, &device)?;
+        let (engines, unknown_modes) = self.engines(&models, &folder)?;
         models.load(&shared::engine::Table::ALL.into_iter().collect())?;
         let of_data = |failure: Failure| failure.default_path(data_folder);
         let Pairs { pairs, mut notes } = pairs(&models, &data, &in_data, &Baselines::default()).map_err(of_data)?;
@@ -113,6 +118,7 @@ impl ReportCommand {
         if in_data != device {
             notes.push(format!("The data were measured on {in_data}, the models are for {device}."));
         }
+        notes.extend(unknown_modes.map(|why| format!("Engines are shown in no other power mode: {why}; say by --own-mode in which mode the device was measured.")));
         let importance = self.importance.then(|| {
             let bar = progress::bar(printer, data.tables.len() as u64 * 2, "models");
             let shuffles = Shuffles { repeats: self.repeats as usize, seed: self.seed };
@@ -126,7 +132,7 @@ impl ReportCommand {
             lines: evaluation_rows(&pairs, false),
             pairs,
             notes,
-            engines: self.engines(&models)?,
+            engines,
             curve: self.curve(&models, &data, &in_data, printer).transpose().map_err(of_data)?,
             importance: importance.transpose().map_err(of_data)?,
             trainings,
@@ -137,15 +143,27 @@ impl ReportCommand {
         Ok(())
     }
 
-    fn engines(&self, models: &Models) -> Result<Vec<EngineView>, Failure> {
+    /// The engines, and why they are not shown in other power modes, where they are not.
+    fn engines(&self, models: &Models, folder: &Path) -> Result<(Vec<EngineView>, Option<String>), Failure> {
+        if self.engine.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let anchors = match Anchors::open(folder, Some(&models.device().name), self.own_mode.as_deref()) {
+            Ok(anchors) => Ok(anchors),
+            // Clocks that are not known are no fault of the report; a mode that the board lacks is.
+            Err(failure) if failure.kind == FailureKind::Data => Err(failure.message),
+            Err(failure) => return Err(failure),
+        };
         let view = |file: &PathBuf| {
             let (engine, diagnostics) = engine::read(file)?;
-            let prediction =
-                models.predict(&engine, &diagnostics, self.profile).map_err(|failure| failure.default_path(file))?;
+            let input = EngineInput { engine: &engine, diagnostics: &diagnostics, profile: self.profile };
+            let of_file = |failure: Failure| failure.default_path(file);
+            let prediction = models.predict(&engine, &diagnostics, self.profile).map_err(of_file)?;
+            let modes = anchors.as_ref().ok().map(|anchors| in_modes(anchors, &input)).transpose().map_err(of_file)?;
             let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            Ok(EngineView { name, prediction, work: work_of(&engine) })
+            Ok(EngineView { name, prediction, work: work_of(&engine), modes })
         };
-        self.engine.iter().map(view).collect()
+        Ok((self.engine.iter().map(view).collect::<Result<_, Failure>>()?, anchors.as_ref().err().cloned()))
     }
 
     fn curve(
@@ -204,4 +222,12 @@ impl ReportCommand {
         };
         self.batch.iter().map(one).collect()
     }
+}
+
+/// An engine in every power mode of its board.
+fn in_modes(anchors: &Anchors, input: &EngineInput<'_>) -> Result<EngineModes, Failure> {
+    let all = SettingOptions { modes: vec!["all".to_owned()], ..SettingOptions::default() };
+    let outlooks = explore(anchors, input, &settings(anchors, &all)?)?;
+    let (choice, caveats) = (Choice::among(&outlooks, None, None), caveats(anchors, &outlooks));
+    Ok(EngineModes { outlooks, choice, caveats })
 }

@@ -132,6 +132,31 @@ fn a_report_of_totals_alone_shows_networks_and_a_learning_curve() {
 }
 
 #[test]
+fn engines_are_shown_in_other_power_modes_where_clocks_are_known() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    let test = at("test");
+    data(&test, 60..70, true);
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../trained_models");
+    let resnet = concat!(env!("CARGO_MANIFEST_DIR"), "/../sample_data/resnet18_trt_engine_info.json");
+    let common = ["--models", shipped, "--device", "jetson-orin-nano", "--data", path(&test), "--engine", resnet];
+    let unknown = report(&common, &at("mode-unknown.html"));
+    assert!(unknown.contains("shown in no other power mode: the clocks of jetson-orin-nano, orin-nano are not known"));
+    assert!(!unknown.contains("Pareto front"));
+    let known = report(&[&common[..], &["--own-mode", "15W"]].concat(), &at("modes.html"));
+    check_markup(&known);
+    for expected in ["Pareto front", "energy per image, mJ", "MAXN_SUPER", "extrapolated from one mode"] {
+        assert!(known.contains(expected), "no `{expected}` in the page");
+    }
+    let out = at("out.html");
+    let wrong = [&["report", "--out", path(&out), "--own-mode", "16W"][..], &common[..]].concat();
+    let output = host_trainer(&wrong, "1");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("orin-nano has no power mode 16W"));
+    assert!(!out.exists());
+}
+
+#[test]
 fn what_cannot_be_reported_is_refused() {
     let folder = tempfile::tempdir().expect("folder");
     let out = folder.path().join("out.html");

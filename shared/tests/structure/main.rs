@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "serve",
         &[
             "batch",
+            "boards",
             "charts",
             "compare",
             "estimators",

@@ -59,6 +59,19 @@ pub enum Goal {
 }
 
 impl Goal {
+    /// Every goal.
+    pub const ALL: [Self; 3] = [Self::Energy, Self::Throughput, Self::Latency];
+
+    /// Its name in documents and forms.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::Throughput => "throughput",
+            Self::Latency => "latency",
+        }
+    }
+
     /// What is to be small; none for a candidate of which it is not known.
     fn loss(self, cost: &Cost) -> Option<f64> {
         match self {

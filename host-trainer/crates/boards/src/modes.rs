@@ -386,9 +386,14 @@ impl Board {
     /// A mode by its name, upper or lower case, with or without `MODE_`.
     #[must_use]
     pub fn mode(&self, name: &str) -> Option<&'static Mode> {
-        let plain = |name: &str| name.to_ascii_uppercase().trim_start_matches("MODE_").to_owned();
-        self.modes.iter().find(|mode| plain(mode.name) == plain(name))
+        self.modes.iter().find(|mode| plain_mode(mode.name) == plain_mode(name))
     }
+}
+
+/// The name of a mode as it is compared with others: in upper case, without `MODE_`.
+#[must_use]
+pub fn plain_mode(name: &str) -> String {
+    name.to_ascii_uppercase().trim_start_matches("MODE_").to_owned()
 }
 
 /// Clusters that a mask of `nvpmodel.conf` counts on Orin, whatever the module has.
@@ -405,6 +410,30 @@ impl Board {
     fn share_with(&self, mask: u64) -> Option<f64> {
         let on = MASKED_CLUSTERS.checked_sub(mask.count_ones())?;
         Some((f64::from(on) / f64::from(self.peaks.gpu_clusters?)).min(1.0))
+    }
+
+    /// What the module can do at most in a mode: at its clocks, with the clusters that it has on. Where those are not known, all
+    /// count as on.
+    ///
+    /// ```
+    /// use boards::modes::board;
+    ///
+    /// let orin = board("agx-orin").expect("known");
+    /// let peaks = orin.peaks_in(orin.mode("15W").expect("a mode"));
+    /// assert_eq!(peaks.fp16_macs_per_cycle, 16384.0 * 3.0 / 8.0, "three of eight clusters");
+    /// assert_eq!((peaks.gpu_mhz, peaks.bytes_per_cycle), (408.0, orin.peaks.bytes_per_cycle));
+    /// ```
+    #[must_use]
+    pub fn peaks_in(&self, mode: &Mode) -> Peaks {
+        let share = self.share_in(mode).unwrap_or(1.0);
+        let peaks = self.peaks.at(mode.clocks());
+        Peaks {
+            fp32_macs_per_cycle: share * peaks.fp32_macs_per_cycle,
+            fp16_macs_per_cycle: share * peaks.fp16_macs_per_cycle,
+            int8_macs_per_cycle: peaks.int8_macs_per_cycle.map(|macs| share * macs),
+            gpu_clusters: mode.gpu_clusters.or(peaks.gpu_clusters),
+            ..peaks
+        }
     }
 }
 

@@ -108,13 +108,14 @@ pub fn carry(request: &Request<'_>) -> Result<Carried, Failure> {
     Ok(Carried { device, artefacts, pairs, left_out })
 }
 
-/// The peaks of a device's board at its clocks: as recorded, else those of its mode, else the highest.
+/// The peaks of a device's board with the clusters that its mode has on, at its clocks: as recorded, else those of its mode, else the
+/// highest.
 fn peaks(device: &str, hardware: Option<&Hardware>) -> Option<Peaks> {
     let name: DeviceName = device.parse().ok()?;
     let board = board(name.board())?;
-    let mode = name.mode().and_then(|mode| board.mode(mode)).map(boards::modes::Mode::clocks);
-    let recorded = hardware.map_or_else(Clocks::default, |hardware| hardware.clocks);
-    Some(board.peaks.at(recorded.or(mode.unwrap_or_default())))
+    let mode = name.mode().and_then(|mode| board.mode(mode));
+    let peaks = mode.map_or(board.peaks, |mode| board.peaks_in(mode));
+    Some(peaks.at(hardware.map_or_else(Clocks::default, |hardware| hardware.clocks)))
 }
 
 /// The networks of the target that have a time of their own, or times of all their layers, with their times on the source.

@@ -1,5 +1,6 @@
 //! Engines, layer by layer.
 
+use super::choice;
 use super::energy::{place, roofline_plot};
 use super::input::{EngineView, Report};
 use super::names::slug;
@@ -95,6 +96,7 @@ fn one(number: usize, engine: &EngineView, report: &Report<'_>) -> Markup {
                 (roofline_plot(&format!("{id}-roofline"), "Roofline, predicted run times", vec![("layer".to_owned(), dots)], report.device.roofline.as_ref()))
             }
         }
+        @if let Some(modes) = &engine.modes { (choice::section(&id, modes)) }
         details {
             summary { "All layers of " (shared::failure::printable(&engine.name)) " as a table" }
             (layer_table(layers))

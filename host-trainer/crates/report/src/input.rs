@@ -1,5 +1,6 @@
 //! The values that a report shows. Reading them from files is the caller's task.
 
+use super::choice::EngineModes;
 use super::trainings::Trainings;
 use learn::evaluate::{Curve, Effects, EvaluationRow, Pair};
 use learn::features::{Extraction, extract};
@@ -43,6 +44,8 @@ pub struct EngineView {
     pub prediction: Prediction,
     /// The work of its layers by index, where it is known.
     pub work: BTreeMap<usize, Work<f64>>,
+    /// The engine in the power modes of the device's board, where their clocks are known.
+    pub modes: Option<EngineModes>,
 }
 
 /// The work of each layer whose shapes the engine info holds, by layer index.

@@ -5,6 +5,7 @@
 //! - [`Report`]: the models of a device, the data they are evaluated on, engines.
 //! - [`Trainings`]: studies and batches, among the models' sections or as a page of their own; [`history`], [`options`],
 //!   [`loss_curves`], [`losses_so_far`] and [`result_charts`] are their charts, for other pages too.
+//! - [`choice_chart`]: power modes and batches with their Pareto front.
 //! - [`runs`]: the quality of an aligned run.
 //!
 //! ```
@@ -25,6 +26,7 @@
 
 mod accuracy;
 mod batches;
+mod choice;
 mod energy;
 mod engines;
 mod input;
@@ -41,6 +43,7 @@ mod training;
 mod trainings;
 
 pub use batches::{loss_curves, losses_so_far, result_charts};
+pub use choice::{EngineModes, choice_chart};
 pub use input::{EngineView, Report, work_of};
 pub use studies::{history, options};
 pub use trainings::Trainings;

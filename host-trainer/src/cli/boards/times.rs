@@ -47,7 +47,7 @@ pub(super) struct TransferCommand {
     /// The board they come from, BOARD or BOARD@MODE; its peaks are the prior.
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
-    /// The other board.
+    /// The other board, BOARD or BOARD@MODE.
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
     /// Probability of the intervals.
@@ -99,7 +99,7 @@ fn named(name: &str) -> Result<&'static Board, Failure> {
     })
 }
 
-/// The peaks of `BOARD`, or of `BOARD@MODE` at the mode's clocks.
+/// The peaks of `BOARD`, or of `BOARD@MODE` at the mode's clocks and with the clusters that it has on.
 fn peaks_of(device: &str) -> Result<Peaks, Failure> {
     let Some((name, mode)) = device.split_once('@') else { return Ok(named(device)?.peaks) };
     let board = named(name)?;
@@ -107,7 +107,7 @@ fn peaks_of(device: &str) -> Result<Peaks, Failure> {
     let mode = board
         .mode(mode)
         .ok_or_else(|| Failure::usage(format!("{name} has no power mode {mode}{}", near(mode, &names))))?;
-    Ok(board.peaks.at(mode.clocks()))
+    Ok(board.peaks_in(mode))
 }
 
 fn read(path: &Path) -> Result<Frame, Failure> {

@@ -2,18 +2,19 @@
 
 use crate::model::{Device, devices};
 use crate::predict::{Models, open_models};
-use boards::modes::{board, modes_of};
+use boards::modes::{KnownMode, board, modes_of, plain_mode};
 use boards::time_law::{ClockPair, Shares};
 use shared::device::{Clocks, DeviceName, module_of};
 use shared::failure::Failure;
 use shared::near::near;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A device of a board, with its clocks.
 #[derive(Debug)]
 pub struct Anchor {
     /// Its models.
-    pub models: Models,
+    pub models: Arc<Models>,
     /// Its power mode, where the name says.
     pub mode: Option<String>,
     /// Its clocks.
@@ -49,20 +50,35 @@ impl Anchors {
             None => open_models(folder, device)?,
         };
         let board = board_of(&first.device().name);
-        let mut models = vec![first];
+        let mut models = vec![Arc::new(first)];
         for name in &known {
             if *name != models[0].device().name && of_board(name, &board) {
-                models.push(Models::open(folder, name)?);
+                models.push(Arc::new(Models::open(folder, name)?));
             }
         }
         Self::of(models, own_mode)
+    }
+
+    /// The anchors of the board of a device among models of any boards: that device first; `own_mode` as in [`Anchors::open`].
+    ///
+    /// # Errors
+    /// As [`Anchors::of`].
+    pub fn among(
+        models: impl IntoIterator<Item = Arc<Models>>,
+        device: &str,
+        own_mode: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let board = board_of(device);
+        let of_board = models.into_iter().filter(|models| board_of(&models.device().name) == board);
+        let (first, others): (Vec<_>, Vec<_>) = of_board.partition(|models| models.device().name == device);
+        Self::of(first.into_iter().chain(others).collect(), own_mode)
     }
 
     /// The anchors among models of one board, in the order given; `own_mode` as in [`Anchors::open`].
     ///
     /// # Errors
     /// None, or none whose clocks are known.
-    pub fn of(models: Vec<Models>, own_mode: Option<&str>) -> Result<Self, Failure> {
+    pub fn of(models: Vec<Arc<Models>>, own_mode: Option<&str>) -> Result<Self, Failure> {
         let (mut all, mut without_clocks, mut board) = (Vec::new(), Vec::new(), String::new());
         if let (Some(mode), Some(first)) = (own_mode, models.first()) {
             check_mode(mode, &first.device().name)?;
@@ -72,8 +88,7 @@ impl Anchors {
             if board.is_empty() {
                 board = board_of(name);
             }
-            let named = name.parse::<DeviceName>().ok().and_then(|name| name.mode().map(str::to_owned));
-            let mode = named.or_else(|| own_mode.filter(|_| place == 0).map(str::to_owned));
+            let mode = mode_in(name).or_else(|| own_mode.filter(|_| place == 0).map(str::to_owned));
             match clocks_of(models.device(), &board, mode.as_deref()) {
                 Some(clocks) => {
                     all.push(Anchor { models, mode, clocks });
@@ -96,6 +111,44 @@ fn board_of(device: &str) -> String {
     let name = device.split_once('@').map_or(device, |(board, _)| board);
     let public = board(name).map(|board| board.name);
     public.or_else(|| module_of(None, Some(name)).map(|module| module.name)).unwrap_or(name).to_owned()
+}
+
+/// The power mode in a device's name.
+fn mode_in(device: &str) -> Option<String> {
+    device.parse::<DeviceName>().ok()?.mode().map(str::to_owned)
+}
+
+/// A board as one picks it: the devices from which its modes are predicted together, or one whose clocks are not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardChoice {
+    /// The board's name; the device's, where its clocks are not known.
+    pub name: String,
+    /// Its devices.
+    pub devices: Vec<String>,
+    /// Whether the clocks of its devices are known.
+    pub has_clocks: bool,
+}
+
+/// The boards of some devices, in the devices' order.
+#[must_use]
+pub fn board_choices<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Vec<BoardChoice> {
+    let mut boards: Vec<BoardChoice> = Vec::new();
+    for device in devices {
+        let board = board_of(&device.name);
+        let has_clocks = clocks_of(device, &board, mode_in(&device.name).as_deref()).is_some();
+        let name = if has_clocks { board } else { device.name.clone() };
+        match boards.iter_mut().find(|known| has_clocks && known.has_clocks && known.name == name) {
+            Some(known) => known.devices.push(device.name.clone()),
+            None => boards.push(BoardChoice { name, devices: vec![device.name.clone()], has_clocks }),
+        }
+    }
+    boards
+}
+
+/// The public power modes of a device's board; empty for a board that is not public.
+#[must_use]
+pub fn public_modes(device: &str) -> Vec<KnownMode> {
+    modes_of(&board_of(device), None)
 }
 
 /// Checks that a public board has a mode.
@@ -143,21 +196,27 @@ impl Anchors {
 
     /// The modes of the board that are known by name and by clocks: those of the anchors, then those of the public table.
     #[must_use]
-    pub fn modes(&self) -> Vec<boards::modes::KnownMode> {
+    pub fn modes(&self) -> Vec<KnownMode> {
         let own = self.all.iter().filter_map(|anchor| {
-            let clocks = Clocks {
-                gpu_mhz: Some(anchor.clocks.gpu_mhz),
-                emc_mhz: Some(anchor.clocks.emc_mhz),
-                ..Clocks::default()
-            };
+            let recorded = anchor.models.device().hardware.as_ref().map_or_else(Clocks::default, |known| known.clocks);
+            let clocks =
+                Clocks { gpu_mhz: Some(anchor.clocks.gpu_mhz), emc_mhz: Some(anchor.clocks.emc_mhz), ..recorded };
             let name = anchor.mode.clone()?;
             let gpu_share = Some(anchor.clocks.gpu_share);
-            Some(boards::modes::KnownMode { name, watts: None, clocks, gpu_share, source: "measured".to_owned() })
+            let source = if recorded.is_unknown() { "" } else { "recorded with the measurements" };
+            Some(KnownMode { name, watts: None, clocks, gpu_share, source: source.to_owned() })
         });
-        let mut modes: Vec<boards::modes::KnownMode> = own.collect();
+        let mut modes: Vec<KnownMode> = own.collect();
         for public in modes_of(&self.board, None) {
-            match modes.iter_mut().find(|mode| mode.name.eq_ignore_ascii_case(&public.name)) {
-                Some(known) => known.watts = public.watts,
+            match modes.iter_mut().find(|mode| plain_mode(&mode.name) == plain_mode(&public.name)) {
+                Some(known) => {
+                    known.watts = public.watts;
+                    known.clocks = known.clocks.or(public.clocks);
+                    // Clocks that nobody recorded are those of the mode's name.
+                    if known.source.is_empty() {
+                        known.source = public.source;
+                    }
+                }
                 None => modes.push(public),
             }
         }

@@ -93,6 +93,20 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// The mode, or that clocks were given.
+    #[must_use]
+    pub fn mode_name(&self) -> &str {
+        self.mode.as_deref().unwrap_or("(clocks given)")
+    }
+
+    /// Mode, batch and number format, as far as they are known.
+    #[must_use]
+    pub fn setting_name(&self) -> String {
+        let batch = self.batch.map_or_else(String::new, |batch| format!(", batch {batch}"));
+        let precision = self.precision.map_or_else(String::new, |precision| format!(", {}", precision.name()));
+        format!("{}{batch}{precision}", self.mode_name())
+    }
+
     /// What a choice compares; none where the run time is not known as a whole.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {

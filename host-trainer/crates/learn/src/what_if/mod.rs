@@ -5,10 +5,14 @@
 
 mod anchors;
 mod batch;
+mod caveats;
+mod choice;
 mod explore;
 mod settings;
 
-pub use anchors::{Anchor, Anchors};
+pub use anchors::{Anchor, Anchors, BoardChoice, board_choices, public_modes};
 pub use batch::{rebatched, retyped};
+pub use caveats::caveats;
+pub use choice::Choice;
 pub use explore::{LayerTime, Origin, Outlook, explore};
 pub use settings::{Clocking, Setting, SettingOptions, clockings, parse_limit, settings};

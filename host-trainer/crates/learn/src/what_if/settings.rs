@@ -1,6 +1,7 @@
 //! What to predict for: modes, clocks, batches, number formats.
 
 use super::anchors::Anchors;
+use boards::modes::{KnownMode, plain_mode};
 use boards::time_law::ClockPair;
 use shared::engine::Precision;
 use shared::failure::Failure;
@@ -55,12 +56,11 @@ pub fn clockings(anchors: &Anchors, options: &SettingOptions) -> Result<Vec<Cloc
         }
     }
     let modes = anchors.modes();
-    let clocking = |mode: &boards::modes::KnownMode| {
+    let clocking = |mode: &KnownMode| {
         let (gpu_mhz, emc_mhz) = (mode.clocks.gpu_mhz?, mode.clocks.emc_mhz?);
         let clocks = ClockPair { gpu_mhz, emc_mhz, gpu_share: mode.gpu_share.unwrap_or(1.0) };
         Some(Clocking { mode: Some(mode.name.clone()), watts: mode.watts, clocks })
     };
-    let plain = |name: &str| name.to_ascii_uppercase().trim_start_matches("MODE_").to_owned();
     let mut found = Vec::new();
     for wanted in &options.modes {
         if wanted.eq_ignore_ascii_case("all") {
@@ -69,8 +69,9 @@ pub fn clockings(anchors: &Anchors, options: &SettingOptions) -> Result<Vec<Cloc
         }
         let names: Vec<&str> = modes.iter().map(|mode| mode.name.as_str()).collect();
         // MAXN is MAXN_SUPER where a board has no other.
-        let exact = modes.iter().find(|mode| plain(&mode.name) == plain(wanted));
-        let begins = modes.iter().find(|mode| plain(&mode.name).starts_with(&(plain(wanted) + "_")));
+        let plain = plain_mode(wanted);
+        let exact = modes.iter().find(|mode| plain_mode(&mode.name) == plain);
+        let begins = modes.iter().find(|mode| plain_mode(&mode.name).starts_with(&format!("{plain}_")));
         let mode = exact.or(begins).ok_or_else(|| {
             let known = if names.is_empty() { "; none is known by name".to_owned() } else { near(wanted, &names) };
             Failure::usage(format!("{} has no power mode {wanted}{known}", anchors.board))

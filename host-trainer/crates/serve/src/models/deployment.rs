@@ -24,7 +24,7 @@ pub(crate) struct Deployment {
 #[derive(Debug)]
 pub(crate) struct DeployedModels {
     /// The models.
-    pub(crate) models: Models,
+    pub(crate) models: Arc<Models>,
     /// SHA-256 of each model's graph, by `layer kind/target`.
     pub(crate) digests: BTreeMap<String, String>,
     /// SHA-256 over cards, graphs and the device's file.

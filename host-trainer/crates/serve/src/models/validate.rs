@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use shared::engine::Table;
 use shared::failure::{Failure, Kind, printable};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The largest tolerance of a self-test. A looser test would not detect a wrong model.
 const LOOSEST_SELF_TEST: f64 = 1e-2;
@@ -32,7 +33,7 @@ pub(super) fn validate(models: Models) -> Result<DeployedModels, Failure> {
         let (device, targets) = (&models.device().name, Target::ALL.map(Target::name).join(" nor "));
         return Err(Failure::data(format!("{device} has models of neither {targets}")));
     }
-    Ok(DeployedModels { models, digests, digest: format!("{:x}", whole.finalize()) })
+    Ok(DeployedModels { models: Arc::new(models), digests, digest: format!("{:x}", whole.finalize()) })
 }
 
 /// Refuses a card whose device, unit or self-test cannot be right. A promotion checks the same; this also catches entries that

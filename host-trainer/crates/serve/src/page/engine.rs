@@ -37,6 +37,7 @@ impl EngineView<'_> {
                 div.row.actions {
                     a.button href=(self.download("csv")) download { "CSV" }
                     a.button href=(self.download("json")) download { "JSON" }
+                    a.button href=(format!("/engines/{}/modes?{}", self.id, query(&[("device", device)]))) { "Power modes…" }
                     a.button href=(format!("/compare?{}", query(&[("a", self.id), ("device", device)]))) { "Compare…" }
                     button type="button" data-copy=(self.link(device, None, 1)) hidden { "Copy link" }
                 }

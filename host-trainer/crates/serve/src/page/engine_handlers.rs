@@ -93,7 +93,10 @@ fn upload_error(failure: Failure) -> ApiError {
 }
 
 /// The uploaded engine of an id.
-fn uploaded_engine(app: &App, id: &str) -> Result<Arc<UploadedEngine>, ApiError> {
+///
+/// # Errors
+/// 404 where it is not kept.
+pub(super) fn uploaded_engine(app: &App, id: &str) -> Result<Arc<UploadedEngine>, ApiError> {
     let gone = || {
         ApiError::not_found("this engine is not kept here")
             .help("the server keeps the engines looked at last; drop the file again and the same link opens it")

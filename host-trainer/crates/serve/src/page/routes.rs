@@ -4,6 +4,7 @@ use super::assets::asset;
 use super::batch_handlers::{batch_page, batches_page, begin_batch, check_batch, start_workers, stop_workers};
 use super::engine_handlers::{compare_page, engine_page, start_page, upload};
 use super::model_handlers::{alias_page, models_page, promote, promote_page, roll_back, rollback_page};
+use super::modes_handlers::modes_page;
 use super::sign_in::{sign_in, sign_in_page, sign_out};
 use super::study_handlers::{begin_study, check_study, start_study, stop_study, studies_page, study_page};
 use crate::access::RouteAccess::Public;
@@ -21,6 +22,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         // The handler limits what it reads by itself.
         .post(Predict, "/engines", upload.layer(DefaultBodyLimit::disable()))
         .get(Read, "/engines/{file}", engine_page)
+        .get(Read, "/engines/{file}/modes", modes_page)
         .get(Read, "/compare", compare_page)
         .get(Read, "/models", models_page)
         .get(Read, ALIAS, alias_page)

@@ -1,19 +1,31 @@
-//! Views of hostile values: what they show is text, and what they are is well-formed.
+//! Views of hostile values: what they show is text, and what they are is well-formed; and what they say of what is not known.
 
 use super::compare::{self, CompareQuery, ComparedEngine};
 use super::engine_view::{EngineQuery, EngineView};
 use super::layout::{Frame, Tab, Visitor, page};
-use learn::predict::{Models, Prediction};
+use super::modes_form::Pickers;
+use super::modes_query::ModesQuery;
+use super::modes_view::{ExploredModes, ModesView};
+use learn::predict::{EngineInput, Models, Prediction};
+use learn::what_if::{
+    Anchors, BoardChoice, Choice, SettingOptions, board_choices, caveats, explore, public_modes, settings,
+};
 use maud::Markup;
 use shared::engine::{Diagnostic, Engine, parse};
+use shared::failure::Failure;
 use simulate::architectures::{Options, engine_info};
 use std::path::Path;
+use std::sync::Arc;
 
 const HOSTILE: &str = "<script>alert(1)</script>\" onmouseover=\"alert(2)' style='x\u{1b}[2J&amp;";
 
 fn models() -> Models {
+    models_of("jetson-orin-nano")
+}
+
+fn models_of(device: &str) -> Models {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../trained_models");
-    Models::open(&root, "jetson-orin-nano").expect("the models that come with the program")
+    Models::open(&root, device).expect("the models that come with the program")
 }
 
 fn engine(name: &str) -> Engine {
@@ -164,4 +176,84 @@ fn ten_thousand_layers_come_in_pages() {
     assert!(!markup.contains("data-sortable"), "the script must not sort a part");
     assert!(markup.contains("Each column sums 25 layers"));
     assert!(markup.len() < 2 << 20, "{} bytes", markup.len());
+}
+
+/// ResNet-18 in all modes of a device that was measured at 15 W.
+fn in_modes(device: &str) -> (Anchors, ExploredModes) {
+    let anchors = Anchors::among([Arc::new(models_of(device))], device, Some("15W")).expect("clocks of a public mode");
+    let engine = engine("resnet18");
+    let input = EngineInput { engine: &engine, diagnostics: &[], profile: 0 };
+    let options = SettingOptions { modes: vec!["all".to_owned()], batches: vec![1, 4], ..SettingOptions::default() };
+    let all = settings(&anchors, &options).expect("settings");
+    let outlooks = explore(&anchors, &input, &all).expect("predicted");
+    let choice = Choice::among(&outlooks, None, None);
+    let (caveats, shown) = (caveats(&anchors, &outlooks), choice.chosen);
+    (anchors, ExploredModes { outlooks, choice, caveats, shown, shown_device: None })
+}
+
+fn board(name: &str, device: &str) -> [BoardChoice; 1] {
+    [BoardChoice { name: name.to_owned(), devices: vec![device.to_owned()], has_clocks: true }]
+}
+
+#[test]
+fn a_mode_shows_its_clocks_and_what_is_not_known_is_said() {
+    let shown = |device: &str| {
+        let (anchors, explored) = in_modes(device);
+        let query = ModesQuery { own_mode: "15W".to_owned(), ..ModesQuery::default() }.for_device(device);
+        let (modes, own_modes) = (anchors.modes(), public_modes(device));
+        let boards = board("orin-nano", device);
+        let pickers = Pickers { id: "0123", boards: &boards, modes: &modes, own_modes: &own_modes, query: &query };
+        let markup = framed(&ModesView { name: "resnet18", pickers, explored: Ok(&explored) }.render());
+        assert_sound(&markup);
+        assert_eq!(markup.matches("<tr").count(), 2 + 8 + 4, "four modes in two batches, and their clocks");
+        markup
+    };
+    // Nobody measured the power of the one, and nothing recorded a clock of the accelerators that the board lacks.
+    let (without_power, with_power) = (shown("orin-nano"), shown("jetson-orin-nano"));
+    for part in [
+        "<dd class=\"value\">not known</dd>",
+        "Energy is not known of any candidate",
+        "no power was measured in any mode",
+    ] {
+        let said = |markup: &str| markup.to_lowercase().contains(&part.to_lowercase());
+        assert!(said(&without_power) && !said(&with_power), "{part}");
+    }
+    assert!(with_power.contains("Chosen for energy") && with_power.contains("energy per image, mJ"));
+    assert!(without_power.contains("<dt>DLA</dt><dd>–</dd>"), "{without_power}");
+    let own = ["612.0", "2133.0", "1497.6"].map(|mhz| format!("<td class=\"n\">{mhz}</td>"));
+    assert!(own.iter().all(|cell| with_power.contains(cell)), "the clocks of 15 W");
+    assert!(!with_power.contains("recorded with the measurements"), "they are the table's");
+}
+
+#[test]
+fn hostile_names_of_boards_and_modes_stay_text() {
+    let (anchors, mut explored) = in_modes("jetson-orin-nano");
+    let mut modes = anchors.modes();
+    for outlook in &mut explored.outlooks {
+        (outlook.board, outlook.mode) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    }
+    for mode in &mut modes {
+        (mode.name, mode.source) = (HOSTILE.to_owned(), HOSTILE.to_owned());
+    }
+    explored.caveats = vec![HOSTILE.to_owned()];
+    explored.shown_device = Some(HOSTILE.to_owned());
+    let text = || HOSTILE.to_owned();
+    let query = ModesQuery { mode: text(), batch: text(), limit: text(), goal: text(), ..ModesQuery::default() };
+    let (query, boards) = (query.for_device(HOSTILE), board(HOSTILE, HOSTILE));
+    let pickers = || Pickers { id: "0123", boards: &boards, modes: &modes, own_modes: &modes, query: &query };
+    assert_sound(&framed(&ModesView { name: HOSTILE, pickers: pickers(), explored: Ok(&explored) }.render()));
+    let failure = Failure::data(HOSTILE);
+    assert_sound(&framed(&ModesView { name: HOSTILE, pickers: pickers(), explored: Err(&failure) }.render()));
+}
+
+#[test]
+fn devices_of_a_board_are_one_choice_where_their_clocks_are_known() {
+    let device = |name: &str| learn::model::Device { name: name.to_owned(), ..learn::model::Device::default() };
+    let devices = ["jetson-orin-nano", "my board", "orin-nano", "orin-nano@15W", "orin-nano@25W"].map(device);
+    let boards = board_choices(&devices);
+    let names: Vec<(&str, usize, bool)> =
+        boards.iter().map(|board| (board.name.as_str(), board.devices.len(), board.has_clocks)).collect();
+    let expected =
+        [("jetson-orin-nano", 1, false), ("my board", 1, false), ("orin-nano", 1, false), ("orin-nano", 2, true)];
+    assert_eq!(names, expected);
 }
