@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn host(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
@@ -285,6 +285,31 @@ fn a_port_that_is_taken_is_named_with_another_way() {
     let text = refused(host(home.path()).args(options), 5);
     assert!(text.contains(&format!("cannot listen on {address}: ")) && text.contains("port: choose another"), "{text}");
     assert!(!text.contains("INFO"), "told before anything is begun: {text}");
+}
+
+#[test]
+fn a_second_server_on_a_state_folder_is_told_who_has_it() {
+    let home = folder();
+    let options = ["serve", "--models", MODELS, "--state", "state", "--listen", "127.0.0.1:0", "--port-file"];
+    let mut first = host(home.path())
+        .args(options)
+        .arg("port")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let port = || std::fs::read_to_string(home.path().join("port")).unwrap_or_default().trim().to_owned();
+    let begun = Instant::now();
+    while port().is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let text = refused(host(home.path()).args(options).arg("second"), 2);
+    let who = format!("process {} at http://127.0.0.1:{}", first.id(), port());
+    first.kill().expect("ends");
+    first.wait().expect("ends");
+    assert!(text.contains("state: is in use by another server") && text.contains(&who), "{who}: {text}");
+    assert!(text.contains("hint: stop that server, or name another folder by --state"), "{text}");
+    assert!(!home.path().join("second").exists(), "the second served");
 }
 
 #[test]

@@ -65,13 +65,40 @@ const WORDS: &[(&str, LayerKind)] = &[
     ("fusion", LayerKind::Pointwise),
 ];
 
+/// The letters that occur in a text, as bits. A word whose letters do not all occur in a text is not looked for there: every layer is
+/// looked at, and most words are not in its type.
+const fn letters(text: &str) -> u32 {
+    let (bytes, mut bits, mut at) = (text.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        if bytes[at].is_ascii_lowercase() {
+            bits |= 1 << (bytes[at] - b'a');
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// The letters of each of [`WORDS`].
+const LETTERS: [u32; WORDS.len()] = {
+    let (mut all, mut at) = ([0; WORDS.len()], 0);
+    while at < WORDS.len() {
+        all[at] = letters(WORDS[at].0);
+        at += 1;
+    }
+    all
+};
+
 fn by_words(text: &str) -> Option<LayerKind> {
     let text = text.to_ascii_lowercase();
+    let absent = !letters(&text);
     match text.as_str() {
         "dla" => Some(LayerKind::Foreign),
         // Waits between streams.
         "signal" | "wait" => Some(LayerKind::NoOp),
-        _ => WORDS.iter().find(|(word, _)| text.contains(word)).map(|&(_, kind)| kind),
+        _ => {
+            let mut words = WORDS.iter().zip(&LETTERS);
+            words.find(|((word, _), letters)| *letters & absent == 0 && text.contains(word)).map(|(&(_, kind), _)| kind)
+        }
     }
 }
 

@@ -70,27 +70,27 @@ impl Precision {
     /// where channel % 8 == 0", "Thirty-two wide channel vectorized row major Int8 format", "BFloat16", …
     #[must_use]
     pub fn from_words(words: &str) -> Option<Self> {
-        words.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::from_word)
+        words.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).find_map(Self::from_word)
     }
 
-    fn from_word(word: &str) -> Option<Self> {
+    fn from_word(word: &[u8]) -> Option<Self> {
         // No name is longer; every tensor of every layer has several words.
         let mut lower = [0; 8];
         let lower = lower.get_mut(..word.len())?;
-        lower.copy_from_slice(word.as_bytes());
+        lower.copy_from_slice(word);
         lower.make_ascii_lowercase();
-        match std::str::from_utf8(lower).ok()? {
-            "float" | "fp32" | "float32" | "f32" | "tf32" => Some(Self::Fp32),
-            "half" | "fp16" | "float16" | "f16" => Some(Self::Fp16),
-            "bf16" | "bfloat16" | "bfloat" => Some(Self::Bf16),
-            "fp8" | "float8" | "e4m3" | "e5m2" | "fp8e4m3" | "fp8e5m2" => Some(Self::Fp8),
-            "fp4" | "float4" | "e2m1" | "fp4e2m1" => Some(Self::Fp4),
-            "int64" | "i64" => Some(Self::Int64),
-            "int32" | "i32" => Some(Self::Int32),
-            "int8" | "i8" => Some(Self::Int8),
-            "uint8" | "u8" => Some(Self::Uint8),
-            "int4" | "i4" => Some(Self::Int4),
-            "bool" | "boolean" => Some(Self::Bool),
+        match &*lower {
+            b"float" | b"fp32" | b"float32" | b"f32" | b"tf32" => Some(Self::Fp32),
+            b"half" | b"fp16" | b"float16" | b"f16" => Some(Self::Fp16),
+            b"bf16" | b"bfloat16" | b"bfloat" => Some(Self::Bf16),
+            b"fp8" | b"float8" | b"e4m3" | b"e5m2" | b"fp8e4m3" | b"fp8e5m2" => Some(Self::Fp8),
+            b"fp4" | b"float4" | b"e2m1" | b"fp4e2m1" => Some(Self::Fp4),
+            b"int64" | b"i64" => Some(Self::Int64),
+            b"int32" | b"i32" => Some(Self::Int32),
+            b"int8" | b"i8" => Some(Self::Int8),
+            b"uint8" | b"u8" => Some(Self::Uint8),
+            b"int4" | b"i4" => Some(Self::Int4),
+            b"bool" | b"boolean" => Some(Self::Bool),
             _ => None,
         }
     }

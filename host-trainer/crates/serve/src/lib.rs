@@ -6,6 +6,7 @@
 //! The modules, from the outside in:
 //!
 //! - `listen`, `tls`, `write_timeout`: the socket, and its limits on slow and numerous clients.
+//! - `state_lock`: one server per state folder.
 //! - `router`, `gate`, `routes`: which path leads where, and what every request passes before its handler.
 //! - `api`, `page`: the handlers, for programs and for people.
 //! - `app`: the state that handlers share.
@@ -35,6 +36,7 @@ mod router;
 mod routes;
 mod settings;
 mod sse;
+mod state_lock;
 mod studies;
 mod tls;
 mod uploads;

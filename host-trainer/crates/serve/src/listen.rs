@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::settings::{Limits, Settings};
+use super::state_lock::StateLock;
 use super::write_timeout::WriteTimeout;
 use super::{router, studies, tls};
 use axum_server::Handle;
@@ -30,6 +31,7 @@ pub struct Server {
     settings: Settings,
     tls: Option<RustlsConfig>,
     app: Arc<App>,
+    lock: Option<StateLock>,
 }
 
 /// Loads the models and binds the socket.
@@ -53,7 +55,7 @@ pub struct Server {
 ///
 /// # Errors
 /// An address beyond loopback without tokens; an unusable certificate or key; models that cannot be loaded; an address that
-/// cannot be bound.
+/// cannot be bound; a state folder that another server uses.
 pub async fn bind(settings: Settings) -> Result<Server, Failure> {
     if !settings.listen.ip().is_loopback() && settings.tokens.is_none() {
         return Err(Failure::usage(format!(
@@ -67,8 +69,10 @@ pub async fn bind(settings: Settings) -> Result<Server, Failure> {
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     // Before models are read and folders made: a port that is taken is told at once.
     let listener = listen(settings.listen).map_err(|e| Failure::listen(&settings.listen, &e))?;
+    let url = url(&listener, tls.is_some())?;
+    let lock = StateLock::take(&settings.state, &url)?;
     let app = App::new(&settings).await?;
-    Ok(Server { listener, settings, tls, app })
+    Ok(Server { listener, settings, tls, app, lock })
 }
 
 /// A non-blocking socket. The standard library's backlog is 128 connections; a further client retries after a second.
@@ -80,14 +84,21 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))
+}
+
+fn url(listener: &TcpListener, tls: bool) -> Result<String, Failure> {
+    Ok(format!("{}://{}", if tls { "https" } else { "http" }, address(listener)?))
+}
+
 impl Server {
     /// The URL at which it answers.
     ///
     /// # Errors
     /// An error of the system.
     pub fn url(&self) -> Result<String, Failure> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{}", self.address()?))
+        url(&self.listener, self.tls.is_some())
     }
 
     /// The address it is bound to.
@@ -95,7 +106,7 @@ impl Server {
     /// # Errors
     /// An error of the system.
     pub fn address(&self) -> Result<SocketAddr, Failure> {
-        self.listener.local_addr().map_err(|e| Failure::new(Kind::Io, format!("cannot use the socket: {e}")))
+        address(&self.listener)
     }
 
     /// Serves until `stop` ends, then finishes the accepted requests.
@@ -103,7 +114,8 @@ impl Server {
     /// # Errors
     /// A socket that fails.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let Self { listener, settings, tls, app } = self;
+        // The folder is free for a successor once this has returned.
+        let Self { listener, settings, tls, app, lock: _lock } = self;
         let failed = |e: io::Error| Failure::new(Kind::Io, format!("cannot serve: {e}"));
         let handle = Handle::new();
         let background = tokio::spawn({

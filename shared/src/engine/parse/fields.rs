@@ -1,7 +1,7 @@
 //! A layer's fields, each read as the type it should have; one that is not is reported and left out.
 
 use super::diagnostic::clip;
-use super::json::{Json, Object};
+use super::json::{Field, Json, Object};
 use super::notes::Notes;
 use crate::engine::layer::{Spatial, Weights};
 use crate::engine::tensor::{Precision, Tensor};
@@ -11,27 +11,27 @@ use crate::limits;
 pub(super) struct Fields<'a> {
     object: &'a Object<'a>,
     index: usize,
-    name: String,
+    name: &'a str,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(object: &'a Object<'a>, index: usize, notes: &mut Notes) -> Self {
-        let mut fields = Self { object, index, name: String::new() };
-        match fields.text("Name", notes) {
+        let mut fields = Self { object, index, name: "" };
+        match fields.text(Field::Name, notes) {
             Some(name) => fields.name = name,
-            None if object.contains_key("Name") => {}
+            None if object.contains(Field::Name) => {}
             None => fields.note(notes, "Name", "is missing".into()),
         }
         fields
     }
 
     /// `Name`, as it stands; empty where there is none.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    pub(super) fn name(&self) -> &'a str {
+        self.name
     }
 
     pub(super) fn note(&self, notes: &mut Notes, field: &str, message: String) {
-        notes.layer(self.index, &self.name, Some(field), message);
+        notes.layer(self.index, self.name, Some(field), message);
     }
 
     fn unexpected(&self, notes: &mut Notes, field: &str, value: &Json<'_>, expected: &str) {
@@ -41,56 +41,56 @@ impl<'a> Fields<'a> {
     }
 
     /// A member that is there and not null.
-    fn get(&self, field: &str) -> Option<&'a Json<'a>> {
+    fn get(&self, field: Field) -> Option<&'a Json<'a>> {
         self.object.get(field).filter(|value| **value != Json::Null)
     }
 
-    pub(super) fn text(&self, field: &str, notes: &mut Notes) -> Option<String> {
+    pub(super) fn text(&self, field: Field, notes: &mut Notes) -> Option<&'a str> {
         match self.get(field)? {
-            Json::String(text) => Some(text.as_ref().to_owned()),
+            Json::String(text) => Some(text.as_ref()),
             other => {
-                self.unexpected(notes, field, other, "a text");
+                self.unexpected(notes, field.name(), other, "a text");
                 None
             }
         }
     }
 
-    pub(super) fn number(&self, field: &str, notes: &mut Notes) -> Option<u32> {
+    pub(super) fn number(&self, field: Field, notes: &mut Notes) -> Option<u32> {
         let value = self.get(field)?;
         let number = whole(value).and_then(|n| u32::try_from(n).ok());
         if number.is_none() {
-            self.unexpected(notes, field, value, "a whole number of 0 or more");
+            self.unexpected(notes, field.name(), value, "a whole number of 0 or more");
         }
         number
     }
 
     /// One extent a spatial axis, each at least `least`.
-    pub(super) fn spatial(&self, field: &str, least: u32, notes: &mut Notes) -> Option<Spatial> {
+    pub(super) fn spatial(&self, field: Field, least: u32, notes: &mut Notes) -> Option<Spatial> {
         let value = self.get(field)?;
         let extents = value.as_array().filter(|list| list.len() <= limits::TENSOR_DIMENSIONS).and_then(|list| {
             list.iter().map(|e| whole(e).and_then(|n| u32::try_from(n).ok()).filter(|&n| n >= least)).collect()
         });
         if extents.is_none() {
-            self.unexpected(notes, field, value, &format!("a short list of whole numbers of {least} or more"));
+            self.unexpected(notes, field.name(), value, &format!("a short list of whole numbers of {least} or more"));
         }
         extents.filter(|e: &Spatial| !e.is_empty())
     }
 
     /// `{"Type": "Half", "Count": 9408}`; none where the count is 0.
-    pub(super) fn weights(&self, field: &str, notes: &mut Notes) -> Option<Weights> {
+    pub(super) fn weights(&self, field: Field, notes: &mut Notes) -> Option<Weights> {
         let value = self.get(field)?;
-        let Some(count) = value.get("Count").and_then(whole).and_then(|n| u64::try_from(n).ok()) else {
-            self.unexpected(notes, field, value, "a `Type` and a `Count`");
+        let Some(count) = value.get(Field::Count).and_then(whole).and_then(|n| u64::try_from(n).ok()) else {
+            self.unexpected(notes, field.name(), value, "a `Type` and a `Count`");
             return None;
         };
-        let precision = value.get("Type").and_then(Json::as_str).and_then(Precision::from_words);
+        let precision = value.get(Field::Type).and_then(Json::as_str).and_then(Precision::from_words);
         if precision.is_none() && count > 0 {
             self.note(
                 notes,
-                field,
+                field.name(),
                 format!(
                     "has the number format {}, which is not known",
-                    describe(value.get("Type").unwrap_or(&Json::Null))
+                    describe(value.get(Field::Type).unwrap_or(&Json::Null))
                 ),
             );
         }
@@ -98,19 +98,19 @@ impl<'a> Fields<'a> {
     }
 
     /// `Inputs` or `Outputs`.
-    pub(super) fn tensors(&self, field: &str, notes: &mut Notes) -> Vec<Tensor> {
+    pub(super) fn tensors(&self, field: Field, notes: &mut Notes) -> Vec<Tensor> {
         let Some(value) = self.get(field) else { return Vec::new() };
         let entries = match value {
             Json::Array(list) => list.as_slice(),
             Json::Object(_) => std::slice::from_ref(value),
             other => {
-                self.unexpected(notes, field, other, "a list of tensors");
+                self.unexpected(notes, field.name(), other, "a list of tensors");
                 return Vec::new();
             }
         };
         if entries.len() > limits::LAYER_TENSORS {
             let message = format!("lists {} tensors; the first {} are read", entries.len(), limits::LAYER_TENSORS);
-            self.note(notes, field, message);
+            self.note(notes, field.name(), message);
         }
         entries
             .iter()
@@ -120,8 +120,8 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    fn tensor(&self, field: &str, position: usize, entry: &Json<'_>, notes: &mut Notes) -> Option<Tensor> {
-        let place = || format!("{field}[{position}]");
+    fn tensor(&self, field: Field, position: usize, entry: &Json<'_>, notes: &mut Notes) -> Option<Tensor> {
+        let place = || format!("{}[{position}]", field.name());
         let object = match entry {
             Json::Object(object) => object,
             Json::String(name) => {
@@ -138,17 +138,17 @@ impl<'a> Fields<'a> {
                 return None;
             }
         };
-        let mut text = |field: &str| match object.get(field) {
+        let mut text = |field: Field| match object.get(field) {
             Some(Json::String(text)) => text.as_ref().to_owned(),
             None | Some(Json::Null) => String::new(),
             Some(other) => {
-                self.unexpected(notes, &format!("{}.{field}", place()), other, "a text");
+                self.unexpected(notes, &format!("{}.{}", place(), field.name()), other, "a text");
                 String::new()
             }
         };
-        let name = text("Name");
-        let format = text("Format/Datatype");
-        let dims = match object.get("Dimensions") {
+        let name = text(Field::Name);
+        let format = text(Field::Format);
+        let dims = match object.get(Field::Dimensions) {
             Some(value) => dimensions(value).unwrap_or_else(|| {
                 self.unexpected(
                     notes,

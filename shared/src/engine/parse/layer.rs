@@ -2,12 +2,12 @@
 
 use super::diagnostic::clip;
 use super::fields::Fields;
-use super::json::{Json, Object};
+use super::json::{Field, Object};
 use super::names;
 use super::notes::Notes;
 use crate::engine::kind::LayerKind;
 use crate::engine::layer::Layer;
-use std::borrow::Cow;
+use serde_json::Value;
 
 /// A layer of which only the name is known, as profiles of `trtexec` and tables of measurements know theirs. The operators
 /// fused into it and its optimisation profile are those that the name tells; what it computes is unknown.
@@ -21,10 +21,15 @@ use std::borrow::Cow;
 /// ```
 #[must_use]
 pub fn named(index: usize, name: String) -> Layer {
+    let fused = names::fused(&name, "");
+    with_operators(index, name, fused)
+}
+
+fn with_operators(index: usize, name: String, fused: Vec<String>) -> Layer {
     let profile = names::profile(&name).1;
     Layer {
         index,
-        fused: names::fused(&name, ""),
+        fused,
         name,
         layer_type: String::new(),
         parameter_type: None,
@@ -49,16 +54,17 @@ pub fn named(index: usize, name: String) -> Layer {
 
 /// Whether an object says more of its layer than its name.
 pub(super) fn is_described(object: &Object<'_>) -> bool {
-    const DETAIL: [&str; 5] = ["LayerType", "ParameterType", "Inputs", "Outputs", "TacticValue"];
-    DETAIL.iter().any(|field| object.contains_key(field))
+    const DETAIL: [Field; 5] =
+        [Field::LayerType, Field::ParameterType, Field::Inputs, Field::Outputs, Field::TacticValue];
+    DETAIL.into_iter().any(|field| object.contains(field))
 }
 
 /// Notes each field that holds a control character which stood there as it is. U+001E and U+001F separate what TensorRT
 /// fuses and are none of those; the others are kept, since the profile's names have them too.
-pub(super) fn note_control_characters(index: usize, layer: &Json<'_>, notes: &mut Notes) {
-    let Json::Object(object) = layer else { return };
-    let name = object.get("Name").and_then(Json::as_str).unwrap_or_default();
-    for (field, value) in object.iter() {
+pub(super) fn note_control_characters(index: usize, layer: &Value, notes: &mut Notes) {
+    let Value::Object(object) = layer else { return };
+    let name = object.get("Name").and_then(Value::as_str).unwrap_or_default();
+    for (field, value) in object {
         if let Some(character) = control_character(value) {
             let message = format!("holds the control character U+{:04X}", u32::from(character));
             notes.layer(index, name, Some(field), message);
@@ -66,11 +72,13 @@ pub(super) fn note_control_characters(index: usize, layer: &Json<'_>, notes: &mu
     }
 }
 
-fn control_character(value: &Json<'_>) -> Option<char> {
+fn control_character(value: &Value) -> Option<char> {
     match value {
-        Json::String(text) => text.chars().find(|c| *c < ' ' && !matches!(c, '\u{1e}' | '\u{1f}' | '\t' | '\n' | '\r')),
-        Json::Array(list) => list.iter().find_map(control_character),
-        Json::Object(object) => object.iter().find_map(|(_, value)| control_character(value)),
+        Value::String(text) => {
+            text.chars().find(|c| *c < ' ' && !matches!(c, '\u{1e}' | '\u{1f}' | '\t' | '\n' | '\r'))
+        }
+        Value::Array(list) => list.iter().find_map(control_character),
+        Value::Object(object) => object.values().find_map(control_character),
         _ => None,
     }
 }
@@ -78,39 +86,35 @@ fn control_character(value: &Json<'_>) -> Option<char> {
 /// Reads a layer's object. Every field that is not what it should be is left out and noted.
 pub(super) fn read(index: usize, object: &Object<'_>, notes: &mut Notes) -> Layer {
     let fields = Fields::new(object, index, notes);
-    let mut layer = named(index, fields.name().to_owned());
-    layer.layer_type = fields.text("LayerType", notes).unwrap_or_default();
-    layer.parameter_type = fields.text("ParameterType", notes);
-    layer.inputs = fields.tensors("Inputs", notes);
-    layer.outputs = fields.tensors("Outputs", notes);
+    let mut layer = with_operators(index, fields.name().to_owned(), Vec::new());
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    layer.layer_type = owned(fields.text(Field::LayerType, notes)).unwrap_or_default();
+    layer.parameter_type = owned(fields.text(Field::ParameterType, notes));
+    layer.inputs = fields.tensors(Field::Inputs, notes);
+    layer.outputs = fields.tensors(Field::Outputs, notes);
 
     // A convolution fused with the pooling after it (`ConvActPool`) carries both sets of fields, prefixed.
-    let part = if object.contains_key("ConvKernel") { "Conv" } else { "" };
-    let field = |name: &'static str| match part {
-        "" => Cow::Borrowed(name),
-        part => Cow::Owned(format!("{part}{name}")),
-    };
-    layer.kernel = match fields.spatial(&field("Kernel"), 1, notes) {
+    let is_prefixed = object.contains(Field::ConvKernel);
+    let field = |plain: Field, prefixed: Field| if is_prefixed { prefixed } else { plain };
+    layer.kernel = match fields.spatial(field(Field::Kernel, Field::ConvKernel), 1, notes) {
         Some(kernel) => Some(kernel),
-        None => fields.spatial("WindowSize", 1, notes),
+        None => fields.spatial(Field::WindowSize, 1, notes),
     };
-    layer.stride = fields.spatial(&field("Stride"), 1, notes);
-    layer.padding_before = fields.spatial(&field("PrePadding"), 0, notes);
-    layer.padding_after = fields.spatial(&field("PostPadding"), 0, notes);
-    layer.dilation = fields.spatial(&field("Dilation"), 1, notes);
-    layer.groups = fields.number(&field("Groups"), notes).filter(|&groups| groups > 0);
-    layer.out_maps = fields.number(&field("OutMaps"), notes);
-    layer.weights = fields.weights(&field("Weights"), notes);
-    layer.bias = fields.weights(&field("Bias"), notes);
-    layer.activation = match fields.text(&field("Activation"), notes) {
-        Some(activation) => Some(activation).filter(|a| a != "NONE" && !a.is_empty()),
-        None => fields.number("HasReLU", notes).filter(|&has| has > 0).map(|_| "RELU".into()),
+    layer.stride = fields.spatial(field(Field::Stride, Field::ConvStride), 1, notes);
+    layer.padding_before = fields.spatial(field(Field::PrePadding, Field::ConvPrePadding), 0, notes);
+    layer.padding_after = fields.spatial(field(Field::PostPadding, Field::ConvPostPadding), 0, notes);
+    layer.dilation = fields.spatial(field(Field::Dilation, Field::ConvDilation), 1, notes);
+    layer.groups = fields.number(field(Field::Groups, Field::ConvGroups), notes).filter(|&groups| groups > 0);
+    layer.out_maps = fields.number(field(Field::OutMaps, Field::ConvOutMaps), notes);
+    layer.weights = fields.weights(field(Field::Weights, Field::ConvWeights), notes);
+    layer.bias = fields.weights(field(Field::Bias, Field::ConvBias), notes);
+    layer.activation = match fields.text(field(Field::Activation, Field::ConvActivation), notes) {
+        Some(activation) => owned(Some(activation).filter(|a| *a != "NONE" && !a.is_empty())),
+        None => fields.number(Field::HasReLU, notes).filter(|&has| has > 0).map(|_| "RELU".into()),
     };
-    layer.tactic = fields
-        .text("TacticName", notes)
-        .filter(|tactic| !tactic.is_empty())
-        .or_else(|| fields.text("TacticValue", notes).filter(|tactic| !tactic.is_empty()));
-    layer.fused = names::fused(&layer.name, &fields.text("Metadata", notes).unwrap_or_default());
+    let mut tactic = |field: Field| fields.text(field, notes).filter(|tactic| !tactic.is_empty());
+    layer.tactic = owned(tactic(Field::TacticName).or_else(|| tactic(Field::TacticValue)));
+    layer.fused = names::fused(&layer.name, fields.text(Field::Metadata, notes).unwrap_or_default());
 
     layer.kind = LayerKind::of(&layer);
     layer.global = layer.kind == LayerKind::Pooling && layer.covers_its_input();

@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::fs::read_capped;
 use crate::limits;
 use crate::text;
-use json::Json;
+use json::{Field, Json};
 use notes::Notes;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -172,7 +172,7 @@ fn read_engine(text: &str, document: &document::Document, notes: &mut Notes) -> 
     for (index, range) in document.layers.iter().enumerate() {
         let layer = match read_value(text, range, index, document.oneline, notes) {
             Some(Json::Object(object)) => {
-                named_only += usize::from(!layer::is_described(&object) && object.contains_key("Name"));
+                named_only += usize::from(!layer::is_described(&object) && object.contains(Field::Name));
                 layer::read(index, &object, notes)
             }
             Some(Json::String(name)) => {
@@ -227,9 +227,9 @@ fn read_value<'a>(
     }
     // What was put right is read into values of its own, which need nothing of its text.
     let mut repaired = || {
-        let value = text::json::from_str::<Value>(json).map(Json::from)?;
+        let value = text::json::from_str::<Value>(json)?;
         layer::note_control_characters(index, &value, notes);
-        Ok(value)
+        Ok(Json::from(value))
     };
     match serde_json::from_str(json).or_else(|error| repaired().map_err(|_: serde_json::Error| error)) {
         Ok(value) => Some(value),

@@ -71,16 +71,11 @@ fn split(text: &str) -> Vec<&str> {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        let separator = if depth > 0 {
-            0
-        } else if rest.starts_with(b" + ") {
-            3
-        } else if rest.starts_with(b" || ") {
-            4
-        } else if rest.starts_with(b", ") {
-            2
-        } else {
-            0
+        let separator = match bytes[at] {
+            b' ' if depth == 0 && rest.starts_with(b" + ") => 3,
+            b' ' if depth == 0 && rest.starts_with(b" || ") => 4,
+            b',' if depth == 0 && rest.starts_with(b", ") => 2,
+            _ => 0,
         };
         match bytes[at] {
             b'(' | b'[' | b'{' => depth += 1,
