@@ -134,27 +134,21 @@ fn a_worker_that_is_told_to_stop_hands_back_within_its_grace() {
     assert!(log.contains("taken up after epoch"), "{log}");
 }
 
-/// Runs a script with a disk of its own at its first argument and the program as its second: what it prints, and what the program says. None
-/// where a user may not mount, which is said.
-fn on_a_small_disk(script: &str, disk: &Path, arguments: &[&Path], folder: &Path) -> Option<(String, String)> {
+/// Runs a script with a disk of its own at its first argument and the program as its second: what it prints, and what the program says.
+///
+/// # Errors
+/// Why a user may not mount here.
+fn on_a_small_disk(script: &str, disk: &Path, more: &[&Path], folder: &Path) -> Result<(String, String), String> {
     let output = Command::new("unshare")
         .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
         .args([disk, Path::new(env!("CARGO_BIN_EXE_host-trainer"))])
-        .args(arguments)
+        .args(more)
         .current_dir(folder)
         .output();
-    match output {
-        Ok(output) => {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let (printed, said) = (text(&output.stdout), text(&output.stderr));
-            if printed.contains("code") {
-                return Some((printed, said));
-            }
-            eprintln!("skipped: no mount here: {said}");
-        }
-        Err(e) => eprintln!("skipped: no unshare here: {e}"),
-    }
-    None
+    let output = output.map_err(|e| format!("no unshare here: {e}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (printed, said) = (text(&output.stdout), text(&output.stderr));
+    if printed.contains("code") { Ok((printed, said)) } else { Err(format!("no mount here: {said}")) }
 }
 
 #[test]
@@ -166,12 +160,14 @@ fn a_disk_that_is_full_ends_a_worker_with_the_reason_and_its_tasks_are_left() {
     let script = "mount -t tmpfs -o size=8k tmpfs \"$1\" && { \"$2\" batch work \"$3\"; echo \"code $?\"; }";
     let artefacts = batch.join("artefacts");
     fs::create_dir_all(&artefacts).unwrap();
-    if let Some((printed, said)) = on_a_small_disk(script, &artefacts, &[&batch], folder) {
-        assert!(printed.contains("code 5"), "{said}");
-        assert!(said.contains("No space left") || said.contains("the disk is full"), "{said}");
-        let shown = json(folder, &["show", "1", "--format", "json"]);
-        assert_eq!((&shown[0]["counts"]["pending"], &shown[0]["counts"]["failed"]), (&2.into(), &0.into()), "{shown}");
-    }
+    let (printed, said) = match on_a_small_disk(script, &artefacts, &[&batch], folder) {
+        Ok(text) => text,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    assert!(printed.contains("code 5"), "{said}");
+    assert!(said.contains("No space left") || said.contains("the disk is full"), "{said}");
+    let shown = json(folder, &["show", "1", "--format", "json"]);
+    assert_eq!((&shown[0]["counts"]["pending"], &shown[0]["counts"]["failed"]), (&2.into(), &0.into()), "{shown}");
 }
 
 #[test]
@@ -189,13 +185,15 @@ fn a_batch_that_finds_no_space_leaves_no_folder() {
         umount \"$1\"
     done";
     let began = Instant::now();
-    if let Some((printed, said)) = on_a_small_disk(script, &disk, &[], folder) {
-        let lines: Vec<&str> = printed.lines().collect();
-        assert_eq!((lines.len(), lines.last()), (7, Some(&"1024 code 0 left 1")), "{printed}{said}");
-        assert!(lines[..6].iter().all(|line| line.ends_with("code 5 left 0")), "{printed}{said}");
-        assert!(said.contains("the disk is full") && said.contains("free some space"), "{said}");
-        assert!(began.elapsed() < Duration::from_secs(60), "nobody waits for space: {printed}{said}");
-    }
+    let (printed, said) = match on_a_small_disk(script, &disk, &[], folder) {
+        Ok(text) => text,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!((lines.len(), lines.last()), (7, Some(&"1024 code 0 left 1")), "{printed}{said}");
+    assert!(lines[..6].iter().all(|line| line.ends_with("code 5 left 0")), "{printed}{said}");
+    assert!(said.contains("the disk is full") && said.contains("free some space"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(60), "nobody waits for space: {printed}{said}");
 }
 
 #[test]
