@@ -104,7 +104,7 @@ fn a_model_runs_on_the_cpu_with_real_node_times() {
     assert_eq!(code(&run(agent(home.path()).args(["verify", "raw_data/small"]))), 0);
 }
 
-/// The library orders such branches anew in each session: times have to go with the layers that took them.
+/// The library orders such branches differently from session to session: times have to go with the layers that took them.
 #[test]
 #[ignore = "needs the library that JETSON_AGENT_ONNXRUNTIME names"]
 fn times_go_with_the_layers_that_took_them() {

@@ -32,6 +32,7 @@ mod metrics;
 mod models;
 mod page;
 mod predict;
+mod query;
 mod router;
 mod routes;
 mod settings;

@@ -161,10 +161,7 @@ impl OnnxRuntime {
         let mut session = self.session(Some(&self.work.join("onnxruntime_profile")))?;
         let inputs = self.inputs(&session)?;
         let mut spans = Vec::new();
-        for _ in 0..unsteady {
-            Self::run_once(&mut session, &inputs)?;
-        }
-        for _ in 0..cycles {
+        for _ in 0..unsteady.saturating_add(cycles) {
             if stop.is_some_and(Observer::should_stop) {
                 break;
             }
@@ -178,7 +175,8 @@ impl OnnxRuntime {
         let mut profile =
             profile::parse(&content, &self.windows).map_err(|e| device(format!("{}: {e}", path.display())))?;
         profile.cycles.drain(..profile.cycles.len().min(unsteady as usize));
-        // Each session orders and names nodes that do not depend on each other anew: what was measured goes with its own names.
+        spans.drain(..spans.len().min(unsteady as usize));
+        // Each session has an order and names of its own for nodes that do not depend on each other: what was measured goes with these.
         self.layers.clone_from(&profile.nodes);
         let bindings: BTreeSet<&str> = inputs.iter().map(|(name, _)| name.as_str()).collect();
         let info = serde_json::json!({ "Layers": profile.layers, "Bindings": bindings });

@@ -1,13 +1,12 @@
 //! `/v1/batches`.
 
-use super::query;
 use crate::app::App;
 use crate::batch_control::{BatchRequest, Control, MOST_BYTES};
 use crate::batch_progress::batch_progress;
 use crate::batches::{LISTED_TASKS, state};
 use crate::error::{ApiError, ErrorBody};
 use crate::events::Event;
-use crate::{json, sse};
+use crate::{json, query, sse};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;

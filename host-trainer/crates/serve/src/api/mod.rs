@@ -5,7 +5,6 @@ mod events;
 mod models;
 mod openapi;
 mod predict;
-mod query;
 mod registry;
 mod routes;
 mod server;

@@ -1,11 +1,11 @@
 //! `POST /v1/predict` and `POST /v1/rows`.
 
-use super::query;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::predict::{
     BatchDocument, EngineDocument, PredictKind, PredictOptions, PredictResponse, ResponseFormat, RowsBody, RowsDocument,
 };
+use crate::query;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

@@ -1,11 +1,11 @@
 //! `/v1/models/registered`, `/v1/models/history`, `/v1/models/promote` and `/v1/models/rollback`: models of a store.
 
-use super::query;
 use crate::access::Client;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::json;
 use crate::models::{DeploymentChange, NumberedPromotion, PromoteRequest, RollbackRequest, registry_error};
+use crate::query;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;

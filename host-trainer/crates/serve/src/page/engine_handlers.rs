@@ -127,7 +127,7 @@ pub(super) async fn engine_page(
     Path(file): Path<String>,
     choice: Result<Query<EngineQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(choice) = choice.map_err(|e| ApiError::bad_request(e.body_text()).place("query"))?;
+    let choice = crate::query::read(choice)?;
     let frame = frame(&app, &client);
     let pool = app.blocking.clone();
     let answer = move || {
@@ -236,7 +236,7 @@ pub(super) async fn compare_page(
     Extension(client): Extension<Client>,
     choice: Result<Query<compare::CompareQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Markup, ApiError> {
-    let Query(mut choice) = choice.map_err(|e| ApiError::bad_request(e.body_text()).place("query"))?;
+    let mut choice = crate::query::read(choice)?;
     let frame = frame(&app, &client);
     let pool = app.blocking.clone();
     let answer = move || {

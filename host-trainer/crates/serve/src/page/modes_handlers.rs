@@ -10,6 +10,7 @@ use crate::access::Client;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::models::Deployment;
+use crate::query;
 use crate::uploads::UploadedEngine;
 use axum::extract::{Extension, Path, Query, State};
 use boards::modes::KnownMode;
@@ -28,7 +29,7 @@ pub(super) async fn modes_page(
     Path(id): Path<String>,
     picked: Result<Query<ModesQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Markup, ApiError> {
-    let Query(picked) = picked.map_err(|e| ApiError::bad_request(e.body_text()).place("query"))?;
+    let picked = query::read(picked)?;
     let frame = frame(&app, &client);
     let pool = app.blocking.clone();
     let answer = move || {

@@ -1,6 +1,6 @@
 //! Reading the query of a request.
 
-use crate::error::ApiError;
+use super::error::ApiError;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 
@@ -8,6 +8,6 @@ use axum::extract::rejection::QueryRejection;
 ///
 /// # Errors
 /// 400 for one that cannot be read.
-pub(super) fn read<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+pub(crate) fn read<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
     query.map(|Query(query)| query).map_err(|e| ApiError::bad_request(e.body_text()).place("query"))
 }
